@@ -1,0 +1,5 @@
+"""`python -m leaklab` is `leaklab`."""
+
+from leaklab.cli import main
+
+main()

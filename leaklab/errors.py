@@ -1,0 +1,40 @@
+"""The errors that leaklab tells a person about, each with the exit code it ends the command with."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What leaklab's exit status means."""
+
+    DONE = 0
+    NOT_AS_EXPECTED = 1
+    WRONG_USAGE = 2
+    COULD_NOT_MEASURE = 3
+    TIME_LIMIT = 124
+    INTERRUPTED = 130
+
+
+class LeaklabError(Exception):
+    """Something a person can act on: the message says what was wrong, with the value, and what to do."""
+
+    exit_code = ExitCode.COULD_NOT_MEASURE
+
+
+class UsageError(LeaklabError):
+    """What was asked for cannot be meant: an unknown name, a value out of range, an option that does not apply."""
+
+    exit_code = ExitCode.WRONG_USAGE
+
+
+class ScenarioError(LeaklabError):
+    """A scenario folder is broken: a file is missing, or its `scenario.py` cannot be used."""
+
+    exit_code = ExitCode.WRONG_USAGE
+
+
+class MeasureError(LeaklabError):
+    """The measurement itself failed: a service did not start, a process could not be read."""
+
+    exit_code = ExitCode.COULD_NOT_MEASURE

@@ -1,0 +1,159 @@
+"""The one table of what leaklab counts: name, unit, how it is written, how it is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from leaklab.units import format_duration, format_size
+
+
+class Judge(StrEnum):
+    """How a metric's trace becomes a finding."""
+
+    LEFT_OPEN = "left-open"
+    """Exact counter of things that must be closed: growth that survives is `leaked`, growth undone by return is `held`."""
+
+    REUSE = "reuse"
+    """Exact counter that only rises: growth per step means that connections are not reused, `wasted`."""
+
+    MEMORY = "memory"
+    """Bytes, noisy: judged like LEFT_OPEN, but only above a floor, or against the scenario's own budget."""
+
+    DEADLINE = "deadline"
+    """Seconds, judged against the scenario's deadline: `stalled`."""
+
+    WORK = "work"
+    """Never a finding: says that the halves did equal work."""
+
+
+class Reading(StrEnum):
+    """Which moment of a summary a row of a table shows."""
+
+    PEAK = "peak"
+    END = "end"
+    COLLECTED = "collected"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One counted thing.
+
+    Attributes:
+        name: the key in the result document, one of the words of the design.
+        label: what a table calls it.
+        singular: one of what it counts, for sentences.
+        plural: many of what it counts.
+        unit: `count`, `bytes` or `seconds`.
+        judge: how its trace becomes a finding.
+        readings: the moments a table shows, in order.
+        least: the smallest change that counts as one, in the metric's unit.
+    """
+
+    name: str
+    label: str
+    singular: str
+    plural: str
+    unit: str
+    judge: Judge
+    readings: tuple[Reading, ...]
+    least: int = 1
+
+    def format(self, value: float | None) -> str:
+        """`value` as a table shows it; a dash where it could not be read."""
+        if value is None:
+            return "–"
+        if self.unit == "bytes":
+            return format_size(value)
+        if self.unit == "seconds":
+            return format_duration(value)
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+    def quantity(self, value: float) -> str:
+        """`value` with the name of what is counted: `50 sockets`, `1 thread`, `256 MiB`."""
+        if self.unit != "count":
+            return self.format(value)
+        return f"{self.format(value)} {self.singular if value == 1 else self.plural}"
+
+
+MEMORY_FLOOR = 16 * 2**20
+"""Bytes below which a change of RSS is never judged: identical runs differ by some MiB (allocator, imports)."""
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="open_sockets",
+            label="open sockets",
+            singular="socket",
+            plural="sockets",
+            unit="count",
+            judge=Judge.LEFT_OPEN,
+            readings=(Reading.PEAK, Reading.COLLECTED),
+        ),
+        Metric(
+            name="connections_opened",
+            label="connections opened",
+            singular="connection",
+            plural="connections",
+            unit="count",
+            judge=Judge.REUSE,
+            readings=(Reading.COLLECTED,),
+        ),
+        Metric(
+            name="requests_served",
+            label="requests served",
+            singular="request",
+            plural="requests",
+            unit="count",
+            judge=Judge.WORK,
+            readings=(Reading.COLLECTED,),
+        ),
+        Metric(
+            name="open_cursors",
+            label="open cursors",
+            singular="cursor",
+            plural="cursors",
+            unit="count",
+            judge=Judge.LEFT_OPEN,
+            readings=(Reading.PEAK, Reading.COLLECTED),
+        ),
+        Metric(
+            name="threads",
+            label="threads",
+            singular="thread",
+            plural="threads",
+            unit="count",
+            judge=Judge.LEFT_OPEN,
+            readings=(Reading.PEAK, Reading.COLLECTED),
+        ),
+        Metric(
+            name="open_fds",
+            label="open descriptors",
+            singular="descriptor",
+            plural="descriptors",
+            unit="count",
+            judge=Judge.LEFT_OPEN,
+            readings=(Reading.PEAK, Reading.COLLECTED),
+        ),
+        Metric(
+            name="rss",
+            label="memory (RSS)",
+            singular="byte",
+            plural="bytes",
+            unit="bytes",
+            judge=Judge.MEMORY,
+            readings=(Reading.PEAK, Reading.END, Reading.COLLECTED),
+            least=MEMORY_FLOOR,
+        ),
+        Metric(
+            name="elapsed",
+            label="elapsed",
+            singular="second",
+            plural="seconds",
+            unit="seconds",
+            judge=Judge.DEADLINE,
+            readings=(Reading.PEAK,),
+        ),
+    )
+}

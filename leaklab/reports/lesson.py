@@ -1,0 +1,88 @@
+"""A scenario to read: its lesson, then its halves with the lines that differ marked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.rule import Rule
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+THEME = "ansi_dark"
+"""Colours of the terminal's own palette, readable on any background the learner has chosen."""
+
+MARKS = {"removed": ("-", "red"), "added": ("+", "green"), "same": (" ", "")}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a half: its number (None for a gap), its text, and whether the other half has it."""
+
+    number: int | None
+    text: str
+    change: str
+
+
+def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> RenderableType:
+    """The lesson as rendered Markdown, then the halves: the first two side by side where the console is wide enough."""
+    parts: list[RenderableType] = [Markdown(markdown), Text("")]
+    names = list(halves)
+    first, last = names[0], names[-1]
+    left, right = aligned(halves[first], halves[last])
+    width = max(len(line.text) for line in (*left, *right)) + 7
+    if console.width >= 2 * width + 3:
+        parts.append(_beside(first, left, last, right))
+    else:
+        for name, lines in ((first, left), (last, right)):
+            parts += [Rule(f"{name}.py", align="left"), _column([line for line in lines if line.number is not None])]
+    for name in names[1:-1]:
+        _, almost = aligned(halves[first], halves[name])
+        parts += [
+            Rule(f"{name}.py, marked where it differs from {first}.py", align="left"),
+            _column([line for line in almost if line.number is not None]),
+        ]
+    return Group(*parts)
+
+
+def aligned(left: str, right: str) -> tuple[list[Line], list[Line]]:
+    """Both texts as lines, of equal number: gaps stand where only the other one has a line."""
+    ours, theirs = left.splitlines(), right.splitlines()
+    first: list[Line] = []
+    second: list[Line] = []
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        removed, added = ("same", "same") if tag == "equal" else ("removed", "added")
+        first += [Line(number + 1, ours[number], removed) for number in range(a, b)]
+        second += [Line(number + 1, theirs[number], added) for number in range(c, d)]
+        while len(first) < len(second):
+            first.append(Line(None, "", "same"))
+        while len(second) < len(first):
+            second.append(Line(None, "", "same"))
+    return first, second
+
+
+def _beside(left_name: str, left: list[Line], right_name: str, right: list[Line]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(f"{left_name}.py", no_wrap=True)
+    table.add_column(f"{right_name}.py", no_wrap=True)
+    for ours, theirs in zip(_render(left), _render(right), strict=True):
+        table.add_row(ours, theirs)
+    return table
+
+
+def _column(lines: list[Line]) -> RenderableType:
+    return Group(*_render(lines))
+
+
+def _render(lines: list[Line]) -> Iterator[Text]:
+    code = Syntax("", "python", theme=THEME)
+    highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
+    for line, text in zip(lines, highlighted, strict=False):
+        mark, style = MARKS[line.change]
+        number = "" if line.number is None else str(line.number)
+        # The mark tells the change without colour; the colour tells it from the back of the room.
+        yield Text.assemble((f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=True, overflow="fold")

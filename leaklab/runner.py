@@ -1,0 +1,405 @@
+"""Runs one half in a worker process and measures it from outside: one half → one trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leaklab.errors import MeasureError
+from leaklab.probes import Probe, Reading
+from leaklab.processes import Child, limit_names, start_child
+from leaklab.scenario import Steps
+from leaklab.services.client import HalfServices, ServiceCounts, Services
+from leaklab.trace import Outcome, Phase, Sample, Trace
+
+SAMPLED_STEPS = 100
+"""Steps at which a sample is taken; of more steps, an even spread of so many."""
+
+SOCKET_LOOKS = 16
+"""Steps at which open sockets are read too, the dearest of the readings."""
+
+CLOCK_S = 0.1
+"""Seconds without a sample after which one is taken by the clock, while a step goes on; doubling up to CLOCK_MAX_S."""
+
+CLOCK_MAX_S = 1.0
+
+SETTLE_S = 2.0
+"""Seconds that are waited, at most, for what is just ending: pymongo's background thread kills the cursors it was left
+with once a second."""
+
+SETTLE_LOOK_S = (0.001, 0.1)
+"""Seconds between two looks while waiting: the first pause, and what it doubles up to."""
+
+LOAD_WITHIN_S = 30.0
+"""Seconds in which a half must be imported."""
+
+OUTPUT_LIMIT = 64 * 2**10
+"""Bytes of a half's output that are kept."""
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a half may use; None is no limit.
+
+    Attributes:
+        time_s: seconds for `run`, pauses included.
+        descriptors: open descriptors.
+        memory: bytes of address space.
+    """
+
+    time_s: float = 60.0
+    descriptors: int | None = None
+    memory: int | None = None
+
+
+Progress = Callable[[str, int], None]
+"""Called with the half's name and how many steps it has done."""
+
+
+def no_progress(half: str, done: int) -> None:
+    """Show nothing."""
+
+
+def spread(steps: int, most: int) -> list[int]:
+    """At most `most` of the step numbers 0 … `steps` - 1, evenly spread, the first always among them."""
+    if steps <= most:
+        return list(range(steps))
+    return sorted({index * steps // most for index in range(most)})
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Which steps are sampled, and at which of them open sockets are read."""
+
+    pauses: list[int]
+    looks: frozenset[int]
+
+    @classmethod
+    def of(cls, steps: int) -> _Plan:
+        pauses = spread(steps, SAMPLED_STEPS)
+        return cls(pauses, frozenset(pauses[index] for index in spread(len(pauses), SOCKET_LOOKS)))
+
+    def after(self, done: int) -> int:
+        """The next step to pause at; past the last, a number that is never reached."""
+        return next((pause for pause in self.pauses if pause > done), 2**62)
+
+
+class _Lost(Exception):
+    """The worker's channel closed."""
+
+
+@dataclass(slots=True)
+class HalfRun:
+    """One half on its way to a trace: started, made ready, run. A context manager: at its end the process is gone."""
+
+    half: str
+    path: Path
+    services: Services
+    limits: Limits = field(default_factory=Limits)
+    progress: Progress = no_progress
+    interrupted: bool = field(init=False, default=False)
+    _child: Child = field(init=False)
+    _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
+    _its: HalfServices = field(init=False)
+    _probe: Probe = field(init=False)
+    _plan: _Plan = field(init=False)
+    _buffer: bytes = field(init=False, default=b"")
+    _output: bytearray = field(init=False, default_factory=bytearray)
+    _dropped: int = field(init=False, default=0)
+    _samples: list[Sample] = field(init=False, default_factory=list)
+    _counts: ServiceCounts = field(init=False, default_factory=lambda: ServiceCounts({}, {}, {}))
+    _steps: int = field(init=False, default=0)
+    _done: int = field(init=False, default=0)
+    _at: float = field(init=False, default=0.0)
+    _since: float = field(init=False, default=0.0)
+    _running: bool = field(init=False, default=False)
+    _outcome: Outcome = field(init=False, default=Outcome.COMPLETED)
+    _answer: object = field(init=False, default=None)
+    _error: str | None = field(init=False, default=None)
+    _waited: float = field(init=False, default=0.0)
+    _ended: bool = field(init=False, default=False)
+
+    def __enter__(self) -> HalfRun:
+        """Start the worker; it imports the half while the services start."""
+        self._child = start_child(WORKER)
+        self._child.channel.setblocking(False)
+        os.set_blocking(self._child.output, False)
+        self._selector.register(self._child.channel, selectors.EVENT_READ)
+        self._selector.register(self._child.output, selectors.EVENT_READ)
+        limits = limit_names(descriptors=self.limits.descriptors, address_space=self.limits.memory)
+        # Whatever becomes of the lab and its guard, the worker does not outlive this.
+        lifetime = int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2)
+        self._say({"half": str(self.path), "limits": dict(limits), "lifetime": lifetime})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the worker and whatever it started."""
+        self.end()
+
+    def end(self) -> None:
+        """End the worker and whatever it started; a second call does nothing."""
+        if not self._ended:
+            self._ended = True
+            self._selector.close()
+            self._child.end()
+
+    def guard(self) -> None:
+        """Put the worker's process group under the guard of the services' process."""
+        self.services.guard(self._child.pid)
+
+    def make_ready(self, its: HalfServices, workload: Mapping[str, object]) -> None:
+        """Hand over the workload and wait until the half is imported.
+
+        A half that cannot be imported is no error here: `run` then tells how it ended.
+
+        Raises:
+            MeasureError: the worker does not answer.
+        """
+        self._its = its
+        self._probe = Probe(self._child.pid, self.services, its)
+        steps = [value.count for value in workload.values() if isinstance(value, Steps)]
+        self._plan = _Plan.of(max(steps, default=0))
+        try:
+            message = self._hear_within(LOAD_WITHIN_S)
+            if message["say"] == "unloadable":
+                self._fail(Outcome.CRASHED, f"it cannot be imported: {in_words(message['error'])}")
+                return
+            self._say({"workload": {name: _as_json(value) for name, value in workload.items()}})
+            self._hear_within(LOAD_WITHIN_S)
+        except _Lost:
+            self._fail(Outcome.CRASHED, f"{self._end_in_words()} while it was imported")
+
+    def run(self) -> Trace:
+        """Let the half run to its end, or to a limit, and measure it.
+
+        Raises:
+            MeasureError: the services' process is gone.
+        """
+        if self._error is None:
+            self._sample(Phase.BASELINE, sockets=True)
+            self._running = True
+            self._say({"do": "run"})
+            self._since = time.monotonic()
+            try:
+                self._follow()
+            except _Lost:
+                if self._error is None:
+                    self._fail(Outcome.CRASHED, f"{self._end_in_words()} after {self._done} whole steps")
+            except KeyboardInterrupt:
+                self.interrupted = True
+                self._fail(Outcome.CRASHED, f"it was interrupted after {self._done} whole steps")
+        self._drain_output()
+        return Trace(
+            half=self.half,
+            outcome=self._outcome,
+            steps=self._steps,
+            elapsed_s=self._at,
+            waited_s=self._waited,
+            samples=tuple(self._samples),
+            peaks=self._counts.peaks,
+            answer=self._answer,
+            error=self._error,
+            output=self._output_text(),
+            requests_by_route=self._counts.routes,
+        )
+
+    def _follow(self) -> None:
+        """Answer the worker's messages, and sample by the clock between them, until it has collected."""
+        stop_at = time.monotonic() + self.limits.time_s
+        tick = CLOCK_S
+        while True:
+            now = time.monotonic()
+            if now >= stop_at and self._running:
+                self._sample(Phase.CLOCK, sockets=True)
+                self._fail(
+                    Outcome.TIMED_OUT, f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit)"
+                )
+                return
+            message = self._hear(min(tick, max(0.0, stop_at - now)) if self._running else LOAD_WITHIN_S)
+            if message is None:
+                if self._running:
+                    self._sample(Phase.CLOCK, sockets=True)
+                    tick = min(tick * 2, CLOCK_MAX_S)
+                    continue
+                raise MeasureError(f"the {self.half} half does not answer after it returned")
+            tick = CLOCK_S
+            if self._follow_one(message):
+                return
+
+    def _follow_one(self, message: dict[str, Any]) -> bool:
+        """Do what one message needs; True at the last one."""
+        self._at = message.get("at", self._at)
+        self._since = time.monotonic()
+        match message["say"]:
+            case "step":
+                self._done = message["done"]
+                self._steps = self._done + 1
+                if message["pause"]:
+                    self._sample(Phase.STEP, sockets=self._done in self._plan.looks)
+                    self._say({"next": self._plan.after(self._done)})
+            case "end":
+                self._done = message["done"]
+                self._sample(Phase.END, sockets=True)
+                self._say({"next": 2**62})
+            case "returned":
+                self._running = False
+                self._answer = json.loads(message["answer"]) if message["answer"] is not None else None
+                if message["problem"]:
+                    self._answer = Unreadable(message["problem"])
+                self._sample(Phase.RETURNED, sockets=True)
+                self._say({"do": "collect"})
+            case "raised":
+                self._running = False
+                self._fail(Outcome.CRASHED, f"it raised {in_words(message['error'])}")
+                self._sample(Phase.RETURNED, sockets=True)
+                self._say({"do": "collect"})
+            case "collected":
+                self._settle()
+                self._say({"do": "leave"})
+                return True
+        self.progress(self.half, self._done)
+        self._since = time.monotonic()
+        return False
+
+    def _settle(self) -> None:
+        """Look, wait, look again, until nothing is left above the baseline or nothing can change any more."""
+        baseline = self._samples[0]
+        started = time.monotonic()
+        pause, longest = SETTLE_LOOK_S
+        while True:
+            reading = self._probe.read(sockets=True)
+            self._waited = time.monotonic() - started
+            left = any(
+                (value or 0) > (baseline.get(name) or 0)
+                for name, value in reading.values.items()
+                if name in ("open_sockets", "open_cursors", "threads", "open_fds")
+            )
+            if not left or self._waited >= SETTLE_S or not self._probe.may_change():
+                break
+            self._keep(Phase.SETTLING, reading)
+            time.sleep(pause)
+            pause = min(pause * 2, longest)
+        self._keep(Phase.COLLECTED, reading)
+
+    def _sample(self, phase: Phase, *, sockets: bool) -> None:
+        if phase is Phase.CLOCK:
+            now = time.monotonic()
+            self._at += now - self._since
+            self._since = now
+        self._keep(phase, self._probe.read(sockets=sockets))
+
+    def _keep(self, phase: Phase, reading: Reading) -> None:
+        at = self._at + self._waited if phase in (Phase.SETTLING, Phase.COLLECTED) else self._at
+        self._counts = reading.counts
+        self._samples.append(Sample(phase, self._done, at, reading.values))
+
+    def _fail(self, outcome: Outcome, error: str) -> None:
+        self._outcome = outcome
+        self._error = error
+
+    def _say(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message).encode() + b"\n"
+        self._child.channel.setblocking(True)
+        try:
+            self._child.channel.sendall(data)
+        except OSError:
+            raise _Lost from None
+        finally:
+            self._child.channel.setblocking(False)
+
+    def _hear_within(self, seconds: float) -> dict[str, Any]:
+        message = self._hear(seconds)
+        if message is None:
+            raise MeasureError(f"{self.path.name} was not imported within {seconds:.0f} s")
+        return message
+
+    def _hear(self, seconds: float) -> dict[str, Any] | None:
+        """The next message, or None if there is none within so many seconds. Raises _Lost if the channel closes."""
+        until = time.monotonic() + seconds
+        while b"\n" not in self._buffer:
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            for key, _ in self._selector.select(left):
+                if key.fileobj is self._child.channel:
+                    self._read_channel()
+                else:
+                    self._read_output()
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _read_channel(self) -> None:
+        try:
+            data = self._child.channel.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            raise _Lost
+        self._buffer += data
+
+    def _read_output(self) -> bool:
+        """Keep what the half printed, up to a bound; False if there is nothing (more) to read."""
+        try:
+            data = os.read(self._child.output, 1 << 16)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._selector.unregister(self._child.output)
+            return False
+        room = OUTPUT_LIMIT - len(self._output)
+        self._output += data[:room]
+        self._dropped += max(0, len(data) - room)
+        return True
+
+    def _drain_output(self) -> None:
+        if self._child.output in self._selector.get_map():
+            while self._read_output():
+                pass
+
+    def _output_text(self) -> str:
+        text = self._output.decode(errors="replace")
+        return f"{text}\n… and {self._dropped:,} more bytes" if self._dropped else text
+
+    def _end_in_words(self) -> str:
+        """How the worker ended, after its channel closed."""
+        self._at += time.monotonic() - self._since if self._running else 0.0
+        try:
+            code = self._child.process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            return "it closed the lab's channel and went on, so that it could not be measured,"
+        if code < 0:
+            return f"it was ended by {signal.Signals(-code).name}"
+        return f"it exited with code {code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for an answer that could not be carried over: not plain data, or too long."""
+
+    problem: str
+
+
+def in_words(error: Mapping[str, Any]) -> str:
+    """An error of a half as the worker describes it, with the line it happened at."""
+    words = f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
+    if error["frames"]:
+        last = error["frames"][-1]
+        words += f" ({Path(last['file']).name}, line {last['line']}: {last['text']})"
+    return words
+
+
+def _as_json(value: object) -> object:
+    return {"$steps": {"count": value.count, "item": value.item}} if isinstance(value, Steps) else value

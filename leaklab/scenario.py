@@ -1,0 +1,185 @@
+"""What a scenario author uses: `Scenario`, its settings, its workload, and what is expected of its halves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+
+from leaklab.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a person can set of a scenario; None is a setting that the scenario does not have.
+
+    Attributes:
+        steps: units of work, at least 1.
+        size: bytes of the buffer in question.
+        hang: seconds that the dead service is dead for.
+        deadline: seconds within which the caller needs its answer.
+        dead: how the dead service is dead: one of `DEAD`.
+    """
+
+    steps: int | None = None
+    size: int | None = None
+    hang: float | None = None
+    deadline: float | None = None
+    dead: str | None = None
+
+    def given(self) -> dict[str, int | float | str]:
+        """The settings that are there, by name."""
+        return {
+            item.name: value for item in fields(self) if (value := getattr(self, item.name)) is not None
+        }
+
+    def changed(self, scenario: str, wanted: Mapping[str, int | float | str | None]) -> Settings:
+        """These settings with those of `wanted` that are not None.
+
+        Raises:
+            UsageError: the scenario has no such setting.
+        """
+        changes = {name: value for name, value in wanted.items() if value is not None}
+        here = self.given()
+        for name in changes:
+            if name not in here:
+                takes = ", ".join(f"--{known}" for known in here) or "no settings"
+                raise UsageError(f"{scenario} has no --{name}: it takes {takes}")
+        return replace(self, **changes)  # type: ignore[arg-type] # names and types were checked by the options
+
+
+DEAD = ("silent", "drip", "drip-head")
+"""Ways to be dead: no answer at all, a body that comes byte by byte, a head that comes byte by byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """An iterable argument of a half that marks one step each time the half asks for the next item.
+
+    Attributes:
+        count: how many items.
+        item: what each item is: a template in which `{n}` stands for the number of the step, counted from 1,
+            or None for the number itself. Lists and mappings of templates work too.
+    """
+
+    count: int
+    item: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpEndpoint:
+    """Where the half finds the lab's HTTP service."""
+
+    port: int
+
+    def url(self, path: str) -> str:
+        """The address of `path`, which starts with a slash."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+@dataclass(frozen=True, slots=True)
+class MongoEndpoint:
+    """Where the half finds the MongoDB server, and the database of this run."""
+
+    uri: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What a workload is made from: the settings, and the services that the scenario asked for."""
+
+    settings: Settings
+    _http: HttpEndpoint | None = None
+    _mongo: MongoEndpoint | None = None
+
+    @property
+    def http(self) -> HttpEndpoint:
+        """The HTTP service. Raises LookupError if the scenario did not ask for `http`."""
+        if self._http is None:
+            raise LookupError('the scenario uses lab.http but has no "http" among its services')
+        return self._http
+
+    @property
+    def mongo(self) -> MongoEndpoint:
+        """The MongoDB server. Raises LookupError if the scenario did not ask for `mongo`."""
+        if self._mongo is None:
+            raise LookupError('the scenario uses lab.mongo but has no "mongo" among its services')
+        return self._mongo
+
+    @property
+    def steps(self) -> int:
+        """The number of steps. Raises LookupError if the scenario has none."""
+        if self.settings.steps is None:
+            raise LookupError("the scenario uses lab.steps but its settings have no steps")
+        return self.settings.steps
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Documents that the lab inserts before a half runs.
+
+    Attributes:
+        collection: its name.
+        count: how many.
+        document: one document; `{n}` in its strings stands for its number, counted from 1.
+    """
+
+    collection: str
+    count: int
+    document: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a half must be found to be: its verdict, and (kind, metric) of the findings that must be among them."""
+
+    verdict: str
+    findings: tuple[tuple[str, str], ...] = ()
+
+
+LEAKS_NOTHING = Expected("clean")
+
+Complaint = str | None
+
+
+def _asked_nothing(_: Settings) -> dict[str, int]:
+    return {}
+
+
+def _any_answer(_: Lab, answer: object) -> Complaint:  # noqa: ARG001 # the signature of a check
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One leak pattern: what it is called, what its halves get, and what must come out.
+
+    Attributes:
+        title: the pattern's name in words.
+        number: its place in the course; scenarios without one come last.
+        leaks: what is left open, for how long, in a few words.
+        summary: one line on how it happens.
+        settings: the defaults; a setting that is None here cannot be set.
+        services: what the halves talk to: `http`, `mongo`.
+        workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
+        check_answer: what is wrong with the answer of a half, None if nothing is.
+        requests: how many requests of each route of the HTTP service the work takes.
+        documents: what is in the database before a half runs.
+        expected: per half, what must be found.
+        telling: the metrics that show the leak, emphasised in tables.
+        memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
+    """
+
+    title: str
+    leaks: str
+    summary: str
+    workload: Callable[[Lab], Mapping[str, object]]
+    expected: Mapping[str, Expected]
+    telling: tuple[str, ...]
+    number: int = 1_000
+    settings: Settings = field(default_factory=Settings)
+    services: tuple[str, ...] = ()
+    check_answer: Callable[[Lab, object], Complaint] = _any_answer
+    requests: Callable[[Settings], Mapping[str, int]] = _asked_nothing
+    documents: tuple[Documents, ...] = ()
+    memory_budget: Callable[[Settings], int] | None = None

@@ -1,0 +1,1 @@
+"""What the lab starts for a half to talk to, and the process that owns it."""

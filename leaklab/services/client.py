@@ -1,0 +1,160 @@
+"""The runner's side of the services' process: starts it, asks it, ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
+from leaklab.processes import Child, start_child
+from leaklab.scenario import Documents, HttpEndpoint, MongoEndpoint, Scenario
+
+ANSWER_WITHIN_S = 30.0
+"""Seconds in which the services' process must answer; it is only exceeded if that process is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCounts:
+    """The exact counts of a half's services, by metric; None where a service cannot say.
+
+    Attributes:
+        values: now, by metric name.
+        peaks: the highest value so far, by metric name.
+        routes: requests by route of the HTTP service.
+    """
+
+    values: Mapping[str, int | None]
+    peaks: Mapping[str, int]
+    routes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HalfServices:
+    """What was started for one half."""
+
+    numbers: Sequence[int]
+    ports: frozenset[int]
+    http: HttpEndpoint | None = None
+    mongo: MongoEndpoint | None = None
+    server: str | None = None
+
+
+@dataclass(slots=True)
+class Services:
+    """The services' process. A context manager: at its end the process, and all it guards, is gone."""
+
+    _child: Child = field(default_factory=lambda: start_child(Path(__file__).with_name("host.py")))
+    _buffer: bytes = b""
+
+    def start(self, scenario: Scenario, mongo_uri: str | None) -> HalfServices:
+        """Start what `scenario` asks for, for one half.
+
+        Raises:
+            UsageError: `mongo_uri` is no MongoDB URI.
+            MeasureError: a service cannot be started or reached.
+        """
+        numbers: list[int] = []
+        ports: set[int] = set()
+        http, mongo, server = None, None, None
+        for kind in scenario.services:
+            if kind == "http":
+                about = self._ask({"do": "start", "service": "http"})
+                http = HttpEndpoint(about["ports"][0])
+            else:
+                documents = [_plain(entry) for entry in scenario.documents]
+                about = self._ask({"do": "start", "service": "mongo", "uri": mongo_uri, "documents": documents})
+                mongo = MongoEndpoint(about["uri"], about["database"])
+                server = about["server"]
+            numbers.append(about["service"])
+            ports.update(about["ports"])
+        return HalfServices(tuple(numbers), frozenset(ports), http, mongo, server)
+
+    def ask_counts(self, services: HalfServices) -> None:
+        """Send the question; `hear_counts` gets the answer. Between the two there is time for other probes."""
+        if services.numbers:
+            self._send({"do": "counts", "services": list(services.numbers)})
+
+    def hear_counts(self, services: HalfServices) -> ServiceCounts:
+        """The answer to `ask_counts`."""
+        values: dict[str, int | None] = {}
+        peaks: dict[str, int] = {}
+        routes: dict[str, int] = {}
+        if services.numbers:
+            for counts in self._hear()["counts"]:
+                peaks.update(counts.pop("peaks"))
+                routes.update(counts.pop("routes"))
+                values.update(counts)
+        return ServiceCounts(values, peaks, routes)
+
+    def stop(self, services: HalfServices) -> None:
+        """Stop what was started for one half."""
+        if services.numbers:
+            self._ask({"do": "stop", "services": list(services.numbers)})
+
+    def guard(self, group: int) -> None:
+        """Have the process group `group` killed should the runner be gone."""
+        self._ask({"do": "guard", "group": group})
+
+    def release(self, group: int) -> None:
+        """The process group `group` has ended."""
+        self._ask({"do": "release", "group": group})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Let the process clean up and end; kill it if it does not."""
+        self._child.channel.close()
+        pidfd_wait = select.poll()
+        pidfd_wait.register(self._child.output, select.POLLHUP)
+        # Its output closes when it ends. Dropping a database on a server that just went away takes the longest.
+        pidfd_wait.poll(10_000)
+        self._child.end()
+
+    def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        self._send(message)
+        return self._hear()
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        try:
+            self._child.channel.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            raise self._gone() from None
+
+    def _hear(self) -> dict[str, Any]:
+        self._child.channel.settimeout(ANSWER_WITHIN_S)
+        while b"\n" not in self._buffer:
+            try:
+                data = self._child.channel.recv(1 << 16)
+            except TimeoutError:
+                raise MeasureError(f"the services did not answer within {ANSWER_WITHIN_S:.0f} s") from None
+            except OSError:
+                data = b""
+            if not data:
+                raise self._gone()
+            self._buffer += data
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            kind = UsageError if answer["exit_code"] == ExitCode.WRONG_USAGE else MeasureError
+            raise kind(answer["error"])
+        return answer
+
+    def _gone(self) -> LeaklabError:
+        os.set_blocking(self._child.output, False)
+        try:
+            last = os.read(self._child.output, 1 << 16).decode(errors="replace").strip().splitlines()
+        except OSError:
+            last = []
+        reason = f": {last[-1]}" if last else ""
+        return MeasureError(f"the services' process ended unexpectedly{reason}")
+
+
+def _plain(documents: Documents) -> dict[str, Any]:
+    return asdict(documents)

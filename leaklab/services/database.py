@@ -1,0 +1,146 @@
+"""The lab's own client of a MongoDB server: makes the run's database, fills it, reads `serverStatus`, drops it.
+
+The embedded server and a real one are used and read in the same way, through unmodified pymongo. All calls block.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pymongo
+from pymongo import MongoClient, errors
+
+from leaklab.errors import LeaklabError, MeasureError, UsageError
+from leaklab.scenario import Documents
+from leaklab.worker import fill
+
+REACH_S = 3.0
+"""Seconds to find and reach the server in: with a start of the lab's processes this stays under 5."""
+
+NAME_PREFIX = "leaklab_"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReading:
+    """What `serverStatus` says, as counts; None where the server does not say.
+
+    Source: MongoDB manual, "serverStatus": metrics.cursor.open.total, connections.totalCreated, opcounters.query.
+    """
+
+    cursors_open: int | None
+    connections_created: int | None
+    queries: int | None
+
+
+class Database:
+    """A database of this run's own on the server at `uri`, dropped by `drop`."""
+
+    def __init__(self, uri: str) -> None:
+        """Connect and make sure that the server can be read.
+
+        Raises:
+            UsageError: `uri` is no MongoDB URI.
+            MeasureError: the server cannot be reached, or does not let its counters be read.
+        """
+        try:
+            self._client: MongoClient[dict[str, Any]] = MongoClient(
+                uri,
+                serverSelectionTimeoutMS=int(REACH_S * 1000),
+                connectTimeoutMS=int(REACH_S * 1000),
+                appname="leaklab",
+            )
+        except (errors.InvalidURI, errors.ConfigurationError, ValueError, TypeError) as error:
+            raise UsageError(f"--mongo {_safe(uri)}: {_first_line(error)}. Write mongodb://HOST:PORT.") from error
+        self.name = NAME_PREFIX + secrets.token_hex(6)
+        self._shown = _safe(uri)
+        try:
+            self._client.admin.command("ping")
+            self._start = self._status()
+            self.version = str(self._client.server_info()["version"])
+        except errors.PyMongoError as error:
+            self._client.close()
+            raise self._unusable(error) from error
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that the server's nodes listen on."""
+        return sorted({port for _, port in self._client.nodes if port is not None})
+
+    def seed(self, documents: Sequence[Documents]) -> None:
+        """Insert what the scenario needs. Raises MeasureError if the server refuses."""
+        database = self._client[self.name]
+        try:
+            for entry in documents:
+                database[entry.collection].insert_many(
+                    [fill(dict(entry.document), number) for number in range(1, entry.count + 1)]
+                )
+            self._start = self._status()
+        except errors.PyMongoError as error:
+            raise self._unusable(error) from error
+
+    def read(self) -> ServerReading:
+        """The server's counters now; connections and queries since `seed`. Raises MeasureError if it cannot be asked."""
+        try:
+            now = self._status()
+        except errors.PyMongoError as error:
+            raise self._unusable(error) from error
+        return ServerReading(
+            cursors_open=now.cursors_open,
+            connections_created=_since(now.connections_created, self._start.connections_created),
+            queries=_since(now.queries, self._start.queries),
+        )
+
+    def drop(self) -> None:
+        """Drop the database and close the client; a server that is gone has nothing left to drop."""
+        try:
+            with pymongo.timeout(REACH_S):
+                self._client.drop_database(self.name)
+        except errors.PyMongoError:
+            pass
+        finally:
+            self._client.close()
+
+    def _status(self) -> ServerReading:
+        status = self._client.admin.command("serverStatus")
+        return ServerReading(
+            cursors_open=_count(status, "metrics", "cursor", "open", "total"),
+            connections_created=_count(status, "connections", "totalCreated"),
+            queries=_count(status, "opcounters", "query"),
+        )
+
+    def _unusable(self, error: errors.PyMongoError) -> LeaklabError:
+        if isinstance(error, errors.ServerSelectionTimeoutError):
+            return MeasureError(
+                f"--mongo {self._shown}: no MongoDB server answered within {REACH_S:.0f} s. "
+                "Start it, correct the address, or leave --mongo out to use the embedded server."
+            )
+        return MeasureError(f"--mongo {self._shown}: {_first_line(error)}")
+
+
+def _count(document: Mapping[str, Any], *path: str) -> int | None:
+    value: Any = document
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return int(value)
+
+
+def _since(now: int | None, start: int | None) -> int | None:
+    return None if now is None or start is None else now - start
+
+
+def _safe(uri: str) -> str:
+    """`uri` without a password."""
+    scheme, separator, rest = uri.partition("://")
+    credentials, at, address = rest.rpartition("@")
+    user = credentials.partition(":")[0]
+    return f"{scheme}{separator}{user}:***@{address}" if at else uri
+
+
+def _first_line(error: Exception) -> str:
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    return text if len(text) < 300 else text[:300] + " …"

@@ -1,0 +1,154 @@
+"""Samples, the trace they form, and the summary of a trace: data, and pure functions over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from leaklab.growth import Growth, growth_of
+from leaklab.metrics import METRICS, Judge, Metric
+
+
+class Phase(StrEnum):
+    """The moment a sample was taken at."""
+
+    BASELINE = "baseline"
+    STEP = "step"
+    CLOCK = "clock"
+    END = "end"
+    RETURNED = "returned"
+    SETTLING = "settling"
+    COLLECTED = "collected"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What all probes read at one moment.
+
+    Attributes:
+        phase: the moment.
+        steps_done: how many steps the half had finished.
+        at_s: seconds since `run` was called, the pauses for earlier samples left out.
+        values: by metric name; a metric that was not or could not be read is None or missing, never 0.
+    """
+
+    phase: Phase
+    steps_done: int
+    at_s: float
+    values: Mapping[str, float | None]
+
+    def get(self, metric: str) -> float | None:
+        """The value of `metric`, None if it was not read in this sample."""
+        return self.values.get(metric)
+
+
+class Outcome(StrEnum):
+    """How a half ended."""
+
+    COMPLETED = "completed"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The samples of one half, in order, and how it ended.
+
+    Attributes:
+        half: `leaky`, `fixed`, `almost`, or the name of a learner's file.
+        outcome: how it ended.
+        steps: how many steps it began.
+        elapsed_s: seconds in `run`, pauses for samples left out.
+        waited_s: seconds that were waited, after `gc.collect()`, for what was just ending.
+        samples: in the order they were taken.
+        peaks: exact highest values that the services kept between samples, by metric name.
+        answer: what `run` returned, as JSON values; None if it did not return.
+        error: what ended it, in words, if it did not complete.
+        output: what the half printed (standard output and error), cut to a bounded length.
+        requests_by_route: what the services were asked, by route.
+    """
+
+    half: str
+    outcome: Outcome
+    steps: int
+    elapsed_s: float
+    waited_s: float
+    samples: tuple[Sample, ...]
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    answer: object = None
+    error: str | None = None
+    output: str = ""
+    requests_by_route: Mapping[str, int] = field(default_factory=dict)
+
+    def value(self, metric: str, phase: Phase) -> float | None:
+        """The value of `metric` in the last sample of `phase`, None if there is none."""
+        for sample in reversed(self.samples):
+            if sample.phase is phase:
+                return sample.get(metric)
+        return None
+
+    def step_points(self, metric: str) -> Iterator[tuple[int, float]]:
+        """(steps done, value) at every step that `metric` was read at, the end included."""
+        for sample in self.samples:
+            value = sample.get(metric)
+            if value is not None and sample.phase in (Phase.STEP, Phase.END):
+                yield sample.steps_done, value
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSummary:
+    """One metric of one half: its value at the moments that matter, and its growth per step.
+
+    Values are in the metric's unit, None where they could not be read. `per_step` is None where the half has no steps.
+    """
+
+    metric: Metric
+    baseline: float | None
+    peak: float | None
+    end: float | None
+    returned: float | None
+    collected: float | None
+    growth: Growth | None
+
+    @property
+    def per_step(self) -> float | None:
+        """Growth per step in the metric's unit."""
+        return None if self.growth is None else self.growth.per_step
+
+
+def summarize(trace: Trace) -> dict[str, MetricSummary | None]:
+    """The summary of each metric, in the order of the metrics' table; None for one that was never read."""
+    return {name: _summarize_metric(trace, metric) for name, metric in METRICS.items()}
+
+
+def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
+    if metric.judge is Judge.DEADLINE:
+        return _summarize_elapsed(trace, metric)
+    values = [value for sample in trace.samples if (value := sample.get(metric.name)) is not None]
+    if not values:
+        return None
+    points = list(trace.step_points(metric.name))
+    return MetricSummary(
+        metric=metric,
+        baseline=trace.value(metric.name, Phase.BASELINE),
+        peak=max([*values, trace.peaks.get(metric.name, 0)]),
+        end=trace.value(metric.name, Phase.END),
+        returned=trace.value(metric.name, Phase.RETURNED),
+        collected=trace.value(metric.name, Phase.COLLECTED),
+        growth=growth_of(points, least=metric.least) if len(points) > 1 else None,
+    )
+
+
+def _summarize_elapsed(trace: Trace, metric: Metric) -> MetricSummary:
+    returned = trace.elapsed_s if trace.outcome is Outcome.COMPLETED else None
+    end = next((sample.at_s for sample in trace.samples if sample.phase is Phase.END), None)
+    return MetricSummary(
+        metric=metric,
+        baseline=0.0,
+        peak=trace.elapsed_s,
+        end=end,
+        returned=returned,
+        collected=returned,
+        growth=Growth.constant(trace.elapsed_s / trace.steps) if trace.steps else None,
+    )

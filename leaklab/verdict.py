@@ -1,0 +1,330 @@
+"""Findings and verdict of one half: pure functions over the numbers of its trace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from leaklab.growth import STEADY_EVENTS, Shape
+from leaklab.metrics import MEMORY_FLOOR, METRICS, Judge
+from leaklab.trace import MetricSummary, Outcome, Phase, Trace
+from leaklab.units import format_duration, format_size
+
+
+class Kind(StrEnum):
+    """What a trace can show."""
+
+    LEAKED = "leaked"
+    HELD = "held"
+    WASTED = "wasted"
+    STALLED = "stalled"
+
+
+class Verdict(StrEnum):
+    """What a half is, by its findings."""
+
+    LEAKS = "leaks"
+    CLEAN = "clean"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a trace shows.
+
+    Attributes:
+        kind: what it is.
+        metric: what was counted.
+        value: the number that decided, in the metric's unit.
+        threshold: the number it was held against, in the metric's unit.
+        reason: both in words.
+    """
+
+    kind: Kind
+    metric: str
+    value: float
+    threshold: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on a half, the findings that decided it, and the doubts that kept it from a decision."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a scenario says is too much.
+
+    Attributes:
+        deadline_s: seconds within which the caller needs its answer; None for no deadline.
+        memory: bytes of RSS above the baseline that may be held at the last step; None for no budget.
+    """
+
+    deadline_s: float | None = None
+    memory: int | None = None
+
+
+IN_TIME = 1.3
+"""An answer within this many deadlines is in time: a busy machine adds some, a dead service adds much more."""
+
+TOO_LATE = 2.0
+"""An answer after this many deadlines is stalled; between the two, no verdict."""
+
+HELD_LEAST = {"threads": 33}
+"""Things open at once below which growth that return undoes is no finding: 32 is the most threads that Python's
+ThreadPoolExecutor starts unless it is told otherwise (documentation of concurrent.futures)."""
+
+MORE_STEPS = "more steps would tell (--steps)"
+
+
+def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bounds) -> Judgement:
+    """The verdict on one run of a half."""
+    findings: list[Finding] = []
+    doubts: list[str] = []
+    if trace.outcome is not Outcome.COMPLETED:
+        doubts.append(f"the half did not complete: {trace.error}")
+    if bounds.deadline_s is not None:
+        _judge_deadline(trace, bounds.deadline_s, findings, doubts)
+    for name, metric in summary.items():
+        if metric is None:
+            continue
+        match METRICS[name].judge:
+            case Judge.LEFT_OPEN if trace.outcome is Outcome.COMPLETED:
+                if name != "open_fds" or not _fds_are_sockets(summary):
+                    _judge_left_open(trace, metric, findings, doubts, judged_by_deadline=bounds.deadline_s is not None)
+            case Judge.REUSE:
+                _judge_reuse(metric, summary.get("requests_served"), findings, doubts)
+            case Judge.MEMORY if bounds.memory is not None:
+                _judge_memory_budget(metric, bounds.memory, findings, doubts)
+            case Judge.MEMORY if trace.outcome is Outcome.COMPLETED:
+                _judge_memory(trace, metric, findings)
+            case _:
+                pass
+    return _decide(findings, doubts)
+
+
+def combine(judgements: Sequence[Judgement]) -> Judgement:
+    """The verdict over several runs of the same half: what all of them say, or inconclusive if they disagree."""
+    if len(judgements) == 1:
+        return judgements[0]
+    verdicts = Counter(judgement.verdict for judgement in judgements)
+    first = {verdict: next(j for j in judgements if j.verdict is verdict) for verdict in verdicts}
+    if len(verdicts) == 1:
+        return next(iter(first.values()))
+    counted = ", ".join(f"{count} × {verdict}" for verdict, count in verdicts.most_common())
+    doubts = [doubt for judgement in judgements for doubt in judgement.doubts]
+    disagree = f"{len(judgements)} runs disagree ({counted}): repeat more often on a quieter machine (--repeat)"
+    return Judgement(Verdict.INCONCLUSIVE, (), (disagree, *dict.fromkeys(doubts)))
+
+
+def _decide(findings: Sequence[Finding], doubts: Sequence[str]) -> Judgement:
+    if findings:
+        return Judgement(Verdict.LEAKS, tuple(findings), tuple(doubts))
+    if doubts:
+        return Judgement(Verdict.INCONCLUSIVE, (), tuple(doubts))
+    return Judgement(Verdict.CLEAN)
+
+
+def _fds_are_sockets(summary: Mapping[str, MetricSummary | None]) -> bool:
+    """Whether the lab's sockets account for what the descriptors grew by: one leak is told once."""
+    sockets, descriptors = summary.get("open_sockets"), summary.get("open_fds")
+    if sockets is None or descriptors is None or sockets.baseline is None or descriptors.baseline is None:
+        return False
+    for phase in ("end", "returned", "collected"):
+        of_sockets, of_descriptors = getattr(sockets, phase), getattr(descriptors, phase)
+        if of_sockets is None or of_descriptors is None:
+            continue
+        if of_descriptors - descriptors.baseline > of_sockets - sockets.baseline:
+            return False
+    return True
+
+
+def _judge_left_open(
+    trace: Trace, metric: MetricSummary, findings: list[Finding], doubts: list[str], *, judged_by_deadline: bool
+) -> None:
+    """`leaked` if what grew with the steps survived return and gc, `held` if it grew and return undid it."""
+    if metric.baseline is None or metric.collected is None:
+        return
+    growth, counted = metric.growth, metric.metric
+    left = metric.collected - metric.baseline
+    waited = f" (looked again for {format_duration(trace.waited_s)})" if trace.waited_s >= 0.01 else ""
+    if growth is None or growth.steps == 0:
+        if left > 0 and not judged_by_deadline:
+            doubts.append(
+                f"{counted.quantity(left)} left over after return and gc{waited}, but without steps no growth can "
+                "be told from a pool"
+            )
+        return
+    per_step_left = left / growth.steps
+    if left > 0 and growth.shape is Shape.STEADY and left >= growth.total / 2:
+        findings.append(_leaked(metric, left, growth.steps, waited))
+    elif left >= STEADY_EVENTS and per_step_left >= 0.9 and growth.shape is not Shape.STEADY:
+        # All items were taken before any work was done: the steps cannot show the growth, what is left can.
+        findings.append(_leaked(metric, left, growth.steps, waited))
+    elif growth.shape is Shape.STEADY and growth.total >= HELD_LEAST.get(counted.name, STEADY_EVENTS):
+        findings.append(
+            Finding(
+                Kind.HELD,
+                counted.name,
+                growth.total,
+                0,
+                f"{counted.quantity(growth.total)} open at the last of {growth.steps} steps "
+                f"({growth.per_step:.2f} per step, growing to the end), {counted.format(left)} after return: "
+                "nothing is closed before the function returns",
+            )
+        )
+    elif left > 0 and growth.shape is Shape.UNCLEAR:
+        doubts.append(
+            f"{counted.quantity(left)} left over after return and gc{waited}, but {growth.events} rise"
+            f"{'s' if growth.events != 1 else ''} in {growth.steps} steps are too few to tell a leak from a pool: "
+            f"{MORE_STEPS}"
+        )
+    elif left > growth.total and left >= STEADY_EVENTS:
+        doubts.append(
+            f"{counted.quantity(left)} left over after return and gc{waited}, {counted.format(growth.total)} of them "
+            f"opened while steps were counted: {MORE_STEPS}"
+        )
+
+
+def _leaked(metric: MetricSummary, left: float, steps: int, waited: str) -> Finding:
+    counted = metric.metric
+    if left == steps:
+        words = f"{counted.format(left)} of {steps:,} steps left one {counted.singular} open after return and gc"
+    else:
+        words = (
+            f"{counted.quantity(left)} left open after return and gc, {left / steps:.2f} per step, "
+            "growing to the last step"
+        )
+    return Finding(Kind.LEAKED, counted.name, left, 0, words + waited)
+
+
+def _judge_reuse(
+    metric: MetricSummary, requests: MetricSummary | None, findings: list[Finding], doubts: list[str]
+) -> None:
+    """`wasted` if connections are opened at a steady pace: a connection that is given back serves the next request."""
+    growth = metric.growth
+    if growth is None or metric.peak is None:
+        return
+    if growth.shape is Shape.STEADY:
+        served = f" for {requests.metric.quantity(requests.peak)}" if requests and requests.peak else ""
+        findings.append(
+            Finding(
+                Kind.WASTED,
+                metric.metric.name,
+                metric.peak,
+                growth.steps / 2,
+                f"{metric.metric.quantity(metric.peak)} opened{served} ({growth.per_step:.2f} per step): "
+                "none is used again",
+            )
+        )
+    elif growth.shape is Shape.UNCLEAR and growth.events >= 2 and growth.steps < STEADY_EVENTS:
+        doubts.append(
+            f"{metric.metric.quantity(metric.peak)} opened in {growth.steps} steps, too few to tell: {MORE_STEPS}"
+        )
+
+
+def _judge_memory_budget(
+    metric: MetricSummary, budget: int, findings: list[Finding], doubts: list[str]
+) -> None:
+    """`held` (or `leaked`) if more than the scenario's budget is still resident at the last step (or in the end)."""
+    if budget < MEMORY_FLOOR:
+        doubts.append(
+            f"the memory in question is too small to judge: identical runs differ by up to {format_size(MEMORY_FLOOR)}. "
+            f"Take at least --size {2 * MEMORY_FLOOR // 2**20}MiB"
+        )
+        return
+    if metric.baseline is None or metric.end is None:
+        return
+    held = metric.end - metric.baseline
+    left = 0.0 if metric.collected is None else metric.collected - metric.baseline
+    if held > budget:
+        kind = Kind.LEAKED if left > budget else Kind.HELD
+        after = "still there" if kind is Kind.LEAKED else f"down to {format_size(max(0.0, left))}"
+        findings.append(
+            Finding(
+                kind,
+                metric.metric.name,
+                held,
+                budget,
+                f"{format_size(held)} above the baseline still resident at the last step (more than "
+                f"{format_size(budget)} is too much), {after} after return",
+            )
+        )
+
+
+def _judge_memory(trace: Trace, metric: MetricSummary, findings: list[Finding]) -> None:
+    """`leaked` or `held` if RSS grows to the last step by more than the floor."""
+    growth = metric.growth
+    if growth is None or growth.shape is not Shape.STEADY or growth.total < MEMORY_FLOOR:
+        return
+    if metric.baseline is None or metric.collected is None:
+        return
+    left = metric.collected - metric.baseline
+    survived = left >= growth.total / 2
+    after = "still there after return and gc" if survived else f"{format_size(max(0.0, left))} after return and gc"
+    findings.append(
+        Finding(
+            Kind.LEAKED if survived else Kind.HELD,
+            metric.metric.name,
+            growth.total,
+            MEMORY_FLOOR,
+            f"{format_size(growth.total)} more at the last of {trace.steps:,} steps "
+            f"({format_size(growth.per_step)} per step, growing to the end; below {format_size(MEMORY_FLOOR)} "
+            f"nothing is judged), {after}",
+        )
+    )
+
+
+def _judge_deadline(trace: Trace, deadline: float, findings: list[Finding], doubts: list[str]) -> None:
+    """`stalled` if the answer came long after the deadline, or work that was given up went on long after it."""
+    threshold = deadline * TOO_LATE
+    took = trace.elapsed_s
+    if took >= threshold:
+        findings.append(
+            Finding(
+                Kind.STALLED,
+                "elapsed",
+                took,
+                threshold,
+                f"{format_duration(took)} for an answer that was needed within {format_duration(deadline)} "
+                f"({format_duration(threshold)} or more is stalled)",
+            )
+        )
+        return
+    if took > deadline * IN_TIME:
+        doubts.append(
+            f"{format_duration(took)} for an answer that was needed within {format_duration(deadline)}: too late to "
+            f"be clean, too early to be stalled ({format_duration(threshold)}). Is the machine busy? --repeat tells"
+        )
+    for name in ("threads", "open_sockets"):
+        over = _still_there(trace, name, threshold)
+        if over is not None:
+            findings.append(over)
+
+
+def _still_there(trace: Trace, name: str, threshold: float) -> Finding | None:
+    """What of `name` was left at the first look after the threshold, or else at the last look of all."""
+    baseline = trace.value(name, Phase.BASELINE)
+    looks = [sample for sample in trace.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
+    late = [sample for sample in looks if sample.at_s >= threshold] or looks[-1:]
+    if baseline is None or not late:
+        return None
+    left = (late[0].get(name) or 0) - baseline
+    if left <= 0:
+        return None
+    counted = METRICS[name]
+    return Finding(
+        Kind.STALLED,
+        name,
+        left,
+        0,
+        f"{counted.quantity(left)} of work that was given up still there {format_duration(late[0].at_s)} after the "
+        f"start, {format_duration(trace.elapsed_s)} in which the caller had its answer: nothing cancelled it",
+    )

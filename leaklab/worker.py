@@ -1,0 +1,254 @@
+"""The child that runs one half: loads it by path, calls `run`, and says on its channel where it is.
+
+It is started as a file, by the interpreter that runs leaklab, and imports nothing but the standard library: what is
+measured in this process is the half. The protocol is lines of JSON on one socket, so that a worker in another language
+can speak it; docs/protocol.md describes it.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+import types
+from _thread import allocate_lock
+
+# The measured process pays for every import: typing and collections.abc are left to the type checker.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+# A half may replace what it likes in these modules: the worker keeps its own references.
+perf_counter = time.perf_counter
+dumps, loads = json.dumps, json.loads
+read, write, leave = os.read, os.write, os._exit
+collect = gc.collect
+
+ANSWER_LIMIT = 4 * 2**20
+"""Characters of JSON; a larger answer is not sent."""
+
+LOST = 70
+"""The exit code of a worker whose runner is gone."""
+
+
+class Channel:
+    """The line to the runner. If the runner is gone, so is this process."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.buffer = b""
+
+    def say(self, **message: Any) -> None:
+        """Send one message."""
+        data = dumps(message).encode() + b"\n"
+        try:
+            while data:
+                data = data[write(self.fd, data) :]
+        except OSError:
+            leave(LOST)
+
+    def hear(self) -> dict[str, Any]:
+        """Wait for one message."""
+        while b"\n" not in self.buffer:
+            try:
+                data = read(self.fd, 65536)
+            except OSError:
+                data = b""
+            if not data:
+                leave(LOST)
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        message: dict[str, Any] = loads(line)
+        return message
+
+    def ask(self, **message: Any) -> dict[str, Any]:
+        """Send one message and wait for the answer."""
+        self.say(**message)
+        return self.hear()
+
+
+class Clock:
+    """Seconds since `run` was called, without the pauses in which the runner takes a sample."""
+
+    def __init__(self) -> None:
+        self.start = perf_counter()
+
+    def read(self) -> float:
+        """Seconds so far."""
+        return perf_counter() - self.start
+
+    def leave_out(self, seconds: float) -> None:
+        """Take a pause out of the count."""
+        self.start += seconds
+
+
+class Steps:
+    """The items of a workload, one step each. Plain to its user: an iterable with a length."""
+
+    def __init__(self, spec: dict[str, Any], channel: Channel, clock: Clock) -> None:
+        self._count: int = spec["count"]
+        self._item = spec["item"]
+        self._channel = channel
+        self._clock = clock
+        self._begun = 0
+        self._next_pause = 0
+        self._lock = allocate_lock()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[object]:
+        for number in range(1, self._count + 1):
+            self._mark("step")
+            yield fill(self._item, number)
+        self._mark("end")
+
+    def _mark(self, what: str) -> None:
+        """Tell the runner that a step begins; wait for it where it wants to take a sample."""
+        with self._lock:
+            at = self._clock.read()
+            done = self._begun
+            if what == "step":
+                self._begun += 1
+                if done < self._next_pause:
+                    self._channel.say(say="step", done=done, at=at, pause=False)
+                    return
+            before = perf_counter()
+            self._next_pause = self._channel.ask(say=what, done=done, at=at, pause=True)["next"]
+            self._clock.leave_out(perf_counter() - before)
+
+
+def fill(template: Any, number: int) -> Any:
+    """One item: the template with `{n}` replaced in every string, or the number itself."""
+    if template is None:
+        return number
+    if isinstance(template, str):
+        return template.replace("{n}", str(number))
+    if isinstance(template, list):
+        return [fill(item, number) for item in template]
+    if isinstance(template, dict):
+        return {key: fill(value, number) for key, value in template.items()}
+    return template
+
+
+def limit(limits: dict[str, int]) -> None:
+    """Keep this process and its children within `limits`; what the system cannot bound is left to the runner."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits.
+        return
+    for name, wanted in limits.items():
+        kind = getattr(resource, name, None)
+        if kind is None:
+            continue
+        hard = resource.getrlimit(kind)[1]
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        try:
+            resource.setrlimit(kind, (value, value))
+        except (ValueError, OSError):
+            continue
+
+
+def load(path: str) -> types.ModuleType:
+    """The half at `path` as a module, without a compiled file beside it."""
+    module = types.ModuleType("half")
+    module.__file__ = path
+    sys.modules["half"] = module
+    sys.path.insert(0, os.path.dirname(path))  # noqa: PTH120 # pathlib is an import the half would pay for
+    sys.argv = [path]
+    with open(path, "rb") as file:  # noqa: PTH123
+        source = file.read()
+    exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 # running the half is what this is for
+    return module
+
+
+def describe(error: BaseException, path: str) -> dict[str, Any]:
+    """An error in JSON values: its type, its words, and the frames that lie in the half's own folder."""
+    import traceback
+
+    folder = os.path.dirname(path)  # noqa: PTH120
+    frames: list[dict[str, Any]] = [
+        {"file": frame.filename, "line": frame.lineno, "text": frame.line}
+        for frame in traceback.extract_tb(error.__traceback__)
+        if os.path.dirname(frame.filename) == folder  # noqa: PTH120
+    ]
+    if isinstance(error, SyntaxError):
+        frames.append({"file": error.filename, "line": error.lineno, "text": (error.text or "").strip()})
+    try:
+        words = str(error)
+    except BaseException as second:  # noqa: BLE001 # a learner's error class may do anything
+        words = f"(its message cannot be printed: {type(second).__name__})"
+    return {"type": type(error).__name__, "message": words[:2000], "frames": frames[-5:]}
+
+
+def plain(answer: object) -> tuple[str | None, str | None]:
+    """`answer` as JSON text of a bounded length, or None and the reason why not."""
+    try:
+        text = dumps(answer)
+    except RecursionError:
+        return None, "it is nested too deeply, or contains itself"
+    except BaseException as error:  # noqa: BLE001 # a learner's answer may be anything
+        return None, f"a {type(answer).__name__} that is not plain data ({type(error).__name__})"
+    if len(text) > ANSWER_LIMIT:
+        return None, f"it is {len(text):,} characters long as JSON, over {ANSWER_LIMIT:,}"
+    return text, None
+
+
+def run(half: types.ModuleType, workload: dict[str, Any], channel: Channel, clock: Clock) -> None:
+    """Call the half and tell how it ended; nothing of the answer or the error is kept."""
+    try:
+        answer = half.run(**workload)
+    except BaseException as error:  # noqa: BLE001 # SystemExit and KeyboardInterrupt of a half are its end too
+        at = clock.read()
+        channel.ask(say="raised", at=at, error=describe(error, str(half.__file__)))
+        return
+    at = clock.read()
+    text, problem = plain(answer)
+    del answer
+    channel.ask(say="returned", at=at, answer=text, problem=problem)
+
+
+def main() -> None:
+    """Do what the runner says: load, run, collect."""
+    channel = Channel(int(sys.argv[1]))
+    os.set_inheritable(channel.fd, False)
+    job = channel.hear()
+    limit(job["limits"])
+    if job["lifetime"] and hasattr(os, "fork"):
+        # Whatever becomes of the lab, the system ends this process when its time is long over.
+        import signal
+
+        signal.alarm(job["lifetime"])
+    try:
+        half = load(job["half"])
+        if not callable(getattr(half, "run", None)):
+            raise AttributeError("there is no function called run in it")  # noqa: TRY301
+    except BaseException as error:  # noqa: BLE001 # loading a learner's file may raise anything
+        channel.ask(say="unloadable", error=describe(error, job["half"]))
+        leave(0)
+    job = channel.ask(say="loaded")
+    clock = Clock()
+    workload = {
+        name: Steps(value["$steps"], channel, clock) if isinstance(value, dict) and "$steps" in value else value
+        for name, value in job["workload"].items()
+    }
+    collect()
+    channel.ask(say="ready")
+    clock.start = perf_counter()
+    run(half, workload, channel, clock)
+    del workload
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:  # noqa: BLE001, S110, PERF203 # a half may have closed or replaced it
+            pass
+    collect()
+    channel.ask(say="collected")
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()

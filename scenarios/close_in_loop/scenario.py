@@ -1,0 +1,34 @@
+"""Close in loop: every close is put off until the function returns."""
+
+from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps
+from leaklab.services.http_routes import profile
+
+
+def workload(lab: Lab) -> dict[str, object]:
+    """One profile per step."""
+    return {"urls": Steps(lab.steps, lab.http.url("/profiles/{n}"))}
+
+
+def check_answer(lab: Lab, answer: object) -> str | None:
+    """The first 16 bytes of each profile, in order."""
+    heads = [profile(number)[:16].decode() for number in range(1, lab.steps + 1)]
+    return None if answer == heads else f"expected the first 16 bytes of {lab.steps} profiles in order"
+
+
+SCENARIO = Scenario(
+    number=2,
+    title="Close in loop",
+    leaks="a socket per request, until the function returns",
+    summary="each close is put off to the end of the function, not of the iteration",
+    settings=Settings(steps=50),
+    services=("http",),
+    workload=workload,
+    check_answer=check_answer,
+    requests=lambda settings: {"profiles": settings.steps or 0},
+    expected={
+        "leaky": Expected("leaks", (("held", "open_sockets"),)),
+        "almost": Expected("leaks", (("wasted", "connections_opened"),)),
+        "fixed": LEAKS_NOTHING,
+    },
+    telling=("open_sockets", "connections_opened"),
+)

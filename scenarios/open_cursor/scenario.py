@@ -1,0 +1,36 @@
+"""Open cursor: a result that is not read to its end, and not closed, stays open on the server."""
+
+from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Lab, Scenario, Settings, Steps
+
+ORDERS = 1_000
+
+
+def workload(lab: Lab) -> dict[str, object]:
+    """One report per step, on one database."""
+    return {"mongo_uri": lab.mongo.uri, "database": lab.mongo.database, "reports": Steps(lab.steps)}
+
+
+def check_answer(lab: Lab, answer: object) -> str | None:
+    """The number of the newest order, once per report."""
+    return (
+        None if answer == [ORDERS] * lab.steps else f"expected {lab.steps} times the newest order, {ORDERS}"
+    )
+
+
+SCENARIO = Scenario(
+    number=3,
+    title="Open cursor",
+    leaks="a cursor on the database server per query",
+    summary="a result is neither read to its end nor closed",
+    settings=Settings(steps=50),
+    services=("mongo",),
+    documents=(Documents("orders", ORDERS, {"_id": None, "customer": "customer {n}", "state": "open"}),),
+    workload=workload,
+    check_answer=check_answer,
+    expected={
+        "leaky": Expected("leaks", (("leaked", "open_cursors"),)),
+        "almost": Expected("leaks", (("held", "open_cursors"),)),
+        "fixed": LEAKS_NOTHING,
+    },
+    telling=("open_cursors",),
+)

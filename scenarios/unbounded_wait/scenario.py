@@ -1,0 +1,61 @@
+"""Unbounded wait: three services are asked at once, one of them is dead, and nobody set a deadline."""
+
+import json
+
+from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings
+from leaklab.services.http_routes import profile
+
+ALIVE = {"profile": 7, "friend": 8}
+DRIP_S = 0.1
+
+
+def dead_path(settings: Settings) -> str:
+    """The path of the dead service: its whole answer takes `hang` seconds."""
+    drips = max(1, round((settings.hang or 0) / DRIP_S))
+    interval = (settings.hang or 0) / drips
+    return {
+        "silent": f"/silent/{settings.hang}",
+        "drip": f"/drip/{drips}/{interval}",
+        "drip-head": f"/drip-head/{drips}/{interval}",
+    }[settings.dead or "silent"]
+
+
+def workload(lab: Lab) -> dict[str, object]:
+    """Two services that answer at once and a dead one."""
+    urls = {name: lab.http.url(f"/profiles/{number}") for name, number in ALIVE.items()}
+    return {
+        "services": {**urls, "stock": lab.http.url(dead_path(lab.settings))},
+        "deadline": lab.settings.deadline,
+    }
+
+
+def check_answer(lab: Lab, answer: object) -> str | None:
+    """The answers of both living services; the dead one's is there as a whole, or it is named as late."""
+    if not isinstance(answer, dict) or set(answer) != {"answers", "late"}:
+        return f'expected {{"answers": …, "late": …}}, got {json.dumps(answer)[:80]}'
+    answers, late = answer["answers"], answer["late"]
+    for name, number in ALIVE.items():
+        if answers.get(name) != profile(number).decode():
+            return f"the answer of {name}, which is alive, is missing or not what it sent"
+    if late not in ([], ["stock"]) or ("stock" in answers) == bool(late):
+        return f"stock must either have answered or be named as late: late is {json.dumps(late)[:80]}"
+    return None
+
+
+SCENARIO = Scenario(
+    number=4,
+    title="Unbounded wait",
+    leaks="the caller's time, and a thread and a socket as long",
+    summary="three services are asked, one is dead, and nobody set a deadline",
+    settings=Settings(hang=3.0, deadline=0.5, dead="silent"),
+    services=("http",),
+    workload=workload,
+    check_answer=check_answer,
+    requests=lambda settings: {"profiles": len(ALIVE), settings.dead or "silent": 1},
+    expected={
+        "leaky": Expected("leaks", (("stalled", "elapsed"),)),
+        "almost": Expected("leaks", (("stalled", "threads"), ("stalled", "open_sockets"))),
+        "fixed": LEAKS_NOTHING,
+    },
+    telling=("elapsed", "threads"),
+)

@@ -1,0 +1,34 @@
+"""Unclosed body: a streamed response that is neither read to its end nor closed."""
+
+from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps
+from leaklab.services.http_routes import profile
+
+
+def workload(lab: Lab) -> dict[str, object]:
+    """One profile per step."""
+    return {"urls": Steps(lab.steps, lab.http.url("/profiles/{n}"))}
+
+
+def check_answer(lab: Lab, answer: object) -> str | None:
+    """Each profile's size in bytes, in order."""
+    sizes = [len(profile(number)) for number in range(1, lab.steps + 1)]
+    return None if answer == sizes else f"expected the sizes of {lab.steps} profiles in order"
+
+
+SCENARIO = Scenario(
+    number=1,
+    title="Unclosed body",
+    leaks="a socket and a connection per request",
+    summary="a streamed response is neither read to its end nor closed",
+    settings=Settings(steps=50),
+    services=("http",),
+    workload=workload,
+    check_answer=check_answer,
+    requests=lambda settings: {"profiles": settings.steps or 0},
+    expected={
+        "leaky": Expected("leaks", (("leaked", "open_sockets"), ("wasted", "connections_opened"))),
+        "almost": Expected("leaks", (("wasted", "connections_opened"),)),
+        "fixed": LEAKS_NOTHING,
+    },
+    telling=("open_sockets", "connections_opened"),
+)
