@@ -65,7 +65,7 @@ class Entry:
         path = self.folder / "scenario.py"
         try:
             scenario = getattr(_load_module(path), "SCENARIO", None)
-        except Exception as error:  # noqa: BLE001 # a scenario of somebody else's may raise anything
+        except Exception as error:  # a scenario of somebody else's may raise anything
             raise ScenarioError(
                 f"scenario {self.id} is broken: {path}{_line_of(error, path)}: {_in_words(error)}"
             ) from error
@@ -185,7 +185,7 @@ def _entry_point_folders() -> Iterator[Path]:
             module = point.load()
             paths = [Path(path) for path in getattr(module, "__path__", [])]
             paths = paths or [Path(str(module.__file__)).parent]
-        except Exception as error:  # noqa: BLE001 # a package of somebody else's may raise anything
+        except Exception as error:  # a package of somebody else's may raise anything
             raise ScenarioError(
                 f"the scenarios of the installed package {point.value!r} cannot be loaded: {_in_words(error)}. "
                 "Repair or uninstall it."

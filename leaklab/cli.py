@@ -98,14 +98,15 @@ def _complete_scenario(incomplete: str) -> list[str]:
     return []
 
 
-Name = Annotated[str, typer.Argument(help="The scenario's name; `leaklab list` shows them.", autocompletion=_complete_scenario)]
+Name = Annotated[
+    str,
+    typer.Argument(help="The scenario's name; `leaklab list` shows them.", autocompletion=_complete_scenario),
+]
 Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME]...", help="Scenario names; none means all.", autocompletion=_complete_scenario),
 ]
-Steps = Annotated[
-    int | None, typer.Option(metavar="N", parser=_parser(_parse_count), help="Units of work, like 50.")
-]
+Steps = Annotated[int | None, typer.Option(metavar="N", parser=_parser(_parse_count), help="Units of work, like 50.")]
 Size = Annotated[
     int | None,
     typer.Option(metavar="SIZE", parser=_parser(_size), help="Size of the buffer, like 256MiB or 3.2GB."),
@@ -122,9 +123,7 @@ Dead = Annotated[
     str | None,
     typer.Option(metavar="HOW", parser=_parser(_dead), help="How the dead service is dead: silent, drip, drip-head."),
 ]
-Repeat = Annotated[
-    int, typer.Option(metavar="N", parser=_parser(_parse_count), help="Run each half N times, in turn.")
-]
+Repeat = Annotated[int, typer.Option(metavar="N", parser=_parser(_parse_count), help="Run each half N times, in turn.")]
 TimeLimit = Annotated[
     float,
     typer.Option(
@@ -142,7 +141,8 @@ Mongo = Annotated[
     ),
 ]
 Scenarios = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="A folder with scenarios of your own, besides the built-in ones.")
+    Path | None,
+    typer.Option(metavar="DIR", help="A folder with scenarios of your own, besides the built-in ones."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result document as JSON.")]
 Samples = Annotated[bool, typer.Option("--samples", help="With --json: every sample of the trace too.")]
@@ -266,9 +266,7 @@ def compare(
         raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
 
 
-def _plan(
-    entries: list[Entry], wanted: dict[str, Any], mongo: str | None
-) -> list[tuple[Entry, Settings, str | None]]:
+def _plan(entries: list[Entry], wanted: dict[str, Any], mongo: str | None) -> list[tuple[Entry, Settings, str | None]]:
     """What each scenario is run with: each takes the options that it has; one that nobody has is refused."""
     from leaklab.errors import UsageError
 

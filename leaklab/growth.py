@@ -98,9 +98,7 @@ def _rises(steps: Sequence[int], stayed: Sequence[float], start: float, quantum:
     return rises
 
 
-def _shape(
-    points: Sequence[tuple[int, float]], stayed: Sequence[float], start: float, rises: Sequence[int]
-) -> Shape:
+def _shape(points: Sequence[tuple[int, float]], stayed: Sequence[float], start: float, rises: Sequence[int]) -> Shape:
     first_step, last_step = points[0][0], points[-1][0]
     pauses = [later - earlier for earlier, later in zip([first_step, *rises], rises, strict=False)]
     # A rise is seen at the first reading after it: between readings it cannot be placed better than their distance.

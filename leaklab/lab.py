@@ -13,7 +13,7 @@ import psutil
 from leaklab.catalog import HALVES, Entry
 from leaklab.errors import MeasureError, UsageError
 from leaklab.processes import descriptor_limit, raise_descriptor_limit, require_posix
-from leaklab.result import Result, half_result
+from leaklab.result import Done, Result, half_result
 from leaklab.runner import HalfRun, Limits, Progress, Unreadable, no_progress
 from leaklab.scenario import Lab, Scenario, Settings
 from leaklab.services.client import HalfServices, Services
@@ -62,65 +62,68 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     scenario = entry.scenario
     check_settings(entry.id, scenario, settings, options)
     raise_descriptor_limit()
-    traces: dict[str, list[Trace]] = {half: [] for half in paths}
-    complaints: dict[str, list[str | None]] = {half: [] for half in paths}
-    server: str | None = None
-    with Services() as services:
-        interrupted = False
-        for _ in range(options.repeat):
-            server, interrupted = _run_each_once(entry, paths, settings, options, services, traces, complaints)
-            if interrupted:
-                break
     bounds = Bounds(
         deadline_s=settings.deadline,
         memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
     )
+    with Services() as services:
+        bench = _Bench(entry, paths, settings, options, services)
+        for _ in range(options.repeat):
+            bench.run_each_once()
+            if bench.interrupted:
+                break
     return Result(
         scenario=entry.id,
         settings=settings,
-        mongo=server,
+        mongo=bench.server,
         python=platform.python_version(),
-        halves={half: half_result(half, traces[half], complaints[half], bounds) for half in paths if traces[half]},
+        halves={half: half_result(half, runs, bounds) for half, runs in bench.done.items() if runs},
         expected=scenario.expected,
         telling=scenario.telling,
-        interrupted=interrupted,
+        interrupted=bench.interrupted,
     )
 
 
-def _run_each_once(
-    entry: Entry,
-    paths: Mapping[str, Path],
-    settings: Settings,
-    options: Options,
-    services: Services,
-    traces: Mapping[str, list[Trace]],
-    complaints: Mapping[str, list[str | None]],
-) -> tuple[str | None, bool]:
-    """Run each half once; which MongoDB server, and whether it was interrupted. All are imported before the first one runs, so that no import disturbs a measurement."""
-    scenario = entry.scenario
-    server: str | None = None
-    with ExitStack() as stack:
-        runs = [
-            stack.enter_context(HalfRun(half, path, services, options.limits, options.progress))
-            for half, path in paths.items()
-        ]
-        ready: list[tuple[HalfRun, HalfServices, Lab]] = []
-        for run in runs:
-            run.guard()
-            its = services.start(scenario, options.mongo_uri)
-            server = its.server
-            lab = Lab(settings, its.http, its.mongo)
-            run.make_ready(its, _workload(entry, lab))
-            ready.append((run, its, lab))
-        for run, its, lab in ready:
-            trace = run.run()
-            run.end()
-            services.stop(its)
-            traces[run.half].append(trace)
-            complaints[run.half].append(_complaint(scenario, lab, trace))
-            if run.interrupted:
-                return server, True
-    return server, False
+@dataclass(slots=True)
+class _Bench:
+    """The halves of one scenario while they are being run, and what has come of them."""
+
+    entry: Entry
+    paths: Mapping[str, Path]
+    settings: Settings
+    options: Options
+    services: Services
+    done: dict[str, list[Done]] = field(init=False)
+    server: str | None = field(init=False, default=None)
+    interrupted: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.done = {half: [] for half in self.paths}
+
+    def run_each_once(self) -> None:
+        """Run each half once. All are imported before the first one runs, so that no import disturbs a measurement."""
+        with ExitStack() as stack:
+            runs = [
+                stack.enter_context(HalfRun(half, path, self.services, self.options.limits, self.options.progress))
+                for half, path in self.paths.items()
+            ]
+            ready = [(run, *self._make_ready(run)) for run in runs]
+            for run, its, lab in ready:
+                trace = run.run()
+                run.end()
+                self.services.stop(its)
+                self.done[run.half].append(Done(trace, _complaint(self.entry.scenario, lab, trace)))
+                if run.interrupted:
+                    self.interrupted = True
+                    return
+
+    def _make_ready(self, run: HalfRun) -> tuple[HalfServices, Lab]:
+        run.guard()
+        its = self.services.start(self.entry.scenario, self.options.mongo_uri)
+        self.server = its.server
+        lab = Lab(self.settings, its.http, its.mongo)
+        run.make_ready(its, _workload(self.entry, lab))
+        return its, lab
 
 
 def _workload(entry: Entry, lab: Lab) -> Mapping[str, object]:
@@ -173,6 +176,6 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: O
     needed = (settings.steps or 0) + DESCRIPTORS_BESIDE
     if "http" in scenario.services and limit is not None and needed > limit:
         raise UsageError(
-            f"--steps {settings.steps} may need {needed:,} open descriptors and this machine allows a process {limit:,} "
+            f"--steps {settings.steps} may need {needed:,} open descriptors and a process may have {limit:,} here "
             f"(ulimit -Hn): take at most --steps {max(1, limit - DESCRIPTORS_BESIDE)}"
         )

@@ -12,7 +12,7 @@ class Judge(StrEnum):
     """How a metric's trace becomes a finding."""
 
     LEFT_OPEN = "left-open"
-    """Exact counter of things that must be closed: growth that survives is `leaked`, growth undone by return is `held`."""
+    """Exact counter of things to close: growth that survives is `leaked`, growth that return undoes is `held`."""
 
     REUSE = "reuse"
     """Exact counter that only rises: growth per step means that connections are not reused, `wasted`."""

@@ -16,6 +16,14 @@ MOMENTS = ("baseline", "peak", "end", "returned", "collected")
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """One run of one half as it was measured, and what was wrong with the work it did (None: nothing)."""
+
+    trace: Trace
+    complaint: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run of one half: what was read, its summary, and the verdict on it."""
 
@@ -130,13 +138,13 @@ def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     return surprises
 
 
-def half_result(half: str, traces: Sequence[Trace], complaints: Sequence[str | None], bounds: Bounds) -> HalfResult:
-    """Summarize and judge the traces of one half; `complaints` is what was wrong with the work of each."""
+def half_result(half: str, done: Sequence[Done], bounds: Bounds) -> HalfResult:
+    """Summarize and judge what was done by one half."""
     runs: list[Run] = []
-    for trace in traces:
-        summary = summarize(trace)
-        runs.append(Run(trace, summary, judge(trace, summary, bounds)))
-    complaint = next((words for words in complaints if words is not None), None)
+    for one in done:
+        summary = summarize(one.trace)
+        runs.append(Run(one.trace, summary, judge(one.trace, summary, bounds)))
+    complaint = next((one.complaint for one in done if one.complaint is not None), None)
     judgement = combine([run.judgement for run in runs])
     if complaint is not None and judgement.verdict is Verdict.CLEAN:
         # Whoever leaves the work out has nothing to leak.

@@ -94,7 +94,7 @@ class _Plan:
         return next((pause for pause in self.pauses if pause > done), 2**62)
 
 
-class _Lost(Exception):
+class _LostError(Exception):
     """The worker's channel closed."""
 
 
@@ -176,7 +176,7 @@ class HalfRun:
                 return
             self._say({"workload": {name: _as_json(value) for name, value in workload.items()}})
             self._hear_within(LOAD_WITHIN_S)
-        except _Lost:
+        except _LostError:
             self._fail(Outcome.CRASHED, f"{self._end_in_words()} while it was imported")
 
     def run(self) -> Trace:
@@ -192,7 +192,7 @@ class HalfRun:
             self._since = time.monotonic()
             try:
                 self._follow()
-            except _Lost:
+            except _LostError:
                 if self._error is None:
                     self._fail(Outcome.CRASHED, f"{self._end_in_words()} after {self._done} whole steps")
             except KeyboardInterrupt:
@@ -222,7 +222,8 @@ class HalfRun:
             if now >= stop_at and self._running:
                 self._sample(Phase.CLOCK, sockets=True)
                 self._fail(
-                    Outcome.TIMED_OUT, f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit)"
+                    Outcome.TIMED_OUT,
+                    f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit)",
                 )
                 return
             message = self._hear(min(tick, max(0.0, stop_at - now)) if self._running else LOAD_WITHIN_S)
@@ -313,7 +314,7 @@ class HalfRun:
         try:
             self._child.channel.sendall(data)
         except OSError:
-            raise _Lost from None
+            raise _LostError from None
         finally:
             self._child.channel.setblocking(False)
 
@@ -324,7 +325,7 @@ class HalfRun:
         return message
 
     def _hear(self, seconds: float) -> dict[str, Any] | None:
-        """The next message, or None if there is none within so many seconds. Raises _Lost if the channel closes."""
+        """The next message, or None if there is none within so many seconds. Raises _LostError if the channel closes."""
         until = time.monotonic() + seconds
         while b"\n" not in self._buffer:
             left = until - time.monotonic()
@@ -347,7 +348,7 @@ class HalfRun:
         except OSError:
             data = b""
         if not data:
-            raise _Lost
+            raise _LostError
         self._buffer += data
 
     def _read_output(self) -> bool:

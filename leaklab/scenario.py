@@ -28,9 +28,7 @@ class Settings:
 
     def given(self) -> dict[str, int | float | str]:
         """The settings that are there, by name."""
-        return {
-            item.name: value for item in fields(self) if (value := getattr(self, item.name)) is not None
-        }
+        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) is not None}
 
     def changed(self, scenario: str, wanted: Mapping[str, int | float | str | None]) -> Settings:
         """These settings with those of `wanted` that are not None.

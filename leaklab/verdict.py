@@ -147,7 +147,12 @@ def _fds_are_sockets(summary: Mapping[str, MetricSummary | None]) -> bool:
 
 
 def _judge_left_open(
-    trace: Trace, metric: MetricSummary, findings: list[Finding], doubts: list[str], *, judged_by_deadline: bool
+    trace: Trace,
+    metric: MetricSummary,
+    findings: list[Finding],
+    doubts: list[str],
+    *,
+    judged_by_deadline: bool,
 ) -> None:
     """`leaked` if what grew with the steps survived return and gc, `held` if it grew and return undid it."""
     if metric.baseline is None or metric.collected is None:
@@ -230,14 +235,12 @@ def _judge_reuse(
         )
 
 
-def _judge_memory_budget(
-    metric: MetricSummary, budget: int, findings: list[Finding], doubts: list[str]
-) -> None:
+def _judge_memory_budget(metric: MetricSummary, budget: int, findings: list[Finding], doubts: list[str]) -> None:
     """`held` (or `leaked`) if more than the scenario's budget is still resident at the last step (or in the end)."""
     if budget < MEMORY_FLOOR:
         doubts.append(
-            f"the memory in question is too small to judge: identical runs differ by up to {format_size(MEMORY_FLOOR)}. "
-            f"Take at least --size {2 * MEMORY_FLOOR // 2**20}MiB"
+            "the memory in question is too small to judge: identical runs differ by up to "
+            f"{format_size(MEMORY_FLOOR)}. Take at least --size {2 * MEMORY_FLOOR // 2**20}MiB"
         )
         return
     if metric.baseline is None or metric.end is None:

@@ -225,7 +225,7 @@ def main() -> None:
     try:
         half = load(job["half"])
         if not callable(getattr(half, "run", None)):
-            raise AttributeError("there is no function called run in it")  # noqa: TRY301
+            raise AttributeError("there is no function called run in it")
     except BaseException as error:  # noqa: BLE001 # loading a learner's file may raise anything
         channel.ask(say="unloadable", error=describe(error, job["half"]))
         leave(0)
@@ -243,7 +243,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BaseException:  # noqa: BLE001, S110, PERF203 # a half may have closed or replaced it
+        except BaseException:  # noqa: BLE001, S110, SIM105 # a half may have closed or replaced it
             pass
     collect()
     channel.ask(say="collected")

@@ -39,7 +39,10 @@ def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> Render
         parts.append(_beside(first, left, last, right))
     else:
         for name, lines in ((first, left), (last, right)):
-            parts += [Rule(f"{name}.py", align="left"), _column([line for line in lines if line.number is not None])]
+            parts += [
+                Rule(f"{name}.py", align="left"),
+                _column([line for line in lines if line.number is not None]),
+            ]
     for name in names[1:-1]:
         _, almost = aligned(halves[first], halves[name])
         parts += [
@@ -85,4 +88,6 @@ def _render(lines: list[Line]) -> Iterator[Text]:
         mark, style = MARKS[line.change]
         number = "" if line.number is None else str(line.number)
         # The mark tells the change without colour; the colour tells it from the back of the room.
-        yield Text.assemble((f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=True, overflow="fold")
+        yield Text.assemble(
+            (f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=True, overflow="fold"
+        )

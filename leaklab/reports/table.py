@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -132,7 +131,10 @@ def _findings(result: Result) -> Iterator[RenderableType]:
     grid.add_column()
     for name, half in result.halves.items():
         verdict = half.judgement.verdict
-        lines = [Text.assemble((f"{f.kind}", "bold"), f" {METRICS[f.metric].label}: {f.reason}") for f in half.judgement.findings]
+        lines = [
+            Text.assemble((f"{f.kind}", "bold"), f" {METRICS[f.metric].label}: {f.reason}")
+            for f in half.judgement.findings
+        ]
         lines += [Text(f"in doubt: {doubt}") for doubt in half.judgement.doubts]
         if half.complaint is not None and not half.judgement.doubts:
             lines.append(Text(f"it did not do the work: {half.complaint}"))
@@ -191,14 +193,11 @@ def _beside(results: Sequence[Result]) -> Table:
     for result in results:
         cells: list[Text] = []
         for name, moment, _ in COMPARED:
-            values = [
-                _plain_number(half.value(name, moment), METRICS[name].unit) for half in result.halves.values()
-            ]
+            values = [_plain_number(half.value(name, moment), METRICS[name].unit) for half in result.halves.values()]
             told = "–" if set(values) == {"–"} else "/".join(values)
             cells.append(Text(told, style="bold" if name in result.telling else "dim"))
         verdicts = Text("/").join(
-            Text(half.judgement.verdict.value, style=STYLES[half.judgement.verdict])
-            for half in result.halves.values()
+            Text(half.judgement.verdict.value, style=STYLES[half.judgement.verdict]) for half in result.halves.values()
         )
         table.add_row(result.scenario, *cells, verdicts)
     return table

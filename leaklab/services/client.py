@@ -108,7 +108,9 @@ class Services:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Let the process clean up and end; kill it if it does not."""
         self._child.channel.close()
         pidfd_wait = select.poll()

@@ -82,7 +82,7 @@ class Database:
             raise self._unusable(error) from error
 
     def read(self) -> ServerReading:
-        """The server's counters now; connections and queries since `seed`. Raises MeasureError if it cannot be asked."""
+        """The server's counters now; connections and queries since `seed`. Raises MeasureError on no answer."""
         try:
             now = self._status()
         except errors.PyMongoError as error:

@@ -367,9 +367,7 @@ class _Connection(asyncio.BufferedProtocol):
             ("Connection", "close"),
         ]
         answer = Answer("", status=error.error_status_hint)
-        response = h11.Response(
-            status_code=answer.status, headers=headers, reason=answer.reason.encode("ascii")
-        )
+        response = h11.Response(status_code=answer.status, headers=headers, reason=answer.reason.encode("ascii"))
         head = self._http.send(response)
         self._transport.write(head if self._head_only else head + self._http.send(h11.Data(data=body)))
         if self._eof or self._transport.is_closing() or self._transport.get_write_buffer_size():

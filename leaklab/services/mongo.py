@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from leaklab.services.wire import Request
 
 _BACKLOG = 4096  # a burst of connects must not be refused; the kernel cuts it to net.core.somaxconn
-_READ_AHEAD_BYTES = (
-    64 * 1024
-)  # how much more of a client is read while its last command is still being answered
+_READ_AHEAD_BYTES = 64 * 1024  # how much more of a client is read while its last command is still being answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,7 @@ class MongoService:
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._gone = asyncio.Event()
-        self._server = await self._loop.create_server(
-            lambda: _Connection(self), self._host, 0, backlog=_BACKLOG
-        )
+        self._server = await self._loop.create_server(lambda: _Connection(self), self._host, 0, backlog=_BACKLOG)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
@@ -251,9 +247,7 @@ class _Connection(asyncio.Protocol):
             body = encode_document(CommandError(error.code, str(error)).document())
             self._send(body, error.request_id, legacy=error.legacy, expected=error.reply_expected)
             return
-        reply = self._service.commands.run(
-            request.command, connection_id=self._connection_id, legacy=request.legacy
-        )
+        reply = self._service.commands.run(request.command, connection_id=self._connection_id, legacy=request.legacy)
         self._service.watch_cursors()
         if isinstance(reply, Waiting):
             self._waiter = asyncio.get_running_loop().create_task(self._wait(request, reply))
@@ -297,9 +291,7 @@ class _Connection(asyncio.Protocol):
             return
         self._replies = (self._replies + 1) & 0x7FFFFFFF
         self._service.served += 1
-        self._transport.write(
-            reply_message(body, request_id=self._replies, response_to=response_to, legacy=legacy)
-        )
+        self._transport.write(reply_message(body, request_id=self._replies, response_to=response_to, legacy=legacy))
 
     def abort(self) -> None:
         """End the connection at once."""

@@ -85,9 +85,7 @@ class Arguments:
         if value is None and not required:
             return {}
         if value is None:
-            raise CommandError(
-                40414, f"BSON field '{self.command_name}.{name}' is missing but a required field"
-            )
+            raise CommandError(40414, f"BSON field '{self.command_name}.{name}' is missing but a required field")
         if not isinstance(value, dict):
             raise self._mismatch(name, value, "object")
         return value
@@ -96,25 +94,19 @@ class Arguments:
         """Return an array that has to be there."""
         value = self.get(name)
         if value is None:
-            raise CommandError(
-                40414, f"BSON field '{self.command_name}.{name}' is missing but a required field"
-            )
+            raise CommandError(40414, f"BSON field '{self.command_name}.{name}' is missing but a required field")
         if not isinstance(value, list):
             raise self._mismatch(name, value, "array")
         return value
 
-    def documents(
-        self, name: str, *, may_be_empty: bool = False, at_most: int | None = None
-    ) -> list[Document]:
+    def documents(self, name: str, *, may_be_empty: bool = False, at_most: int | None = None) -> list[Document]:
         """Return an array of documents."""
         values = self.array(name)
         for index, value in enumerate(values):
             if not isinstance(value, dict):
                 raise self._mismatch(f"{name}.{index}", value, "object")
         if (not values and not may_be_empty) or (at_most is not None and len(values) > at_most):
-            raise CommandError(
-                16, f"Write batch sizes must be between 1 and {at_most}. Got {len(values)} operations."
-            )
+            raise CommandError(16, f"Write batch sizes must be between 1 and {at_most}. Got {len(values)} operations.")
         return values
 
     def integer(self, name: str, *, at_least: int | None = None) -> int | None:
@@ -144,9 +136,7 @@ class Arguments:
 
     def cursor_batch_size(self) -> int | None:
         """`cursor.batchSize`, None if it is absent."""
-        return Arguments(f"{self.command_name}.cursor", self.document("cursor")).integer(
-            "batchSize", at_least=0
-        )
+        return Arguments(f"{self.command_name}.cursor", self.document("cursor")).integer("batchSize", at_least=0)
 
     def refuse(self, *names: str) -> None:
         """Say of options that change an answer, and are not implemented here, that they are not."""
@@ -218,12 +208,9 @@ def check_sort(sort: Document) -> None:
     """Raise CommandError BadValue unless every field is sorted by 1 or -1."""
     for field, direction in sort.items():
         if isinstance(direction, dict):
-            raise CommandError(
-                238, f"sorting {field!r} by {direction} is not implemented in the embedded server"
-            )
+            raise CommandError(238, f"sorting {field!r} by {direction} is not implemented in the embedded server")
         if isinstance(direction, bool) or direction not in (1, -1):
             raise CommandError(
                 15975,
-                "$sort key ordering must be 1 (for ascending) or -1 (for descending), "
-                f"got {field}: {direction}",
+                f"$sort key ordering must be 1 (for ascending) or -1 (for descending), got {field}: {direction}",
             )

@@ -161,9 +161,7 @@ class CommandServer:
 
     def _count_operation(self, name: str, command: Document) -> None:
         """Count as the manual says under "serverStatus", opcounters: statements of writes, else commands."""
-        statements = command.get(
-            {"insert": "documents", "update": "updates", "delete": "deletes"}.get(name, "")
-        )
+        statements = command.get({"insert": "documents", "update": "updates", "delete": "deletes"}.get(name, ""))
         kind = {"find": "query", "getMore": "getmore"}.get(name, name)
         if kind not in self._operations:
             kind = "command"
@@ -281,9 +279,7 @@ class CommandServer:
                 "idIndex": {"v": 2, "key": {"_id": 1}, "name": "_id_"},
             }
             if matches(keep, entry):
-                listed.append(
-                    encode_document({k: entry[k] for k in ("name", "type")} if name_only else entry)
-                )
+                listed.append(encode_document({k: entry[k] for k in ("name", "type")} if name_only else entry))
         namespace = f"{arguments.database}.$cmd.listCollections"
         return self._first_batch(
             Held(SnapshotScan(listed, knows_end=True), None), namespace, arguments.cursor_batch_size()
@@ -302,9 +298,7 @@ class CommandServer:
             )
         for unsupported in ("viewOn", "timeseries", "validator", "clusteredIndex", "collation"):
             if arguments.get(unsupported) is not None:
-                raise CommandError(
-                    238, f"create with '{unsupported}' is not implemented in the embedded server"
-                )
+                raise CommandError(238, f"create with '{unsupported}' is not implemented in the embedded server")
         cap = None
         if size is not None:
             # max <= 0 means no bound, as on the real server.
@@ -323,9 +317,7 @@ class CommandServer:
             if not isinstance(key, dict) or not key or not isinstance(label, str):
                 raise CommandError(9, "Error in specification: an index needs a 'key' and a 'name'")
             if "expireAfterSeconds" in spec:
-                raise CommandError(
-                    238, "indexes with expireAfterSeconds are not implemented in the embedded server"
-                )
+                raise CommandError(238, "indexes with expireAfterSeconds are not implemented in the embedded server")
             options = {k: v for k, v in spec.items() if k not in ("key", "v", "background")}
             collection.mock.create_index(list(key.items()), **options)
         return {
@@ -448,26 +440,17 @@ class CommandServer:
         namespace = f"{arguments.database}.{name}"
         scan: Scan
         if collection is None:
-            if (
-                query.projection or query.filter
-            ):  # what is wrong in them is an error on an absent collection too
-                list(
-                    self._store.mock(arguments.database, name).find(
-                        query.filter, dict(query.projection) or None
-                    )
-                )
+            if query.projection or query.filter:  # what is wrong in them is an error on an absent collection too
+                list(self._store.mock(arguments.database, name).find(query.filter, dict(query.projection) or None))
             scan = SnapshotScan((), knows_end=True)
         elif tailable:
             if collection.cap is None:
                 raise CommandError(
                     2,
-                    f"error processing query: ns={namespace} tailable cursor requested on "
-                    "non capped collection",
+                    f"error processing query: ns={namespace} tailable cursor requested on non capped collection",
                 )
             # On an empty one the real server returns a dead cursor: `shouldSaveCursor`, SERVER-13955.
-            scan = (
-                SnapshotScan((), knows_end=True) if collection.is_empty else TailableScan(collection, query)
-            )
+            scan = SnapshotScan((), knows_end=True) if collection.is_empty else TailableScan(collection, query)
         else:
             found = collection.results(query)
             # A limit that was reached and a sort (done in memory) know their end, see SnapshotScan.
@@ -487,16 +470,12 @@ class CommandServer:
         name = arguments.collection()
         pipeline = arguments.documents("pipeline", may_be_empty=True)
         if arguments.get("cursor") is None:
-            raise CommandError(
-                9, "The 'cursor' option is required, except for aggregate with the explain argument"
-            )
+            raise CommandError(9, "The 'cursor' option is required, except for aggregate with the explain argument")
         batch_size = arguments.cursor_batch_size()
         arguments.refuse("collation", "explain", "let")
         for stage in pipeline:
             if len(stage) != 1:
-                raise CommandError(
-                    40323, "A pipeline stage specification object must contain exactly one field."
-                )
+                raise CommandError(40323, "A pipeline stage specification object must contain exactly one field.")
             operator = next(iter(stage))
             try:
                 check_stage(operator)
@@ -560,9 +539,7 @@ class CommandServer:
         keep = keep or Keep()
         if not keep.single_batch and not held.exhausted:
             try:
-                cursor = self.cursors.open(
-                    namespace, held, no_timeout=keep.no_timeout, await_data=keep.await_data
-                )
+                cursor = self.cursors.open(namespace, held, no_timeout=keep.no_timeout, await_data=keep.await_data)
             except TooManyCursorsError as error:
                 raise CommandError(146, str(error)) from error
             cursor_id = cursor.cursor_id
@@ -571,9 +548,7 @@ class CommandServer:
     def _get_more(self, arguments: Arguments) -> Reply:
         cursor_id = arguments.integer("getMore")
         if cursor_id is None:
-            raise CommandError(
-                14, "BSON field 'getMore.getMore' is the wrong type 'null', expected type 'long'"
-            )
+            raise CommandError(14, "BSON field 'getMore.getMore' is the wrong type 'null', expected type 'long'")
         namespace = f"{arguments.database}.{arguments.collection('collection')}"
         # 0 is no bound here, unlike in find (`FindCommon::enoughForGetMore`).
         count = arguments.integer("batchSize", at_least=0) or None
@@ -632,9 +607,7 @@ class CommandServer:
         collection = cursor.scan.collection
         if collection is None:
             raise CommandError(1, "only a cursor over a collection can wait for data")
-        return Waiting(
-            collection, wait_s, lambda: attempt(wait=True), finish, lambda: self.cursors.unpin(cursor)
-        )
+        return Waiting(collection, wait_s, lambda: attempt(wait=True), finish, lambda: self.cursors.unpin(cursor))
 
     def _end(self, cursor: OpenCursor[Held]) -> None:
         """Return a getMore that fails takes its cursor with it."""
@@ -674,9 +647,7 @@ def _as_command_error(error: Exception) -> CommandError:
     if isinstance(error, CommandError):
         return error
     code, message = 1, f"{type(error).__name__}: {error}"
-    unknown_to_mongomock = isinstance(error, mongomock.OperationFailure) and str(error).startswith(
-        "unknown operator"
-    )
+    unknown_to_mongomock = isinstance(error, mongomock.OperationFailure) and str(error).startswith("unknown operator")
     if isinstance(error, NotImplementedError) or unknown_to_mongomock:
         # `check_filter` passed the operator, so MongoDB has it and mongomock has not.
         code, message = 238, f"not implemented in the embedded server: {error}"

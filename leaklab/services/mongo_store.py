@@ -49,9 +49,7 @@ class Query:
 
     def key(self) -> bytes:
         """Equal for queries with equal results."""
-        return encode_document(
-            {"f": self.filter, "s": self.sort, "p": self.projection, "n": [self.skip, self.limit]}
-        )
+        return encode_document({"f": self.filter, "s": self.sort, "p": self.projection, "n": [self.skip, self.limit]})
 
 
 class StoredCollection:
@@ -94,9 +92,7 @@ class StoredCollection:
         bodies = self._all_bodies()
         if query.filter or query.sort or query.projection:
             # mongomock takes _id out of a projection and puts it back: it gets a copy.
-            documents = self.mock.find(
-                query.filter, dict(query.projection) or None, sort=dict(query.sort) or None
-            )
+            documents = self.mock.find(query.filter, dict(query.projection) or None, sort=dict(query.sort) or None)
             encoded = (encode_document(document) for document in documents)
             found = tuple(bodies.get(raw, raw) for raw in encoded)
         else:

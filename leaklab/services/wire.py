@@ -113,9 +113,7 @@ def message_bytes(buffer: bytes | bytearray) -> int | None:
 
 def _check_length(length: int) -> None:
     if not HEADER_BYTES <= length <= MAX_MESSAGE_BYTES:
-        raise FramingError(
-            f"message length {length} is not within {HEADER_BYTES} and {MAX_MESSAGE_BYTES} bytes"
-        )
+        raise FramingError(f"message length {length} is not within {HEADER_BYTES} and {MAX_MESSAGE_BYTES} bytes")
 
 
 def parse_request(message: bytes) -> Request:
@@ -145,9 +143,7 @@ def _parse_msg(message: bytes, request_id: int) -> Request:
     try:
         command = _merge_sections(message, HEADER_BYTES + _UINT32.size, end)
     except _SectionError as error:
-        raise BodyError(
-            str(error), code=error.code, request_id=request_id, reply_expected=reply_expected
-        ) from error
+        raise BodyError(str(error), code=error.code, request_id=request_id, reply_expected=reply_expected) from error
     return Request(request_id, command, reply_expected=reply_expected)
 
 
@@ -237,9 +233,7 @@ def _parse_query(message: bytes, request_id: int) -> Request:
             raise ValueError("it runs past the message's end")
         command = decode_document(message[at : at + size])
     except ValueError as error:
-        raise BodyError(
-            f"the query is not valid BSON: {error}", code=22, request_id=request_id, legacy=True
-        ) from error
+        raise BodyError(f"the query is not valid BSON: {error}", code=22, request_id=request_id, legacy=True) from error
     database, _, collection = namespace.partition(".")
     if collection != "$cmd":
         # Source: MongoDB manual, "Legacy Opcodes": removed in 5.1 but for hello and isMaster.
