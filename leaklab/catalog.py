@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from leaklab.errors import ScenarioError, UsageError
 from leaklab.metrics import METRICS
@@ -105,20 +104,51 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The scenarios that can be found, in the order they are listed."""
+    """The scenarios that can be found.
 
-    entries: tuple[Entry, ...]
+    Attributes:
+        folder: a folder of scenarios besides the built-in ones and those of installed packages.
+    """
+
+    folder: Path | None = None
+
+    @cached_property
+    def local(self) -> tuple[Entry, ...]:
+        """The built-in scenarios and those of the folder.
+
+        Raises:
+            UsageError: the folder is none, or holds no scenario.
+            ScenarioError: two folders have the same id.
+        """
+        extra = [] if self.folder is None else [_checked(self.folder)]
+        return tuple(_collect([built_in_folder(), *extra]).values())
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All scenarios, those of installed packages too. Raises as `local` does."""
+        folders, _ = self._packages
+        return tuple(_collect(folders, self.local).values())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with installed packages that offer scenarios, in words."""
+        return self._packages[1]
 
     def get(self, name: str) -> Entry:
         """The scenario called `name`; an underscore is as good as a hyphen.
 
         Raises:
             UsageError: there is none; the nearest names are suggested.
+            ScenarioError: two folders have the same id.
         """
         wanted = name.strip().lower().replace("_", "-")
-        for entry in self.entries:
-            if entry.id == wanted:
-                return entry
+        # Installed packages are asked only for a name that is not found without them: finding them takes time.
+        for entries in (lambda: self.local, lambda: self.entries):
+            for entry in entries():
+                if entry.id == wanted:
+                    return entry
+        import difflib
+
         known = [entry.id for entry in self.entries]
         near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}."
@@ -130,23 +160,37 @@ class Catalog:
             return sorted(self.entries, key=_place_in_course)
         return list(dict.fromkeys(self.get(name) for name in names))
 
+    @cached_property
+    def _packages(self) -> tuple[list[Path], tuple[str, ...]]:
+        """The folders that installed packages offer, and what is wrong with those that cannot be asked."""
+        from importlib import metadata
 
-def find(extra: Path | None = None) -> Catalog:
-    """All scenarios: the built-in ones, those of installed packages, and those in the folder `extra`.
+        folders: list[Path] = []
+        problems: list[str] = []
+        for point in metadata.entry_points(group=ENTRY_POINTS):
+            try:
+                module: Any = point.load()
+                paths = [Path(path) for path in getattr(module, "__path__", [])] or [Path(module.__file__).parent]
+            except Exception as error:  # noqa: BLE001 # a package of somebody else's may raise anything
+                problems.append(
+                    f"the scenarios of the installed package {point.value!r} cannot be loaded: {_in_words(error)}. "
+                    "Repair or uninstall it."
+                )
+            else:
+                folders += [path for path in paths if path.is_dir()]
+        return folders, tuple(problems)
 
-    Raises:
-        UsageError: `extra` is no folder, or holds no scenario.
-        ScenarioError: two folders have the same id.
-    """
-    entries: dict[str, Entry] = {}
-    for folder in [built_in_folder(), *_entry_point_folders(), *([_checked(extra)] if extra else [])]:
+
+def _collect(folders: Iterable[Path], known: Iterable[Entry] = ()) -> dict[str, Entry]:
+    entries = {entry.id: entry for entry in known}
+    for folder in folders:
         for entry in scan(folder):
             other = entries.setdefault(entry.id, entry)
             if other.folder != entry.folder:
                 raise ScenarioError(
                     f"two scenarios are called {entry.id}: {other.folder} and {entry.folder}. Rename one folder."
                 )
-    return Catalog(tuple(entries.values()))
+    return entries
 
 
 def built_in_folder() -> Path:
@@ -177,20 +221,6 @@ def _checked(folder: Path) -> Path:
     if not any(scan(folder)):
         raise UsageError(f"--scenarios {folder}: no scenario in it (a folder with scenario.py, leaky.py, …)")
     return folder
-
-
-def _entry_point_folders() -> Iterator[Path]:
-    for point in metadata.entry_points(group=ENTRY_POINTS):
-        try:
-            module = point.load()
-            paths = [Path(path) for path in getattr(module, "__path__", [])]
-            paths = paths or [Path(str(module.__file__)).parent]
-        except Exception as error:  # a package of somebody else's may raise anything
-            raise ScenarioError(
-                f"the scenarios of the installed package {point.value!r} cannot be loaded: {_in_words(error)}. "
-                "Repair or uninstall it."
-            ) from error
-        yield from (path for path in paths if path.is_dir())
 
 
 def _load_module(path: Path) -> ModuleType:

@@ -37,6 +37,8 @@ app = typer.Typer(
 
 T = TypeVar("T")
 
+DEFAULT_TIME_LIMIT_S = 60.0
+
 
 def _parser(parse: Callable[[str], T]) -> Callable[[str | T], T]:
     """Make the words of a ValueError the words of Typer's message. Typer hands over defaults too: they stay."""
@@ -63,8 +65,6 @@ def _parse_count(text: str) -> int:
         raise ValueError(f"{text} is too many: write a whole number up to {MOST:,}")
     return value
 
-
-DEFAULT_TIME_LIMIT_S = 60.0
 
 MOST = 10_000_000
 """The highest count an option takes: more steps than any time limit allows."""
@@ -94,7 +94,7 @@ def _complete_scenario(incomplete: str) -> list[str]:
     from leaklab import catalog
 
     with contextlib.suppress(LeaklabError):
-        return [entry.id for entry in catalog.find().entries if entry.id.startswith(incomplete)]
+        return [entry.id for entry in catalog.Catalog().entries if entry.id.startswith(incomplete)]
     return []
 
 
@@ -129,8 +129,8 @@ TimeLimit = Annotated[
     typer.Option(
         metavar="TIME",
         parser=_parser(_duration),
-        help="End a half that runs longer.",
-        show_default=f"{DEFAULT_TIME_LIMIT_S:.0f}s",
+        help=f"End a half that runs longer than this ({DEFAULT_TIME_LIMIT_S:.0f}s unless set).",
+        show_default=False,
     ),
 ]
 Mongo = Annotated[
@@ -168,10 +168,13 @@ def list_(scenarios: Scenarios = None) -> None:
     """Show what scenarios there are."""
     from leaklab.reports.table import scenario_list
 
-    entries = _find(scenarios).select([])
+    catalog = _find(scenarios)
+    entries = catalog.select([])
     errors = [_error_of(entry) for entry in entries]
     _print(_console(), scenario_list(list(zip(entries, errors, strict=True))))
-    if any(errors):
+    for problem in catalog.problems:
+        _complain(problem)
+    if any(errors) or catalog.problems:
         raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
 
 
@@ -238,7 +241,8 @@ def compare(
     if samples and not as_json:
         raise typer.BadParameter("the trace is part of the JSON document: add --json", param_hint="--samples")
     wanted = {"steps": steps, "size": size, "hang": hang, "deadline": deadline, "dead": dead}
-    entries = _find(scenarios).select(names or [])
+    catalog = _find(scenarios)
+    entries = catalog.select(names or [])
     usable = [entry for entry in entries if (names or []) or _error_of(entry) is None]
     planned = _plan(usable, wanted, mongo)
     results: list[Result] = []
@@ -258,7 +262,7 @@ def compare(
         for result in results:
             for surprise in result.surprises:
                 _complain(f"{result.scenario}, {surprise}")
-    broken = [_error_of(entry) for entry in entries if entry not in usable]
+    broken = [*[_error_of(entry) for entry in entries if entry not in usable], *([] if names else catalog.problems)]
     for error in broken:
         _complain(str(error))
     _exit_for(results)
@@ -315,7 +319,7 @@ def _progress(label: str, steps: int | None, repeat: int) -> Iterator[Progress]:
 def _find(scenarios: Path | None) -> Catalog:
     from leaklab import catalog
 
-    return catalog.find(scenarios)
+    return catalog.Catalog(scenarios)
 
 
 def _error_of(entry: Entry) -> str | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import psutil
 
 from leaklab.catalog import HALVES, Entry
 from leaklab.errors import MeasureError, UsageError
@@ -76,7 +74,7 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
         scenario=entry.id,
         settings=settings,
         mongo=bench.server,
-        python=platform.python_version(),
+        python=".".join(map(str, sys.version_info[:3])),
         halves={half: half_result(half, runs, bounds) for half, runs in bench.done.items() if runs},
         expected=scenario.expected,
         telling=scenario.telling,
@@ -118,7 +116,6 @@ class _Bench:
                     return
 
     def _make_ready(self, run: HalfRun) -> tuple[HalfServices, Lab]:
-        run.guard()
         its = self.services.start(self.entry.scenario, self.options.mongo_uri)
         self.server = its.server
         lab = Lab(self.settings, its.http, its.mongo)
@@ -166,6 +163,8 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: O
             f"raise --time-limit above {format_duration(settings.hang)}"
         )
     if settings.size is not None:
+        import psutil
+
         free = psutil.virtual_memory().available
         if settings.size > free * 0.9:
             raise UsageError(

@@ -14,9 +14,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leaklab.errors import MeasureError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 try:
     import resource

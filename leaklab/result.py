@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,15 @@ from leaklab.verdict import Bounds, Judgement, Verdict, combine, judge
 
 MOMENTS = ("baseline", "peak", "end", "returned", "collected")
 """The moments of a metric's summary, in order."""
+
+
+def median(values: Sequence[float]) -> float:
+    """The median of at least one value."""
+    if len(values) == 1:
+        return values[0]
+    import statistics
+
+    return statistics.median(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class HalfResult:
     @property
     def elapsed_s(self) -> float:
         """Seconds in `run`, the median of all runs."""
-        return statistics.median(run.trace.elapsed_s for run in self.runs)
+        return median([run.trace.elapsed_s for run in self.runs])
 
     def values(self, metric: str, moment: str) -> list[float]:
         """What each run read of `metric` at `moment` (one of MOMENTS, or `per_step`), those that could be read."""
@@ -74,8 +82,8 @@ class HalfResult:
         values = self.values(metric, moment)
         if not values:
             return None
-        median = statistics.median(values)
-        return int(median) if METRICS[metric].unit != "seconds" and float(median).is_integer() else median
+        middle = median(values)
+        return int(middle) if METRICS[metric].unit != "seconds" and float(middle).is_integer() else middle
 
     def was_read(self, metric: str) -> bool:
         """Whether any run could read the metric at all."""

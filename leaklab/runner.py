@@ -23,7 +23,7 @@ from leaklab.trace import Outcome, Phase, Sample, Trace
 SAMPLED_STEPS = 100
 """Steps at which a sample is taken; of more steps, an even spread of so many."""
 
-SOCKET_LOOKS = 16
+SOCKET_LOOKS = 12
 """Steps at which open sockets are read too, the dearest of the readings."""
 
 CLOCK_S = 0.1
@@ -132,6 +132,7 @@ class HalfRun:
     def __enter__(self) -> HalfRun:
         """Start the worker; it imports the half while the services start."""
         self._child = start_child(WORKER)
+        self.services.guard(self._child.pid)
         self._child.channel.setblocking(False)
         os.set_blocking(self._child.output, False)
         self._selector.register(self._child.channel, selectors.EVENT_READ)
@@ -152,10 +153,7 @@ class HalfRun:
             self._ended = True
             self._selector.close()
             self._child.end()
-
-    def guard(self) -> None:
-        """Put the worker's process group under the guard of the services' process."""
-        self.services.guard(self._child.pid)
+            self.services.release(self._child.pid)
 
     def make_ready(self, its: HalfServices, workload: Mapping[str, object]) -> None:
         """Hand over the workload and wait until the half is imported.
@@ -277,9 +275,12 @@ class HalfRun:
         baseline = self._samples[0]
         started = time.monotonic()
         pause, longest = SETTLE_LOOK_S
+        looks = 0
         while True:
+            # The first look waits for nothing: how long it takes itself is no time that anything was given.
+            self._waited = time.monotonic() - started if looks else 0.0
+            looks += 1
             reading = self._probe.read(sockets=True)
-            self._waited = time.monotonic() - started
             left = any(
                 (value or 0) > (baseline.get(name) or 0)
                 for name, value in reading.values.items()
@@ -297,7 +298,7 @@ class HalfRun:
             now = time.monotonic()
             self._at += now - self._since
             self._since = now
-        self._keep(phase, self._probe.read(sockets=sockets))
+        self._keep(phase, self._probe.read(sockets=sockets, fresh=phase is not Phase.STEP))
 
     def _keep(self, phase: Phase, reading: Reading) -> None:
         at = self._at + self._waited if phase in (Phase.SETTLING, Phase.COLLECTED) else self._at
@@ -325,7 +326,7 @@ class HalfRun:
         return message
 
     def _hear(self, seconds: float) -> dict[str, Any] | None:
-        """The next message, or None if there is none within so many seconds. Raises _LostError if the channel closes."""
+        """The next message, None if there is none within so many seconds. Raises _LostError if the channel closes."""
         until = time.monotonic() + seconds
         while b"\n" not in self._buffer:
             left = until - time.monotonic()

@@ -27,11 +27,13 @@ class ServiceCounts:
         values: now, by metric name.
         peaks: the highest value so far, by metric name.
         routes: requests by route of the HTTP service.
+        connections: opened and open now, as far as the services say: unchanged, no connection came or went.
     """
 
     values: Mapping[str, int | None]
     peaks: Mapping[str, int]
     routes: Mapping[str, int]
+    connections: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class HalfServices:
     http: HttpEndpoint | None = None
     mongo: MongoEndpoint | None = None
     server: str | None = None
+    is_remote: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class Services:
                 server = about["server"]
             numbers.append(about["service"])
             ports.update(about["ports"])
-        return HalfServices(tuple(numbers), frozenset(ports), http, mongo, server)
+        return HalfServices(tuple(numbers), frozenset(ports), http, mongo, server, is_remote=mongo_uri is not None)
 
     def ask_counts(self, services: HalfServices) -> None:
         """Send the question; `hear_counts` gets the answer. Between the two there is time for other probes."""
@@ -85,12 +88,14 @@ class Services:
         values: dict[str, int | None] = {}
         peaks: dict[str, int] = {}
         routes: dict[str, int] = {}
+        connections: list[int | None] = []
         if services.numbers:
             for counts in self._hear()["counts"]:
+                connections += [counts["connections_opened"], counts.pop("connections_open")]
                 peaks.update(counts.pop("peaks"))
                 routes.update(counts.pop("routes"))
                 values.update(counts)
-        return ServiceCounts(values, peaks, routes)
+        return ServiceCounts(values, peaks, routes, tuple(connections))
 
     def stop(self, services: HalfServices) -> None:
         """Stop what was started for one half."""
@@ -99,11 +104,11 @@ class Services:
 
     def guard(self, group: int) -> None:
         """Have the process group `group` killed should the runner be gone."""
-        self._ask({"do": "guard", "group": group})
+        self._send({"do": "guard", "group": group, "on": True})
 
     def release(self, group: int) -> None:
-        """The process group `group` has ended."""
-        self._ask({"do": "release", "group": group})
+        """Guard the process group `group` no longer: it has ended, and its number may be given to others."""
+        self._send({"do": "guard", "group": group, "on": False})
 
     def __enter__(self) -> Self:
         return self

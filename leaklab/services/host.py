@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from leaklab.errors import LeaklabError
 from leaklab.processes import end_group, raise_descriptor_limit
-from leaklab.scenario import Documents
 
 if TYPE_CHECKING:
     from leaklab.services.database import Database
@@ -49,6 +48,7 @@ class RunningHttp:
         counts = self._service.counts()
         return {
             "connections_opened": counts.connections_accepted,
+            "connections_open": counts.connections_open,
             "requests_served": counts.requests_served,
             "peaks": {"open_sockets": counts.connections_peak},
             "routes": dict(counts.requests_by_route),
@@ -71,10 +71,12 @@ class RunningMongo:
         """What `serverStatus` says; the exact peak of open cursors where the server is the embedded one."""
         loop = asyncio.get_running_loop()
         reading = await loop.run_in_executor(self._blocking, self._database.read)
-        peaks = {} if self._service is None else {"open_cursors": self._service.counts().cursors_peak}
+        own = None if self._service is None else self._service.counts()
+        peaks = {} if own is None else {"open_cursors": own.cursors_peak}
         return {
             "open_cursors": reading.cursors_open,
             "connections_opened": reading.connections_created,
+            "connections_open": None if own is None else own.connections_open,
             "requests_served": reading.queries,
             "peaks": peaks,
             "routes": {},
@@ -101,13 +103,18 @@ class Host:
             "start": self._start,
             "counts": self._counts,
             "stop": self._stop,
-            "guard": self._guard,
-            "release": self._release,
         }
         try:
             return await handlers[message["do"]](message)
         except LeaklabError as error:
             return {"error": str(error), "exit_code": int(error.exit_code)}
+
+    def guard(self, group: int, *, on: bool) -> None:
+        """Kill the process group `group` should the runner be gone; or no longer, because it has ended."""
+        if on:
+            self._guarded.add(group)
+        else:
+            self._guarded.discard(group)
 
     async def close(self) -> None:
         """Kill what is guarded, stop what runs."""
@@ -134,6 +141,7 @@ class Host:
         return RunningHttp(service), {"ports": [port]}
 
     async def _start_mongo(self, message: dict[str, Any]) -> tuple[Running, dict[str, Any]]:
+        from leaklab.scenario import Documents
         from leaklab.services.database import Database
 
         uri: str | None = message["uri"]
@@ -178,14 +186,6 @@ class Host:
             await self._running.pop(number).stop()
         return {}
 
-    async def _guard(self, message: dict[str, Any]) -> dict[str, Any]:
-        self._guarded.add(message["group"])
-        return {}
-
-    async def _release(self, message: dict[str, Any]) -> dict[str, Any]:
-        self._guarded.discard(message["group"])
-        return {}
-
 
 async def serve(channel: socket.socket) -> None:
     """Answer messages on `channel` until it closes, then leave nothing behind."""
@@ -193,7 +193,12 @@ async def serve(channel: socket.socket) -> None:
     host = Host()
     try:
         while line := await reader.readline():
-            writer.write(json.dumps(await host.answer(json.loads(line))).encode() + b"\n")
+            message = json.loads(line)
+            if message["do"] == "guard":
+                # Needs no answer: the runner does not wait for this process to be up before it starts the next.
+                host.guard(message["group"], on=message["on"])
+                continue
+            writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
             await writer.drain()
     except ConnectionError:
         pass

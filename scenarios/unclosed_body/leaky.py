@@ -1,7 +1,7 @@
 import requests
 
 session = requests.Session()
-recent = []  # the last responses, for the service's /debug page
+recent = []  # what was fetched, for the service's /debug page
 
 
 def run(urls):

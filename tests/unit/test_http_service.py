@@ -292,9 +292,7 @@ def test_drip_head_completes_its_head_only_at_the_end(lab: Lab) -> None:
         assert reply.document == {"drips": 5}
 
 
-@pytest.mark.parametrize(
-    "path", ["/drip/0/1", "/drip/3/0", "/drip/200000/0", "/drip/500/0.0001", "/drip/3/1e-300"]
-)
+@pytest.mark.parametrize("path", ["/drip/0/1", "/drip/3/0", "/drip/200000/0", "/drip/500/0.0001", "/drip/3/1e-300"])
 def test_drips_of_any_pace_add_up(lab: Lab, path: str) -> None:
     with lab.connect() as sock:
         assert len(exchange(sock, path).body) == int(path.split("/")[2])
@@ -589,12 +587,8 @@ def test_a_client_that_sent_all_its_requests_and_finished_still_gets_its_answers
 
 
 @pytest.mark.parametrize("more", [b"", request("/bytes/1")])
-@pytest.mark.parametrize(
-    "path", ["/silent", "/delay/3600", "/silent/3600", "/drip/9/3600", "/drip-head/9/3600"]
-)
-def test_a_client_that_leaves_during_a_slow_answer_is_noticed_at_once(
-    lab: Lab, path: str, more: bytes
-) -> None:
+@pytest.mark.parametrize("path", ["/silent", "/delay/3600", "/silent/3600", "/drip/9/3600", "/drip-head/9/3600"])
+def test_a_client_that_leaves_during_a_slow_answer_is_noticed_at_once(lab: Lab, path: str, more: bytes) -> None:
     """Also when its next request already waits behind that answer, and reading therefore pauses."""
     with lab.connect() as sock:
         sock.sendall(request(path))
@@ -636,9 +630,7 @@ def test_two_thousand_connections_are_open_and_served_at_once(lab: Lab) -> None:
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 3_000_000, 431),
     ],
 )
-def test_what_is_not_http_is_refused_and_closed_and_others_are_served(
-    lab: Lab, garbage: bytes, status: int
-) -> None:
+def test_what_is_not_http_is_refused_and_closed_and_others_are_served(lab: Lab, garbage: bytes, status: int) -> None:
     """The refusal arrives although the client was still sending: closing at once would reset it away."""
     with lab.connect() as healthy, lab.connect() as sock:
         assert exchange(healthy, "/profiles/1").body == profile(1)
