@@ -143,10 +143,9 @@ class Catalog:
         """
         wanted = name.strip().lower().replace("_", "-")
         # Installed packages are asked only for a name that is not found without them: finding them takes time.
-        for entries in (lambda: self.local, lambda: self.entries):
-            for entry in entries():
-                if entry.id == wanted:
-                    return entry
+        found = _named(wanted, self.local) or _named(wanted, self.entries)
+        if found is not None:
+            return found
         import difflib
 
         known = [entry.id for entry in self.entries]
@@ -179,6 +178,10 @@ class Catalog:
             else:
                 folders += [path for path in paths if path.is_dir()]
         return folders, tuple(problems)
+
+
+def _named(wanted: str, entries: Iterable[Entry]) -> Entry | None:
+    return next((entry for entry in entries if entry.id == wanted), None)
 
 
 def _collect(folders: Iterable[Path], known: Iterable[Entry] = ()) -> dict[str, Entry]:

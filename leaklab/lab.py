@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leaklab.catalog import HALVES, Entry
 from leaklab.errors import MeasureError, UsageError
-from leaklab.processes import descriptor_limit, raise_descriptor_limit, require_posix
+from leaklab.processes import descriptor_limits, raise_descriptor_limit, require_posix
 from leaklab.result import Done, Result, half_result
 from leaklab.runner import HalfRun, Limits, Progress, Unreadable, no_progress
 from leaklab.scenario import Lab, Scenario, Settings
@@ -171,7 +171,7 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: O
                 f"--size {format_size(settings.size)} is more than this machine can spare: "
                 f"{format_size(free)} are free. Take a smaller --size."
             )
-    limit = descriptor_limit()
+    limit = options.limits.descriptors or descriptor_limits()[1]
     needed = (settings.steps or 0) + DESCRIPTORS_BESIDE
     if "http" in scenario.services and limit is not None and needed > limit:
         raise UsageError(

@@ -69,6 +69,21 @@ class Probe:
                 self._last_look = (state, values["open_sockets"])
         return Reading({**values, **counts.values}, counts)
 
+    def free_memory(self) -> int:
+        """Bytes that the machine can give without swapping."""
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+
+    def address_space(self) -> int | None:
+        """Bytes of address space the process has; None if it cannot be read."""
+        if self._process is None:
+            return None
+        try:
+            return int(self._process.memory_info().vms)
+        except self._failures:
+            return None
+
     def may_change(self) -> bool:
         """Whether anything in the paused process can still end by itself: another thread, or a child process."""
         if self._process is None:

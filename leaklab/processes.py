@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ def require_posix() -> None:
         raise MeasureError("leaklab measures on Linux and macOS: on Windows, run it inside WSL")
 
 
+MARK = "LEAKLAB_CHILD"
+"""The environment variable that tells which child of the lab's a process descends from, whatever group it is in."""
+
+
 def child_environment() -> dict[str, str]:
     """The environment of a child: this one's, without what would change a measurement.
 
@@ -50,10 +55,17 @@ def child_environment() -> dict[str, str]:
 
 @dataclass(slots=True)
 class Child:
-    """A child process with a channel, and the read end of what it prints."""
+    """A child process with a channel, and the read end of what it prints.
+
+    Attributes:
+        process: the child, leader of its process group.
+        channel: our end of the socket.
+        mark: the value of MARK in its environment and in that of all it starts.
+    """
 
     process: subprocess.Popen[bytes]
     channel: socket.socket
+    mark: str
 
     @property
     def pid(self) -> int:
@@ -67,11 +79,9 @@ class Child:
         return self.process.stdout.fileno()
 
     def end(self) -> int:
-        """End the whole process group at once, and return the leader's exit code (negative: a signal)."""
-        end_group(self.pid)
+        """End the child and all it started, and return its exit code (negative: a signal)."""
+        end_family(self.pid, self.mark)
         code = self.process.wait()
-        # What the leader left in its group outlives it: the group's id is still theirs.
-        end_group(self.pid)
         self.channel.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
@@ -81,6 +91,7 @@ class Child:
 def start_child(script: Path) -> Child:
     """Start `script` with this interpreter, in a process group of its own, its channel's descriptor as argument."""
     ours, theirs = socket.socketpair()
+    mark = secrets.token_hex(16)
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-P", str(script), str(theirs.fileno())],
@@ -89,9 +100,32 @@ def start_child(script: Path) -> Child:
             stderr=subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
-            env=child_environment(),
+            env={**child_environment(), MARK: mark},
         )
-    return Child(process, ours)
+    return Child(process, ours, mark)
+
+
+def end_family(group: int, mark: str) -> None:
+    """Kill every process of the process group `group`, and every process that left it but still bears `mark`."""
+    end_group(group)
+    # A process that is killed while it starts another may have done so just before: look until none is found.
+    while found := [pid for pid in _bearing(mark) if pid != group]:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _bearing(mark: str) -> Iterator[int]:
+    """The processes of this user that were started, directly or not, by the child with this mark."""
+    import psutil
+
+    for pid in psutil.pids():
+        try:
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
+                yield pid
+        except (psutil.Error, OSError):
+            continue
 
 
 def end_group(group: int) -> None:
@@ -100,12 +134,30 @@ def end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def descriptor_limit() -> int | None:
-    """How many descriptors a process can be allowed to open (the hard limit), None if there is no limit to know of."""
+def descriptor_limits() -> tuple[int | None, int | None]:
+    """How many descriptors a process may open: as it is started (soft), and at most (hard); None is no limit."""
     if resource is None:
-        return None
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return None if hard == resource.RLIM_INFINITY else hard
+        return None, None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    return None if soft == unlimited else soft, None if hard == unlimited else hard
+
+
+def thread_limit() -> int | None:
+    """How many threads this user's processes may have in all, None if the system does not say.
+
+    The least of RLIMIT_NPROC (getrlimit(2)), the kernel's threads-max (proc(5)) and the control group's pids.max
+    (Linux kernel documentation, cgroup-v2).
+    """
+    limits: list[int] = []
+    if resource is not None and hasattr(resource, "RLIMIT_NPROC"):
+        soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+        if soft != resource.RLIM_INFINITY:
+            limits.append(soft)
+    for path in ("/proc/sys/kernel/threads-max", "/sys/fs/cgroup/pids.max"):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="ascii") as file:  # noqa: PTH123 # imports
+            limits.append(int(file.read()))
+    return min(limits, default=None)
 
 
 def raise_descriptor_limit() -> None:

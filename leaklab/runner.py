@@ -15,21 +15,23 @@ from typing import Any
 
 from leaklab.errors import MeasureError
 from leaklab.probes import Probe, Reading
-from leaklab.processes import Child, limit_names, start_child
+from leaklab.processes import Child, descriptor_limits, limit_names, start_child
 from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 from leaklab.trace import Outcome, Phase, Sample, Trace
+from leaklab.units import format_size
 
 SAMPLED_STEPS = 100
 """Steps at which a sample is taken; of more steps, an even spread of so many."""
 
-SOCKET_LOOKS = 12
-"""Steps at which open sockets are read too, the dearest of the readings."""
+SOCKET_LOOKS = 6
+"""Steps at which open sockets are read too, the dearest of the readings; their descriptors are read at every sample."""
 
 CLOCK_S = 0.1
 """Seconds without a sample after which one is taken by the clock, while a step goes on; doubling up to CLOCK_MAX_S."""
 
-CLOCK_MAX_S = 1.0
+CLOCK_MAX_S = 0.25
+"""Seconds: what allocates without end takes some hundred MiB in this time, and then it is stopped."""
 
 SETTLE_S = 2.0
 """Seconds that are waited, at most, for what is just ending: pymongo's background thread kills the cursors it was left
@@ -41,25 +43,37 @@ SETTLE_LOOK_S = (0.001, 0.1)
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
 
-OUTPUT_LIMIT = 64 * 2**10
-"""Bytes of a half's output that are kept."""
-
 WORKER = Path(__file__).with_name("worker.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a half may use; None is no limit.
+    """What a half may use. Whatever goes beyond it is ended; no built-in scenario does at its defaults.
 
     Attributes:
         time_s: seconds for `run`, pauses included.
-        descriptors: open descriptors.
-        memory: bytes of address space.
+        memory: bytes of RSS, watched; None is MEMORY_SHARE of what is free when the half starts.
+        threads: threads, watched.
+        descriptors: open descriptors, kept by the system; None is as many as the system allows.
+        output: bytes of what it prints that are kept; the rest is counted.
+        address_room: bytes of address space above what the half has when it is imported, kept by the system: an
+            allocation beyond it fails in the half itself. None is no limit beside `memory`.
     """
 
     time_s: float = 60.0
-    descriptors: int | None = None
     memory: int | None = None
+    threads: int = 2_000
+    descriptors: int | None = None
+    output: int = 64 * 2**10
+    address_room: int | None = None
+
+
+MEMORY_SHARE = 0.8
+"""The share of the machine's free memory that a half may take unless it is told otherwise."""
+
+ADDRESS_SLACK = 8 * 2**30
+"""Bytes of address space above the limit of memory at which the system stops a half that allocates faster than it is
+watched: stacks and arenas of threads reserve far more addresses than they ever use (64 MiB an arena, 8 MiB a stack)."""
 
 
 Progress = Callable[[str, int], None]
@@ -128,16 +142,17 @@ class HalfRun:
     _error: str | None = field(init=False, default=None)
     _waited: float = field(init=False, default=0.0)
     _ended: bool = field(init=False, default=False)
+    _memory: int = field(init=False, default=0)
 
     def __enter__(self) -> HalfRun:
         """Start the worker; it imports the half while the services start."""
         self._child = start_child(WORKER)
-        self.services.guard(self._child.pid)
+        self.services.guard(self._child)
         self._child.channel.setblocking(False)
         os.set_blocking(self._child.output, False)
         self._selector.register(self._child.channel, selectors.EVENT_READ)
         self._selector.register(self._child.output, selectors.EVENT_READ)
-        limits = limit_names(descriptors=self.limits.descriptors, address_space=self.limits.memory)
+        limits = limit_names(descriptors=self.limits.descriptors or descriptor_limits()[1])
         # Whatever becomes of the lab and its guard, the worker does not outlive this.
         lifetime = int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2)
         self._say({"half": str(self.path), "limits": dict(limits), "lifetime": lifetime})
@@ -153,7 +168,7 @@ class HalfRun:
             self._ended = True
             self._selector.close()
             self._child.end()
-            self.services.release(self._child.pid)
+            self.services.release(self._child)
 
     def make_ready(self, its: HalfServices, workload: Mapping[str, object]) -> None:
         """Hand over the workload and wait until the half is imported.
@@ -165,6 +180,7 @@ class HalfRun:
         """
         self._its = its
         self._probe = Probe(self._child.pid, self.services, its)
+        self._memory = self.limits.memory or int(self._probe.free_memory() * MEMORY_SHARE)
         steps = [value.count for value in workload.values() if isinstance(value, Steps)]
         self._plan = _Plan.of(max(steps, default=0))
         try:
@@ -186,9 +202,9 @@ class HalfRun:
         if self._error is None:
             self._sample(Phase.BASELINE, sockets=True)
             self._running = True
-            self._say({"do": "run"})
             self._since = time.monotonic()
             try:
+                self._say({"do": "run", "limits": dict(limit_names(address_space=self._address_space()))})
                 self._follow()
             except _LostError:
                 if self._error is None:
@@ -228,11 +244,17 @@ class HalfRun:
             if message is None:
                 if self._running:
                     self._sample(Phase.CLOCK, sockets=True)
+                    if beyond := self._beyond():
+                        self._fail(Outcome.CRASHED, f"it was ended at its {beyond}")
+                        return
                     tick = min(tick * 2, CLOCK_MAX_S)
                     continue
                 raise MeasureError(f"the {self.half} half does not answer after it returned")
             tick = CLOCK_S
             if self._follow_one(message):
+                return
+            if self._running and (beyond := self._beyond()):
+                self._fail(Outcome.CRASHED, f"it was ended at its {beyond}")
                 return
 
     def _follow_one(self, message: dict[str, Any]) -> bool:
@@ -292,6 +314,22 @@ class HalfRun:
             time.sleep(pause)
             pause = min(pause * 2, longest)
         self._keep(Phase.COLLECTED, reading)
+
+    def _address_space(self) -> int | None:
+        """Bytes of address space the half may have: what it has when it is imported, and the room it is given."""
+        room = self.limits.address_room or self._memory + ADDRESS_SLACK
+        has = self._probe.address_space()
+        return None if has is None else has + room
+
+    def _beyond(self) -> str | None:
+        """Which of the watched limits the half is beyond, in words; None if none."""
+        last = self._samples[-1]
+        rss, threads = last.get("rss"), last.get("threads")
+        if rss is not None and rss > self._memory:
+            return f"memory limit of {format_size(self._memory)} (--memory-limit): it held {format_size(rss)}"
+        if threads is not None and threads > self.limits.threads:
+            return f"limit of {self.limits.threads:,} threads (--thread-limit): it had {threads:,.0f}"
+        return None
 
     def _sample(self, phase: Phase, *, sockets: bool) -> None:
         if phase is Phase.CLOCK:
@@ -361,7 +399,7 @@ class HalfRun:
         if not data:
             self._selector.unregister(self._child.output)
             return False
-        room = OUTPUT_LIMIT - len(self._output)
+        room = max(0, self.limits.output - len(self._output))
         self._output += data[:room]
         self._dropped += max(0, len(data) - room)
         return True

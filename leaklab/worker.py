@@ -236,7 +236,7 @@ def main() -> None:
         for name, value in job["workload"].items()
     }
     collect()
-    channel.ask(say="ready")
+    limit(channel.ask(say="ready")["limits"])
     clock.start = perf_counter()
     run(half, workload, channel, clock)
     del workload

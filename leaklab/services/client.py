@@ -102,13 +102,13 @@ class Services:
         if services.numbers:
             self._ask({"do": "stop", "services": list(services.numbers)})
 
-    def guard(self, group: int) -> None:
-        """Have the process group `group` killed should the runner be gone."""
-        self._send({"do": "guard", "group": group, "on": True})
+    def guard(self, child: Child) -> None:
+        """Have `child` and all it started killed should the runner be gone."""
+        self._send({"do": "guard", "group": child.pid, "mark": child.mark})
 
-    def release(self, group: int) -> None:
-        """Guard the process group `group` no longer: it has ended, and its number may be given to others."""
-        self._send({"do": "guard", "group": group, "on": False})
+    def release(self, child: Child) -> None:
+        """Guard `child` no longer: it has ended, and its number may be given to others."""
+        self._send({"do": "guard", "group": child.pid, "mark": None})
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from leaklab.errors import LeaklabError
-from leaklab.processes import end_group, raise_descriptor_limit
+from leaklab.processes import end_family, raise_descriptor_limit
 
 if TYPE_CHECKING:
     from leaklab.services.database import Database
@@ -94,7 +94,7 @@ class Host:
 
     def __init__(self) -> None:
         self._running: dict[int, Running] = {}
-        self._guarded: set[int] = set()
+        self._guarded: dict[int, str] = {}
         self._blocking = ThreadPoolExecutor(max_workers=4)
 
     async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -109,17 +109,17 @@ class Host:
         except LeaklabError as error:
             return {"error": str(error), "exit_code": int(error.exit_code)}
 
-    def guard(self, group: int, *, on: bool) -> None:
-        """Kill the process group `group` should the runner be gone; or no longer, because it has ended."""
-        if on:
-            self._guarded.add(group)
+    def guard(self, group: int, mark: str | None) -> None:
+        """Kill the processes of a half should the runner be gone; or no longer (no mark), because they have ended."""
+        if mark is None:
+            self._guarded.pop(group, None)
         else:
-            self._guarded.discard(group)
+            self._guarded[group] = mark
 
     async def close(self) -> None:
         """Kill what is guarded, stop what runs."""
-        for group in self._guarded:
-            end_group(group)
+        for group, mark in self._guarded.items():
+            end_family(group, mark)
         for service in self._running.values():
             await service.stop()
         self._running.clear()
@@ -196,7 +196,7 @@ async def serve(channel: socket.socket) -> None:
             message = json.loads(line)
             if message["do"] == "guard":
                 # Needs no answer: the runner does not wait for this process to be up before it starts the next.
-                host.guard(message["group"], on=message["on"])
+                host.guard(message["group"], message["mark"])
                 continue
             writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
             await writer.drain()
