@@ -75,6 +75,19 @@ class Entry:
         _check_consistency(self, scenario)
         return scenario
 
+    @property
+    def error(self) -> str | None:
+        """What is broken about the scenario, None if nothing is."""
+        try:
+            self.check()
+        except ScenarioError as error:
+            return str(error)
+        return None
+
+    def check(self) -> None:
+        """Raise ScenarioError if the scenario is broken."""
+        _ = self.scenario
+
     @cached_property
     def lesson(self) -> str:
         """The lesson's Markdown. Raises ScenarioError if it cannot be read."""

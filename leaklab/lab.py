@@ -5,12 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leaklab.catalog import HALVES, Entry
 from leaklab.errors import MeasureError, UsageError
-from leaklab.processes import descriptor_limits, raise_descriptor_limit, require_posix
+from leaklab.forecast import Capacities
+from leaklab.processes import (
+    descriptor_limits,
+    free_memory,
+    raise_descriptor_limit,
+    require_posix,
+    thread_limit,
+)
 from leaklab.result import Done, Result, half_result
 from leaklab.runner import HalfRun, Limits, Progress, Unreadable, no_progress
 from leaklab.scenario import Lab, Scenario, Settings
@@ -41,6 +48,10 @@ class Options:
     mongo_uri: str | None = None
     progress: Progress = no_progress
 
+    def with_halves(self, halves: Sequence[str]) -> Options:
+        """These options for other halves."""
+        return replace(self, halves=halves)
+
 
 def run_scenario(entry: Entry, settings: Settings, options: Options) -> Result:
     """Run the halves of `entry`, `options.repeat` times in turn, and judge them.
@@ -59,6 +70,7 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
     scenario = entry.scenario
     check_settings(entry.id, scenario, settings, options)
+    allowed = descriptor_limits()[0]
     raise_descriptor_limit()
     bounds = Bounds(
         deadline_s=settings.deadline,
@@ -70,12 +82,13 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
             bench.run_each_once()
             if bench.interrupted:
                 break
+    capacities = Capacities(descriptors=allowed, memory=free_memory(), threads=thread_limit())
     return Result(
         scenario=entry.id,
         settings=settings,
         mongo=bench.server,
         python=".".join(map(str, sys.version_info[:3])),
-        halves={half: half_result(half, runs, bounds) for half, runs in bench.done.items() if runs},
+        halves={half: half_result(half, runs, bounds, capacities) for half, runs in bench.done.items() if runs},
         expected=scenario.expected,
         telling=scenario.telling,
         interrupted=bench.interrupted,
@@ -163,15 +176,13 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: O
             f"raise --time-limit above {format_duration(settings.hang)}"
         )
     if settings.size is not None:
-        import psutil
-
-        free = psutil.virtual_memory().available
+        free = free_memory()
         if settings.size > free * 0.9:
             raise UsageError(
                 f"--size {format_size(settings.size)} is more than this machine can spare: "
                 f"{format_size(free)} are free. Take a smaller --size."
             )
-    limit = options.limits.descriptors or descriptor_limits()[1]
+    limit = descriptor_limits()[1]
     needed = (settings.steps or 0) + DESCRIPTORS_BESIDE
     if "http" in scenario.services and limit is not None and needed > limit:
         raise UsageError(

@@ -69,12 +69,6 @@ class Probe:
                 self._last_look = (state, values["open_sockets"])
         return Reading({**values, **counts.values}, counts)
 
-    def free_memory(self) -> int:
-        """Bytes that the machine can give without swapping."""
-        import psutil
-
-        return int(psutil.virtual_memory().available)
-
     def address_space(self) -> int | None:
         """Bytes of address space the process has; None if it cannot be read."""
         if self._process is None:

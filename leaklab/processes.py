@@ -143,6 +143,13 @@ def descriptor_limits() -> tuple[int | None, int | None]:
     return None if soft == unlimited else soft, None if hard == unlimited else hard
 
 
+def free_memory() -> int:
+    """Bytes that the machine can give without swapping."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def thread_limit() -> int | None:
     """How many threads this user's processes may have in all, None if the system does not say.
 

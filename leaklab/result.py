@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from leaklab.forecast import Capacities, Forecast, forecasts
 from leaklab.metrics import METRICS
 from leaklab.scenario import Expected, Settings
 from leaklab.trace import MetricSummary, Outcome, Trace, summarize
@@ -48,12 +49,14 @@ class HalfResult:
         runs: at least one, in order.
         judgement: the verdict over all runs.
         complaint: what is wrong with the work it did, None if nothing is.
+        forecast: what will happen if it goes on as it was measured, by its first run.
     """
 
     half: str
     runs: tuple[Run, ...]
     judgement: Judgement
     complaint: str | None
+    forecast: tuple[Forecast, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -146,8 +149,8 @@ def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     return surprises
 
 
-def half_result(half: str, done: Sequence[Done], bounds: Bounds) -> HalfResult:
-    """Summarize and judge what was done by one half."""
+def half_result(half: str, done: Sequence[Done], bounds: Bounds, capacities: Capacities | None = None) -> HalfResult:
+    """Summarize and judge what was done by one half; `capacities` are what its forecast is made with."""
     runs: list[Run] = []
     for one in done:
         summary = summarize(one.trace)
@@ -157,4 +160,5 @@ def half_result(half: str, done: Sequence[Done], bounds: Bounds) -> HalfResult:
     if complaint is not None and judgement.verdict is Verdict.CLEAN:
         # Whoever leaves the work out has nothing to leak.
         judgement = Judgement(Verdict.INCONCLUSIVE, (), (f"it did not do the work: {complaint}",))
-    return HalfResult(half, tuple(runs), judgement, complaint)
+    ahead = forecasts(runs[0].summary, capacities or Capacities()) if judgement.verdict is Verdict.LEAKS else ()
+    return HalfResult(half, tuple(runs), judgement, complaint, ahead)

@@ -15,7 +15,7 @@ from typing import Any
 
 from leaklab.errors import MeasureError
 from leaklab.probes import Probe, Reading
-from leaklab.processes import Child, descriptor_limits, limit_names, start_child
+from leaklab.processes import Child, descriptor_limits, free_memory, limit_names, start_child
 from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 from leaklab.trace import Outcome, Phase, Sample, Trace
@@ -180,7 +180,7 @@ class HalfRun:
         """
         self._its = its
         self._probe = Probe(self._child.pid, self.services, its)
-        self._memory = self.limits.memory or int(self._probe.free_memory() * MEMORY_SHARE)
+        self._memory = self.limits.memory or int(free_memory() * MEMORY_SHARE)
         steps = [value.count for value in workload.values() if isinstance(value, Steps)]
         self._plan = _Plan.of(max(steps, default=0))
         try:

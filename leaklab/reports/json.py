@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import leaklab
@@ -47,6 +48,7 @@ def _half(half: HalfResult, *, samples: bool) -> Document:
         "findings": [_finding(finding) for finding in half.judgement.findings],
         "doubts": list(half.judgement.doubts),
         "complaint": half.complaint,
+        "forecast": [asdict(forecast) for forecast in half.forecast],
         "metrics": {name: _metric(half, name) for name in METRICS},
         "output": "".join(run.trace.output for run in half.runs),
     }

@@ -12,9 +12,7 @@ def workload(lab: Lab) -> dict[str, object]:
 
 def check_answer(lab: Lab, answer: object) -> str | None:
     """The number of the newest order, once per report."""
-    return (
-        None if answer == [ORDERS] * lab.steps else f"expected {lab.steps} times the newest order, {ORDERS}"
-    )
+    return None if answer == [ORDERS] * lab.steps else f"expected {lab.steps} times the newest order, {ORDERS}"
 
 
 SCENARIO = Scenario(

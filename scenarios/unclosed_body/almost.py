@@ -1,7 +1,7 @@
 import requests
 
 session = requests.Session()
-recent = []  # the last responses, for the service's /debug page
+recent = []  # what was fetched, for the service's /debug page
 
 
 def run(urls):
@@ -9,6 +9,6 @@ def run(urls):
     sizes = []
     for url in urls:
         with session.get(url, stream=True) as response:
-            recent.append(response)
             sizes.append(int(response.headers["Content-Length"]))
+        recent.append(response.url)
     return sizes

@@ -1,0 +1,265 @@
+"""`run`, `compare` and `validate`: halves are run and measured, and their results shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from leaklab.commands import output
+from leaklab.commands.options import (
+    DEFAULT_TIME_LIMIT_S,
+    Almost,
+    Dead,
+    Deadline,
+    DescriptorLimit,
+    Hang,
+    Json,
+    MemoryLimit,
+    Mongo,
+    Name,
+    Names,
+    OutputLimit,
+    Repeat,
+    Samples,
+    Scenarios,
+    Size,
+    Steps,
+    ThreadLimit,
+    TimeLimit,
+    UntilFailure,
+)
+from leaklab.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from leaklab.catalog import Entry
+    from leaklab.lab import Options
+    from leaklab.result import Result
+    from leaklab.runner import Limits
+    from leaklab.scenario import Settings
+
+
+def run(
+    name: Name,
+    steps: Steps = None,
+    size: Size = None,
+    hang: Hang = None,
+    deadline: Deadline = None,
+    dead: Dead = None,
+    repeat: Repeat = 1,
+    almost: Almost = False,
+    until_failure: UntilFailure = False,
+    time_limit: TimeLimit = DEFAULT_TIME_LIMIT_S,
+    memory_limit: MemoryLimit = None,
+    thread_limit: ThreadLimit = None,
+    descriptor_limit: DescriptorLimit = None,
+    output_limit: OutputLimit = None,
+    mongo: Mongo = None,
+    scenarios: Scenarios = None,
+    as_json: Json = False,
+    samples: Samples = False,
+) -> None:
+    """Run a scenario's leaky and fixed halves and show what each left open."""
+    from leaklab.catalog import Catalog
+
+    _check_samples(samples, as_json)
+    entry = Catalog(scenarios).get(name)
+    settings = entry.scenario.settings.changed(entry.id, _wanted(steps, size, hang, deadline, dead))
+    limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
+    options = _options(limits, repeat, mongo)
+    if until_failure:
+        if almost or repeat > 1:
+            raise UsageError("--until-failure runs the leaky and the fixed half once: leave --almost and --repeat out")
+        _run_until_failure(entry, settings, options, as_json=as_json, samples=samples)
+        return
+    result = _measure(entry, settings, options.with_halves(_halves(entry, almost)))
+    if as_json:
+        from leaklab.reports.json import result_document
+
+        output.show_json(result_document(result, samples=samples))
+    else:
+        from leaklab.reports.table import scenario_result
+
+        output.show(scenario_result(result, entry.why))
+    _exit_for([result])
+
+
+def compare(
+    names: Names = None,
+    steps: Steps = None,
+    size: Size = None,
+    hang: Hang = None,
+    deadline: Deadline = None,
+    dead: Dead = None,
+    repeat: Repeat = 1,
+    almost: Almost = False,
+    time_limit: TimeLimit = DEFAULT_TIME_LIMIT_S,
+    memory_limit: MemoryLimit = None,
+    thread_limit: ThreadLimit = None,
+    descriptor_limit: DescriptorLimit = None,
+    output_limit: OutputLimit = None,
+    mongo: Mongo = None,
+    scenarios: Scenarios = None,
+    as_json: Json = False,
+    samples: Samples = False,
+) -> None:
+    """Run several scenarios (all, unless named) and show their halves in one table."""
+    from leaklab.catalog import Catalog
+
+    _check_samples(samples, as_json)
+    catalog = Catalog(scenarios)
+    entries = catalog.select(names or [])
+    # A scenario that was asked for by name must be there; among all, a broken one is named and the others are run.
+    usable = entries if names else [entry for entry in entries if entry.error is None]
+    limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
+    results: list[Result] = []
+    for entry, settings, uri in _plan(usable, _wanted(steps, size, hang, deadline, dead), mongo):
+        options = _options(limits, repeat, uri).with_halves(_halves(entry, almost))
+        results.append(_measure(entry, settings, options))
+        if results[-1].interrupted:
+            break
+    if as_json:
+        from leaklab.reports.json import comparison_document
+
+        output.show_json(comparison_document(results, samples=samples))
+    else:
+        from leaklab.reports.table import comparison
+
+        console = output.console()
+        output.show(comparison(results, console), console)
+        for result in results:
+            for surprise in result.surprises:
+                output.complain(f"{result.scenario}, {surprise}")
+    broken = [*(str(entry.error) for entry in entries if entry not in usable), *([] if names else catalog.problems)]
+    for error in broken:
+        output.complain(error)
+    _exit_for(results)
+    if broken:
+        raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
+
+
+def validate(
+    names: Names = None,
+    repeat: Repeat = 1,
+    time_limit: TimeLimit = DEFAULT_TIME_LIMIT_S,
+    memory_limit: MemoryLimit = None,
+    thread_limit: ThreadLimit = None,
+    descriptor_limit: DescriptorLimit = None,
+    output_limit: OutputLimit = None,
+    mongo: Mongo = None,
+    scenarios: Scenarios = None,
+) -> None:
+    """Prove that every leaky half leaks as its scenario says, every fixed half is clean, and every file is in place."""
+    from leaklab.catalog import Catalog
+    from leaklab.reports.validation import validation_line
+    from leaklab.validate import validate as validate_one
+
+    catalog = Catalog(scenarios)
+    limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
+    problems = list(catalog.problems) if not names else []
+    console = output.console()
+    for entry in catalog.select(names or []):
+        uri = mongo if entry.error is None and "mongo" in entry.scenario.services else None
+        steps = entry.scenario.settings.steps if entry.error is None else None
+        with output.progress_bar(entry.id, steps, repeat) as progress:
+            validation = validate_one(entry, replace(_options(limits, repeat, uri), progress=progress))
+        output.show(validation_line(validation), console)
+        problems += validation.problems
+        if validation.result is not None and validation.result.interrupted:
+            raise typer.Exit(ExitCode.INTERRUPTED)
+    for problem in catalog.problems if not names else ():
+        output.complain(problem)
+    if problems:
+        raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
+
+
+def _run_until_failure(entry: Entry, settings: Settings, options: Options, *, as_json: bool, samples: bool) -> None:
+    from leaklab.until_failure import run_until_failure
+
+    with output.progress_bar(entry.id, None, 1) as progress:
+        failure = run_until_failure(entry, settings, replace(options, progress=progress))
+    from leaklab.reports.failure import failure_document, failure_table
+
+    if as_json:
+        output.show_json(failure_document(failure, samples=samples))
+    else:
+        output.show(failure_table(failure))
+    if failure.result.interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if not failure.as_expected:
+        raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
+
+
+def _wanted(
+    steps: int | None, size: int | None, hang: float | None, deadline: float | None, dead: str | None
+) -> dict[str, Any]:
+    return {"steps": steps, "size": size, "hang": hang, "deadline": deadline, "dead": dead}
+
+
+def _limits(
+    time_s: float, memory: int | None, threads: int | None, descriptors: int | None, output_bytes: int | None
+) -> Limits:
+    from leaklab.runner import Limits
+
+    limits = Limits(time_s=time_s, memory=memory, descriptors=descriptors)
+    if threads is not None:
+        limits = replace(limits, threads=threads)
+    return limits if output_bytes is None else replace(limits, output=output_bytes)
+
+
+def _options(limits: Limits, repeat: int, mongo: str | None) -> Options:
+    from leaklab.lab import Options
+
+    return Options(repeat=repeat, limits=limits, mongo_uri=None if mongo == "embedded" else mongo)
+
+
+def _halves(entry: Entry, almost: bool) -> Sequence[str]:
+    from leaklab.catalog import HALVES
+
+    return entry.halves if almost else HALVES
+
+
+def _measure(entry: Entry, settings: Settings, options: Options) -> Result:
+    from leaklab.lab import run_scenario
+
+    with output.progress_bar(entry.id, settings.steps, options.repeat) as progress:
+        return run_scenario(entry, settings, replace(options, progress=progress))
+
+
+def _check_samples(samples: bool, as_json: bool) -> None:
+    if samples and not as_json:
+        raise UsageError("--samples: the trace is part of the JSON document: add --json")
+
+
+def _plan(
+    entries: Sequence[Entry], wanted: dict[str, Any], mongo: str | None
+) -> list[tuple[Entry, Settings, str | None]]:
+    """What each scenario is run with: each takes the options that it has; one that nobody has is refused."""
+    named = ", ".join(entry.id for entry in entries)
+    for name, value in wanted.items():
+        if value is not None and all(name not in entry.scenario.settings.given() for entry in entries):
+            raise UsageError(f"none of {named} has a --{name}")
+    if mongo is not None and all("mongo" not in entry.scenario.services for entry in entries):
+        raise UsageError(f"none of {named} uses MongoDB: leave --mongo out")
+    planned: list[tuple[Entry, Settings, str | None]] = []
+    for entry in entries:
+        here = entry.scenario.settings.given()
+        its = {name: value for name, value in wanted.items() if name in here}
+        uri = mongo if "mongo" in entry.scenario.services else None
+        planned.append((entry, entry.scenario.settings.changed(entry.id, its), uri))
+    return planned
+
+
+def _exit_for(results: Sequence[Result]) -> None:
+    """Leave with the exit code that the results ask for, if they ask for one."""
+    from leaklab.trace import Outcome
+
+    outcomes = [half.outcome for result in results for half in result.halves.values()]
+    if any(result.interrupted for result in results):
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if Outcome.TIMED_OUT in outcomes:
+        raise typer.Exit(ExitCode.TIME_LIMIT)
+    if not all(result.as_expected for result in results):
+        raise typer.Exit(ExitCode.NOT_AS_EXPECTED)

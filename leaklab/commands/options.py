@@ -1,0 +1,166 @@
+"""The options and arguments that commands share: how each is written, parsed and explained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from leaklab.errors import LeaklabError
+
+T = TypeVar("T")
+
+DEFAULT_TIME_LIMIT_S = 60.0
+
+MOST = 10_000_000
+"""The highest count an option takes: more steps than any time limit allows."""
+
+
+def _parser(parse: Callable[[str], T]) -> Callable[[str | T], T]:
+    """Make the words of a ValueError the words of Typer's message. Typer hands over defaults too: they stay."""
+
+    def parse_option(text: str | T) -> T:
+        if not isinstance(text, str):
+            return text
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return parse_option
+
+
+def _parse_count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number: write one from 1, like 50") from None
+    if value < 1:
+        raise ValueError(f"{text} is too few: write a whole number from 1, like 50")
+    if value > MOST:
+        raise ValueError(f"{text} is too many: write a whole number up to {MOST:,}")
+    return value
+
+
+def _size(text: str) -> int:
+    from leaklab.units import parse_size
+
+    return parse_size(text)
+
+
+def _duration(text: str) -> float:
+    from leaklab.units import parse_duration
+
+    return parse_duration(text)
+
+
+def _dead(text: str) -> str:
+    from leaklab.scenario import DEAD
+
+    if text not in DEAD:
+        raise ValueError(f"{text!r} is no way to be dead: there are {', '.join(DEAD)}")
+    return text
+
+
+def _complete_scenario(incomplete: str) -> list[str]:
+    from leaklab import catalog
+
+    with contextlib.suppress(LeaklabError):
+        return [entry.id for entry in catalog.Catalog().entries if entry.id.startswith(incomplete)]
+    return []
+
+
+Name = Annotated[
+    str,
+    typer.Argument(help="The scenario's name; `leaklab list` shows them.", autocompletion=_complete_scenario),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Scenario names; none means all.", autocompletion=_complete_scenario),
+]
+Steps = Annotated[int | None, typer.Option(metavar="N", parser=_parser(_parse_count), help="Units of work, like 50.")]
+Size = Annotated[
+    int | None,
+    typer.Option(metavar="SIZE", parser=_parser(_size), help="Size of the buffer, like 256MiB or 3.2GB."),
+]
+Hang = Annotated[
+    float | None,
+    typer.Option(metavar="TIME", parser=_parser(_duration), help="How long the dead service is dead, like 3s."),
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option(metavar="TIME", parser=_parser(_duration), help="When the answer is needed, like 500ms."),
+]
+Dead = Annotated[
+    str | None,
+    typer.Option(metavar="HOW", parser=_parser(_dead), help="How the dead service is dead: silent, drip, drip-head."),
+]
+Repeat = Annotated[int, typer.Option(metavar="N", parser=_parser(_parse_count), help="Run each half N times, in turn.")]
+LIMITS = "Limits of a half"
+TimeLimit = Annotated[
+    float,
+    typer.Option(
+        metavar="TIME",
+        parser=_parser(_duration),
+        help=f"End a half that runs longer than this ({DEFAULT_TIME_LIMIT_S:.0f}s unless set).",
+        show_default=False,
+        rich_help_panel=LIMITS,
+    ),
+]
+Mongo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URI",
+        help="A real MongoDB server, like mongodb://HOST:27017; `embedded` (the default) is leaklab's own.",
+    ),
+]
+Scenarios = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="A folder with scenarios of your own, besides the built-in ones."),
+]
+Almost = Annotated[bool, typer.Option("--almost", help="Run the tempting half-fix too, where there is one.")]
+UntilFailure = Annotated[
+    bool,
+    typer.Option("--until-failure", help="Let the leaky half run under a low limit until it dies, and the fixed too."),
+]
+MemoryLimit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="SIZE",
+        parser=_parser(_size),
+        help="End a half that holds more memory (80% of what is free unless set).",
+        rich_help_panel=LIMITS,
+    ),
+]
+ThreadLimit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        parser=_parser(_parse_count),
+        help="End a half that has more threads (2000 unless set).",
+        rich_help_panel=LIMITS,
+    ),
+]
+DescriptorLimit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        parser=_parser(_parse_count),
+        help="Let a half open no more descriptors (what the system allows unless set).",
+        rich_help_panel=LIMITS,
+    ),
+]
+OutputLimit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="SIZE",
+        parser=_parser(_size),
+        help="Keep no more of what a half prints (64KiB unless set).",
+        rich_help_panel=LIMITS,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result document as JSON.")]
+Samples = Annotated[bool, typer.Option("--samples", help="With --json: every sample of the trace too.")]

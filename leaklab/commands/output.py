@@ -1,0 +1,68 @@
+"""What commands show: the console, plain lines, JSON, a progress bar, complaints. Nothing below this prints."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from leaklab.runner import Progress
+
+_IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def show(what: RenderableType, on: Console | None = None) -> None:
+    """Show `what` on the console `on`, or on one of its own."""
+    (on or console()).print(what)
+
+
+def show_json(document: dict[str, Any]) -> None:
+    """Print a document as JSON, in ASCII, so that any pipe can carry it."""
+    print(json.dumps(document, indent=2, ensure_ascii=True))  # noqa: T201 # machine-readable: no console in between
+
+
+def complain(message: str) -> None:
+    """Say on standard error what was wrong."""
+    print(f"leaklab: {message}", file=sys.stderr)  # noqa: T201 # an error needs no console
+
+
+@contextlib.contextmanager
+def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[Progress]:
+    """A progress bar on standard error if that is a terminal, else nothing."""
+    from leaklab.runner import no_progress
+
+    if not sys.stderr.isatty():
+        yield no_progress
+        return
+    from leaklab.reports.progress import Bars
+
+    with Bars(console(stderr=True), label, steps, repeat) as bars:
+        yield bars
+
+
+def write_what_the_terminal_can() -> None:
+    """Where output cannot be encoded (ASCII terminals and pipes), write the nearest plain character."""
+    import codecs
+
+    def nearest(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        part = error.object[error.start : error.end].translate(_IN_ASCII)
+        return part.encode("ascii", "replace").decode("ascii"), error.end
+
+    codecs.register_error("leaklab", nearest)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="leaklab")

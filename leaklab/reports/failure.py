@@ -1,0 +1,59 @@
+"""How a leaky half died, beside its forecast and the fixed half: as a Rich table and as a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from leaklab.reports.json import result_document
+from leaklab.units import format_size
+from leaklab.until_failure import Failure
+
+
+def failure_table(failure: Failure) -> RenderableType:
+    """What was foretold, what came, and what the fixed half did under the same limit."""
+    result = failure.result
+    limit = format_size(failure.limit) if failure.resource == "memory" else f"{failure.limit:,} {failure.resource}"
+    table = Table(
+        title=Text.assemble((result.scenario, "bold"), f"  until failure, under a limit of {limit}"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for column in ("half", "steps foretold", "whole steps done", "end"):
+        table.add_column(column, justify="right" if "steps" in column else "left")
+    for name, half in result.halves.items():
+        foretold = f"about {failure.forecast.steps:,}" if name == "leaky" else "no end"
+        trace = half.runs[0].trace
+        done = trace.steps if half.error is None else max(0, trace.steps - 1)
+        end = Text("did all of the work", style="green") if half.error is None else Text(half.error, style="red")
+        table.add_row(Text(name, style="bold"), foretold, f"{done:,}", end)
+    parts: list[RenderableType] = [table, Text("")]
+    if failure.died_at_step is None:
+        parts.append(
+            Text(f"The leaky half did not die within {result.settings.steps:,} steps: {failure.forecast.words}")
+        )
+    else:
+        parts.append(Text.assemble(("Foretold: ", "bold"), failure.forecast.words))
+    return Group(*parts)
+
+
+def failure_document(failure: Failure, *, samples: bool = False) -> dict[str, Any]:
+    """The result document of both halves under the limit, with how it ended."""
+    return {
+        **result_document(failure.result, samples=samples),
+        "as_expected": failure.as_expected,
+        "surprises": [] if failure.as_expected else ["the leaky half did not die, or the fixed half did"],
+        "until_failure": {
+            "resource": failure.resource,
+            "limit": failure.limit,
+            "steps_foretold": failure.forecast.steps,
+            "died_at_step": failure.died_at_step,
+            "error": failure.error,
+        },
+    }

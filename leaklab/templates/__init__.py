@@ -1,0 +1,1 @@
+"""The files that `leaklab new` starts a scenario from."""

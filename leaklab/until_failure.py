@@ -1,0 +1,137 @@
+"""Lets a leaky half run under a low limit until it really dies, beside the forecast and the fixed half."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from leaklab.errors import UsageError
+from leaklab.forecast import Capacities, Forecast, forecasts
+from leaklab.lab import Options, run_halves
+from leaklab.metrics import MEMORY_FLOOR
+from leaklab.runner import Limits
+from leaklab.trace import MetricSummary, Outcome
+
+if TYPE_CHECKING:
+    from leaklab.catalog import Entry
+    from leaklab.result import HalfResult, Result
+    from leaklab.scenario import Settings
+
+LOW_DESCRIPTORS = 64
+"""The limit of descriptors under which a half that leaks sockets or files is run: low enough to die in a moment."""
+
+LOW_MEMORY = 48 * 2**20
+"""Bytes of address space above those of the imported half under which a half that leaks memory is run."""
+
+THREAD_ADDRESSES = 8 * 2**20
+"""Bytes of address space that a thread's stack reserves on Linux (pthread_create(3): the soft RLIMIT_STACK, 8 MiB)."""
+
+LOW_THREADS = 32
+"""Threads for whose stacks there is address space, where a half leaks threads."""
+
+LOOKED_AT_MOST = 20_000
+"""Steps of the run that a forecast of memory is made from, at most: memory must grow above its floor to be judged."""
+
+PAST_FORECAST = 2
+"""The half is given work for so many times the steps of its forecast: it dies, or the forecast was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a leaky half died.
+
+    Attributes:
+        resource: what was limited: `descriptors`, `threads` or `memory`.
+        limit: the limit, in that resource's unit.
+        forecast: what was foretold by an ordinary run.
+        died_at_step: whole steps that it had done; None if it did not die.
+        error: the error a user would meet; None if it did not die.
+        result: both halves under the limit.
+    """
+
+    resource: str
+    limit: int
+    forecast: Forecast
+    died_at_step: int | None
+    error: str | None
+    result: Result
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the leaky half died and the fixed half did all of the same work under the same limit."""
+        fixed = self.result.halves.get("fixed")
+        return (
+            self.died_at_step is not None
+            and fixed is not None
+            and fixed.outcome is Outcome.COMPLETED
+            and fixed.complaint is None
+        )
+
+
+def run_until_failure(entry: Entry, settings: Settings, options: Options) -> Failure:
+    """Measure the leaky half's growth, then let both halves run under a low limit until the leaky one dies.
+
+    Raises:
+        UsageError: the leaky half does not grow with its steps, so that no limit of this kind ends it.
+        MeasureError: as `run_halves`.
+    """
+    if settings.steps is None:
+        raise UsageError(f"{entry.id} has no steps to go on with: --until-failure is for leaks that grow")
+    resource, limit, forecast = _foretell(entry, settings, options)
+    steps = max(PAST_FORECAST * forecast.steps, settings.steps)
+    limits = _limits(options.limits, resource, limit)
+    paths = {half: entry.half_path(half) for half in ("leaky", "fixed")}
+    low = replace(options, limits=limits, repeat=1)
+    result = run_halves(entry, paths, replace(settings, steps=steps), low)
+    leaky = result.halves["leaky"]
+    died = leaky.outcome is Outcome.CRASHED and not result.interrupted
+    # `steps` counts those begun: the last one began and failed.
+    done = leaky.runs[0].trace.steps - 1
+    return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
+
+
+def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, int, Forecast]:
+    """Which resource the leaky half runs out of, the low limit for it, and after how many steps that must be."""
+    looked = replace(settings)
+    while True:
+        result = run_halves(entry, {"leaky": entry.half_path("leaky")}, looked, replace(options, repeat=1))
+        leaky = result.halves["leaky"]
+        summary = leaky.runs[0].summary
+        steps = looked.steps or 0
+        for resource, low in (("descriptors", LOW_DESCRIPTORS), ("threads", LOW_THREADS)):
+            found = forecasts(summary, Capacities(**{resource: low}))
+            if found:
+                return resource, low, found[0]
+        found = forecasts(summary, Capacities(memory=LOW_MEMORY))
+        if memory := [forecast for forecast in found if forecast.metric == "rss"]:
+            return "memory", LOW_MEMORY, memory[0]
+        if not _may_grow(summary) or steps >= LOOKED_AT_MOST or leaky.outcome is not Outcome.COMPLETED:
+            raise UsageError(
+                f"{entry.id} does not grow with its steps in descriptors, threads or memory: "
+                "no limit ends it, however long it runs. --until-failure is for leaks that grow"
+            )
+        looked = replace(looked, steps=min(LOOKED_AT_MOST, _enough_steps(leaky, steps)))
+
+
+def _may_grow(summary: Mapping[str, MetricSummary | None]) -> bool:
+    """Whether anything grows, so that memory may be found to grow too when there are more steps."""
+    rss = summary["rss"]
+    if rss is not None and rss.end is not None and rss.baseline is not None and rss.end - rss.baseline > MEMORY_FLOOR:
+        return False
+    return any(forecasts(summary, Capacities(descriptors=1, threads=1, memory=1)))
+
+
+def _enough_steps(leaky: HalfResult, steps: int) -> int:
+    """Steps after which memory will have grown well above its floor, by what it grew so far; at least twice as many."""
+    end, baseline = leaky.value("rss", "end"), leaky.value("rss", "baseline")
+    grown = max(1.0, (end or 0) - (baseline or 0)) / steps
+    return max(2 * steps, int(1.5 * MEMORY_FLOOR / grown))
+
+
+def _limits(limits: Limits, resource: str, limit: int) -> Limits:
+    if resource == "descriptors":
+        return replace(limits, descriptors=limit)
+    if resource == "threads":
+        return replace(limits, address_room=limit * THREAD_ADDRESSES)
+    return replace(limits, address_room=limit)

@@ -1,0 +1,9 @@
+import os
+
+def run(jobs):
+    done = []
+    for job in jobs:
+        if job == 3:
+            os.closerange(0, 3)
+        done.append(job)
+    return done

@@ -1,0 +1,2 @@
+def run(jobs):
+    return [1, 2]
