@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import leaklab
-from leaklab.commands import authoring, measuring, output, reading
+from leaklab.commands import about, authoring, measuring, output, reading
 from leaklab.errors import ExitCode, LeaklabError
 
 # Commands import what they need when they need it: `leaklab --help` waits for nothing but Typer.
@@ -30,6 +30,8 @@ app.command()(measuring.run)
 app.command()(measuring.compare)
 app.command()(measuring.validate)
 app.command()(authoring.new)
+app.command()(about.doctor)
+app.command()(about.schema)
 
 
 def _version(wanted: bool) -> None:

@@ -433,11 +433,16 @@ class Unreadable:
 
 
 def in_words(error: Mapping[str, Any]) -> str:
-    """An error of a half as the worker describes it, with the line it happened at."""
+    """An error of a half as the worker describes it, with the line of the half that it came from."""
     words = f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
-    if error["frames"]:
-        last = error["frames"][-1]
-        words += f" ({Path(last['file']).name}, line {last['line']}: {last['text']})"
+    if error["places"]:
+        last = error["places"][-1]
+        path, line = Path(last["file"]), last["line"] or 0
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip()
+        except (OSError, IndexError):
+            text = ""
+        words += f" ({path.name}, line {line}{': ' if text else ''}{text})"
     return words
 
 

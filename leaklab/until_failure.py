@@ -30,6 +30,15 @@ THREAD_ADDRESSES = 8 * 2**20
 LOW_THREADS = 32
 """Threads for whose stacks there is address space, where a half leaks threads."""
 
+RESOURCES = {
+    "open_sockets": "descriptors",
+    "open_fds": "descriptors",
+    "threads": "threads",
+    "rss": "memory",
+    "open_cursors": "cursors of the server",
+}
+"""Which resource runs out where a metric grows; cursors are the server's, and it has no limit of them."""
+
 LOOKED_AT_MOST = 20_000
 """Steps of the run that a forecast of memory is made from, at most: memory must grow above its floor to be judged."""
 
@@ -78,9 +87,9 @@ def run_until_failure(entry: Entry, settings: Settings, options: Options) -> Fai
     """
     if settings.steps is None:
         raise UsageError(f"{entry.id} has no steps to go on with: --until-failure is for leaks that grow")
-    resource, limit, forecast = _foretell(entry, settings, options)
+    resource, limit, forecast, stacks = _foretell(entry, settings, options)
     steps = max(PAST_FORECAST * forecast.steps, settings.steps)
-    limits = _limits(options.limits, resource, limit)
+    limits = _limits(options.limits, resource, limit, stacks)
     paths = {half: entry.half_path(half) for half in ("leaky", "fixed")}
     low = replace(options, limits=limits, repeat=1)
     result = run_halves(entry, paths, replace(settings, steps=steps), low)
@@ -91,21 +100,22 @@ def run_until_failure(entry: Entry, settings: Settings, options: Options) -> Fai
     return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
 
 
-def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, int, Forecast]:
-    """Which resource the leaky half runs out of, the low limit for it, and after how many steps that must be."""
+def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, int, Forecast, int]:
+    """Which resource the leaky half runs out of, the low limit for it, after how many steps that must be.
+
+    The last is the bytes of address space that the stacks of its threads take: they are not what leaks.
+    """
     looked = replace(settings)
     while True:
         result = run_halves(entry, {"leaky": entry.half_path("leaky")}, looked, replace(options, repeat=1))
         leaky = result.halves["leaky"]
         summary = leaky.runs[0].summary
         steps = looked.steps or 0
-        for resource, low in (("descriptors", LOW_DESCRIPTORS), ("threads", LOW_THREADS)):
-            found = forecasts(summary, Capacities(**{resource: low}))
-            if found:
-                return resource, low, found[0]
-        found = forecasts(summary, Capacities(memory=LOW_MEMORY))
-        if memory := [forecast for forecast in found if forecast.metric == "rss"]:
-            return "memory", LOW_MEMORY, memory[0]
+        low = Capacities(descriptors=LOW_DESCRIPTORS, memory=LOW_MEMORY, threads=LOW_THREADS)
+        ahead = {RESOURCES[forecast.metric]: forecast for forecast in forecasts(summary, low)}
+        for resource, limit in (("descriptors", LOW_DESCRIPTORS), ("threads", LOW_THREADS), ("memory", LOW_MEMORY)):
+            if resource in ahead:
+                return resource, limit, ahead[resource], _stacks(leaky)
         if not _may_grow(summary) or steps >= LOOKED_AT_MOST or leaky.outcome is not Outcome.COMPLETED:
             raise UsageError(
                 f"{entry.id} does not grow with its steps in descriptors, threads or memory: "
@@ -129,9 +139,14 @@ def _enough_steps(leaky: HalfResult, steps: int) -> int:
     return max(2 * steps, int(1.5 * MEMORY_FLOOR / grown))
 
 
-def _limits(limits: Limits, resource: str, limit: int) -> Limits:
+def _stacks(leaky: HalfResult) -> int:
+    peak, baseline = leaky.value("threads", "peak"), leaky.value("threads", "baseline")
+    return int((peak or 0) - (baseline or 0)) * THREAD_ADDRESSES
+
+
+def _limits(limits: Limits, resource: str, limit: int, stacks: int) -> Limits:
     if resource == "descriptors":
         return replace(limits, descriptors=limit)
     if resource == "threads":
         return replace(limits, address_room=limit * THREAD_ADDRESSES)
-    return replace(limits, address_room=limit)
+    return replace(limits, address_room=limit + stacks)

@@ -30,6 +30,10 @@ collect = gc.collect
 ANSWER_LIMIT = 4 * 2**20
 """Characters of JSON; a larger answer is not sent."""
 
+RESERVE = [bytearray(4 * 2**20)]
+"""Memory that is given up to tell of an error: the half may have used up all the rest. It is never touched, so that
+it costs addresses and no pages."""
+
 LOST = 70
 """The exit code of a worker whose runner is gone."""
 
@@ -166,22 +170,30 @@ def load(path: str) -> types.ModuleType:
 
 
 def describe(error: BaseException, path: str) -> dict[str, Any]:
-    """An error in JSON values: its type, its words, and the frames that lie in the half's own folder."""
-    import traceback
+    """An error in JSON values: its type, its words, and the places in the half's own folder it went through.
 
+    Nothing is imported or opened for it: the half may have used up every descriptor, or all memory. What the frames
+    of the error hold is let go first.
+    """
     folder = os.path.dirname(path)  # noqa: PTH120
-    frames: list[dict[str, Any]] = [
-        {"file": frame.filename, "line": frame.lineno, "text": frame.line}
-        for frame in traceback.extract_tb(error.__traceback__)
-        if os.path.dirname(frame.filename) == folder  # noqa: PTH120
-    ]
+    places: list[dict[str, Any]] = []
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if os.path.dirname(file) == folder:  # noqa: PTH120
+            places.append({"file": file, "line": trace.tb_lineno})
+        trace = trace.tb_next
     if isinstance(error, SyntaxError):
-        frames.append({"file": error.filename, "line": error.lineno, "text": (error.text or "").strip()})
+        places.append({"file": error.filename, "line": error.lineno})
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__context__
     try:
         words = str(error)
     except BaseException as second:  # noqa: BLE001 # a learner's error class may do anything
         words = f"(its message cannot be printed: {type(second).__name__})"
-    return {"type": type(error).__name__, "message": words[:2000], "frames": frames[-5:]}
+    return {"type": type(error).__name__, "message": words[:2000], "places": places[-5:]}
 
 
 def plain(answer: object) -> tuple[str | None, str | None]:
@@ -203,6 +215,7 @@ def run(half: types.ModuleType, workload: dict[str, Any], channel: Channel, cloc
         answer = half.run(**workload)
     except BaseException as error:  # noqa: BLE001 # SystemExit and KeyboardInterrupt of a half are its end too
         at = clock.read()
+        RESERVE.clear()
         channel.ask(say="raised", at=at, error=describe(error, str(half.__file__)))
         return
     at = clock.read()

@@ -17,6 +17,7 @@ from leaklab.commands.options import (
     DescriptorLimit,
     Hang,
     Json,
+    Markdown,
     MemoryLimit,
     Mongo,
     Name,
@@ -59,12 +60,13 @@ def run(
     mongo: Mongo = None,
     scenarios: Scenarios = None,
     as_json: Json = False,
+    as_markdown: Markdown = False,
     samples: Samples = False,
 ) -> None:
     """Run a scenario's leaky and fixed halves and show what each left open."""
     from leaklab.catalog import Catalog
 
-    _check_samples(samples, as_json)
+    _check_form(as_json=as_json, as_markdown=as_markdown, samples=samples)
     entry = Catalog(scenarios).get(name)
     settings = entry.scenario.settings.changed(entry.id, _wanted(steps, size, hang, deadline, dead))
     limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
@@ -72,6 +74,8 @@ def run(
     if until_failure:
         if almost or repeat > 1:
             raise UsageError("--until-failure runs the leaky and the fixed half once: leave --almost and --repeat out")
+        if as_markdown:
+            raise UsageError("--until-failure has no Markdown form: leave --markdown out, or take --json")
         _run_until_failure(entry, settings, options, as_json=as_json, samples=samples)
         return
     result = _measure(entry, settings, options.with_halves(_halves(entry, almost)))
@@ -79,6 +83,10 @@ def run(
         from leaklab.reports.json import result_document
 
         output.show_json(result_document(result, samples=samples))
+    elif as_markdown:
+        from leaklab.reports import markdown
+
+        output.show_text(markdown.scenario_result(result, entry.why))
     else:
         from leaklab.reports.table import scenario_result
 
@@ -103,12 +111,13 @@ def compare(
     mongo: Mongo = None,
     scenarios: Scenarios = None,
     as_json: Json = False,
+    as_markdown: Markdown = False,
     samples: Samples = False,
 ) -> None:
     """Run several scenarios (all, unless named) and show their halves in one table."""
     from leaklab.catalog import Catalog
 
-    _check_samples(samples, as_json)
+    _check_form(as_json=as_json, as_markdown=as_markdown, samples=samples)
     catalog = Catalog(scenarios)
     entries = catalog.select(names or [])
     # A scenario that was asked for by name must be there; among all, a broken one is named and the others are run.
@@ -125,10 +134,15 @@ def compare(
 
         output.show_json(comparison_document(results, samples=samples))
     else:
-        from leaklab.reports.table import comparison
+        if as_markdown:
+            from leaklab.reports import markdown
 
-        console = output.console()
-        output.show(comparison(results, console), console)
+            output.show_text(markdown.comparison(results))
+        else:
+            from leaklab.reports.table import comparison
+
+            console = output.console()
+            output.show(comparison(results, console), console)
         for result in results:
             for surprise in result.surprises:
                 output.complain(f"{result.scenario}, {surprise}")
@@ -228,7 +242,10 @@ def _measure(entry: Entry, settings: Settings, options: Options) -> Result:
         return run_scenario(entry, settings, replace(options, progress=progress))
 
 
-def _check_samples(samples: bool, as_json: bool) -> None:
+def _check_form(*, as_json: bool, as_markdown: bool, samples: bool) -> None:
+    """Refuse forms of output that contradict each other."""
+    if as_json and as_markdown:
+        raise UsageError("--json and --markdown are two forms of the same result: leave one of them out")
     if samples and not as_json:
         raise UsageError("--samples: the trace is part of the JSON document: add --json")
 

@@ -163,4 +163,5 @@ OutputLimit = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result document as JSON.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown, for a wiki.")]
 Samples = Annotated[bool, typer.Option("--samples", help="With --json: every sample of the trace too.")]

@@ -33,6 +33,11 @@ def show_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=True))  # noqa: T201 # machine-readable: no console in between
 
 
+def show_text(text: str) -> None:
+    """Print lines as they are, however long."""
+    sys.stdout.write(text)
+
+
 def complain(message: str) -> None:
     """Say on standard error what was wrong."""
     print(f"leaklab: {message}", file=sys.stderr)  # noqa: T201 # an error needs no console

@@ -21,6 +21,7 @@ def failure_table(failure: Failure) -> RenderableType:
     table = Table(
         title=Text.assemble((result.scenario, "bold"), f"  until failure, under a limit of {limit}"),
         title_justify="left",
+        min_width=72,
         box=box.SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
@@ -31,7 +32,7 @@ def failure_table(failure: Failure) -> RenderableType:
         foretold = f"about {failure.forecast.steps:,}" if name == "leaky" else "no end"
         trace = half.runs[0].trace
         done = trace.steps if half.error is None else max(0, trace.steps - 1)
-        end = Text("did all of the work", style="green") if half.error is None else Text(half.error, style="red")
+        end = Text("did all of the work", style="green") if half.error is None else Text("died", style="bold red")
         table.add_row(Text(name, style="bold"), foretold, f"{done:,}", end)
     parts: list[RenderableType] = [table, Text("")]
     if failure.died_at_step is None:
@@ -40,6 +41,7 @@ def failure_table(failure: Failure) -> RenderableType:
         )
     else:
         parts.append(Text.assemble(("Foretold: ", "bold"), failure.forecast.words))
+        parts.append(Text.assemble(("What a user would meet: ", "bold"), failure.error or ""))
     return Group(*parts)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import leaklab
@@ -16,6 +18,13 @@ SCHEMA = 1
 """The version of the document's form; it rises when a reader of the old form would misread the new one."""
 
 Document = dict[str, Any]
+
+
+def schema() -> Document:
+    """The JSON Schema (2020-12) of the result document: a result, or a comparison of several."""
+    text = Path(__file__).with_name("result.schema.json").read_text(encoding="utf-8")
+    document: Document = json.loads(text)
+    return document
 
 
 def result_document(result: Result, *, samples: bool = False) -> Document:

@@ -146,7 +146,7 @@ def _cell(metric: Metric, half: HalfResult, reading: Reading) -> str:
 
 
 def remarks(half: HalfResult) -> list[Remark]:
-    """What is to be said of a half: its findings, doubts, forecast, what is wrong with its work; at least one remark."""
+    """What is to be said of a half: findings, doubts, forecast, what is wrong with its work; at least one."""
     said = [
         Remark(finding.kind.value, f"{METRICS[finding.metric].label}: {finding.reason}")
         for finding in half.judgement.findings

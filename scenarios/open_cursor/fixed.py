@@ -10,6 +10,6 @@ def run(mongo_uri, database, reports):
         orders = client[database]["orders"]
         for report in reports:
             with orders.find(batch_size=10).sort("_id", DESCENDING) as cursor:
-                open_reports[report] = cursor
                 newest.append(next(cursor)["_id"])
+            open_reports[report] = newest[-1]
     return newest

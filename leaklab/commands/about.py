@@ -1,0 +1,41 @@
+"""`doctor` and `schema`: what works on this machine, and the form of what is printed as JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from leaklab.commands import output
+from leaklab.commands.options import Json, Mongo, Scenarios
+from leaklab.errors import ExitCode
+
+
+def schema() -> None:
+    """Print the JSON Schema of what `run --json` and `compare --json` print."""
+    from leaklab.reports import json
+
+    output.show_json(json.schema())
+
+
+def doctor(mongo: Mongo = None, scenarios: Scenarios = None, as_json: Json = False) -> None:
+    """Check what works on this machine and what does not, each with its remedy."""
+    from leaklab.doctor import State, Terminal, examine
+    from leaklab.reports.doctor import checkup, checkup_document
+
+    console = output.console()
+    terminal = Terminal(
+        is_terminal=console.is_terminal,
+        width=console.width,
+        colours=console.color_system,
+        no_color=console.no_color,
+        encoding=sys.stdout.encoding,
+    )
+    checks = examine(os.environ, terminal, None if mongo == "embedded" else mongo, scenarios)
+    if as_json:
+        output.show_json(checkup_document(checks))
+    else:
+        output.show(checkup(checks), console)
+    if any(check.state is State.FAILED for check in checks):
+        raise typer.Exit(ExitCode.COULD_NOT_MEASURE)

@@ -1,0 +1,332 @@
+"""However a half or the command ends, what was measured until then is told, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.conftest import CONTENT, STEPS_FILE, Command, Document, Finished, Started, wait_until
+
+OURS = ("--scenarios", str(CONTENT))
+NOT_AS_EXPECTED, COULD_NOT_MEASURE, TIME_LIMIT, INTERRUPTED = 1, 3, 124, 130
+
+
+def run(leaklab: Command, name: str, *options: str) -> tuple[Finished, Document, Document]:
+    finished = leaklab("run", name, "--json", *OURS, *options)
+    assert finished.stderr == ""
+    halves = finished.document["halves"]
+    return finished, halves["leaky"], halves["fixed"]
+
+
+# ---- halves that end badly
+
+
+@pytest.mark.parametrize(
+    ("name", "half", "words"),
+    [
+        ("raises", "leaky", 'it raised ValueError: no third job (leaky.py, line 5: raise ValueError("no third job"))'),
+        ("exits", "leaky", "it exited with code 3 after 2 whole steps"),
+        ("exits", "fixed", "it raised SystemExit: 4 (fixed.py, line 5: raise SystemExit(4))"),
+        ("segfaults", "leaky", "it was ended by SIGSEGV after 2 whole steps"),
+        ("syntax-error", "leaky", "it cannot be imported: SyntaxError: '[' was never closed"),
+        ("missing-import", "leaky", "ModuleNotFoundError: No module named 'there_is_no_such_module' (leaky.py, line 1"),
+        ("no-run", "leaky", "there is no function called run in it"),
+        ("no-run", "fixed", "there is no function called run in it"),
+        ("exits-early", "leaky", "it exited with code 7 while it was imported"),
+        ("exits-early", "fixed", "SystemExit: 8 (fixed.py, line 3: sys.exit(8))"),
+        ("unprintable", "fixed", "it raised Silent: (its message cannot be printed: RuntimeError)"),
+    ],
+)
+def test_a_half_that_crashes_is_told_with_what_ended_it_and_where(
+    leaklab: Command, name: str, half: str, words: str
+) -> None:
+    finished, *_ = run(leaklab, name)
+    assert finished.code == NOT_AS_EXPECTED
+    crashed = finished.document["halves"][half]
+    assert (crashed["outcome"], crashed["verdict"], crashed["findings"]) == ("crashed", "inconclusive", [])
+    assert words in crashed["error"]
+    assert any(words in surprise for surprise in finished.document["surprises"])
+    assert finished.document["as_expected"] is False
+
+
+@pytest.mark.parametrize("name", ["raises", "segfaults", "syntax-error", "missing-import", "closes-all"])
+def test_the_other_half_is_measured_although_one_crashed(leaklab: Command, name: str) -> None:
+    _, _, fixed = run(leaklab, name)
+    assert (fixed["outcome"], fixed["verdict"], fixed["steps"]) == ("completed", "clean", 5)
+
+
+def test_the_line_of_a_syntax_error_is_told_once(leaklab: Command) -> None:
+    _, leaky, _ = run(leaklab, "syntax-error")
+    assert leaky["error"].count("line 2") == 1
+
+
+def test_what_a_crashed_half_could_not_show_is_null_and_never_0(leaklab: Command) -> None:
+    _, leaky, _ = run(leaklab, "segfaults")
+    descriptors = leaky["metrics"]["open_fds"]
+    assert descriptors["baseline"] > 0
+    assert descriptors["peak"] > 0
+    assert (descriptors["end"], descriptors["returned"], descriptors["collected"]) == (None, None, None)
+    assert leaky["metrics"]["open_sockets"] is None
+    assert leaky["metrics"]["open_cursors"] is None
+    assert leaky["steps"] == 3
+
+
+def test_a_half_that_closes_the_labs_channel_is_told_so_in_words(leaklab: Command) -> None:
+    _, leaky, _ = run(leaklab, "closes-all")
+    assert leaky["outcome"] == "crashed"
+    assert "closed" in leaky["error"]
+    assert "code 70" not in leaky["error"]
+
+
+def test_a_half_that_closes_its_standard_streams_is_measured_all_the_same(leaklab: Command) -> None:
+    _, _, fixed = run(leaklab, "closes-all")
+    assert (fixed["outcome"], fixed["verdict"]) == ("completed", "clean")
+
+
+def test_an_answer_that_is_no_plain_data_is_no_answer(leaklab: Command) -> None:
+    finished, leaky, _ = run(leaklab, "unprintable")
+    assert (leaky["outcome"], leaky["verdict"]) == ("completed", "inconclusive")
+    assert "its answer cannot be read: a Silent that is not plain data" in leaky["complaint"]
+    assert finished.code == NOT_AS_EXPECTED
+
+
+def test_a_half_that_leaves_work_out_is_not_clean(leaklab: Command) -> None:
+    finished, leaky, fixed = run(leaklab, "less-work")
+    assert finished.code == NOT_AS_EXPECTED
+    for half in (leaky, fixed):
+        assert (half["outcome"], half["verdict"]) == ("completed", "inconclusive")
+        assert half["complaint"] == "expected the jobs 1 to 5"
+
+
+@pytest.mark.parametrize("name", ["raises", "segfaults", "syntax-error", "no-run", "less-work", "unprintable", "exits"])
+def test_the_table_tells_a_bad_end_too_and_has_no_traceback(leaklab: Command, name: str) -> None:
+    finished = leaklab("run", name, *OURS)
+    assert finished.code == NOT_AS_EXPECTED
+    assert "Traceback" not in finished.stdout + finished.stderr
+    assert "inconclusive" in finished.stdout
+
+
+# ---- leaks of other kinds
+
+
+def test_a_leaked_thread_per_step_is_found(leaklab: Command) -> None:
+    finished, leaky, fixed = run(leaklab, "leaks-threads")
+    assert finished.code == 0
+    assert [(finding["kind"], finding["metric"]) for finding in leaky["findings"]] == [("leaked", "threads")]
+    threads = leaky["metrics"]["threads"]
+    assert (threads["baseline"], threads["peak"], threads["collected"]) == (1, 21, 21)
+    assert fixed["verdict"] == "clean"
+
+
+def test_a_leaked_descriptor_per_step_is_found(leaklab: Command) -> None:
+    finished, leaky, fixed = run(leaklab, "leaks-files")
+    assert finished.code == 0
+    assert [(finding["kind"], finding["metric"]) for finding in leaky["findings"]] == [("leaked", "open_fds")]
+    descriptors = leaky["metrics"]["open_fds"]
+    assert descriptors["collected"] - descriptors["baseline"] == 20
+    assert descriptors["per_step"] == 1.0
+    assert fixed["verdict"] == "clean"
+
+
+def test_a_child_process_that_a_half_left_behind_is_ended_with_it(leaklab: Command) -> None:
+    """`leaklab(…)` fails if any process of the run is left."""
+    run(leaklab, "leaves-child")
+
+
+# ---- what a half prints
+
+
+def test_megabytes_of_output_are_kept_to_a_bound_and_the_rest_is_counted(leaklab: Command) -> None:
+    finished, leaky, _ = run(leaklab, "prints")
+    assert finished.code == 0
+    assert leaky["outcome"] == "completed"
+    assert 60_000 < len(leaky["output"]) < 80_000
+    assert f"{10_000_010 - 64 * 2**10:,} more bytes" in leaky["output"]
+
+
+def test_what_a_half_prints_does_not_reach_the_document_but_as_its_output(leaklab: Command) -> None:
+    _, _, fixed = run(leaklab, "prints")
+    assert "one line\n" in fixed["output"]
+    assert "\ufffd no text\n" in fixed["output"]
+
+
+def test_a_table_shows_the_first_lines_that_a_half_printed_without_their_control_codes(leaklab: Command) -> None:
+    finished = leaklab("run", "prints", *OURS)
+    assert "The fixed half printed" in finished.stdout
+    assert "  one line\n" in finished.stdout.replace(" \n", "\n") or "  one line" in finished.stdout
+    assert "[bold]marked[/bold]" in finished.stdout, "what it prints is no markup"
+    assert "\x1b" not in finished.stdout
+    assert max(len(line) for line in finished.stdout.splitlines()) <= 80
+
+
+# ---- limits and signals
+
+
+@pytest.mark.parametrize("name", ["hangs", "ignores-signals"])
+def test_a_half_that_hangs_is_ended_at_its_time_limit_and_the_other_is_measured(leaklab: Command, name: str) -> None:
+    finished, leaky, fixed = run(leaklab, name, "--time-limit", "1s")
+    assert finished.code == TIME_LIMIT
+    assert leaky["outcome"] == "timed-out"
+    assert "time limit of 1 s" in leaky["error"]
+    assert leaky["elapsed_s"] >= 0.9
+    assert leaky["metrics"]["open_fds"]["peak"] > 0
+    assert leaky["metrics"]["open_fds"]["collected"] is None
+    assert (fixed["outcome"], fixed["verdict"]) == ("completed", "clean")
+
+
+def test_a_time_limit_that_was_reached_is_told_in_the_table(leaklab: Command) -> None:
+    finished = leaklab("run", "hangs", *OURS, "--time-limit", "1s")
+    assert finished.code == TIME_LIMIT
+    assert "time limit of 1 s" in " ".join(finished.stdout.split())
+
+
+@pytest.fixture
+def steps_file(tmp_path: Path) -> Path:
+    """Where the halves `slow` and `ignores-signals` write one character per step."""
+    return tmp_path / "steps"
+
+
+def in_the_middle(leaklab: Command, steps_file: Path, *arguments: str, steps: int = 5) -> Started:
+    """A run that has got to some steps of its leaky half."""
+    started = leaklab.start("run", *arguments, *OURS, env={STEPS_FILE: str(steps_file)})
+    wait_until(lambda: steps_file.exists() and steps_file.stat().st_size >= steps, f"step {steps}")
+    return started
+
+
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+
+
+@SIGNALS
+def test_an_interrupted_run_tells_what_was_measured_until_then(
+    leaklab: Command, steps_file: Path, number: signal.Signals
+) -> None:
+    started = in_the_middle(leaklab, steps_file, "slow", "--json", "--repeat", "1")
+    started.send(number)
+    finished = started.finish()
+    assert finished.code == INTERRUPTED
+    assert "Traceback" not in finished.stderr
+    halves = finished.document["halves"]
+    assert list(halves) == ["leaky"]
+    leaky = halves["leaky"]
+    assert leaky["outcome"] == "crashed"
+    assert "interrupted after " in leaky["error"]
+    assert leaky["steps"] >= 5
+    assert leaky["metrics"]["open_fds"]["peak"] >= leaky["metrics"]["open_fds"]["baseline"] + 1
+    assert leaky["metrics"]["open_fds"]["collected"] is None
+
+
+def test_an_interrupted_run_is_told_as_a_table_too(leaklab: Command, steps_file: Path) -> None:
+    started = in_the_middle(leaklab, steps_file, "slow")
+    started.send(signal.SIGINT)
+    finished = started.finish()
+    assert finished.code == INTERRUPTED
+    assert "interrupted after " in " ".join(finished.stdout.split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_half_that_ignores_signals_does_not_outlive_an_interrupted_run(
+    leaklab: Command, steps_file: Path, number: signal.Signals
+) -> None:
+    started = in_the_middle(leaklab, steps_file, "ignores-signals")
+    started.send(number)
+    assert started.finish().code == INTERRUPTED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize("script", ["host.py", "worker.py"])
+def test_a_run_that_is_interrupted_while_it_starts_ends_and_leaves_nothing(
+    leaklab: Command, number: signal.Signals, script: str
+) -> None:
+    started = leaklab.start("run", "open-cursor", "--steps", "2000", *OURS)
+    wait_until(lambda: bool(started.called(script)), f"the start of {script}")
+    started.send(number)
+    finished = started.finish()
+    assert finished.code == INTERRUPTED
+    assert "Traceback" not in finished.stderr
+
+
+def test_compare_that_is_interrupted_tells_the_scenarios_it_measured(leaklab: Command, steps_file: Path) -> None:
+    started = leaklab.start(
+        "compare", "leaks-files", "slow", "leaks-threads", "--json", *OURS, env={STEPS_FILE: str(steps_file)}
+    )
+    wait_until(lambda: steps_file.exists() and steps_file.stat().st_size >= 3, "step 3 of slow")
+    started.send(signal.SIGINT)
+    finished = started.finish()
+    assert finished.code == INTERRUPTED
+    assert [result["scenario"] for result in finished.document["results"]] == ["leaks-files", "slow"]
+
+
+def test_two_interrupts_in_a_row_end_the_run_and_leave_nothing(leaklab: Command, steps_file: Path) -> None:
+    started = in_the_middle(leaklab, steps_file, "ignores-signals")
+    started.send(signal.SIGINT)
+    started.send(signal.SIGINT)
+    finished = started.finish()
+    assert finished.code == INTERRUPTED
+    assert "Traceback" not in finished.stderr
+
+
+# ---- parts of the lab that are killed
+
+
+@pytest.mark.parametrize("name", ["slow", "ignores-signals"])
+def test_when_the_command_is_killed_no_process_of_the_run_is_left(
+    leaklab: Command, steps_file: Path, name: str
+) -> None:
+    started = in_the_middle(leaklab, steps_file, name)
+    assert started.called("worker.py")
+    assert started.called("host.py")
+    started.send(signal.SIGKILL)
+    started.process.wait()
+    started.check_nothing_is_left(patience_s=20)
+
+
+def test_when_the_command_is_killed_its_services_listen_no_longer(leaklab: Command) -> None:
+    started = leaklab.start("run", "unbounded-wait", "--hang", "40s", "--time-limit", "50s")
+
+    def listening() -> set[int]:
+        ports: set[int] = set()
+        for process in started.called("host.py"):
+            try:
+                ports |= {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+            except psutil.Error:
+                continue
+        return ports
+
+    wait_until(lambda: bool(listening()), "a listening service")
+    ports = listening()
+    started.send(signal.SIGKILL)
+    started.process.wait()
+    started.check_nothing_is_left(patience_s=20)
+    still = {c.laddr.port for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    assert not ports & still
+
+
+def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: Command, steps_file: Path) -> None:
+    started = in_the_middle(leaklab, steps_file, "slow")
+    (host,) = started.called("host.py")
+    host.kill()
+    finished = started.finish()
+    if finished.code == COULD_NOT_MEASURE:
+        assert "the services' process ended unexpectedly" in finished.stderr
+    assert finished.code == COULD_NOT_MEASURE
+    assert "Traceback" not in finished.stderr
+
+
+def test_when_the_measured_process_is_killed_by_somebody_the_half_has_crashed(
+    leaklab: Command, steps_file: Path
+) -> None:
+    started = in_the_middle(leaklab, steps_file, "slow", "--json", "--time-limit", "3s")
+    workers = started.called("worker.py")
+    assert len(workers) == 2
+    busy = max(workers, key=lambda worker: sum(worker.cpu_times()[:2]) if worker.is_running() else 0)
+    written = steps_file.stat().st_size
+    busy.kill()
+    finished = started.finish()
+    halves = finished.document["halves"]
+    ended = [half for half in halves.values() if half["outcome"] == "crashed"]
+    assert len(ended) == 1
+    assert "SIGKILL" in ended[0]["error"]
+    assert written >= 5
