@@ -161,7 +161,8 @@ class Scenario:
         services: what the halves talk to: `http`, `mongo`.
         workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
         check_answer: what is wrong with the answer of a half, None if nothing is.
-        requests: how many requests of each route of the HTTP service the work takes.
+        requests: how many requests of each route of the HTTP service the work takes; for MongoDB, `read`: how many
+            commands that ask for documents (find, aggregate, count, distinct).
         documents: what is in the database before a half runs.
         expected: per half, what must be found.
         telling: the metrics that show the leak, emphasised in tables.

@@ -20,6 +20,9 @@ from leaklab.worker import fill
 REACH_S = 3.0
 """Seconds to find and reach the server in: with a start of the lab's processes this stays under 5."""
 
+READS = ("find", "aggregate", "count", "distinct")
+"""The commands that ask a server for documents, or for figures of them."""
+
 NAME_PREFIX = "leaklab_"
 
 
@@ -27,12 +30,18 @@ NAME_PREFIX = "leaklab_"
 class ServerReading:
     """What `serverStatus` says, as counts; None where the server does not say.
 
-    Source: MongoDB manual, "serverStatus": metrics.cursor.open.total, connections.totalCreated, opcounters.query.
+    Source: MongoDB manual, "serverStatus": metrics.cursor.open.total, connections.totalCreated,
+    metrics.commands.<name>.total.
+
+    Attributes:
+        cursors_open: cursors open now.
+        connections_created: connections accepted.
+        reads: commands that read documents (READS).
     """
 
     cursors_open: int | None
     connections_created: int | None
-    queries: int | None
+    reads: int | None
 
 
 class Database:
@@ -82,7 +91,7 @@ class Database:
             raise self._unusable(error) from error
 
     def read(self) -> ServerReading:
-        """The server's counters now; connections and queries since `seed`. Raises MeasureError on no answer."""
+        """The server's counters now; connections and reads since `seed`. Raises MeasureError on no answer."""
         try:
             now = self._status()
         except errors.PyMongoError as error:
@@ -90,7 +99,7 @@ class Database:
         return ServerReading(
             cursors_open=now.cursors_open,
             connections_created=_since(now.connections_created, self._start.connections_created),
-            queries=_since(now.queries, self._start.queries),
+            reads=_since(now.reads, self._start.reads),
         )
 
     def drop(self) -> None:
@@ -108,7 +117,7 @@ class Database:
         return ServerReading(
             cursors_open=_count(status, "metrics", "cursor", "open", "total"),
             connections_created=_count(status, "connections", "totalCreated"),
-            queries=_count(status, "opcounters", "query"),
+            reads=sum(_count(status, "metrics", "commands", name, "total") or 0 for name in READS),
         )
 
     def _unusable(self, error: errors.PyMongoError) -> LeaklabError:

@@ -77,9 +77,9 @@ class RunningMongo:
             "open_cursors": reading.cursors_open,
             "connections_opened": reading.connections_created,
             "connections_open": None if own is None else own.connections_open,
-            "requests_served": reading.queries,
+            "requests_served": reading.reads,
             "peaks": peaks,
-            "routes": {},
+            "routes": {"read": reading.reads} if reading.reads else {},
         }
 
     async def stop(self) -> None:

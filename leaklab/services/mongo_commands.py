@@ -32,7 +32,8 @@ from leaklab.services.mongo_store import (
 from leaklab.services.wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES, cursor_reply_body, encode_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections import Counter
+from collections.abc import Callable, Mapping
 
 SERVER_VERSION = "6.0.0"
 MAX_WIRE_VERSION = 17
@@ -111,6 +112,7 @@ class CommandServer:
         self._figures = figures
         self._store = MongoStore()
         self._operations = dict.fromkeys(("insert", "query", "update", "delete", "getmore", "command"), 0)
+        self._commands: Counter[str] = Counter()
         self._handlers: Mapping[str, Callable[[Arguments], Document | Reply]] = {
             "hello": self._hello,
             "isMaster": self._hello,
@@ -166,6 +168,7 @@ class CommandServer:
         if kind not in self._operations:
             kind = "command"
         self._operations[kind] += len(statements) if isinstance(statements, list) else 1
+        self._commands[name] += 1
 
     # ---- about the server
 
@@ -229,6 +232,7 @@ class CommandServer:
             "network": {"numRequests": Int64(figures.requests_served)},
             "opcounters": {kind: Int64(count) for kind, count in self._operations.items()},
             "metrics": {
+                "commands": {name: {"total": Int64(count)} for name, count in self._commands.items()},
                 "cursor": {
                     "timedOut": Int64(cursors.timed_out),
                     "totalOpened": Int64(cursors.opened_total),

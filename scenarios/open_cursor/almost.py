@@ -1,12 +1,15 @@
 from pymongo import DESCENDING, MongoClient
 
+open_reports = {}  # so that a user can page on from where the report stopped
+
 
 def run(mongo_uri, database, reports):
     """Return the number of the newest order, once for every report."""
     newest = []
     with MongoClient(mongo_uri) as client:
         orders = client[database]["orders"]
-        for _ in reports:
+        for report in reports:
             cursor = orders.find(batch_size=10).sort("_id", DESCENDING)
             newest.append(next(cursor)["_id"])
+            open_reports[report] = newest[-1]
     return newest

@@ -25,6 +25,7 @@ SCENARIO = Scenario(
     documents=(Documents("orders", ORDERS, {"_id": None, "customer": "customer {n}", "state": "open"}),),
     workload=workload,
     check_answer=check_answer,
+    requests=lambda settings: {"read": settings.steps or 0},
     expected={
         "leaky": Expected("leaks", (("leaked", "open_cursors"),)),
         "almost": Expected("leaks", (("held", "open_cursors"),)),

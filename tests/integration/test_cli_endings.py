@@ -203,7 +203,7 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, sign
 def test_an_interrupted_run_tells_what_was_measured_until_then(
     leaklab: Command, steps_file: Path, number: signal.Signals
 ) -> None:
-    started = in_the_middle(leaklab, steps_file, "slow", "--json", "--repeat", "1")
+    started = in_the_middle(leaklab, steps_file, "slow", "--json", "--steps", "100")
     started.send(number)
     finished = started.finish()
     assert finished.code == INTERRUPTED
@@ -213,8 +213,8 @@ def test_an_interrupted_run_tells_what_was_measured_until_then(
     leaky = halves["leaky"]
     assert leaky["outcome"] == "crashed"
     assert "interrupted after " in leaky["error"]
-    assert leaky["steps"] >= 5
-    assert leaky["metrics"]["open_fds"]["peak"] >= leaky["metrics"]["open_fds"]["baseline"] + 1
+    assert leaky["steps"] >= 4, "the fifth had begun, but word of it may have been on its way"
+    assert leaky["metrics"]["open_fds"]["peak"] >= leaky["metrics"]["open_fds"]["baseline"] + 3
     assert leaky["metrics"]["open_fds"]["collected"] is None
 
 
@@ -309,9 +309,8 @@ def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: C
     (host,) = started.called("host.py")
     host.kill()
     finished = started.finish()
-    if finished.code == COULD_NOT_MEASURE:
-        assert "the services' process ended unexpectedly" in finished.stderr
     assert finished.code == COULD_NOT_MEASURE
+    assert "the services' process ended unexpectedly" in finished.stderr
     assert "Traceback" not in finished.stderr
 
 

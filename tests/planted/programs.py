@@ -330,6 +330,7 @@ NEAR_LEAKS: tuple[Program, ...] = (
     Program("connections: lost once", "connections", fill(1), least=4),
     Program("cursors: none, but a client for life", "cursors", leak(0), least=1),
     Program("memory: cache of 24 MiB", "memory", fill(24)),
+    Program("memory: 56 MiB, freed at once", "memory", waves(7), cleans_up=True, settings={"block": 8 * MIB}, least=15),
     Program("threads: 8 that end 0.3 s after return", "threads", fill(8), cleans_up=True, settings={"lingers": 0.3}),
     Program("threads: 20 that end 0.3 s after return", "threads", fill(20), cleans_up=True, settings={"lingers": 0.3}),
     # They must run for longer than what they start lasts: the threads 0.2 s, the cursors some rounds of a second.

@@ -1,0 +1,615 @@
+"""Checks what works on this machine and what does not, each with its remedy: surroundings → checks.
+
+What judges is pure and takes what it judges as arguments (`judge_…`); what looks (`examine`, `_look_…`) starts the
+lab's own processes and services for it, and leaves none of them running.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import leaklab
+from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
+from leaklab.units import format_size
+
+if TYPE_CHECKING:
+    from leaklab.catalog import Catalog
+    from leaklab.scenario import Scenario
+    from leaklab.trace import Trace
+
+
+class State(StrEnum):
+    """What a check found: all is well; something is worse than it could be; leaklab, or a part of it, cannot work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what was looked at.
+        state: how it is.
+        found: what was found, with its figures.
+        remedy: what to do; empty if there is nothing to do.
+    """
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where output goes.
+
+    Attributes:
+        is_terminal: whether a person looks at it.
+        width: columns.
+        colours: which system of colours it has; None for none.
+        no_color: whether NO_COLOR asks for none.
+        encoding: the name of the output's encoding.
+    """
+
+    is_terminal: bool
+    width: int
+    colours: str | None
+    no_color: bool
+    encoding: str
+
+
+FEWEST_PYTHON = (3, 11)
+
+STEPS = (50, 2_000)
+"""Steps that a process should have descriptors for: the built-in scenarios' default, and a lecture's."""
+
+WIDTH = 80
+"""Columns that every table fits into."""
+
+MARKS = "–→…×▸’"
+"""Characters beyond ASCII that leaklab writes."""
+
+OPENED = 3
+"""Connections that the doctor's own half leaves open."""
+
+HALF = Path(__file__).with_name("doctor_half.py")
+
+REINSTALL = "Install it again: python -m pip install --force-reinstall leaklab."
+REPORT = "`LEAKLAB_DEBUG=1 leaklab run unclosed-body` shows more; please report it."
+
+
+def examine(
+    environ: Mapping[str, str], terminal: Terminal, mongo_uri: str | None, scenarios: Path | None
+) -> list[Check]:
+    """Look at everything, in the order it is shown. What breaks one check fails it and no other.
+
+    Args:
+        environ: the environment variables.
+        terminal: where the output goes.
+        mongo_uri: a real MongoDB server to look at too; None for none.
+        scenarios: a folder of scenarios besides the built-in ones; None for none.
+
+    Raises:
+        UsageError: the folder is none, or `mongo_uri` is no MongoDB URI.
+    """
+    from leaklab.catalog import Catalog
+
+    catalog = Catalog(scenarios)
+    looks: list[tuple[str, str, Callable[[], Check]]] = [
+        ("Python", REINSTALL, _look_at_python),
+        ("leaklab", REINSTALL, _look_at_leaklab),
+        ("libraries", REINSTALL, _look_at_libraries),
+        ("system", REPORT, lambda: judge_system(platform.system(), platform.release(), os.name)),
+        ("cores", REPORT, lambda: judge_cores(_cores())),
+        ("memory", REPORT, lambda: _look_at_memory(catalog)),
+        ("descriptors", REPORT, _look_at_descriptors),
+    ]
+    if os.name == "posix":
+        # Elsewhere nothing can be started: the system's check has said so.
+        looks += [
+            ("HTTP service", REPORT, _look_at_http),
+            ("measuring", REPORT, _look_at_measuring),
+            ("MongoDB, embedded", REPORT, lambda: _look_at_mongo("MongoDB, embedded", None)),
+        ]
+        if mongo_uri is not None:
+            looks.append(("MongoDB, --mongo", REPORT, lambda: _look_at_mongo("MongoDB, --mongo", mongo_uri)))
+    looks += [
+        ("scenarios", REINSTALL, lambda: _look_at_scenarios(catalog)),
+        ("proxy", REPORT, lambda: judge_proxy(environ)),
+        ("terminal", REPORT, lambda: judge_terminal(terminal)),
+        ("colours", REPORT, lambda: judge_colours(terminal)),
+        ("encoding", REPORT, lambda: judge_encoding(terminal.encoding)),
+    ]
+    return [tried(*look) for look in looks]
+
+
+def tried(name: str, remedy: str, look: Callable[[], Check]) -> Check:
+    """What `look` finds; if it raises, a failed check with the error, and with `remedy` unless the error has its own.
+
+    Raises:
+        UsageError: an option of the doctor's own cannot be meant.
+    """
+    try:
+        return look()
+    except UsageError:
+        raise
+    except LeaklabError as error:
+        # leaklab's errors say what was wrong, then what to do.
+        found, _, what_to_do = str(error).partition(". ")
+        return Check(name, State.FAILED, found, what_to_do or remedy)
+    except Exception as error:  # noqa: BLE001 # whatever is wrong with this machine, the other checks are still made
+        return Check(name, State.FAILED, f"{type(error).__name__}: {error}", remedy)
+
+
+# ---- what is installed
+
+
+def judge_python(version: tuple[int, int, int], implementation: str, executable: str) -> Check:
+    """The interpreter: the halves run on it too."""
+    name = "Python"
+    found = f"{implementation} {'.'.join(map(str, version))}, {executable or 'started from no file that is known'}"
+    if version[:2] < FEWEST_PYTHON:
+        return Check(name, State.FAILED, found, "Install Python 3.11 or later, and leaklab with it.")
+    if not executable:
+        return Check(name, State.FAILED, found, "Start leaklab with a Python that knows its file (sys.executable).")
+    if implementation != "cpython":
+        return Check(
+            name,
+            State.WARNING,
+            f"{found}. It closes what is forgotten later than CPython does, so verdicts can differ from the lessons",
+            "Install leaklab with CPython.",
+        )
+    return Check(name, State.OK, found)
+
+
+def judge_leaklab(version: str, folder: Path, scenarios: Path, *, scenarios_there: bool) -> Check:
+    """The package, and the folder with the built-in scenarios."""
+    if not scenarios_there:
+        return Check("leaklab", State.FAILED, f"{version} in {folder}, but {scenarios} is not there", REINSTALL)
+    return Check("leaklab", State.OK, f"{version} in {folder}, built-in scenarios in {scenarios}")
+
+
+def judge_libraries(installed: Mapping[str, str | None], least: Mapping[str, str]) -> Check:
+    """The libraries' versions against the least that leaklab was made for; a missing one is None."""
+    name, install = "libraries", "python -m pip install --upgrade"
+    if not installed:
+        return Check(
+            name,
+            State.WARNING,
+            "not known: leaklab is run from a folder and was never installed",
+            "Install it: python -m pip install -e FOLDER.",
+        )
+    found = ", ".join(f"{library} {version or 'missing'}" for library, version in sorted(installed.items()))
+    missing = sorted(library for library, version in installed.items() if version is None)
+    if missing:
+        return Check(name, State.FAILED, found, f"Install what is missing: {install} {' '.join(missing)}.")
+    old = sorted(
+        library
+        for library, version in installed.items()
+        if version is not None and _numbers(version) < _numbers(least.get(library, "0"))
+    )
+    if old:
+        needed = ", ".join(f"{library} {least[library]} or later" for library in old)
+        return Check(name, State.WARNING, f"{found}. Needed: {needed}", f"Upgrade: {install} {' '.join(old)}.")
+    return Check(name, State.OK, found)
+
+
+_REQUIREMENT = re.compile(r"([\w.-]+)\s*\(?>=\s*([\d.]+)\)?")
+
+
+def least_versions(requirements: Sequence[str]) -> dict[str, str]:
+    """Library → least version, of the requirements that no marker (an extra, a platform) makes conditional."""
+    matches = [_REQUIREMENT.fullmatch(requirement.strip()) for requirement in requirements]
+    return {match[1]: match[2] for match in matches if match is not None}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    match = re.match(r"[\d.]*\d", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def judge_scenarios(found: int, broken: Sequence[str], packages: Sequence[str], unloadable: Sequence[str]) -> Check:
+    """The scenarios.
+
+    Args:
+        found: how many there are.
+        broken: what is wrong with those that cannot be used, in words.
+        packages: installed packages that offer some.
+        unloadable: what is wrong with such packages that cannot be loaded, in words.
+    """
+    name = "scenarios"
+    told = f"{found} found" + (f", installed packages: {', '.join(packages)}" if packages else "")
+    if broken or unloadable:
+        return Check(
+            name,
+            State.FAILED,
+            "; ".join([told, *broken, *(problem.removesuffix(" Repair or uninstall it.") for problem in unloadable)]),
+            "Repair what is named, or take it away; `leaklab validate NAME` checks a scenario.",
+        )
+    if not found:
+        return Check(name, State.FAILED, told, REINSTALL)
+    return Check(name, State.OK, told)
+
+
+# ---- what the machine has
+
+
+def judge_system(system: str, release: str, kind: str) -> Check:
+    """The operating system. `kind` is `os.name`."""
+    found = f"{system} {release}".strip()
+    if kind != "posix":
+        return Check("system", State.FAILED, f"{found}: nothing can be measured on it", "Run leaklab inside WSL.")
+    if system == "Darwin":
+        return Check("system", State.OK, f"{found} (macOS): the system keeps no limit on memory, leaklab watches it")
+    if system != "Linux":
+        return Check(
+            "system",
+            State.WARNING,
+            f"{found}: leaklab is made for Linux and macOS and was never tried here",
+            "Trust the other checks, or run leaklab on Linux.",
+        )
+    return Check("system", State.OK, found)
+
+
+def judge_cores(count: int) -> Check:
+    """The cores that this process may use: the half and the services that it talks to each keep one busy."""
+    if count < 2:
+        return Check(
+            "cores",
+            State.WARNING,
+            "1: a half and its services take turns. Counts are exact all the same; elapsed times spread",
+            "Take medians: --repeat 5.",
+        )
+    return Check("cores", State.OK, str(count))
+
+
+def judge_memory(free: int, allowed: int | None, needed: int) -> Check:
+    """Free memory against what the built-in scenarios take.
+
+    Args:
+        free: bytes that the machine can give.
+        allowed: bytes that the container still allows; None if it sets no limit.
+        needed: bytes of the greatest default --size.
+    """
+    found = f"{format_size(free)} free"
+    if allowed is not None and allowed < free:
+        found += f", of which this container allows {format_size(allowed)}"
+    if not needed:
+        return Check("memory", State.OK, found)
+    there = free if allowed is None else min(free, allowed)
+    # lab.check_settings refuses a buffer of more than nine tenths of what is free.
+    if needed > there * 0.9:
+        most = int(there * 0.9 / 2**20)
+        remedy = f"Free some, or take --size {most}MiB." if most >= 1 else "Free some."
+        return Check("memory", State.WARNING, f"{found}, too little for the default --size {_option(needed)}", remedy)
+    return Check("memory", State.OK, f"{found}, enough for the default --size {_option(needed)}")
+
+
+def _option(size: int) -> str:
+    """`size` bytes as the option is written."""
+    return format_size(size).replace(" ", "").replace(".0", "")
+
+
+def judge_descriptors(soft: int | None, hard: int | None, beside: int) -> Check:
+    """The limits of open descriptors; None is no limit. Each step may need one, and `beside` are needed besides."""
+    name, few, many = "descriptors", *STEPS
+    found = f"soft limit {_limit(soft)}, hard limit {_limit(hard)}"
+    most = None if hard is None else max(0, hard - beside)
+    if most is not None and most < few:
+        return Check(
+            name,
+            State.FAILED,
+            f"{found}: not enough for --steps {few}",
+            f"Raise the hard limit to {few + beside:,} or more (ulimit -Hn, as root, or in limits.conf), "
+            f"or take --steps {max(1, most)}.",
+        )
+    if most is not None and most < many:
+        return Check(
+            name,
+            State.WARNING,
+            f"{found}: enough for --steps {few}, not for --steps {many}",
+            f"Take at most --steps {most}, or raise the hard limit to {many + beside:,} (ulimit -Hn).",
+        )
+    return Check(name, State.OK, f"{found}: enough for --steps {few} and --steps {many} (leaklab raises the soft one)")
+
+
+def _limit(limit: int | None) -> str:
+    return "none" if limit is None else f"{limit:,}"
+
+
+# ---- what the lab starts
+
+
+def judge_http(status: int, counted: int | None) -> Check:
+    """The HTTP service: it must answer the one request that was made with 200, and count it."""
+    name = "HTTP service"
+    if status != 200 or counted != 1:
+        told = "none" if counted is None else str(counted)
+        return Check(name, State.FAILED, f"it answered 1 request with {status} and counted {told}", REPORT)
+    return Check(name, State.OK, "starts, answers on 127.0.0.1, and counts what it was asked")
+
+
+def judge_measuring(trace: Trace) -> Check:
+    """What was read of the doctor's own half, which left `OPENED` connections open."""
+    from leaklab.trace import Outcome, Phase
+
+    name = "measuring"
+    if trace.outcome is not Outcome.COMPLETED:
+        return Check(name, State.FAILED, f"a worker process did not do its work: {trace.error}", REPORT)
+    metrics = ("threads", "rss", "open_fds", "open_sockets")
+    values = {metric: trace.value(metric, Phase.COLLECTED) for metric in metrics}
+    unread = [metric for metric, value in values.items() if value is None]
+    if unread:
+        return Check(
+            name,
+            State.FAILED,
+            f"a worker process starts, but the system does not tell its {', '.join(unread)}",
+            "Let psutil read this user's own processes (in a container or sandbox: allow /proc), or run as that user.",
+        )
+    opened = {
+        metric: (values[metric] or 0) - (trace.value(metric, Phase.BASELINE) or 0)
+        for metric in ("open_sockets", "open_fds")
+    }
+    if any(count != OPENED for count in opened.values()):
+        return Check(
+            name,
+            State.FAILED,
+            f"a worker process left {OPENED} sockets open; seen were {opened['open_sockets']:.0f} sockets and "
+            f"{opened['open_fds']:.0f} descriptors",
+            REPORT,
+        )
+    return Check(
+        name, State.OK, f"a worker process starts, and {OPENED} of {OPENED} sockets that it left open are seen"
+    )
+
+
+def judge_mongo(name: str, server: str, open_cursors: int | None) -> Check:
+    """A MongoDB server that answered `serverStatus`; `open_cursors` is None if it does not tell them."""
+    if open_cursors is None:
+        return Check(
+            name,
+            State.FAILED,
+            f"{server} answers serverStatus without metrics.cursor.open.total",
+            "Take a mongod or mongos of your own (shared clusters leave it out), or leave --mongo out.",
+        )
+    others = f"; {open_cursors} cursors are open on it now, by others" if open_cursors else ""
+    return Check(name, State.OK, f"{server}: reachable, serverStatus may be run{others}")
+
+
+def refused_mongo(name: str, error: MeasureError) -> Check:
+    """A MongoDB server that cannot be used, with the remedy that fits its words."""
+    words = str(error)
+    found, _, what_to_do = words.partition(". ")
+    lower = words.lower()
+    if "not authorized" in lower:
+        remedy = 'Let its user read serverStatus: db.grantRolesToUser(USER, [{role: "clusterMonitor", db: "admin"}]).'
+    elif "requires authentication" in lower:
+        remedy = "Name a user: mongodb://USER:PASSWORD@HOST:PORT/?authSource=admin."
+    elif "authentication failed" in lower:
+        remedy = "Correct user, password or authSource: mongodb://USER:PASSWORD@HOST:PORT/?authSource=admin."
+    else:
+        remedy = what_to_do or "Correct --mongo, or leave it out to use the embedded server."
+    return Check(name, State.FAILED, found, remedy)
+
+
+# ---- what surrounds it
+
+
+def judge_proxy(environ: Mapping[str, str]) -> Check:
+    """Proxies that would take requests to the lab's services elsewhere. Only names: addresses may hold passwords."""
+    proxies = sorted(name for name, value in environ.items() if value and name.lower() in ("http_proxy", "all_proxy"))
+    if not proxies:
+        return Check("proxy", State.OK, "none in the environment")
+    exempt = [environ[name] for name in environ if name.lower() == "no_proxy"]
+    if any(_exempts_loopback(text) for text in exempt):
+        return Check("proxy", State.OK, f"{', '.join(proxies)} set; NO_PROXY leaves 127.0.0.1 out")
+    return Check(
+        "proxy",
+        State.OK,
+        f"{', '.join(proxies)} set, and would catch requests to 127.0.0.1: leaklab takes it out of the environment of "
+        "what it starts. The same program outside leaklab needs NO_PROXY=127.0.0.1",
+    )
+
+
+def _exempts_loopback(no_proxy: str) -> bool:
+    for part in re.split(r"[,\s]+", no_proxy):
+        if part in ("*", "127.0.0.1"):
+            return True
+        with suppress(ValueError):
+            if "/" in part and ipaddress.ip_address("127.0.0.1") in ipaddress.ip_network(part, strict=False):
+                return True
+    return False
+
+
+def judge_terminal(terminal: Terminal) -> Check:
+    """The width of the tables."""
+    kind = "" if terminal.is_terminal else " (not a terminal: plain text, no live display)"
+    found = f"{terminal.width} columns{kind}"
+    if terminal.width < WIDTH:
+        return Check(
+            "terminal",
+            State.WARNING,
+            f"{found}: tables wrap, `compare` shows each half on a row of its own",
+            f"Make it {WIDTH} columns wide or wider, or use --markdown or --json.",
+        )
+    return Check("terminal", State.OK, found)
+
+
+def judge_colours(terminal: Terminal) -> Check:
+    """Colours add to what is shown, and never carry it: none is as good as any."""
+    if terminal.no_color:
+        return Check("colours", State.OK, "none: NO_COLOR is set")
+    return Check("colours", State.OK, terminal.colours or "none")
+
+
+def judge_encoding(encoding: str) -> Check:
+    """Whether the output can carry what leaklab writes."""
+    try:
+        MARKS.encode(encoding)
+    except (UnicodeError, LookupError):
+        return Check(
+            "encoding",
+            State.WARNING,
+            f"{encoding or 'none is known'}: plain characters stand for {' '.join(MARKS)}",
+            "Set PYTHONUTF8=1, or a UTF-8 locale such as LANG=C.UTF-8.",
+        )
+    return Check("encoding", State.OK, encoding)
+
+
+# ---- looking
+
+
+def _look_at_python() -> Check:
+    major, minor, micro = sys.version_info[:3]
+    return judge_python((major, minor, micro), sys.implementation.name, sys.executable or "")
+
+
+def _look_at_leaklab() -> Check:
+    from leaklab.catalog import built_in_folder
+
+    folder = built_in_folder()
+    return judge_leaklab(leaklab.__version__, Path(__file__).parent, folder, scenarios_there=folder.is_dir())
+
+
+def _look_at_libraries() -> Check:
+    from importlib import metadata
+
+    try:
+        least = least_versions(metadata.requires("leaklab") or [])
+    except metadata.PackageNotFoundError:
+        least = {}
+    installed: dict[str, str | None] = dict.fromkeys(least)
+    for library in least:
+        with suppress(metadata.PackageNotFoundError):
+            installed[library] = metadata.version(library)
+    return judge_libraries(installed, least)
+
+
+def _look_at_scenarios(catalog: Catalog) -> Check:
+    from importlib import metadata
+
+    from leaklab.catalog import ENTRY_POINTS
+
+    entries = catalog.entries
+    broken = [error for entry in entries if (error := entry.error) is not None]
+    packages = sorted(point.name for point in metadata.entry_points(group=ENTRY_POINTS))
+    return judge_scenarios(len(entries), [str(error) for error in broken], packages, catalog.problems)
+
+
+def _look_at_memory(catalog: Catalog) -> Check:
+    from leaklab.processes import free_memory
+
+    return judge_memory(free_memory(), container_allows(Path("/sys/fs/cgroup")), _greatest_size(catalog))
+
+
+def _greatest_size(catalog: Catalog) -> int:
+    """Bytes of the greatest buffer that a scenario takes by default. Broken ones have a check of their own."""
+    sizes = [0]
+    with suppress(ScenarioError, OSError):
+        for entry in catalog.local:
+            with suppress(ScenarioError):
+                sizes.append(entry.scenario.settings.size or 0)
+    return max(sizes)
+
+
+def container_allows(folder: Path) -> int | None:
+    """Bytes that the control group at `folder` still allows, None if it sets no limit.
+
+    Source: Linux kernel documentation, "Control Group v2": memory.max, memory.current; memory.stat's inactive_file is
+    cache that is given back before anything is refused.
+    """
+    try:
+        most = int((folder / "memory.max").read_text())
+        current = int((folder / "memory.current").read_text())
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return None
+    return max(0, most - current + int(stat.get("inactive_file", 0)))
+
+
+def _look_at_descriptors() -> Check:
+    from leaklab.lab import DESCRIPTORS_BESIDE
+    from leaklab.processes import descriptor_limits
+
+    return judge_descriptors(*descriptor_limits(), DESCRIPTORS_BESIDE)
+
+
+def _cores() -> int:
+    """The cores that this process may use; macOS does not tell which, so that all of them count."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _look_at_http() -> Check:
+    from leaklab.services.client import Services
+
+    with Services() as services:
+        its = services.start(_scenario_with("http"), None)
+        assert its.http is not None  # noqa: S101 # it was asked for
+        # http.client knows no proxies: what answers is the service.
+        connection = http.client.HTTPConnection("127.0.0.1", its.http.port, timeout=10)
+        try:
+            connection.request("GET", "/profiles/1")
+            response = connection.getresponse()
+            response.read()
+        finally:
+            connection.close()
+        services.ask_counts(its)
+        counts = services.hear_counts(its)
+        return judge_http(response.status, counts.values["requests_served"])
+
+
+def _look_at_measuring() -> Check:
+    from leaklab.processes import raise_descriptor_limit
+    from leaklab.runner import HalfRun
+    from leaklab.scenario import Steps
+    from leaklab.services.client import Services
+
+    raise_descriptor_limit()
+    with Services() as services:
+        its = services.start(_scenario_with("http"), None)
+        assert its.http is not None  # noqa: S101 # it was asked for
+        with HalfRun("doctor", HALF, services) as run:
+            run.make_ready(its, {"paths": Steps(OPENED, "/profiles/{n}"), "port": its.http.port})
+            trace = run.run()
+            if run.interrupted:
+                raise KeyboardInterrupt
+        return judge_measuring(trace)
+
+
+def _look_at_mongo(name: str, uri: str | None) -> Check:
+    from leaklab.services.client import Services
+
+    with Services() as services:
+        try:
+            its = services.start(_scenario_with("mongo"), uri)
+        except MeasureError as error:
+            if uri is None:
+                raise
+            return refused_mongo(name, error)
+        services.ask_counts(its)
+        counts = services.hear_counts(its)
+        return judge_mongo(name, its.server or "a server", counts.values["open_cursors"])
+
+
+def _scenario_with(service: str) -> Scenario:
+    """The smallest scenario that has the lab start `service`."""
+    from leaklab.scenario import Scenario
+
+    return Scenario(
+        title="doctor", leaks="", summary="", workload=lambda _: {}, expected={}, telling=(), services=(service,)
+    )

@@ -1,0 +1,18 @@
+"""The half that `leaklab doctor` runs: it leaves a known number of connections open, for the lab to see."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterable
+
+kept: list[http.client.HTTPConnection] = []
+
+
+def run(paths: Iterable[str], port: int) -> int:
+    """Ask for every path on a connection of its own, keep the connections open, and return how many there are."""
+    for path in paths:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("GET", path)
+        connection.getresponse()
+        kept.append(connection)
+    return len(kept)

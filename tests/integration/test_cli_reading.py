@@ -1,0 +1,204 @@
+"""What a person reads: whole at 80 columns, plain where it is not a terminal, and quiet when nobody listens."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+
+import pytest
+
+import leaklab as package
+from tests.integration.conftest import Command, Finished, wait_until
+
+SCENARIOS = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
+"""In the order of the course."""
+
+Once = Callable[..., Finished]
+
+
+def assert_plain(finished: Finished, *, width: int = 80) -> list[str]:
+    """The lines of what was printed: none wider than asked for, nothing cut off, no control codes."""
+    assert finished.stderr == ""
+    assert "\x1b" not in finished.stdout
+    assert "…" not in finished.stdout
+    lines = finished.stdout.splitlines()
+    assert max(len(line) for line in lines) <= width
+    return [line.rstrip() for line in lines]
+
+
+def row(lines: list[str], start: str) -> list[str]:
+    """The cells after the first of the one line that starts so."""
+    (found,) = [line for line in lines if line.lstrip("▸ ").startswith(start)]
+    return re.split(r"\s{2,}", found.lstrip("▸ ").strip())[1:]
+
+
+def test_the_version_is_the_packages_own(leaklab: Command) -> None:
+    assert leaklab("--version") == Finished(0, f"leaklab {package.__version__}\n", "")
+
+
+def test_without_a_command_the_help_is_shown(leaklab: Command) -> None:
+    finished = leaklab("--help")
+    assert (finished.code, finished.stderr) == (0, "")
+    for command in ("list", "show", "run", "compare"):
+        assert re.search(rf"(?m)^\W*{command}\b", finished.stdout)
+
+
+def test_list_shows_every_scenario_in_the_order_of_the_course(leaklab: Command) -> None:
+    finished = leaklab("list")
+    lines = assert_plain(finished)
+    assert finished.code == 0
+    assert [line.split()[0] for line in lines if line[:1].isalpha()] == ["scenario", *SCENARIOS]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_show_has_the_lesson_and_both_halves_with_the_changed_lines_marked(once: Once, name: str) -> None:
+    finished = once("show", name)
+    assert (finished.code, finished.stderr) == (0, "")
+    assert "\x1b" not in finished.stdout
+    lines = finished.stdout.splitlines()
+    assert any("leaky.py" in line for line in lines)
+    assert any("fixed.py" in line for line in lines)
+    assert [line for line in lines if re.match(r"- +\d+  ", line)], "a line that only leaky has"
+    assert [line for line in lines if re.match(r"\+ +\d+  ", line)], "a line that only fixed has"
+    assert [line for line in lines if re.match(r"  +\d+  def run\(", line)], "a line that both have"
+
+
+def test_run_shows_the_counts_the_findings_and_why_at_80_columns(leaklab: Command) -> None:
+    finished = leaklab("run", "unclosed-body", "--steps", "7")
+    lines = assert_plain(finished)
+    assert finished.code == 0
+    assert "unclosed-body  7 steps" in lines[0]
+    assert row(lines, "open sockets, at peak") == ["7", "1", "+6"]
+    assert row(lines, "open sockets, after return and gc") == ["7", "1", "+6"]
+    assert row(lines, "connections opened") == ["7", "1", "+6"]
+    assert row(lines, "requests served") == ["7", "7", "0"]
+    assert [line for line in lines if line.startswith("▸")], "the telling rows are marked without colour too"
+    text = " ".join(finished.stdout.split())
+    assert "7 of 7 steps left one socket open after return and gc" in text
+    assert "nothing grows, nothing is left over, nothing is late" in text
+    assert "Why: " in text
+
+
+def test_compare_shows_each_pair_in_its_row_at_80_columns(leaklab: Command) -> None:
+    finished = leaklab("compare", "unclosed-body", "close-in-loop", "open-cursor", "--steps", "7")
+    lines = assert_plain(finished)
+    assert finished.code == 0
+    assert row(lines, "unclosed-body")[:2] == ["7/1", "7/1"]
+    assert row(lines, "close-in-loop")[0] == "7/1"
+    assert "7/1" in row(lines, "open-cursor")
+    assert sum("leaks/clean" in line for line in lines) == 3
+
+
+def test_compare_of_all_has_a_row_for_each_and_one_document_for_all(leaklab: Command) -> None:
+    finished = leaklab("compare", "--json", "--steps", "7", "--size", "64MiB", "--hang", "1s", "--deadline", "400ms")
+    assert finished.stderr == ""
+    document = finished.document
+    assert list(document) == ["schema", "results"]
+    assert document["schema"] == 1
+    assert [result["scenario"] for result in document["results"]] == SCENARIOS
+    for result in document["results"]:
+        verdicts = {name: half["verdict"] for name, half in result["halves"].items()}
+        if result["scenario"] != "unbounded-wait":  # whose fixed half may be late on a busy machine
+            assert verdicts == {"leaky": "leaks", "fixed": "clean"}
+            assert result["as_expected"] is True
+        assert verdicts["leaky"] == "leaks"
+    assert finished.code == (0 if all(result["as_expected"] for result in document["results"]) else 1)
+
+
+def test_colours_are_left_out_unless_somebody_sees_them(leaklab: Command) -> None:
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm-256color"}, {"COLUMNS": None}):
+        assert_plain(leaklab("list", env=env))
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("show", "unclosed-body"), ("run", "unclosed-body", "--steps", "7")])
+def test_a_stream_that_takes_ascii_only_gets_the_nearest_plain_characters(
+    leaklab: Command, arguments: tuple[str, ...]
+) -> None:
+    finished = leaklab(*arguments, env={"PYTHONIOENCODING": "ascii"})
+    assert (finished.code, finished.stderr) == (0, "")
+    assert finished.stdout.isascii()
+    assert "?" * 5 not in finished.stdout, "a rule or a box is drawn in ASCII"
+
+
+def test_a_run_with_a_closed_standard_input_is_like_any_other(leaklab: Command) -> None:
+    leaklab.start_with = ("sh", "-c", f'exec "{sys.executable}" -m leaklab "$@" <&-', "leaklab")
+    finished = leaklab("run", "unclosed-body", "--steps", "7", "--json")
+    assert (finished.code, finished.stderr) == (0, "")
+    assert finished.document["halves"]["leaky"]["metrics"]["open_sockets"]["peak"] == 7
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_run_with_a_closed_stream_ends_without_a_traceback(leaklab: Command, closed: str) -> None:
+    leaklab.start_with = ("sh", "-c", f'exec "{sys.executable}" -m leaklab "$@" {closed}', "leaklab")
+    finished = leaklab("run", "unclosed-body", "--steps", "7")
+    assert "Traceback" not in finished.stderr
+    assert "defect" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("list",), ("show", "unbounded-wait"), ("run", "unclosed-body", "--steps", "7", "--json", "--samples")],
+)
+def test_a_reader_that_went_away_is_no_error(leaklab: Command, arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    started = leaklab.start(*arguments, stdout=writer)
+    os.close(writer)
+    finished = started.finish()
+    assert (finished.code, finished.stderr) == (0, "")
+
+
+def test_a_reader_that_takes_one_line_gets_it(leaklab: Command) -> None:
+    leaklab.start_with = ("sh", "-c", f'"{sys.executable}" -m leaklab "$@" | head -1', "leaklab")
+    finished = leaklab("show", "unbounded-wait")
+    assert len(finished.stdout.splitlines()) == 1
+    assert finished.stderr == ""
+
+
+def test_the_name_of_a_scenario_is_completed(leaklab: Command) -> None:
+    leaklab.start_with = (os.path.join(os.path.dirname(sys.executable), "leaklab"),)  # noqa: PTH118, PTH120
+    finished = leaklab(
+        env={"_LEAKLAB_COMPLETE": "complete_bash", "COMP_WORDS": "leaklab run un", "COMP_CWORD": "2"},
+    )
+    assert finished.stdout.split() == ["unclosed-body", "unbounded-wait"] or set(finished.stdout.split()) == {
+        "unclosed-body",
+        "unbounded-wait",
+    }
+
+
+def test_the_installed_script_is_the_module(leaklab: Command) -> None:
+    leaklab.start_with = (os.path.join(os.path.dirname(sys.executable), "leaklab"),)  # noqa: PTH118, PTH120
+    assert leaklab("--version").stdout == f"leaklab {package.__version__}\n"
+
+
+def test_the_measured_process_holds_nothing_of_the_lab(leaklab: Command) -> None:
+    """Beside the half, only the worker's own file of leaklab is in it: no server, no Typer, no Rich."""
+    started = leaklab.start("run", "unbounded-wait", "--hang", "20s")
+    wait_until(lambda: len(started.called("worker.py")) == 2, "both workers")
+    for worker in started.called("worker.py"):
+        assert [part for part in worker.cmdline() if "site-packages" in part] == []
+        assert worker.environ().get("PYTHONPATH") is None or worker.environ()["PYTHONPATH"] == os.environ["PYTHONPATH"]
+    started.send(signal.SIGTERM)
+    assert started.finish().code == 130
+
+
+def test_a_half_sees_no_more_of_its_surroundings_than_a_script_would(leaklab: Command) -> None:
+    """Proxies would take the loopback requests elsewhere: the counts stay exact."""
+    finished = leaklab(
+        "run",
+        "unclosed-body",
+        "--steps",
+        "7",
+        "--json",
+        env={"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"},
+    )
+    assert finished.code == 0
+    assert finished.document["halves"]["fixed"]["metrics"]["connections_opened"]["collected"] == 1
+
+
+def test_python_warnings_as_errors_in_the_surroundings_change_nothing(leaklab: Command) -> None:
+    finished = leaklab("run", "unclosed-body", "--steps", "7", "--json", env={"PYTHONWARNINGS": "error"})
+    assert (finished.code, finished.stderr) == (0, "")
