@@ -64,7 +64,7 @@ class Entry:
         path = self.folder / "scenario.py"
         try:
             scenario = getattr(_load_module(path), "SCENARIO", None)
-        except Exception as error:  # a scenario of somebody else's may raise anything
+        except (Exception, SystemExit) as error:  # a scenario of somebody else's may raise anything
             raise ScenarioError(
                 f"scenario {self.id} is broken: {path}{_line_of(error, path)}: {_in_words(error)}"
             ) from error
@@ -282,8 +282,11 @@ def _check_consistency(entry: Entry, scenario: Scenario) -> None:
     for half, expected in scenario.expected.items():
         if half not in ALL_HALVES:
             raise broken(f"expected names {half!r}, which is no half: there are {', '.join(ALL_HALVES)}")
-        if expected.verdict not in ("leaks", "clean"):
-            raise broken(f"expected verdict {expected.verdict!r} of {half}: it can be 'leaks' or 'clean'")
+        verdicts = ("leaks", "clean", "either") if half == "almost" else ("leaks", "clean")
+        if expected.verdict not in verdicts:
+            raise broken(
+                f"expected verdict {expected.verdict!r} of {half}: it can be {' or '.join(map(repr, verdicts))}"
+            )
         for kind, metric in expected.findings:
             if kind not in ("leaked", "held", "wasted", "stalled") or metric not in METRICS:
                 raise broken(f"expected finding {(kind, metric)!r} of {half} is not (kind, metric)")

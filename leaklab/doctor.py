@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import leaklab
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
+from leaklab.processes import CONTROL_GROUP, container_allows, machine_memory
 from leaklab.units import format_size
 
 if TYPE_CHECKING:
@@ -512,9 +513,7 @@ def _look_at_scenarios(catalog: Catalog) -> Check:
 
 
 def _look_at_memory(catalog: Catalog) -> Check:
-    from leaklab.processes import free_memory
-
-    return judge_memory(free_memory(), container_allows(Path("/sys/fs/cgroup")), _greatest_size(catalog))
+    return judge_memory(machine_memory(), container_allows(CONTROL_GROUP), _greatest_size(catalog))
 
 
 def _greatest_size(catalog: Catalog) -> int:
@@ -525,21 +524,6 @@ def _greatest_size(catalog: Catalog) -> int:
             with suppress(ScenarioError):
                 sizes.append(entry.scenario.settings.size or 0)
     return max(sizes)
-
-
-def container_allows(folder: Path) -> int | None:
-    """Bytes that the control group at `folder` still allows, None if it sets no limit.
-
-    Source: Linux kernel documentation, "Control Group v2": memory.max, memory.current; memory.stat's inactive_file is
-    cache that is given back before anything is refused.
-    """
-    try:
-        most = int((folder / "memory.max").read_text())
-        current = int((folder / "memory.current").read_text())
-        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return None
-    return max(0, most - current + int(stat.get("inactive_file", 0)))
 
 
 def _look_at_descriptors() -> Check:

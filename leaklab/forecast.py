@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from leaklab.growth import Shape
 from leaklab.metrics import METRICS
 from leaklab.trace import MetricSummary
-from leaklab.units import format_duration, format_size
+from leaklab.units import format_size
 
 CURSOR_TIMEOUT_S = 600
-"""Seconds after which a MongoDB server kills an idle cursor (MongoDB manual, cursorTimeoutMillis: 600,000)."""
+"""Seconds after which a MongoDB server kills an idle cursor (MongoDB manual, cursorTimeoutMillis: 600,000);
+one that was opened in a session lives as long as that, 30 minutes (localLogicalSessionTimeoutMinutes)."""
 
 CURSOR_RATE = 10
 """Steps a second at which the forecast for cursors is made: they are bounded by time, not by a number."""
@@ -82,8 +83,8 @@ def forecasts(summary: Mapping[str, MetricSummary | None], capacities: Capacitie
                 open_at_once,
                 CURSOR_RATE * CURSOR_TIMEOUT_S,
                 f"{_pace('open_cursors', cursors.per_step)}: a MongoDB server keeps each until it was idle for "
-                f"{format_duration(CURSOR_TIMEOUT_S)}, so at {CURSOR_RATE} steps a second it keeps "
-                f"{open_at_once:,} open at any time",
+                f"{CURSOR_TIMEOUT_S // 60} minutes (30 in a session), so at {CURSOR_RATE} steps a second it keeps at "
+                f"least {open_at_once:,} open",
             )
         )
     return tuple(found)

@@ -12,6 +12,13 @@ STEADY_EVENTS = 3
 SLOWED = 0.5
 """Growth in the second half of the steps below this share of the first half's is slowing down."""
 
+BEGUN = 1 / 3
+"""Growth in the first half of the steps below this share of the second half's has only begun: four rises at an even
+pace can fall 1 and 3 into the halves, a batch that is not closed yet lies in the second altogether."""
+
+ABOVE_WOBBLE = 2.0
+"""Growth that is not this many times what was opened and closed again between readings may be chance."""
+
 AT_REST = 2.0
 """Growth has come to rest when nothing rose for this many times the longest earlier pause between rises."""
 
@@ -35,6 +42,7 @@ class Growth:
         per_step: `total` per step if the growth is steady or unclear, 0 if it is flat or bounded.
         events: how many readings rose above all that had stayed before.
         steps: the steps covered.
+        by_half: what of `total` was there after half of the steps.
     """
 
     shape: Shape
@@ -42,6 +50,7 @@ class Growth:
     per_step: float
     events: int
     steps: int
+    by_half: float = 0.0
 
     @classmethod
     def constant(cls, per_step: float) -> Growth:
@@ -58,8 +67,9 @@ def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growt
     * no rise of `least` or more: flat.
     * nothing rose for twice the longest earlier pause between rises, or the second half of the steps grew less than
       half as much as the first and the last rise is as long ago as any before: bounded.
-    * three or more rises at a pace that holds to the end: steady.
-    * anything else (one or two rises, a pace that is falling but has not stopped): unclear, more steps would tell.
+    * three or more rises at a pace that holds to the end, well above what comes and goes: steady.
+    * anything else (one or two rises, a pace that is falling but has not stopped, growth that began in the second
+      half, as of a batch that is not closed yet): unclear, more steps would tell.
 
     Args:
         points: at least two, the steps not falling.
@@ -75,9 +85,13 @@ def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growt
     # Noisy metrics have a `least` of many units: rises are then counted in tenths of the whole growth.
     quantum = 1.0 if least == 1 else total / 10
     rises = _rises([step for step, _ in points], stayed, start, quantum)
-    shape = _shape(points, stayed, start, rises)
+    by_half = _by_half(points, stayed, start)
+    wobble = max(value - low for (_, value), low in zip(points, stayed, strict=True))
+    shape = _shape(first_step, last_step, rises, by_half, total - by_half)
+    if shape is Shape.STEADY and total < ABOVE_WOBBLE * wobble:
+        shape = Shape.UNCLEAR
     per_step = total / steps if shape in (Shape.STEADY, Shape.UNCLEAR) else 0.0
-    return Growth(shape, total, per_step, len(rises), steps)
+    return Growth(shape, total, per_step, len(rises), steps, by_half)
 
 
 def _lowest_from_here_on(values: Sequence[float]) -> list[float]:
@@ -98,18 +112,22 @@ def _rises(steps: Sequence[int], stayed: Sequence[float], start: float, quantum:
     return rises
 
 
-def _shape(points: Sequence[tuple[int, float]], stayed: Sequence[float], start: float, rises: Sequence[int]) -> Shape:
+def _by_half(points: Sequence[tuple[int, float]], stayed: Sequence[float], start: float) -> float:
     first_step, last_step = points[0][0], points[-1][0]
+    middle = first_step + (last_step - first_step) / 2
+    reached = (value for (step, _), value in zip(points, stayed, strict=True) if step <= middle)
+    return max(0.0, max(reached, default=start) - start)
+
+
+def _shape(first_step: int, last_step: int, rises: Sequence[int], first_half: float, second_half: float) -> Shape:
     pauses = [later - earlier for earlier, later in zip([first_step, *rises], rises, strict=False)]
     # A rise is seen at the first reading after it: between readings it cannot be placed better than their distance.
     longest_pause = max([*pauses, 1])
     rest = last_step - rises[-1]
-    middle = first_step + (last_step - first_step) / 2
-    at_middle = max((value for (step, _), value in zip(points, stayed, strict=True) if step <= middle), default=start)
-    first_half, second_half = max(0.0, at_middle - start), stayed[-1] - at_middle
     slowed = second_half < SLOWED * first_half
+    begun_late = first_half < BEGUN * second_half
     if rest >= AT_REST * longest_pause or (slowed and rest >= longest_pause) or (slowed and second_half == 0):
         return Shape.BOUNDED
-    if len(rises) >= STEADY_EVENTS and not slowed and rest < longest_pause + 1:
+    if len(rises) >= STEADY_EVENTS and not slowed and not begun_late and rest < longest_pause:
         return Shape.STEADY
     return Shape.UNCLEAR

@@ -50,6 +50,8 @@ def child_environment() -> dict[str, str]:
         if not name.lower().endswith("_proxy") and (not name.startswith("PYTHON") or name in kept)
     }
     environment["PYTHONUNBUFFERED"] = "1"
+    # macOS has proxies in its system settings too; this keeps loopback out of them.
+    environment["NO_PROXY"] = "127.0.0.1,localhost"
     return environment
 
 
@@ -143,11 +145,41 @@ def descriptor_limits() -> tuple[int | None, int | None]:
     return None if soft == unlimited else soft, None if hard == unlimited else hard
 
 
+CONTROL_GROUP = "/sys/fs/cgroup"
+"""Where a container sees its own control group (Linux kernel documentation, "Control Group v2")."""
+
+
 def free_memory() -> int:
-    """Bytes that the machine can give without swapping."""
+    """Bytes that can be had without swapping: what the machine has free, or what this container still allows."""
+    allowed = container_allows(CONTROL_GROUP)
+    free = machine_memory()
+    return free if allowed is None else min(free, allowed)
+
+
+def machine_memory() -> int:
+    """Bytes that the machine has free."""
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def container_allows(folder: str | Path) -> int | None:
+    """Bytes that the control group at `folder` still allows, None if it sets no limit.
+
+    Source: Linux kernel documentation, "Control Group v2": memory.max, memory.current; memory.stat's inactive_file is
+    cache that is given back before anything is refused.
+    """
+
+    def text(name: str) -> str:
+        with open(f"{folder}/{name}", encoding="ascii") as file:  # noqa: PTH123 # pathlib is an import every child pays
+            return file.read()
+
+    try:
+        most, current = int(text("memory.max")), int(text("memory.current"))
+        stat = dict(line.split() for line in text("memory.stat").splitlines())
+        return max(0, most - current + int(stat.get("inactive_file", 0)))
+    except (OSError, ValueError):
+        return None
 
 
 def thread_limit() -> int | None:

@@ -129,7 +129,10 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a half must be found to be: its verdict, and (kind, metric) of the findings that must be among them."""
+    """What a half must be found to be: its verdict, and (kind, metric) of the findings that must be among them.
+
+    The verdict `either` is for an almost half whose figures depend on when a background thread comes round.
+    """
 
     verdict: str
     findings: tuple[tuple[str, str], ...] = ()

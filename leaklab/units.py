@@ -65,11 +65,11 @@ def parse_duration(text: str) -> float:
 
 def format_size(size: float) -> str:
     """`size` bytes as a person reads it, in powers of 1024: `256 MiB`, `1.5 GiB`, `-3.0 KiB`."""
-    magnitude = abs(size)
     for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if magnitude >= factor:
+        # What would be rounded up to a whole unit is written in that unit.
+        if round(abs(size) / factor, 3) >= 1:
             value = size / factor
-            return f"{value:.1f} {unit}" if abs(value) < 100 else f"{value:.0f} {unit}"
+            return f"{value:.1f} {unit}" if abs(value) < 99.95 else f"{value:.0f} {unit}"
     return f"{size:.0f} B"
 
 
@@ -77,8 +77,9 @@ def format_duration(seconds: float) -> str:
     """`seconds` as a person reads it: `3.01 s`, `85 ms`, `0.4 ms`, `2 min 5 s`."""
     magnitude = abs(seconds)
     if magnitude >= 120:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    if magnitude >= 1:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s"
+    if magnitude >= 0.9995:
         return f"{seconds:.2f} s"
     if magnitude >= 0.01 or magnitude == 0:
         return f"{seconds * 1000:.0f} ms"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from leaklab.growth import STEADY_EVENTS, Shape
+from leaklab.growth import STEADY_EVENTS, Shape, growth_of
 from leaklab.metrics import MEMORY_FLOOR, METRICS, Judge
 from leaklab.trace import MetricSummary, Outcome, Phase, Trace
 from leaklab.units import format_duration, format_size
@@ -92,13 +92,12 @@ def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bou
         doubts.append(f"the half did not complete: {trace.error}")
     if bounds.deadline_s is not None:
         _judge_deadline(trace, bounds.deadline_s, findings, doubts)
-    for name, metric in summary.items():
+    for name, metric in {**summary, "open_fds": _other_descriptors(trace, summary)}.items():
         if metric is None:
             continue
         match METRICS[name].judge:
             case Judge.LEFT_OPEN if trace.outcome is Outcome.COMPLETED:
-                if name != "open_fds" or not _fds_are_sockets(summary):
-                    _judge_left_open(trace, metric, findings, doubts, judged_by_deadline=bounds.deadline_s is not None)
+                _judge_left_open(trace, metric, findings, doubts, judged_by_deadline=bounds.deadline_s is not None)
             case Judge.REUSE:
                 _judge_reuse(metric, summary.get("requests_served"), findings, doubts)
             case Judge.MEMORY if bounds.memory is not None:
@@ -132,18 +131,27 @@ def _decide(findings: Sequence[Finding], doubts: Sequence[str]) -> Judgement:
     return Judgement(Verdict.CLEAN)
 
 
-def _fds_are_sockets(summary: Mapping[str, MetricSummary | None]) -> bool:
-    """Whether the lab's sockets account for what the descriptors grew by: one leak is told once."""
+def _other_descriptors(trace: Trace, summary: Mapping[str, MetricSummary | None]) -> MetricSummary | None:
+    """The descriptors that are not the lab's sockets: one leak is told once."""
     sockets, descriptors = summary.get("open_sockets"), summary.get("open_fds")
-    if sockets is None or descriptors is None or sockets.baseline is None or descriptors.baseline is None:
-        return False
-    for phase in ("end", "returned", "collected"):
-        of_sockets, of_descriptors = getattr(sockets, phase), getattr(descriptors, phase)
-        if of_sockets is None or of_descriptors is None:
-            continue
-        if of_descriptors - descriptors.baseline > of_sockets - sockets.baseline:
-            return False
-    return True
+    if sockets is None or descriptors is None:
+        return descriptors
+    of_sockets = dict(trace.step_points("open_sockets"))
+    points = [(step, value - of_sockets[step]) for step, value in trace.step_points("open_fds") if step in of_sockets]
+
+    def others(moment: str) -> float | None:
+        all_of_them, its_sockets = getattr(descriptors, moment), getattr(sockets, moment)
+        return None if all_of_them is None or its_sockets is None else all_of_them - its_sockets
+
+    return MetricSummary(
+        metric=descriptors.metric,
+        baseline=others("baseline"),
+        peak=None,
+        end=others("end"),
+        returned=others("returned"),
+        collected=others("collected"),
+        growth=growth_of(points) if len(points) > 1 else None,
+    )
 
 
 def _judge_left_open(
@@ -180,15 +188,15 @@ def _judge_left_open(
                 counted.name,
                 growth.total,
                 0,
-                f"{counted.quantity(growth.total)} open at the last of {growth.steps} steps "
-                f"({growth.per_step:.2f} per step, growing to the end), {counted.format(left)} after return: "
-                "nothing is closed before the function returns",
+                f"{counted.quantity(growth.total)} open at the last of {growth.steps:,} steps "
+                f"({growth.per_step:.2f} per step, growing to the end), {counted.format(max(0, left))} after return: "
+                "closing waits for the function to return",
             )
         )
     elif left > 0 and growth.shape is Shape.UNCLEAR:
         doubts.append(
             f"{counted.quantity(left)} left over after return and gc{waited}, but {growth.events} rise"
-            f"{'s' if growth.events != 1 else ''} in {growth.steps} steps are too few to tell a leak from a pool: "
+            f"{'s' if growth.events != 1 else ''} in {growth.steps:,} steps are too few to tell a leak from a pool: "
             f"{MORE_STEPS}"
         )
     elif left > growth.total and left >= STEADY_EVENTS:
@@ -218,15 +226,17 @@ def _judge_reuse(
     if growth is None or metric.peak is None:
         return
     if growth.shape is Shape.STEADY:
-        served = f" for {requests.metric.quantity(requests.peak)}" if requests and requests.peak else ""
+        served = requests.peak if requests and requests.peak else None
+        words = f" for {requests.metric.quantity(served)}" if requests and served else ""
+        again = "none is used again" if served and metric.peak >= 0.9 * served else "they are not used again for long"
         findings.append(
             Finding(
                 Kind.WASTED,
                 metric.metric.name,
                 metric.peak,
-                growth.steps / 2,
-                f"{metric.metric.quantity(metric.peak)} opened{served} ({growth.per_step:.2f} per step): "
-                "none is used again",
+                growth.by_half,
+                f"{metric.metric.quantity(metric.peak)} opened{words} ({growth.per_step:.2f} per step), "
+                f"{metric.metric.format(growth.by_half)} by half of the steps and still rising: {again}",
             )
         )
     elif growth.shape is Shape.UNCLEAR and growth.events >= 2 and growth.steps < STEADY_EVENTS:

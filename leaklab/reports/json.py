@@ -36,6 +36,7 @@ def result_document(result: Result, *, samples: bool = False) -> Document:
         "settings": result.settings.given(),
         "environment": {"python": result.python, "mongo": result.mongo},
         "halves": {name: _half(half, samples=samples) for name, half in result.halves.items()},
+        "interrupted": result.interrupted,
         "as_expected": result.as_expected,
         "surprises": result.surprises,
     }

@@ -88,6 +88,4 @@ def _render(lines: list[Line]) -> Iterator[Text]:
         mark, style = MARKS[line.change]
         number = "" if line.number is None else str(line.number)
         # The mark tells the change without colour; the colour tells it from the back of the room.
-        yield Text.assemble(
-            (f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=True, overflow="fold"
-        )
+        yield Text.assemble((f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, overflow="fold")

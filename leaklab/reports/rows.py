@@ -160,7 +160,7 @@ def remarks(half: HalfResult) -> list[Remark]:
 
 def printed(half: HalfResult) -> Printed | None:
     """What the half printed, None if nothing."""
-    lines = [line for run in half.runs for line in run.trace.output.splitlines()]
+    lines = [_printable(line) for run in half.runs for line in run.trace.output.splitlines()]
     if not lines:
         return None
     more = f" (first {OUTPUT_LINES} lines of {len(lines):,})" if len(lines) > OUTPUT_LINES else ""
@@ -194,3 +194,8 @@ def _plain_number(value: float | None, unit: str) -> str:
     if unit == "seconds":
         return f"{value:.2f}"
     return f"{value:.0f}"
+
+
+def _printable(line: str) -> str:
+    """A line without what would move the cursor, change colours or ring the bell."""
+    return "".join(char if char.isprintable() or char == "\t" else "�" for char in line).expandtabs(4)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
-from leaklab.processes import Child, start_child
+from leaklab.processes import Child, end_group, start_child
 from leaklab.scenario import Documents, HttpEndpoint, MongoEndpoint, Scenario
 
 ANSWER_WITHIN_S = 30.0
@@ -154,6 +154,9 @@ class Services:
         return answer
 
     def _gone(self) -> LeaklabError:
+        # Its last words are complete when it has ended; it is ended if it only closed its socket.
+        end_group(self._child.pid)
+        self._child.process.wait()
         os.set_blocking(self._child.output, False)
         try:
             last = os.read(self._child.output, 1 << 16).decode(errors="replace").strip().splitlines()

@@ -7,6 +7,7 @@ guards is killed, every service stopped and the run's databases dropped.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import socket
 import sys
@@ -95,6 +96,7 @@ class Host:
     def __init__(self) -> None:
         self._running: dict[int, Running] = {}
         self._guarded: dict[int, str] = {}
+        self._numbers = itertools.count(1)
         self._blocking = ThreadPoolExecutor(max_workers=4)
 
     async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +131,7 @@ class Host:
         start = {"http": self._start_http, "mongo": self._start_mongo}[message["service"]]
         service, about = await start(message)
         # Services are told apart by a number: two halves can each have one of a kind.
-        number = len(self._running) + 1
+        number = next(self._numbers)
         self._running[number] = service
         return {"service": number, **about}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,7 @@ from leaklab.services.mongo_store import (
 from leaklab.services.wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES, cursor_reply_body, encode_document
 
 if TYPE_CHECKING:
-    from collections import Counter
-from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping
 
 SERVER_VERSION = "6.0.0"
 MAX_WIRE_VERSION = 17
@@ -241,7 +241,7 @@ class CommandServer:
                         "pinned": Int64(cursors.pinned),
                         "total": Int64(len(cursors)),
                     },
-                }
+                },
             },
             "ok": 1.0,
         }

@@ -57,10 +57,7 @@ def run(services, deadline):
     until = time.monotonic() + deadline
     answers = {}
     calls = {name: Cancellable() for name in services}
-    threads = [
-        Thread(target=ask, args=(name, url, answers, calls[name], deadline))
-        for name, url in services.items()
-    ]
+    threads = [Thread(target=ask, args=(name, url, answers, calls[name], deadline)) for name, url in services.items()]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -19,7 +19,7 @@ from leaklab.result import HalfResult
 # At the end of the path: where leaklab is installed as a wheel, that is the one to be tested.
 sys.path.append(str(Path(__file__).parents[2]))
 
-from tests.planted.programs import LEAKS, NEAR_LEAKS, Program, check, measure, trace_in_words  # noqa: E402
+from tests.planted.programs import LEAKS, NEAR_LEAKS, Program, check, measure, trace_in_words
 
 STEP_COUNTS = {
     "sockets": (50, 130),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -283,6 +285,10 @@ def test_when_the_command_is_killed_no_process_of_the_run_is_left(
     started.check_nothing_is_left(patience_s=20)
 
 
+def listening_ports(connections: Iterable[Any]) -> set[int]:
+    return {connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN}
+
+
 def test_when_the_command_is_killed_its_services_listen_no_longer(leaklab: Command) -> None:
     started = leaklab.start("run", "unbounded-wait", "--hang", "40s", "--time-limit", "50s")
 
@@ -290,7 +296,7 @@ def test_when_the_command_is_killed_its_services_listen_no_longer(leaklab: Comma
         ports: set[int] = set()
         for process in started.called("host.py"):
             try:
-                ports |= {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+                ports |= listening_ports(process.net_connections("tcp"))
             except psutil.Error:
                 continue
         return ports
@@ -300,12 +306,12 @@ def test_when_the_command_is_killed_its_services_listen_no_longer(leaklab: Comma
     started.send(signal.SIGKILL)
     started.process.wait()
     started.check_nothing_is_left(patience_s=20)
-    still = {c.laddr.port for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    assert not ports & still
+    assert not ports & listening_ports(psutil.net_connections("tcp"))
 
 
-def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: Command, steps_file: Path) -> None:
-    started = in_the_middle(leaklab, steps_file, "slow")
+def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: Command) -> None:
+    started = leaklab.start("run", "unbounded-wait", "--hang", "40s", "--time-limit", "50s")
+    wait_until(lambda: len(started.called("worker.py")) == 2, "the start of both halves")
     (host,) = started.called("host.py")
     host.kill()
     finished = started.finish()

@@ -26,8 +26,9 @@ def run(
 ) -> int:
     """Cursors that were dropped are closed by pymongo's own thread, about once a second."""
     found = 0
-    client: MongoClient[dict[str, Any]] = MongoClient(mongo_uri)
-    clients.append(client)
+    if not clients:
+        clients.append(MongoClient(mongo_uri))
+    client = clients[0]
     for _, new, old in zip(jobs, opens, gives_back, strict=True):
         for _ in range(old):
             kept.pop(0).close()

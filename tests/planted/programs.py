@@ -168,10 +168,11 @@ class Program:
         return {"jobs": Steps(lab.steps), **arguments}
 
     def requests(self, settings: Settings) -> Mapping[str, int]:
-        """How often the HTTP service is asked."""
+        """How often the services are asked."""
         opens = self.schedule(settings.steps or 0).opens
         asked = sum(opens) + (opens.count(0) if self.half == "connections" else 0)
-        return {"profiles": asked} if asked and self.half in ("sockets", "connections") else {}
+        route = {"sockets": "profiles", "connections": "profiles", "cursors": "read"}.get(self.half)
+        return {route: asked} if route is not None and asked else {}
 
 
 def connections_opened(schedule: Schedule) -> int:

@@ -16,8 +16,7 @@ def run(urls: Iterable[str], opens: list[int], gives_back: list[int], *, clean_u
         for url, new, old in zip(urls, opens, gives_back, strict=True):
             for _ in range(old):
                 asked += len(kept.pop(0).content) > 0
-            for _ in range(new):
-                kept.append(session.get(url, stream=True))
+            kept.extend(session.get(url, stream=True) for _ in range(new))
         while clean_up and kept:
             asked += len(kept.pop(0).content) > 0
     return asked

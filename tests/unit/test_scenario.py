@@ -44,7 +44,7 @@ def test_a_scenario_without_settings_says_so() -> None:
 
 
 def test_all_settings_that_can_be_set_are_named() -> None:
-    with pytest.raises(UsageError, match="it takes --steps, --size, --hang, --deadline, --dead$"):
+    with pytest.raises(UsageError, match=r"it takes --steps, --size, --hang, --deadline, --dead$"):
         ALL.changed("x", {"unheard-of": 1})
 
 

@@ -81,7 +81,11 @@ def test_growth_is_judged_over_the_steps_and_not_over_the_clock_or_what_came_aft
 
 def test_a_half_without_steps_has_no_pace() -> None:
     trace = trace_of(
-        [(Phase.BASELINE, 0, {"threads": 1}), (Phase.RETURNED, 0, {"threads": 3}), (Phase.COLLECTED, 0, {"threads": 1})],
+        [
+            (Phase.BASELINE, 0, {"threads": 1}),
+            (Phase.RETURNED, 0, {"threads": 3}),
+            (Phase.COLLECTED, 0, {"threads": 1}),
+        ],
         steps=0,
     )
     summary = summary_of(trace, "threads")
@@ -157,7 +161,7 @@ def test_a_moment_at_which_nothing_was_read_stays_none_and_never_becomes_0(
 
 
 def test_a_moment_that_was_not_reached_stays_none() -> None:
-    samples = [(phase, done, {"rss": value}) for phase, done, value in IN_ORDER[:3]]
+    samples: list[tuple[Phase, int, Values]] = [(phase, done, {"rss": value}) for phase, done, value in IN_ORDER[:3]]
     summary = summary_of(trace_of(samples, outcome=Outcome.CRASHED), "rss")
     assert (summary.baseline, summary.peak) == (4, 5)
     assert (summary.end, summary.returned, summary.collected) == (None, None, None)

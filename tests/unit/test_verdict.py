@@ -193,7 +193,7 @@ def test_connections_that_are_opened_at_every_step_are_wasted_even_if_none_stays
 
 
 def test_the_reason_of_a_waste_says_the_threshold_it_was_held_against() -> None:
-    """Half as many connections as steps: STYLE and `Finding.reason` promise the number and the threshold, both in words."""
+    """Half as many connections as steps. `Finding.reason` promises both in words: the number and the threshold."""
     half = Half(steps=40).counts("connections_opened", every_step)
     assert re.search(r"\b20\b", only_finding(half.judged()).reason)
 
@@ -248,7 +248,7 @@ def test_without_a_deadline_no_time_is_too_long() -> None:
 
 
 def late(looks: Iterable[tuple[float, float]], *, elapsed_s: float = 0.5) -> Judgement:
-    """A half that returned in time; `looks` are (seconds, threads) at each look afterwards, the last one `collected`."""
+    """A half that returned in time; `looks`: (seconds, threads) at each look afterwards, the last one `collected`."""
     found = list(looks)
     samples = [
         Sample(Phase.BASELINE, 0, 0.0, {"threads": 1.0}),

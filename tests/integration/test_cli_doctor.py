@@ -1,0 +1,165 @@
+"""`leaklab doctor` in real processes: what it finds on this machine, what it says of a bad one, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.integration.conftest import Command, Document, Finished, complaint
+
+COULD_NOT_MEASURE, WRONG_USAGE = 3, 2
+
+SERVER = """
+import asyncio
+from leaklab.services.mongo import MongoService
+
+async def main():
+    print(await MongoService().start(), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def mongo() -> Iterator[str]:
+    """A MongoDB server that is none of the command's own."""
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"mongodb://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+def check(document: Document, name: str) -> Document:
+    found: Document = next(check for check in document["checks"] if check["name"] == name)
+    return found
+
+
+def test_everything_that_leaklab_starts_works_here(once: Callable[..., Finished]) -> None:
+    """The fixture sees to it that no process, port or file is left."""
+    finished = once("doctor", "--json")
+    assert finished.code == 0, finished.stdout
+    assert finished.stderr == ""
+    document = finished.document
+    assert document["works"] is True
+    for name in ("Python", "leaklab", "HTTP service", "measuring", "MongoDB, embedded", "scenarios"):
+        assert check(document, name)["state"] == "ok", document
+    assert "3 of 3 sockets" in check(document, "measuring")["found"]
+
+
+def test_the_table_is_plain_text_of_80_columns_where_there_is_no_terminal(leaklab: Command) -> None:
+    finished = leaklab("doctor")
+    assert finished.code == 0
+    assert "\x1b" not in finished.stdout
+    assert max(len(line) for line in finished.stdout.splitlines()) <= 80
+    assert re.search(r"^leaklab works here(, with \d+ warnings?)?\.$", finished.stdout, re.MULTILINE)
+    assert sys.executable in finished.stdout.replace("\n", "").replace(" ", "")
+
+
+def test_output_that_cannot_carry_every_character_is_a_warning_and_loses_nothing(leaklab: Command) -> None:
+    finished = leaklab("doctor", env={"PYTHONIOENCODING": "ascii", "COLUMNS": "60", "NO_COLOR": "1"})
+    assert finished.code == 0
+    assert finished.stdout.isascii()
+    text = " ".join(finished.stdout.split())
+    assert "60 columns" in text
+    assert "PYTHONUTF8=1" in text
+    assert "NO_COLOR is set" in text
+
+
+def test_a_proxy_in_the_environment_disturbs_nothing_and_is_named(leaklab: Command) -> None:
+    proxies = {"HTTP_PROXY": "http://u:secret@127.0.0.1:9", "all_proxy": "http://127.0.0.1:9", "no_proxy": None}
+    finished = leaklab("doctor", "--json", env={**proxies, "NO_PROXY": None})
+    assert finished.code == 0
+    assert "HTTP_PROXY, all_proxy set" in check(finished.document, "proxy")["found"]
+    assert "secret" not in finished.stdout
+
+
+def test_a_server_that_is_there_is_reachable_and_its_version_told(leaklab: Command, mongo: str) -> None:
+    finished = leaklab("doctor", "--json", "--mongo", mongo)
+    assert finished.code == 0
+    found = check(finished.document, "MongoDB, --mongo")
+    assert found["state"] == "ok"
+    assert re.match(r"server \d+\.\d+.*: reachable, serverStatus may be run", found["found"])
+
+
+def test_a_server_that_is_not_there_fails_its_check_and_no_other(leaklab: Command) -> None:
+    finished = leaklab("doctor", "--json", "--mongo", "mongodb://user:secret@127.0.0.1:9")
+    assert finished.code == COULD_NOT_MEASURE
+    assert [entry["name"] for entry in finished.document["checks"] if entry["state"] == "failed"] == [
+        "MongoDB, --mongo"
+    ]
+    assert "no MongoDB server answered" in check(finished.document, "MongoDB, --mongo")["found"]
+    assert "secret" not in finished.stdout
+
+
+def test_a_broken_scenario_is_named_and_the_exit_code_says_so(leaklab: Command, tmp_path: Path) -> None:
+    broken = tmp_path / "mine" / "half_done"
+    broken.mkdir(parents=True)
+    (broken / "leaky.py").write_text("def run(): pass\n")
+    finished = leaklab("doctor", "--json", "--scenarios", str(broken.parent))
+    assert finished.code == COULD_NOT_MEASURE
+    found = check(finished.document, "scenarios")
+    assert found["state"] == "failed"
+    assert "half-done is broken" in found["found"]
+
+
+def test_a_low_limit_of_descriptors_is_told_with_the_steps_it_allows(leaklab: Command) -> None:
+    python = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, ({100}, {100}));"
+    start = (sys.executable, "-c", f"{python} runpy.run_module('leaklab', run_name='__main__')")
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 100:
+        pytest.skip("this machine's own limit is lower")
+    finished = Command(leaklab.temporary, start)("doctor", "--json")
+    assert finished.code == COULD_NOT_MEASURE
+    found = check(finished.document, "descriptors")
+    assert "hard limit 100: not enough for --steps 50" in found["found"]
+    assert "--steps 36" in found["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("--scenarios", "/nowhere", "there is no such folder"), ("--mongo", "mongodb://", "mongodb://HOST:PORT")],
+)
+def test_an_option_that_cannot_be_meant_is_refused(leaklab: Command, option: str, value: str, words: str) -> None:
+    assert words in complaint(leaklab("doctor", option, value), WRONG_USAGE)
+
+
+# ---- the other forms of what is printed
+
+
+def test_the_schema_is_printed_and_the_printed_document_validates(leaklab: Command) -> None:
+    schema = leaklab("schema").document
+    jsonschema.Draft202012Validator.check_schema(schema)
+    document = leaklab("run", "unclosed-body", "--steps", "5", "--json").document
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
+@pytest.mark.parametrize("command", [("run", "unclosed-body", "--steps", "5"), ("compare", "unclosed-body")])
+def test_markdown_is_printed_without_wrapping(leaklab: Command, command: tuple[str, ...]) -> None:
+    finished = leaklab(*command, "--markdown", env={"COLUMNS": "20"})
+    assert finished.code == 0
+    table = [line for line in finished.stdout.splitlines() if line.startswith("|")]
+    assert len(table) > 2
+    assert all(line.endswith("|") for line in table)
+    assert "leaks" in finished.stdout
+
+
+@pytest.mark.parametrize("command", [("run", "unclosed-body"), ("compare",)])
+def test_markdown_and_json_together_are_refused(leaklab: Command, command: tuple[str, ...]) -> None:
+    assert "leave one of them out" in complaint(leaklab(*command, "--markdown", "--json"), WRONG_USAGE)
+
+
+def test_markdown_of_a_run_until_failure_is_refused(leaklab: Command) -> None:
+    refused = leaklab("run", "unclosed-body", "--until-failure", "--markdown")
+    assert "no Markdown form" in complaint(refused, WRONG_USAGE)
+
+
+def test_the_doctors_document_is_ascii(once: Callable[..., Finished]) -> None:
+    assert json.dumps(once("doctor", "--json").document).isascii()

@@ -1,0 +1,86 @@
+"""Results of scripted halves: every number is written down, nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from leaklab.forecast import Capacities
+from leaklab.result import Done, HalfResult, Result, half_result
+from leaklab.scenario import LEAKS_NOTHING, Expected, Settings
+from leaklab.trace import Outcome, Phase, Sample, Trace
+from leaklab.verdict import Bounds
+
+STEPS = 50
+MIB = 2**20
+CAPACITIES = Capacities(descriptors=1024, memory=2**30, threads=1000)
+
+
+def trace(
+    half: str,
+    sockets_at: Callable[[int], int],
+    *,
+    outcome: Outcome = Outcome.COMPLETED,
+    error: str | None = None,
+    output: str = "",
+    elapsed_s: float = 0.25,
+    rss: int = 30 * MIB,
+) -> Trace:
+    """A half that has so many sockets open after each step, and closes none of them later."""
+    done = STEPS if outcome is Outcome.COMPLETED else STEPS // 2
+
+    def values(sockets: int) -> Mapping[str, float | None]:
+        return {
+            "open_sockets": sockets,
+            "connections_opened": sockets,
+            "requests_served": sockets,
+            "threads": 1,
+            "open_fds": 4 + sockets,
+            "rss": rss,
+        }
+
+    moments = [(Phase.BASELINE, 0, 0)]
+    moments += [(Phase.STEP if step < STEPS else Phase.END, step, sockets_at(step)) for step in range(done + 1)]
+    moments.append((Phase.RETURNED, done, sockets_at(done)))
+    if outcome is Outcome.COMPLETED:
+        moments.append((Phase.COLLECTED, done, sockets_at(done)))
+    return Trace(
+        half=half,
+        outcome=outcome,
+        steps=min(done + 1, STEPS),
+        elapsed_s=elapsed_s,
+        waited_s=0.0,
+        samples=tuple(Sample(phase, at, at * 0.005, values(sockets)) for phase, at, sockets in moments),
+        error=error,
+        output=output,
+    )
+
+
+def leaky(*traces: Trace) -> HalfResult:
+    """One socket a step, unless traces are given."""
+    given = traces or (trace("leaky", lambda step: step),)
+    return half_result("leaky", [Done(one, None) for one in given], Bounds(), CAPACITIES)
+
+
+def fixed(complaint: str | None = None, output: str = "") -> HalfResult:
+    """One socket for all steps."""
+    one = trace("fixed", lambda step: min(step, 1), output=output, elapsed_s=0.2)
+    return half_result("fixed", [Done(one, complaint)], Bounds(), CAPACITIES)
+
+
+def crashed(error: str) -> HalfResult:
+    """Half of the steps, and then `error`."""
+    return leaky(trace("leaky", lambda step: step, outcome=Outcome.CRASHED, error=error))
+
+
+def result(*halves: HalfResult, scenario: str = "unclosed-body", settings: Settings | None = None) -> Result:
+    """A result of these halves, the leaky and the fixed one unless some are given."""
+    given = halves or (leaky(), fixed())
+    return Result(
+        scenario=scenario,
+        settings=settings or Settings(steps=STEPS),
+        mongo=None,
+        python="3.11.7",
+        halves={half.half: half for half in given},
+        expected={"leaky": Expected("leaks", (("leaked", "open_sockets"),)), "fixed": LEAKS_NOTHING},
+        telling=("open_sockets",),
+    )
