@@ -72,10 +72,7 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     check_settings(entry.id, scenario, settings, options)
     allowed = descriptor_limits()[0]
     raise_descriptor_limit()
-    bounds = Bounds(
-        deadline_s=settings.deadline,
-        memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
-    )
+    bounds = bounds_of(scenario, settings)
     with Services() as services:
         bench = _Bench(entry, paths, settings, options, services)
         for _ in range(options.repeat):
@@ -92,6 +89,14 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
         expected=scenario.expected,
         telling=scenario.telling,
         interrupted=bench.interrupted,
+    )
+
+
+def bounds_of(scenario: Scenario, settings: Settings) -> Bounds:
+    """What is too much of a half of `scenario`, with these settings."""
+    return Bounds(
+        deadline_s=settings.deadline,
+        memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
     )
 
 
@@ -149,13 +154,19 @@ def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) ->
         return None
     if isinstance(trace.answer, Unreadable):
         return f"its answer cannot be read: {trace.answer.problem}"
-    asked, made = scenario.requests(lab.settings), trace.requests_by_route
     # A real server counts what everybody asks of it.
-    if asked != made and not its.is_remote:
-        said = ", ".join(f"{count} × {route}" for route, count in sorted(made.items())) or "none"
-        needed = ", ".join(f"{count} × {route}" for route, count in sorted(asked.items())) or "none"
-        return f"the services were asked {said}; the work is {needed}"
-    return scenario.check_answer(lab, trace.answer)
+    wrong = None if its.is_remote else wrong_requests(scenario, lab.settings, trace)
+    return wrong or scenario.check_answer(lab, trace.answer)
+
+
+def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str | None:
+    """What the services were asked, in words, if that is not what the work takes."""
+    asked, made = scenario.requests(settings), trace.requests_by_route
+    if asked == made:
+        return None
+    said = ", ".join(f"{count} × {route}" for route, count in sorted(made.items())) or "none"
+    needed = ", ".join(f"{count} × {route}" for route, count in sorted(asked.items())) or "none"
+    return f"the services were asked {said}; the work is {needed}"
 
 
 def check_settings(name: str, scenario: Scenario, settings: Settings, options: Options) -> None:

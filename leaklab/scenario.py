@@ -170,6 +170,14 @@ class Scenario:
         expected: per half, what must be found.
         telling: the metrics that show the leak, emphasised in tables.
         memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
+        check_error: whether an error that `run` raised is an answer as good as any, told from its words (`Type: message`
+            and the line that raised it); None if no error is.
+        effort: for work that no service counts: an answer after less than this share of the fixed half's elapsed time,
+            by a learner's half that never held half of `size`, must have been invented; None for no such work. A
+            share, as both halves run one after the other on the same machine; memory too, as whoever held the data
+            may have a faster way to go through it.
+        task: one more sentence for the learner who is to fix it; may be empty.
+        hints: what to look at, from the symptom to nearly the fix, one at a time.
     """
 
     title: str
@@ -185,3 +193,7 @@ class Scenario:
     requests: Callable[[Settings], Mapping[str, int]] = _asked_nothing
     documents: tuple[Documents, ...] = ()
     memory_budget: Callable[[Settings], int] | None = None
+    check_error: Callable[[Settings, str], bool] | None = None
+    effort: float | None = None
+    task: str = ""
+    hints: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from leaklab.reports.rows import (
-    COMPARED,
+    WITH_END,
     Column,
     compared_cells,
     compared_halves,
@@ -51,11 +51,14 @@ def comparison(results: Sequence[Result]) -> str:
     """All pairs, the halves' figures beside each other; units stand in the heads. Lines as in `scenario_result`."""
     rows: list[list[str]] = []
     for result in results:
-        cells = [_compared(cell.figures, unread=cell.unread, telling=cell.telling) for cell in compared_cells(result)]
+        cells = [
+            _compared(cell.figures, unread=cell.unread, telling=cell.telling)
+            for cell in compared_cells(result, WITH_END)
+        ]
         verdicts = " / ".join(half.judgement.verdict.value for half in result.halves.values())
         rows.append([f"**{escaped(result.scenario)}**", *cells, verdicts])
-    heads = ["scenario", *[_head(column) for column in COMPARED], "verdict"]
-    table = _table(heads, [False, *[True] * len(COMPARED), False], rows)
+    heads = ["scenario", *[_head(column) for column in WITH_END], "verdict"]
+    table = _table(heads, [False, *[True] * len(WITH_END), False], rows)
     return _joined([f"Each cell: {escaped(' / '.join(compared_halves(results)))}.", table])
 
 

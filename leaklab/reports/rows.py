@@ -80,6 +80,9 @@ COMPARED = (
 )
 """What `compare` shows."""
 
+WITH_END = (*COMPARED, Column("rss", "end", "end RSS", "MiB"))
+"""What it shows where there is room: a buffer that was let go peaks like one that was kept, and ends otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class ComparedCell:
@@ -172,8 +175,8 @@ def compared_halves(results: Sequence[Result]) -> list[str]:
     return max((list(result.halves) for result in results), key=len, default=[])
 
 
-def compared_cells(result: Result) -> list[ComparedCell]:
-    """One pair's cells, in the order of `COMPARED`."""
+def compared_cells(result: Result, columns: Sequence[Column] = COMPARED) -> list[ComparedCell]:
+    """One pair's cells, in the order of `columns`."""
     return [
         ComparedCell(
             tuple(
@@ -182,7 +185,7 @@ def compared_cells(result: Result) -> list[ComparedCell]:
             ),
             column.metric in result.telling,
         )
-        for column in COMPARED
+        for column in columns
     ]
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from leaklab.catalog import Entry
 from leaklab.reports.rows import (
     COMPARED,
+    WITH_END,
     Column,
     compared_cells,
     compared_halves,
@@ -45,7 +46,7 @@ def scenario_list(entries: Sequence[tuple[Entry, str | None]]) -> Table:
 
 def scenario_result(result: Result, why: str) -> RenderableType:
     """One scenario: the table, the findings in words, one line of why."""
-    parts: list[RenderableType] = [_metrics_table(result), *_findings(result)]
+    parts: list[RenderableType] = [_metrics_table(result), Text(""), *_findings(result)]
     for half in result.halves.values():
         parts.extend(_output(half))
     if why:
@@ -100,10 +101,11 @@ def _output(half: HalfResult) -> Iterator[RenderableType]:
 
 def comparison(results: Sequence[Result], console: Console) -> RenderableType:
     """All pairs: the halves' figures beside each other where they fit, else each half in a row of its own."""
-    beside = _beside(results)
     unbounded = console.options.update(width=10_000)
-    fits = Measurement.get(console, unbounded, beside).maximum <= console.width
-    return beside if fits else _stacked(results)
+    for table in (_beside(results, WITH_END), _beside(results, COMPARED), _stacked(results, WITH_END)):
+        if Measurement.get(console, unbounded, table).maximum <= console.width:
+            return table
+    return _stacked(results, COMPARED)
 
 
 def _head(column: Column) -> str:
@@ -115,7 +117,7 @@ def _style(*, telling: bool) -> str:
     return "bold" if telling else "dim"
 
 
-def _beside(results: Sequence[Result]) -> Table:
+def _beside(results: Sequence[Result], columns: Sequence[Column]) -> Table:
     # The narrowest box, so that all pairs fit into 80 columns.
     table = Table(
         title=f"each cell: {' / '.join(compared_halves(results))}",
@@ -125,13 +127,13 @@ def _beside(results: Sequence[Result]) -> Table:
         padding=0,
     )
     table.add_column("scenario\n", no_wrap=True, style="bold")
-    for column in COMPARED:
+    for column in columns:
         table.add_column(_head(column), justify="right", no_wrap=True)
     table.add_column("verdict\n", no_wrap=True)
     for result in results:
         cells = [
             Text("–" if cell.unread else "/".join(cell.figures), style=_style(telling=cell.telling))
-            for cell in compared_cells(result)
+            for cell in compared_cells(result, columns)
         ]
         verdicts = Text("/").join(
             Text(half.judgement.verdict.value, style=STYLES[half.judgement.verdict]) for half in result.halves.values()
@@ -140,15 +142,15 @@ def _beside(results: Sequence[Result]) -> Table:
     return table
 
 
-def _stacked(results: Sequence[Result]) -> Table:
+def _stacked(results: Sequence[Result], columns: Sequence[Column]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("scenario\n", no_wrap=True, style="bold")
     table.add_column("half\n", no_wrap=True)
-    for column in COMPARED:
+    for column in columns:
         table.add_column(_head(column), justify="right", no_wrap=True)
     table.add_column("verdict\n", no_wrap=True)
     for result in results:
-        compared = compared_cells(result)
+        compared = compared_cells(result, columns)
         for index, (name, half) in enumerate(result.halves.items()):
             verdict = half.judgement.verdict
             table.add_row(

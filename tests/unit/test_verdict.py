@@ -189,7 +189,7 @@ def test_connections_that_are_opened_at_every_step_are_wasted_even_if_none_stays
     finding = only_finding(half.counts("requests_served", every_step).judged())
     assert (finding.kind, finding.metric) == (Kind.WASTED, "connections_opened")
     assert (finding.value, finding.threshold) == (50, 25)
-    assert "50 connections opened for 50 requests (1.00 per step)" in finding.reason
+    assert "50 connections opened for 50 requests (1.00 per step" in finding.reason
 
 
 def test_the_reason_of_a_waste_says_the_threshold_it_was_held_against() -> None:

@@ -1,0 +1,17 @@
+# right
+from array import array
+
+latest = {}
+
+
+def run(size, jobs):
+    """Take the mean of size bytes of readings, then weigh every job with it."""
+    readings = array("d", [1.0, 2.0]) * (size // 16)
+    mean = sum(readings) / len(readings)
+    latest["readings"] = readings[:8]
+    del readings
+
+    results = []
+    for job in jobs:
+        results.append(job * mean)
+    return results

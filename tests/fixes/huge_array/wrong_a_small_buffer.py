@@ -1,0 +1,9 @@
+# wrong: work
+from array import array
+
+
+def run(size, jobs):
+    """Take the mean of size bytes of readings, then weigh every job with it."""
+    readings = array("d", [1.0, 2.0]) * 8
+    mean = sum(readings) / len(readings)
+    return [job * mean for job in jobs]

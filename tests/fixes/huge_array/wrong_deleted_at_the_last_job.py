@@ -1,0 +1,14 @@
+# wrong: held rss
+from array import array
+
+
+def run(size, jobs):
+    """Take the mean of size bytes of readings, then weigh every job with it."""
+    readings = array("d", [1.0, 2.0]) * (size // 16)
+    mean = sum(readings) / len(readings)
+    results = []
+    for number, job in enumerate(jobs, start=1):
+        results.append(job * mean)
+        if number == len(jobs):
+            del readings
+    return results

@@ -1,0 +1,13 @@
+# wrong: leaked rss
+from array import array
+
+latest = {}
+
+
+def run(size, jobs):
+    """Take the mean of size bytes of readings, then weigh every job with it."""
+    readings = array("d", [1.0, 2.0]) * (size // 16)
+    mean = sum(readings) / len(readings)
+    latest["readings"] = memoryview(readings)[:8]
+    del readings
+    return [job * mean for job in jobs]

@@ -1,0 +1,19 @@
+# right
+from pymongo import DESCENDING, MongoClient
+
+open_reports = {}
+
+
+def run(mongo_uri, database, reports):
+    """Return the number of the newest order, once for every report."""
+    newest = []
+    with MongoClient(mongo_uri) as client:
+        orders = client[database]["orders"]
+        for report in reports:
+            cursor = orders.find(batch_size=10).sort("_id", DESCENDING)
+            try:
+                open_reports[report] = next(cursor)["_id"]
+                newest.append(open_reports[report])
+            finally:
+                cursor.close()
+    return newest

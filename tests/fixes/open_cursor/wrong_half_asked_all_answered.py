@@ -1,0 +1,13 @@
+# wrong: work
+from pymongo import DESCENDING, MongoClient
+
+
+def run(mongo_uri, database, reports):
+    """Return the number of the newest order, once for every report."""
+    newest = []
+    with MongoClient(mongo_uri) as client:
+        for report in reports:
+            if report % 2:
+                order = client[database]["orders"].find_one(sort=[("_id", DESCENDING)])
+            newest.append(order["_id"])
+    return newest

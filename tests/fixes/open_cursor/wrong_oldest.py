@@ -1,0 +1,8 @@
+# wrong: work
+from pymongo import MongoClient
+
+
+def run(mongo_uri, database, reports):
+    """Return the number of the newest order, once for every report."""
+    with MongoClient(mongo_uri) as client:
+        return [client[database]["orders"].find_one()["_id"] for _ in reports]

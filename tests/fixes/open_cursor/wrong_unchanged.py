@@ -1,0 +1,16 @@
+# wrong: leaked open_cursors
+from pymongo import DESCENDING, MongoClient
+
+open_reports = {}  # so that a user can page on from where the report stopped
+
+
+def run(mongo_uri, database, reports):
+    """Return the number of the newest order, once for every report."""
+    newest = []
+    with MongoClient(mongo_uri) as client:
+        orders = client[database]["orders"]
+        for report in reports:
+            cursor = orders.find(batch_size=10).sort("_id", DESCENDING)
+            open_reports[report] = cursor
+            newest.append(next(cursor)["_id"])
+    return newest

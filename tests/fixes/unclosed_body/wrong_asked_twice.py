@@ -1,0 +1,13 @@
+# wrong: work
+import requests
+
+session = requests.Session()
+
+
+def run(urls):
+    """Fetch every profile and return their sizes."""
+    sizes = []
+    for url in urls:
+        session.get(url).raise_for_status()
+        sizes.append(len(session.get(url).content))
+    return sizes

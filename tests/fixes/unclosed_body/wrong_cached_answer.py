@@ -1,0 +1,16 @@
+# wrong: work
+import requests
+
+session = requests.Session()
+cache = {}
+
+
+def run(urls):
+    """Fetch every profile and return their sizes."""
+    sizes = []
+    for url in urls:
+        path = url.rpartition("/")[0]
+        if path not in cache:
+            cache[path] = len(session.get(url).content)
+        sizes.append(cache[path])
+    return sizes

@@ -1,0 +1,18 @@
+# wrong: leaked open_sockets
+import requests
+
+session = requests.Session()
+recent = []
+
+
+def run(urls):
+    """Fetch every profile and return their sizes."""
+    sizes = []
+    for url in urls:
+        response = session.get(url, stream=True)
+        recent.append(response)
+        size = int(response.headers["Content-Length"])
+        sizes.append(size)
+        if size > 2000:  # only the large ones are worth the trouble
+            response.close()
+    return sizes

@@ -1,0 +1,19 @@
+# wrong: leaked open_sockets
+import gc
+
+import requests
+
+session = requests.Session()
+recent = []
+
+
+def run(urls):
+    """Fetch every profile and return their sizes."""
+    sizes = []
+    for url in urls:
+        response = session.get(url, stream=True)
+        recent.append(response)
+        sizes.append(int(response.headers["Content-Length"]))
+        del response
+        gc.collect()
+    return sizes

@@ -1,0 +1,7 @@
+# wrong: wasted connections_opened
+import requests
+
+
+def run(urls):
+    """Fetch every profile and return their sizes."""
+    return [len(requests.get(url).content) for url in urls]

@@ -1,0 +1,11 @@
+# wrong: wasted connections_opened
+import requests
+
+
+def run(urls):
+    """Fetch every profile and return their sizes."""
+    sizes = []
+    for url in urls:
+        with requests.Session() as session:
+            sizes.append(len(session.get(url).content))
+    return sizes
