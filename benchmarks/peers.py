@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +35,9 @@ SEES, SILENT = "sees it", "silent"
 TIME_LIMIT_S = 120
 FOREVER = 20_000
 """Steps of a schedule that psleak may need: it calls one step again and again."""
+
+WARM_UP_STEPS = 30
+"""Steps before psleak, pyleak and pytest-memray begin to look: what a user does who knows of a pool or a cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +69,33 @@ PEERS = (
     Peer(
         "tracemalloc",
         None,
-        "two snapshots, in the middle and at the end of the run, after `gc.collect()`, compared by line; it sees a "
-        "leak if a line holds at least one block more for every tenth step",
+        "two snapshots within the run, at the middle and at the last step, each after `gc.collect()`, compared by line; it "
+        "sees a leak if a line holds at least one block more for every tenth step",
     ),
     Peer(
         "psleak",
         "psleak",
-        "`MemoryLeakTestCase.execute(step)` with its defaults, every checker, and the environment its README advises",
+        f"after {WARM_UP_STEPS} steps to warm up, `MemoryLeakTestCase.execute(step)` with its defaults, every checker, "
+        "and the environment its README advises",
         (),
         (("PYTHONMALLOC", "malloc"), ("PYTHONUNBUFFERED", "1")),
     ),
     Peer(
         "pyleak",
         "pyleak",
-        '`no_thread_leaks(action="raise", exclude_daemon=False, grace_period=0.5)` around the run, after a step to '
-        "warm up; its other detectors are for asyncio",
+        f"after {WARM_UP_STEPS} steps to warm up, "
+        '`no_thread_leaks(action="raise", exclude_daemon=False, grace_period=0.5)` around the run; its other detectors '
+        "are for asyncio",
     ),
     Peer(
         "pytest-memray",
         "pytest-memray",
-        '`@pytest.mark.limit_leaks("64 KB")` on a test of the run, after a step to warm up',
+        f'after {WARM_UP_STEPS} steps to warm up, `@pytest.mark.limit_leaks("32 KB")` on a test of the run',
     ),
     Peer(
         "leaklab",
         "leaklab",
-        "`leaklab run`, its services and their start included; it sees a leak if its verdict is `leaks`",
+        "as `leaklab run` does, services and their start included; it sees a leak if its verdict is `leaks`",
     ),
 )
 
@@ -121,97 +126,103 @@ NEAR_LEAKS = (
 
 # ---- in the child: the half, under a peer
 
-Run = Callable[[int, int], None]
-"""Do the steps from the first number on, as many as the second says."""
 
+class Half:
+    """The half of `spec`: what it holds stays with its module, from one call to the next."""
 
-def load(spec: Mapping[str, Any]) -> Run:
-    """The half of `spec` as a function of steps; what it holds stays with its module."""
-    module_spec = importlib.util.spec_from_file_location("half", spec["half"])
-    assert module_spec is not None and module_spec.loader is not None  # noqa: PT018, S101 # a path of ours
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
-    given: dict[str, Any] = spec["arguments"]
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        module_spec = importlib.util.spec_from_file_location("half", spec["half"])
+        assert module_spec is not None and module_spec.loader is not None  # noqa: PT018, S101 # a path of ours
+        self._module = importlib.util.module_from_spec(module_spec)
+        module_spec.loader.exec_module(self._module)
+        self._given: dict[str, Any] = spec["arguments"]
+        self._done = 0
+        self.cleans_up: bool = self._given.get("clean_up", False)
 
-    def run(first: int, steps: int, **changed: Any) -> None:
-        mine = {
+    def run(self, steps: int, at: Callable[[int], None] | None = None) -> None:
+        """So many steps. A half that cleans up begins anew each time, another one goes on where it was.
+
+        `at` is called with the number of steps done before each step and after the last.
+        """
+        first = 0 if self.cleans_up else self._done % FOREVER
+        self._done += steps
+        arguments = {
             name: value[first : first + steps] if name in ("opens", "gives_back") else value
-            for name, value in given.items()
+            for name, value in self._given.items()
         }
-        for name in ("urls", "jobs"):
-            if name in given:
-                mine[name] = given[name][:1] * steps
-        module.run(**{**mine, **changed})
+        name = "urls" if "urls" in arguments else "jobs"
+        arguments[name] = _told(arguments[name][0], steps, at or (lambda _: None))
+        self._module.run(**arguments)
 
-    warm_up: dict[str, Any] = {"opens": [1]}
-    if "gives_back" in given:
-        warm_up |= {"gives_back": [0], "clean_up": True}
-    run(0, 1, **warm_up)
-    time.sleep(given.get("lingers", 0) * 2)
-    return run
+    def warm_up(self) -> None:
+        """Enough steps for a pool to be full, and time for what they started to end."""
+        self.run(WARM_UP_STEPS)
+        time.sleep(self._given.get("lingers", 0) * 2)
 
 
-def under_bare(run: Run, steps: int) -> bool:
+def _told(item: object, count: int, at: Callable[[int], None]) -> Iterator[object]:
+    for number in range(count):
+        at(number)
+        yield item
+    at(count)
+
+
+def under_bare(half: Half, steps: int) -> bool:
     """Nobody looks."""
-    run(0, steps)
+    half.run(steps)
     return False
 
 
-def under_resourcewarning(run: Run, steps: int) -> bool:
+def under_resourcewarning(half: Half, steps: int) -> bool:
     """The warnings are shown on standard error, the last of them when the interpreter ends: the parent reads them."""
     import gc
 
-    run(0, steps)
+    half.run(steps)
     gc.collect()
     return False
 
 
-def under_tracemalloc(run: Run, steps: int) -> bool:
-    """Compare the middle with the end."""
+def under_tracemalloc(half: Half, steps: int) -> bool:
+    """Compare the middle of the run with its last step."""
     import gc
     import tracemalloc
 
     tracemalloc.start()
-    half = steps // 2
-    run(0, half)
-    gc.collect()
-    before = tracemalloc.take_snapshot()
-    run(half, steps - half)
-    gc.collect()
-    differences = tracemalloc.take_snapshot().compare_to(before, "lineno")
+    snapshots: list[tracemalloc.Snapshot] = []
+
+    def look(done: int) -> None:
+        if done in (steps // 2, steps):
+            gc.collect()
+            snapshots.append(tracemalloc.take_snapshot())
+
+    half.run(steps, look)
+    differences = snapshots[1].compare_to(snapshots[0], "lineno")
     own = tracemalloc.__file__
-    grown = [one for one in differences if one.traceback[0].filename != own and one.count_diff >= half // 10]
+    grown = [one for one in differences if one.traceback[0].filename != own and one.count_diff >= steps // 20]
     for one in grown[:3]:
         print(one, file=sys.stderr)
     return bool(grown)
 
 
-def under_psleak(run: Run, steps: int) -> bool:  # noqa: ARG001 # psleak says how many steps it wants
-    """One call is one step."""
+def under_psleak(half: Half, steps: int) -> bool:  # noqa: ARG001 # psleak says how many calls it wants
+    """One call is one step; of a half that cleans up in the end, ten steps and that."""
     psleak = importlib.import_module("psleak")
-
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        run(done % FOREVER, 1)
-        done += 1
-
+    half.warm_up()
     try:
-        psleak.MemoryLeakTestCase().execute(step)
+        psleak.MemoryLeakTestCase().execute(lambda: half.run(10 if half.cleans_up else 1))
     except psleak.Error as error:
         print(type(error).__name__, error, file=sys.stderr)
         return True
     return False
 
 
-def under_pyleak(run: Run, steps: int) -> bool:
+def under_pyleak(half: Half, steps: int) -> bool:
     """Threads that live on half a second after the run."""
     pyleak = importlib.import_module("pyleak")
-
+    half.warm_up()
     try:
         with pyleak.no_thread_leaks(action="raise", exclude_daemon=False, grace_period=0.5):
-            run(0, steps)
+            half.run(steps)
     except pyleak.ThreadLeakError as error:
         print(str(error)[:200], file=sys.stderr)
         return True
@@ -220,14 +231,15 @@ def under_pyleak(run: Run, steps: int) -> bool:
 
 MEMRAY_TEST = """
 import json, pytest
-from benchmarks.peers import load
+from benchmarks.peers import Half
 
 SPEC = json.loads({spec!r})
-run = load(SPEC)
+half = Half(SPEC)
+half.warm_up()
 
-@pytest.mark.limit_leaks("64 KB")
+@pytest.mark.limit_leaks("32 KB")
 def test_half():
-    run(0, SPEC["steps"])
+    half.run(SPEC["steps"])
 """
 
 
@@ -269,7 +281,7 @@ def drive(peer: str) -> None:
             "psleak": under_psleak,
             "pyleak": under_pyleak,
         }[peer]
-        saw = under(load(spec), spec["steps"])
+        saw = under(Half(spec), spec["steps"])
     sys.stdout.flush()
     sys.exit(10 if saw else 0)
 

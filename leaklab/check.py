@@ -272,7 +272,7 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result) -
     if yours.outcome is not Outcome.COMPLETED:
         accepted = _told_by_error(scenario, settings, yours)
         if accepted is None:
-            return replace(blank, state=State.FAILED, place=_place(file, yours.error), **_failed(yours))
+            return _failed(blank, yours)
         judgement = accepted
     if complaint := _complaint(scenario, settings, result):
         return replace(
@@ -384,15 +384,18 @@ def _no_effort(scenario: Scenario, settings: Settings, result: Result) -> str | 
     )
 
 
-def _failed(yours: HalfResult) -> dict[str, str]:
+def _failed(blank: Check, yours: HalfResult) -> Check:
+    """The check of a half that did not complete."""
     error = yours.error or ""
-    place = _PLACE.search(error)
-    done = yours.runs[0].trace.steps - 1
-    steps = f" (in step {done + 1:,})" if done >= 0 and error.startswith("it raised") else ""
-    return {
-        "reason": (error[: place.start()] if place else error) + steps,
-        "remedy": "Repair the line, then check again." if place else "Repair the file, then check again.",
-    }
+    place = _place(blank.file, error)
+    step = yours.runs[0].trace.steps
+    return replace(
+        blank,
+        state=State.FAILED,
+        reason=_PLACE.sub("", error) + (f" (in step {step:,})" if step and error.startswith("it raised") else ""),
+        remedy="Repair the line, then check again." if place else "Repair the file, then check again.",
+        place=place,
+    )
 
 
 def _where(trace: Trace) -> str:

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 import leaklab
-from leaklab.commands import about, authoring, measuring, output, reading
+from leaklab.commands import about, authoring, measuring, output, reading, workshop
 from leaklab.errors import ExitCode, LeaklabError
 
 # Commands import what they need when they need it: `leaklab --help` waits for nothing but Typer.
@@ -29,6 +29,13 @@ app.command()(reading.show)
 app.command()(measuring.run)
 app.command()(measuring.compare)
 app.command()(measuring.validate)
+app.command()(workshop.start)
+app.command()(workshop.check)
+app.command()(workshop.watch)
+app.command()(workshop.hint)
+app.command()(workshop.solution)
+app.command()(workshop.progress)
+app.command()(workshop.reset)
 app.command()(authoring.new)
 app.command()(about.doctor)
 app.command()(about.schema)
@@ -64,10 +71,12 @@ def main() -> None:
     sys.exit(_run_app())
 
 
-def _run_app() -> int:
+def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
+        # None where it was closed before leaklab was started.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except LeaklabError as error:
         output.complain(str(error))
         return error.exit_code
@@ -79,16 +88,28 @@ def _run_app() -> int:
         return ExitCode.INTERRUPTED
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
-            raise
-        # Whoever read our output has gone: that is no error of theirs, and there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.DONE
-    except Exception as error:
-        if os.environ.get("LEAKLAB_DEBUG"):
-            raise
-        output.complain(f"this is a defect of leaklab: {type(error).__name__}: {error} (LEAKLAB_DEBUG=1 shows where)")
-        return ExitCode.COULD_NOT_MEASURE
+            return _defect(error)
+        return _nobody_listens()
+    except SystemExit:
+        # Rich and Typer leave like this, with 1, when their output cannot be written.
+        return _nobody_listens()
+    except Exception as error:  # noqa: BLE001 # nobody sees our traceback
+        return _defect(error)
     return int(code or 0)
+
+
+def _nobody_listens() -> int:
+    """Whoever read our output has gone: that is no error of theirs, and there is nobody to tell."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.DONE
+
+
+def _defect(error: Exception) -> int:
+    if os.environ.get("LEAKLAB_DEBUG"):
+        raise error
+    output.complain(f"this is a defect of leaklab: {type(error).__name__}: {error} (LEAKLAB_DEBUG=1 shows where)")
+    return ExitCode.COULD_NOT_MEASURE
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leaklab.catalog import HALVES, Entry
-from leaklab.errors import MeasureError, UsageError
+from leaklab.errors import LeaklabError, ScenarioError, UsageError
 from leaklab.forecast import Capacities
 from leaklab.processes import (
     descriptor_limits,
@@ -20,7 +21,7 @@ from leaklab.processes import (
 )
 from leaklab.result import Done, Result, half_result
 from leaklab.runner import HalfRun, Limits, Progress, Unreadable, no_progress
-from leaklab.scenario import Lab, Scenario, Settings
+from leaklab.scenario import Lab, Scenario, Settings, Steps
 from leaklab.services.client import HalfServices, Services
 from leaklab.trace import Outcome, Trace
 from leaklab.units import format_duration, format_size
@@ -128,10 +129,14 @@ class _Bench:
                 trace = run.run()
                 run.end()
                 self.services.stop(its)
-                self.done[run.half].append(Done(trace, _complaint(self.entry.scenario, lab, its, trace)))
+                self.done[run.half].append(Done(trace, self._complaint(lab, its, trace)))
                 if run.interrupted:
                     self.interrupted = True
                     return
+
+    def _complaint(self, lab: Lab, its: HalfServices, trace: Trace) -> str | None:
+        with blamed_on(self.entry, "its check of the work fails"):
+            return _complaint(self.entry.scenario, lab, its, trace)
 
     def _make_ready(self, run: HalfRun) -> tuple[HalfServices, Lab]:
         its = self.services.start(self.entry.scenario, self.options.mongo_uri)
@@ -141,11 +146,23 @@ class _Bench:
         return its, lab
 
 
-def _workload(entry: Entry, lab: Lab) -> Mapping[str, object]:
+@contextmanager
+def blamed_on(entry: Entry, what: str) -> Iterator[None]:
+    """Code of the scenario's author runs here: what it raises is a ScenarioError that names the scenario."""
     try:
-        return entry.scenario.workload(lab)
+        yield
+    except LeaklabError:
+        raise
     except Exception as error:
-        raise MeasureError(f"scenario {entry.id}: its workload cannot be made: {error}") from error
+        raise ScenarioError(f"scenario {entry.id} is broken: {what}: {error}") from error
+
+
+def _workload(entry: Entry, lab: Lab) -> Mapping[str, object]:
+    with blamed_on(entry, "its workload cannot be made"):
+        workload = entry.scenario.workload(lab)
+        plain = {name: value.item if isinstance(value, Steps) else value for name, value in workload.items()}
+        json.dumps(plain)
+    return workload
 
 
 def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) -> str | None:

@@ -20,6 +20,7 @@ from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 from leaklab.trace import Outcome, Phase, Sample, Trace
 from leaklab.units import format_size
+from leaklab.worker import LOST
 
 SAMPLED_STEPS = 100
 """Steps at which a sample is taken; of more steps, an even spread of so many."""
@@ -152,6 +153,7 @@ class HalfRun:
         os.set_blocking(self._child.output, False)
         self._selector.register(self._child.channel, selectors.EVENT_READ)
         self._selector.register(self._child.output, selectors.EVENT_READ)
+        self._selector.register(self.services.channel, selectors.EVENT_READ)
         limits = limit_names(descriptors=self.limits.descriptors or descriptor_limits()[1])
         # Whatever becomes of the lab and its guard, the worker does not outlive this.
         lifetime = int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2)
@@ -211,6 +213,7 @@ class HalfRun:
                     self._fail(Outcome.CRASHED, f"{self._end_in_words()} after {self._done} whole steps")
             except KeyboardInterrupt:
                 self.interrupted = True
+                self._sample(Phase.CLOCK, sockets=True)
                 self._fail(Outcome.CRASHED, f"it was interrupted after {self._done} whole steps")
         self._drain_output()
         return Trace(
@@ -302,13 +305,15 @@ class HalfRun:
             # The first look waits for nothing: how long it takes itself is no time that anything was given.
             self._waited = time.monotonic() - started if looks else 0.0
             looks += 1
+            # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
+            may_change = self._probe.may_change()
             reading = self._probe.read(sockets=True)
             left = any(
                 (value or 0) > (baseline.get(name) or 0)
                 for name, value in reading.values.items()
                 if name in ("open_sockets", "open_cursors", "threads", "open_fds")
             )
-            if not left or self._waited >= SETTLE_S or not self._probe.may_change():
+            if not left or self._waited >= SETTLE_S or not may_change:
                 break
             self._keep(Phase.SETTLING, reading)
             time.sleep(pause)
@@ -373,6 +378,9 @@ class HalfRun:
             for key, _ in self._selector.select(left):
                 if key.fileobj is self._child.channel:
                     self._read_channel()
+                elif key.fileobj is self.services.channel:
+                    # It says nothing unasked: it has ended, and nobody guards the half any more.
+                    raise self.services.gone()
                 else:
                     self._read_output()
         line, self._buffer = self._buffer.split(b"\n", 1)
@@ -420,6 +428,8 @@ class HalfRun:
             code = self._child.process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
             return "it closed the lab's channel and went on, so that it could not be measured,"
+        if code == LOST:
+            return "it closed the lab's channel, so that it could not be measured any more, and ended"
         if code < 0:
             return f"it was ended by {signal.Signals(-code).name}"
         return f"it exited with code {code}"

@@ -170,8 +170,8 @@ class Scenario:
         expected: per half, what must be found.
         telling: the metrics that show the leak, emphasised in tables.
         memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
-        check_error: whether an error that `run` raised is an answer as good as any, told from its words (`Type: message`
-            and the line that raised it); None if no error is.
+        check_error: whether an error that `run` raised is an answer as good as any, told from its words (`Type:
+            message` and the line that raised it); None if no error is.
         effort: for work that no service counts: an answer after less than this share of the fixed half's elapsed time,
             by a learner's half that never held half of `size`, must have been invented; None for no such work. A
             share, as both halves run one after the other on the same machine; memory too, as whoever held the data

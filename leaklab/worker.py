@@ -190,7 +190,7 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
         link.__traceback__ = None
         link = link.__context__
     try:
-        words = str(error)
+        words = error.msg if isinstance(error, SyntaxError) else str(error)
     except BaseException as second:  # noqa: BLE001 # a learner's error class may do anything
         words = f"(its message cannot be printed: {type(second).__name__})"
     return {"type": type(error).__name__, "message": words[:2000], "places": places[-5:]}

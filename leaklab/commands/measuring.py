@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +16,7 @@ from leaklab.commands.options import (
     Dead,
     Deadline,
     DescriptorLimit,
+    Guesses,
     Hang,
     Json,
     Markdown,
@@ -23,6 +25,7 @@ from leaklab.commands.options import (
     Name,
     Names,
     OutputLimit,
+    Predict,
     Repeat,
     Samples,
     Scenarios,
@@ -37,6 +40,7 @@ from leaklab.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from leaklab.catalog import Entry
     from leaklab.lab import Options
+    from leaklab.predict import Guess, Prediction
     from leaklab.result import Result
     from leaklab.runner import Limits
     from leaklab.scenario import Settings
@@ -52,6 +56,8 @@ def run(
     repeat: Repeat = 1,
     almost: Almost = False,
     until_failure: UntilFailure = False,
+    predict: Predict = False,
+    guesses: Guesses = None,
     time_limit: TimeLimit = DEFAULT_TIME_LIMIT_S,
     memory_limit: MemoryLimit = None,
     thread_limit: ThreadLimit = None,
@@ -71,6 +77,10 @@ def run(
     settings = entry.scenario.settings.changed(entry.id, _wanted(steps, size, hang, deadline, dead))
     limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
     options = _options(limits, repeat, mongo)
+    predict = predict or guesses is not None
+    if predict and (until_failure or as_markdown):
+        other = "--until-failure" if until_failure else "--markdown"
+        raise UsageError(f"--predict and {other} do not go together: leave one of them out")
     if until_failure:
         if almost or repeat > 1:
             raise UsageError("--until-failure runs the leaky and the fixed half once: leave --almost and --repeat out")
@@ -78,11 +88,19 @@ def run(
             raise UsageError("--until-failure has no Markdown form: leave --markdown out, or take --json")
         _run_until_failure(entry, settings, options, as_json=as_json, samples=samples)
         return
-    result = _measure(entry, settings, options.with_halves(_halves(entry, almost)))
+    halves = _halves(entry, almost)
+    guessed = _guessed(entry, halves, settings, options, guesses) if predict else None
+    result = _measure(entry, settings, options.with_halves(halves))
+    predicted = None if guessed is None else _predictions(entry, halves, guessed, result)
     if as_json:
         from leaklab.reports.json import result_document
 
-        output.show_json(result_document(result, samples=samples))
+        document = result_document(result, samples=samples)
+        if predicted is not None:
+            from leaklab.reports.predict import predictions_document
+
+            document["predictions"] = predictions_document(predicted)
+        output.show_json(document)
     elif as_markdown:
         from leaklab.reports import markdown
 
@@ -91,6 +109,10 @@ def run(
         from leaklab.reports.table import scenario_result
 
         output.show(scenario_result(result, entry.why))
+        if predicted is not None:
+            from leaklab.reports.predict import predictions_table
+
+            output.show(predictions_table(predicted))
     _exit_for([result])
 
 
@@ -189,6 +211,60 @@ def validate(
         raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
 
 
+def _guessed(
+    entry: Entry, halves: Sequence[str], settings: Settings, options: Options, file: Path | None
+) -> Sequence[Guess]:
+    """What is guessed of the halves: read from `file`, or from standard input, or asked at the terminal.
+
+    Raises:
+        UsageError: the guesses cannot be read; or the settings cannot be meant, which is said before anybody is asked.
+    """
+    import sys
+
+    from leaklab.lab import check_settings
+    from leaklab.predict import ask, questions, read_guesses
+    from leaklab.reports.predict import prompt
+    from leaklab.reports.rows import settings_in_words
+
+    check_settings(entry.id, entry.scenario, settings, options)
+    asked = questions(entry.scenario, halves)
+    if file is not None or not sys.stdin.isatty():
+        try:
+            text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise UsageError(f"--guesses {file or '(standard input)'} cannot be read: {reason}") from error
+        return read_guesses(text, asked, "standard input" if file is None else str(file))
+    said = settings_in_words(settings)
+    _say(f"{entry.id}{f', {said}' if said else ''}. What will be measured? (- is no guess)\n")
+    return ask(asked, lambda question: _answer(prompt(question)), lambda problem: _say(f"  {problem}\n"))
+
+
+def _predictions(entry: Entry, halves: Sequence[str], guessed: Sequence[Guess], result: Result) -> Sequence[Prediction]:
+    from leaklab.predict import predictions, questions
+
+    return predictions(questions(entry.scenario, halves), guessed, result)
+
+
+def _say(text: str) -> None:
+    """Say something to whoever is asked: on standard error, as standard output may be a document."""
+    import sys
+
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _answer(prompt: str) -> str | None:
+    """What is answered at the terminal; None at the end of input."""
+    import sys
+
+    _say(prompt)
+    line = sys.stdin.readline()
+    if not line:
+        _say("\n")
+    return line or None
+
+
 def _run_until_failure(entry: Entry, settings: Settings, options: Options, *, as_json: bool, samples: bool) -> None:
     from leaklab.until_failure import run_until_failure
 
@@ -226,7 +302,11 @@ def _limits(
 def _options(limits: Limits, repeat: int, mongo: str | None) -> Options:
     from leaklab.lab import Options
 
-    return Options(repeat=repeat, limits=limits, mongo_uri=None if mongo == "embedded" else mongo)
+    if mongo in (None, "embedded"):
+        return Options(repeat=repeat, limits=limits)
+    if not mongo.startswith(("mongodb://", "mongodb+srv://")):
+        raise UsageError(f"--mongo {mongo}: that is no MongoDB URI. Write mongodb://HOST:PORT, or embedded.")
+    return Options(repeat=repeat, limits=limits, mongo_uri=mongo)
 
 
 def _halves(entry: Entry, almost: bool) -> Sequence[str]:

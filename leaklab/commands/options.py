@@ -126,6 +126,14 @@ UntilFailure = Annotated[
     bool,
     typer.Option("--until-failure", help="Let the leaky half run under a low limit until it dies, and the fixed too."),
 ]
+Predict = Annotated[
+    bool,
+    typer.Option("--predict", help="Guess what will be measured, before anything is shown."),
+]
+Guesses = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Guesses of a whole room, as CSV: who,half,metric,guess. Implies --predict."),
+]
 MemoryLimit = Annotated[
     int | None,
     typer.Option(

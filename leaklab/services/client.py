@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -132,7 +133,7 @@ class Services:
         try:
             self._child.channel.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
-            raise self._gone() from None
+            raise self.gone() from None
 
     def _hear(self) -> dict[str, Any]:
         self._child.channel.settimeout(ANSWER_WITHIN_S)
@@ -144,7 +145,7 @@ class Services:
             except OSError:
                 data = b""
             if not data:
-                raise self._gone()
+                raise self.gone()
             self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
@@ -153,7 +154,13 @@ class Services:
             raise kind(answer["error"])
         return answer
 
-    def _gone(self) -> LeaklabError:
+    @property
+    def channel(self) -> socket.socket:
+        """The line to the process; it becomes readable unasked only when the process has ended."""
+        return self._child.channel
+
+    def gone(self) -> LeaklabError:
+        """What to say when the process has ended, with its last words."""
         # Its last words are complete when it has ended; it is ended if it only closed its socket.
         end_group(self._child.pid)
         self._child.process.wait()

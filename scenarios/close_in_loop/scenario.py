@@ -31,4 +31,12 @@ SCENARIO = Scenario(
         "fixed": LEAKS_NOTHING,
     },
     telling=("open_sockets", "connections_opened"),
+    hints=(
+        "After return everything is closed, so this is no leak that stays. But look at the peak: how many sockets are "
+        "open at the last step, and how many does one step need?",
+        "The with statement is there, but whose end does it wait for? What enter_context() was given is closed when "
+        "the stack is, and the stack is closed when the function is left.",
+        "Give every response a `with` of its own, inside the loop. Then look at connections opened: a response that is "
+        "closed after 16 bytes of its body costs its connection, one that was read to its end gives it back.",
+    ),
 )

@@ -30,4 +30,14 @@ SCENARIO = Scenario(
         "fixed": LEAKS_NOTHING,
     },
     telling=("rss",),
+    # Going through the buffer takes what it takes, in pieces or as a whole: a fifth of that is no way to do it.
+    effort=0.2,
+    hints=(
+        "Memory at the peak is the same in both halves; memory at the last step is not. Which line needs the buffer "
+        "last, and which name still refers to it after that?",
+        "CPython frees an object when its last reference goes, and a local name is a reference until the function "
+        "returns, used or not. A memoryview or another object made from the buffer may be one as well.",
+        "Let the name go when the mean is known: delete it, or compute the mean in a function of its own, whose names "
+        "end with it. Or never hold all of it: take the sum in pieces.",
+    ),
 )

@@ -33,4 +33,12 @@ SCENARIO = Scenario(
         "fixed": LEAKS_NOTHING,
     },
     telling=("open_cursors",),
+    hints=(
+        "The client is closed at the end, and pymongo leaves no socket open. What is left is on the other side: one "
+        "more cursor on the server per report. Which of them was read to its end?",
+        "A find() that has more to give stays open on the server until it is read to its end, closed, or idle for ten "
+        "minutes. next() takes one document out of the first ten; and `open_reports` keeps every cursor alive here.",
+        "Close each cursor in the iteration that made it (a cursor is a context manager), or ask for no more than the "
+        "one document you need. And keep in `open_reports` where a report stopped: that is a number, no cursor.",
+    ),
 )

@@ -58,4 +58,16 @@ SCENARIO = Scenario(
         "fixed": LEAKS_NOTHING,
     },
     telling=("elapsed", "threads"),
+    # Naming the dead service is all that the caller needs: whether by return or by raise is a matter of style.
+    check_error=lambda _, words: words.startswith("TimeoutError: ") and "stock" in words,
+    task="Instead of returning, run may also raise a TimeoutError whose message names the late service.",
+    hints=(
+        "Two of three services answer at once, and yet the caller waits for the third, as long as that is dead. "
+        "Which line waits, and what tells it to stop?",
+        "join() and get() wait for ever unless they are told how long. A timeout on join() frees the caller only: look "
+        "at threads and open sockets after return. Who ends the request that nobody waits for any more?",
+        "Let the request itself give up: requests takes timeout=, and a service that cannot be heard within it raises, "
+        "in the thread, where you catch it. But that timeout starts anew with every byte (try --dead drip): against a "
+        "service that drips, the caller must be able to break the request off, for example by shutting its socket.",
+    ),
 )

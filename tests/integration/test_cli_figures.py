@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -153,6 +154,9 @@ def test_the_counts_are_exact_at_any_number_of_steps_and_a_verdict_needs_three(l
 
 
 def test_a_step_beyond_the_descriptors_of_the_machine_is_refused_before_anything_starts(leaklab: Command) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if limit == resource.RLIM_INFINITY or limit > 9_999_999:
+        pytest.skip("a process may open as many descriptors as it likes here")
     finished = leaklab("run", "unclosed-body", "--steps", "9999999")
     assert finished.code == 2
     assert "open descriptors" in finished.stderr

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
 
 import pytest
 
 from leaklab.growth import Shape
 from leaklab.metrics import METRICS
+from leaklab.probes import Probe, Reading
+from leaklab.runner import HalfRun
+from leaklab.services.client import ServiceCounts, Services
 from leaklab.trace import MetricSummary, Outcome, Phase, Sample, Trace, summarize
 
 Values = Mapping[str, float | None]
@@ -126,6 +131,34 @@ def test_where_descriptors_were_not_read_no_number_of_sockets_is_made_up() -> No
 
 def test_what_was_only_worked_out_between_two_looks_is_no_peak() -> None:
     assert summary_of(looked([1, None, 1], [4, 9, 4]), "open_sockets").peak == 1
+
+
+# ---- the last look of all
+
+
+class Ending:
+    """A probe of a process whose background thread ends between the first reading and the question whether it can."""
+
+    def __init__(self) -> None:
+        self.threads = 2.0
+
+    def read(self, *, sockets: bool, fresh: bool = True) -> Reading:  # noqa: ARG002 # the signature of a probe
+        return Reading({"threads": self.threads}, ServiceCounts({}, {}, {}))
+
+    def may_change(self) -> bool:
+        """The thread has just ended: nothing can change any more."""
+        self.threads = 1.0
+        return False
+
+
+def test_what_ended_while_it_was_looked_at_is_not_told_as_left_over() -> None:
+    """The first reading still had the thread; that nothing can change any more is only true of a later reading."""
+    run = HalfRun("fixed", Path("fixed.py"), cast("Services", None))
+    run._probe = cast("Probe", Ending())
+    run._samples.append(Sample(Phase.BASELINE, 0, 0.0, {"threads": 1.0}))
+    run._settle()
+    last = run._samples[-1]
+    assert (last.phase, last.get("threads")) == (Phase.COLLECTED, 1.0)
 
 
 # ---- what was not read

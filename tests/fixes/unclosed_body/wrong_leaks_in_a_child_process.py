@@ -1,4 +1,4 @@
-# wrong: leaked open_sockets
+# wrong: wasted connections_opened
 import multiprocessing
 
 import requests

@@ -1,0 +1,22 @@
+# wrong: stalled threads
+import time
+from threading import Thread
+
+import requests
+
+
+def ask(name, url, answers):
+    with requests.Session() as session:
+        answers[name] = session.get(url).text
+
+
+def run(services, deadline):
+    """Ask all services at once; return their answers, and who had none after deadline seconds."""
+    until = time.monotonic() + deadline
+    answers = {}
+    threads = [Thread(target=ask, args=(name, url, answers)) for name, url in services.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0, until - time.monotonic()))
+    return {"answers": dict(answers), "late": [name for name in services if name not in answers]}

@@ -1,0 +1,23 @@
+# wrong: work
+from threading import Thread
+
+import requests
+
+
+def ask(name, url, answers, deadline):
+    answers[name] = ""
+    try:
+        answers[name] = requests.get(url, timeout=deadline).text
+    except requests.RequestException:
+        pass
+
+
+def run(services, deadline):
+    """Ask all services at once; return their answers, and who had none after deadline seconds."""
+    answers = {}
+    threads = [Thread(target=ask, args=(name, url, answers, deadline)) for name, url in services.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"answers": answers, "late": [name for name in services if name not in answers]}

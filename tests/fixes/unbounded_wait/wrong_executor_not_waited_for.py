@@ -1,0 +1,16 @@
+# wrong: stalled threads
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import requests
+
+
+def run(services, deadline):
+    """Ask all services at once; return their answers, and who had none after deadline seconds."""
+    pool = ThreadPoolExecutor()
+    futures = {name: pool.submit(requests.get, url) for name, url in services.items()}
+    done, late = wait(futures.values(), timeout=deadline)
+    for future in late:
+        future.cancel()
+    pool.shutdown(wait=False, cancel_futures=True)
+    answers = {name: future.result().text for name, future in futures.items() if future in done}
+    return {"answers": answers, "late": [name for name in services if name not in answers]}

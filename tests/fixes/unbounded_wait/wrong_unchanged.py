@@ -1,0 +1,20 @@
+# wrong: stalled elapsed
+from threading import Thread
+
+import requests
+
+
+def ask(name, url, answers):
+    with requests.Session() as session:
+        answers[name] = session.get(url).text
+
+
+def run(services, deadline):
+    """Ask all services at once; return their answers, and who had none after deadline seconds."""
+    answers = {}
+    threads = [Thread(target=ask, args=(name, url, answers)) for name, url in services.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"answers": answers, "late": [name for name in services if name not in answers]}
