@@ -69,8 +69,8 @@ PEERS = (
     Peer(
         "tracemalloc",
         None,
-        "two snapshots within the run, at the middle and at the last step, each after `gc.collect()`, compared by line; it "
-        "sees a leak if a line holds at least one block more for every tenth step",
+        "two snapshots in the run, at the middle and at the last step, each after `gc.collect()`, compared by line; "
+        "it sees a leak if a line holds at least one block more for every tenth step",
     ),
     Peer(
         "psleak",

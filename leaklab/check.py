@@ -18,7 +18,7 @@ from leaklab.processes import require_posix
 from leaklab.runner import Limits
 from leaklab.trace import Outcome, Phase, Trace, summarize
 from leaklab.units import format_duration
-from leaklab.verdict import MORE_STEPS, Finding, Judgement, Verdict, judge
+from leaklab.verdict import Finding, Judgement, Kind, Verdict, judge
 
 if TYPE_CHECKING:
     from leaklab.catalog import Entry
@@ -33,6 +33,15 @@ LEARNERS_TIME_LIMIT_S = 20.0
 
 MORE = 4
 """The second look at a file that more steps would tell of takes so many times the steps."""
+
+ONE_EACH = 0.9
+"""Things per step from which they are one for each, whatever the steps themselves could show of it."""
+
+POOL = 64
+"""Things at once that a pool may hold: twice the threads that Python's ThreadPoolExecutor starts at most."""
+
+FEW = 0.25
+"""Things per step below which growth may be that of a pool that is still being filled: more steps tell."""
 
 INSIDE = ("leaklab", "__main__")
 """Modules that a learner's file may not reach into: the lab, and the worker that the lab measures it in."""
@@ -135,13 +144,11 @@ def check(entry: Entry, file: Path, options: Options | None = None, settings: Se
     file = file.absolute()
     if early := _refused(entry, file):
         return early
-    found = _look(entry, file, settings, options)
-    if found.state is State.UNDECIDED:
-        found = _look_again(found, entry, file, settings, options)
-    return found
+    found = _look(entry, file, settings, options, last=False)
+    return _look_again(found, entry, settings, options) if found.state is State.UNDECIDED else found
 
 
-def _look(entry: Entry, file: Path, settings: Settings, options: Options) -> Check:
+def _look(entry: Entry, file: Path, settings: Settings, options: Options, *, last: bool) -> Check:
     paths = {"leaky": entry.half_path("leaky"), "fixed": entry.half_path("fixed"), YOURS: file}
     try:
         result = run_halves(entry, paths, settings, options)
@@ -156,20 +163,51 @@ def _look(entry: Entry, file: Path, settings: Settings, options: Options) -> Che
             reason=f"{error}: it does not get to the end of its own top-level lines",
             remedy="Move what waits, or goes on for ever, into run().",
         )
-    return judged(entry.scenario, file, settings, result)
+    return judged(entry.scenario, file, settings, result, last=last)
 
 
-def _look_again(found: Check, entry: Entry, file: Path, settings: Settings, options: Options) -> Check:
-    doubts = [
-        doubt for half in (found.result.halves.values() if found.result else ()) for doubt in half.judgement.doubts
-    ]
-    if settings.steps is not None and any(MORE_STEPS in doubt for doubt in doubts):
-        try:
-            return _look(entry, file, replace(settings, steps=settings.steps * MORE), options)
-        except UsageError:
-            # The machine cannot carry so many: the same number again, then.
-            return _look(entry, file, settings, options)
-    return _look(entry, file, settings, options)
+def _look_again(first: Check, entry: Entry, settings: Settings, options: Options) -> Check:
+    """Measure once more; with more steps, if there are any: what leaks grows with them, and a pool does not."""
+    if settings.steps is None:
+        return _look(entry, first.file, settings, options, last=True)
+    more = replace(settings, steps=settings.steps * MORE)
+    try:
+        second = _look(entry, first.file, more, options, last=True)
+    except UsageError:
+        # The machine cannot carry so many: the same number again, then.
+        return _look(entry, first.file, settings, options, last=True)
+    if second.state in (State.LEAKS, State.UNDECIDED) and is_pool(first, second):
+        return replace(second, state=State.FIXED, reason="", remedy="", finding=None, showed=None)
+    return second
+
+
+def is_pool(first: Check, second: Check) -> bool:
+    """Whether all that is against the file in two looks is what a pool is: it does not grow with the work.
+
+    Args:
+        first: the look with fewer steps.
+        second: the look with MORE times as many.
+    """
+    if first.yours is None or second.yours is None or not _controls_hold(second):
+        return False
+    told = {finding.metric for finding in second.yours.judgement.findings}
+    counted = {name for name, metric in METRICS.items() if metric.judge in (Judge.LEFT_OPEN, Judge.REUSE)}
+    # A peak that the services do not count may have been missed by every sample of a short run.
+    peaks = told | {"connections_opened", "open_cursors"}
+    return told <= counted and all(
+        _risen(second.yours, name, moment) <= min(POOL, 2 * max(1, _risen(first.yours, name, moment)))
+        for moment, names in (("collected", counted), ("peak", peaks))
+        for name in names
+    )
+
+
+def _risen(half: HalfResult, metric: str, moment: str) -> float:
+    value, baseline = half.value(metric, moment), half.value(metric, "baseline")
+    return 0 if value is None or baseline is None else value - baseline
+
+
+def _controls_hold(check: Check) -> bool:
+    return check.result is not None and not _doubtful_controls(check.result)
 
 
 # ---- before anything is run
@@ -253,8 +291,16 @@ def _modules(node: ast.AST) -> list[str]:
 # ---- after it was run: pure functions over what was measured
 
 
-def judged(scenario: Scenario, file: Path, settings: Settings, result: Result) -> Check:
-    """What `result`, with the halves `leaky`, `fixed` and YOURS, says of the learner's file."""
+def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *, last: bool = False) -> Check:
+    """What `result`, with the halves `leaky`, `fixed` and YOURS, says of the learner's file.
+
+    Args:
+        scenario: what the file is to do.
+        file: the learner's file.
+        settings: what it was run with.
+        result: what was measured.
+        last: whether no second look, with more steps, is to come: what may be a pool is decided now.
+    """
     blank = Check(scenario=result.scenario, file=file, state=State.UNDECIDED, result=result)
     if result.interrupted:
         return replace(blank, state=State.INTERRUPTED, reason="it was interrupted before it was measured")
@@ -281,30 +327,26 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result) -
             reason=f"it does not do the work: {complaint}",
             remedy="Same answer, same requests, nothing left open: all three.",
         )
-    return _by_measure(blank, scenario, judgement)
+    return _by_measure(blank, scenario, judgement, last=last)
 
 
-def _by_measure(blank: Check, scenario: Scenario, judgement: Judgement) -> Check:
+def _by_measure(blank: Check, scenario: Scenario, judgement: Judgement, *, last: bool) -> Check:
     """The check by what was counted, held against the two halves whose verdicts are known beforehand."""
     result = blank.result
     assert result is not None  # noqa: S101 # whoever calls has measured
-    wrong = [
-        f"the {name} half, which {'leaks' if verdict is Verdict.LEAKS else 'is clean'}, was not found to: "
-        f"{'; '.join(half.judgement.doubts) or half.judgement.verdict}"
-        for name, verdict in (("leaky", Verdict.LEAKS), ("fixed", Verdict.CLEAN))
-        if (half := result.halves[name]).judgement.verdict is not verdict
-    ]
-    if wrong:
+    if wrong := _doubtful_controls(result):
         return replace(
             blank,
             reason=f"this measurement cannot be trusted: {wrong[0]}",
             remedy="End what else is busy on this machine, and check again; leave the settings as they are.",
         )
-    if judgement.verdict is Verdict.LEAKS:
-        finding = _first(judgement.findings, scenario.telling)
+    findings = judgement.findings or beside_fixed(result)
+    if findings:
+        finding = _first(findings, scenario.telling)
+        may_be_pool = not last and _may_be_pool(finding, result)
         return replace(
             blank,
-            state=State.LEAKS,
+            state=State.UNDECIDED if may_be_pool else State.LEAKS,
             reason=f"{METRICS[finding.metric].label}: {finding.reason}",
             finding=finding,
             showed=first_showed(result.halves[YOURS].runs[0].trace, result.halves["fixed"].runs[0].trace, finding),
@@ -316,6 +358,55 @@ def _by_measure(blank: Check, scenario: Scenario, judgement: Judgement) -> Check
             remedy="It was measured twice. End what else is busy on this machine, and check again.",
         )
     return replace(blank, state=State.FIXED)
+
+
+def _doubtful_controls(result: Result) -> list[str]:
+    """What is wrong with the two halves whose verdicts are known beforehand; empty if they are what they should be."""
+    return [
+        f"the {name} half, which {'leaks' if verdict is Verdict.LEAKS else 'is clean'}, was not found to: "
+        f"{'; '.join(half.judgement.doubts) or half.judgement.verdict}"
+        for name, verdict in (("leaky", Verdict.LEAKS), ("fixed", Verdict.CLEAN))
+        if (half := result.halves[name]).judgement.verdict is not verdict
+    ]
+
+
+def beside_fixed(result: Result) -> tuple[Finding, ...]:
+    """What only the comparison with the fixed half tells of a half that the steps say nothing against.
+
+    A half that takes all items before it begins to work, or tidies up at the last one, shows the steps nothing; but
+    it opens one thing for each of them, where the fixed half does not.
+    """
+    yours, fixed = result.halves[YOURS], result.halves["fixed"]
+    steps = result.settings.steps
+    if steps is None:
+        return ()
+    found: list[Finding] = []
+    for name in ("open_sockets", "open_cursors", "connections_opened"):
+        counted, rise, its = METRICS[name], _risen(yours, name, "peak"), _risen(fixed, name, "peak")
+        if rise < ONE_EACH * steps or its >= rise / 2:
+            continue
+        wasted = counted.judge is Judge.REUSE
+        words = "opened" if wasted else "open at once"
+        found.append(
+            Finding(
+                Kind.WASTED if wasted else Kind.HELD,
+                name,
+                rise,
+                ONE_EACH * steps,
+                f"{counted.quantity(rise)} {words} in {steps:,} steps, {counted.format(its)} in the fixed half",
+            )
+        )
+    return tuple(found)
+
+
+def _may_be_pool(finding: Finding, result: Result) -> bool:
+    """Whether more steps could show that what was found is a pool, full or still being filled."""
+    steps = result.settings.steps
+    counts = METRICS[finding.metric].judge in (Judge.LEFT_OPEN, Judge.REUSE)
+    if steps is None or not counts or finding.kind is Kind.STALLED:
+        return False
+    by_steps = bool(result.halves[YOURS].judgement.findings)
+    return finding.value < FEW * steps if by_steps else finding.value <= POOL
 
 
 def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> Showed | None:
@@ -389,11 +480,14 @@ def _failed(blank: Check, yours: HalfResult) -> Check:
     error = yours.error or ""
     place = _place(blank.file, error)
     step = yours.runs[0].trace.steps
+    remedy = "Repair the line, then check again." if place else "Repair the file, then check again."
+    if not place and re.search(r"\brun(\(\)| in it$)", error):
+        remedy = "The file needs a function run, with the arguments that it has in the leaky half."
     return replace(
         blank,
         state=State.FAILED,
         reason=_PLACE.sub("", error) + (f" (in step {step:,})" if step and error.startswith("it raised") else ""),
-        remedy="Repair the line, then check again." if place else "Repair the file, then check again.",
+        remedy=remedy,
         place=place,
     )
 

@@ -65,6 +65,7 @@ def _interrupted(number: int, _: object) -> None:
 def main() -> None:
     """Run the command line; every error becomes a line for a person and an exit code."""
     output.write_what_the_terminal_can()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupted)

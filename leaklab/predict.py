@@ -133,10 +133,11 @@ def parse_guess(question: Question, text: str) -> float | None:
     match = _COUNT.fullmatch(text)
     if match is None or match[2].strip().lower() not in {"", counted.singular, counted.plural}:
         raise ValueError(f"{text!r} is not a number of {counted.plural}: write a whole number, like {question.example}")
-    value = int(re.sub("[,_ ]", "", match[1]))
+    # As a float: int() refuses some thousand digits with words of its own.
+    value = float(re.sub("[,_ ]", "", match[1]))
     if value > MOST_COUNT:
-        raise ValueError(f"{text!r} is more {counted.plural} than any machine has")
-    return float(value)
+        raise ValueError(f"{text[:40]!r} is more {counted.plural} than any machine has")
+    return value
 
 
 def ask(

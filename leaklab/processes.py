@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -110,24 +110,37 @@ def start_child(script: Path) -> Child:
 def end_family(group: int, mark: str) -> None:
     """Kill every process of the process group `group`, and every process that left it but still bears `mark`."""
     end_group(group)
-    # A process that is killed while it starts another may have done so just before: look until none is found.
-    while found := [pid for pid in _bearing(mark) if pid != group]:
-        for pid in found:
+    known_zombies = {group}
+    while True:
+        found, ended = _look_for(mark)
+        for pid in found - {group}:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        # What ended while it was looked for may have started another just before: then look again.
+        if found <= {group} and ended <= known_zombies:
+            return
+        known_zombies |= ended
 
 
-def _bearing(mark: str) -> Iterator[int]:
-    """The processes of this user that were started, directly or not, by the child with this mark."""
+def _look_for(mark: str) -> tuple[set[int], set[int]]:
+    """The processes that were started, directly or not, by the child with this mark; and those that have ended."""
     import psutil
 
+    found: set[int] = set()
+    ended: set[int] = set()
     for pid in psutil.pids():
         try:
             process = psutil.Process(pid)
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
-                yield pid
+            environment = process.environ()
+            if environment.get(MARK) == mark:
+                found.add(pid)
+            elif not environment and process.status() == psutil.STATUS_ZOMBIE:
+                ended.add(pid)
+        except psutil.NoSuchProcess:
+            ended.add(pid)
         except (psutil.Error, OSError):
             continue
+    return found, ended
 
 
 def end_group(group: int) -> None:

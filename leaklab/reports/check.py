@@ -136,8 +136,8 @@ def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
 def _title(check: Check, shown_as: Path) -> Text:
     words, style = HEADS[check.state]
     settings = settings_in_words(check.result.settings) if check.result is not None else ""
-    beside = f"{check.scenario}, {settings}" if settings else check.scenario
-    return Text.assemble((words, style), f"  {shown_as} ", (f"({beside})", "dim"))
+    beside = f"{check.scenario}: {settings}" if settings else check.scenario
+    return Text.assemble((words, style), f"  {shown_as}\n", (beside, "dim"))
 
 
 def _reason(check: Check) -> str:

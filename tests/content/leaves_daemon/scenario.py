@@ -1,0 +1,12 @@
+from leaklab.scenario import LEAKS_NOTHING, Scenario, Settings, Steps
+
+SCENARIO = Scenario(
+    title="Leaves a daemon behind",
+    leaks="nothing",
+    summary="Leaves a daemon behind",
+    settings=Settings(steps=5),
+    workload=lambda lab: {"jobs": Steps(lab.steps)},
+    check_answer=lambda lab, answer: None if answer == [*range(1, lab.steps + 1)] else f"expected the jobs 1 to {lab.steps}",
+    expected={"leaky": LEAKS_NOTHING, "fixed": LEAKS_NOTHING},
+    telling=('open_fds',),
+)

@@ -1,0 +1,220 @@
+"""`run --predict`: a person at a terminal, guesses on standard input, a room's guesses in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Command, complaint
+
+RUN = ("run", "unclosed-body", "--steps", "6")
+ROOM = """\
+who,half,metric,guess
+Ada,leaky,open_sockets,6
+Ada,fixed,open_sockets,1
+Grace,leaky,open sockets,5
+Grace,fixed,open_sockets,-
+Grace,leaky,connections_opened,9
+"""
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    file = tmp_path / "room.csv"
+    file.write_text(ROOM, encoding="utf-8")
+    return file
+
+
+def piped(leaklab: Command, text: str, *arguments: str) -> tuple[int, str, str]:
+    """Run leaklab with `text` on its standard input, and see that nothing is left."""
+    started = leaklab.start(*arguments, stdin=subprocess.PIPE)
+    stdout, stderr = started.process.communicate(text.encode(), timeout=60)
+    started.check_nothing_is_left()
+    return started.process.returncode, stdout.decode(), stderr.decode()
+
+
+def test_a_room_sees_its_guesses_beside_the_measurement(leaklab: Command, room: Path) -> None:
+    finished = leaklab(*RUN, "--guesses", str(room))
+    assert finished.code == 0, finished.stderr
+    words = " ".join(finished.stdout.split())
+    assert words.index("open sockets") < words.index("Right: ")
+    assert "Right: Ada 2 of 2, Grace 0 of 2" in words
+
+
+def test_the_document_holds_every_guess(leaklab: Command, room: Path) -> None:
+    finished = leaklab(*RUN, "--guesses", str(room), "--json")
+    assert finished.code == 0, finished.stderr
+    first, *_, last = finished.document["predictions"]
+    assert {key: first[key] for key in ("half", "metric", "moment", "measured", "median", "closest", "right")} == {
+        "half": "leaky",
+        "metric": "open_sockets",
+        "moment": "collected",
+        "measured": 6,
+        "median": 5.5,
+        "closest": ["Ada"],
+        "right": 1,
+    }
+    assert first["guesses"][1] == {"who": "Grace", "guess": 5.0, "right": False}
+    assert (last["half"], last["metric"], last["guesses"]) == ("fixed", "connections_opened", [])
+
+
+def test_without_predict_there_are_no_predictions(leaklab: Command) -> None:
+    assert "predictions" not in leaklab(*RUN, "--json").document
+
+
+def test_guesses_come_from_standard_input_where_that_is_no_terminal(leaklab: Command) -> None:
+    guesses = "half,metric,guess\nleaky,open_sockets,6\nfixed,open_sockets,2\n"
+    code, stdout, stderr = piped(leaklab, guesses, *RUN, "--predict")
+    assert code == 0, stderr
+    words = " ".join(stdout.split())
+    assert "your guess" in words
+    assert "Right: 1 of 2" in words
+    assert stderr == ""
+
+
+def test_memory_is_guessed_in_mib_and_time_with_units(leaklab: Command) -> None:
+    guesses = "half,metric,guess\nleaky,rss,85\nfixed,rss,3GiB\n"
+    code, stdout, _ = piped(leaklab, guesses, "run", "huge-array", "--size", "64MiB", "--predict", "--json")
+    leaky, fixed = json.loads(stdout)["predictions"]
+    assert code == 0
+    assert (leaky["moment"], leaky["right"]) == ("end", 1)
+    assert (fixed["guesses"][0]["guess"], fixed["right"]) == (3 * 2**30, 0)
+
+
+def test_every_half_that_is_run_can_be_guessed(leaklab: Command) -> None:
+    guesses = "half,metric,guess\nalmost,connections_opened,6\n"
+    code, stdout, _ = piped(leaklab, guesses, *RUN, "--almost", "--predict", "--json")
+    assert code == 0
+    assert [prediction["right"] for prediction in json.loads(stdout)["predictions"]] == [0, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty: write a header, who,half,metric,guess"),
+        ("who,half,metric,guess\nAda,leaky,open_sockets,many\n", "line 2: 'many' is not a number of sockets"),
+        ("who,half,metric,guess\nAda,almost,open_sockets,1\n", "nothing is asked of 'almost'"),
+        ("\udcff", "is no UTF-8 text"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_before_anything_runs(
+    leaklab: Command, tmp_path: Path, text: str, words: str
+) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert words in complaint(leaklab(*RUN, "--guesses", str(file)), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--guesses", "nowhere.csv"), "nowhere.csv cannot be read: No such file or directory"),
+        (("--predict",), "standard input is empty"),
+        (("--predict", "--until-failure"), "--predict and --until-failure do not go together"),
+        (("--predict", "--markdown"), "--predict and --markdown do not go together"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(leaklab: Command, arguments: tuple[str, ...], words: str) -> None:
+    assert words in complaint(leaklab(*RUN, *arguments), 2)
+
+
+# ---- at a terminal
+
+
+class Terminal:
+    """A person at a terminal: standard input and error are one, standard output is a pipe."""
+
+    def __init__(self, leaklab: Command, *arguments: str) -> None:
+        self.ours, theirs = pty.openpty()
+        tag_free = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "leaklab", *arguments],
+            stdin=theirs,
+            stderr=theirs,
+            stdout=subprocess.PIPE,
+            env={**tag_free, "TERM": "dumb", "COLUMNS": "80"},
+            cwd=leaklab.temporary,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.seen = ""
+
+    def wait_for(self, words: str, patience_s: float = 30.0) -> None:
+        """Read until `words` were shown."""
+        until = time.monotonic() + patience_s
+        while words not in self.seen:
+            ready, _, _ = select.select([self.ours], [], [], max(0.0, until - time.monotonic()))
+            if not ready:
+                pytest.fail(f"{words!r} was not shown: {self.seen!r}")
+            self.seen += os.read(self.ours, 4096).decode()
+
+    def type(self, text: str) -> None:
+        """Type, and forget what was shown."""
+        self.seen = ""
+        os.write(self.ours, text.encode())
+
+    def finish(self) -> str:
+        """What was printed on standard output."""
+        assert self.process.stdout is not None
+        stdout = b""
+        while True:
+            # What a progress bar shows must be read, or the terminal is full.
+            printed = self.process.stdout.fileno()
+            ready, _, _ = select.select([self.ours, printed], [], [], 30.0)
+            if self.ours in ready:
+                try:
+                    os.read(self.ours, 4096)
+                except OSError:  # its other end is closed
+                    stdout += self.process.stdout.read()
+                    break
+            if printed in ready:
+                data = os.read(printed, 65536)
+                stdout += data
+                if not data:
+                    break
+        self.process.wait(30)
+        self.process.stdout.close()
+        os.close(self.ours)
+        return stdout.decode()
+
+
+def test_a_person_is_asked_before_anything_is_shown_and_again_after_a_slip(leaklab: Command) -> None:
+    terminal = Terminal(leaklab, *RUN, "--predict", "--json")
+    terminal.wait_for("leaky: open sockets, after return and gc? ")
+    terminal.type("many\n")
+    terminal.wait_for("'many' is not a number of sockets: write a whole number, like 7")
+    terminal.wait_for("leaky: open sockets")
+    terminal.type("6\n")
+    terminal.wait_for("fixed: open sockets")
+    terminal.type("-\n")
+    terminal.wait_for("leaky: connections opened? ")
+    terminal.type("\n")
+    terminal.wait_for("fixed: connections opened? ")
+    terminal.type("\x04")
+    document = json.loads(terminal.finish())
+    assert terminal.process.returncode == 0
+    assert [len(prediction["guesses"]) for prediction in document["predictions"]] == [1, 0, 0, 0]
+    assert document["predictions"][0]["guesses"] == [{"who": None, "guess": 6.0, "right": True}]
+
+
+def test_settings_that_cannot_be_meant_are_refused_before_anybody_is_asked(leaklab: Command) -> None:
+    terminal = Terminal(leaklab, "run", "unbounded-wait", "--hang", "300ms", "--predict")
+    terminal.wait_for("--hang 300 ms is less than")
+    assert terminal.finish() == ""
+    assert terminal.process.returncode == 2
+
+
+def test_an_interrupt_while_asking_ends_it(leaklab: Command) -> None:
+    terminal = Terminal(leaklab, *RUN, "--predict")
+    terminal.wait_for("leaky: open sockets")
+    terminal.process.send_signal(2)
+    assert terminal.finish() == ""
+    assert terminal.process.returncode == 130
