@@ -119,11 +119,11 @@ def conditions(result: Result) -> str:
 
 
 def metric_rows(result: Result) -> Iterator[MetricRow]:
-    """The rows of one scenario's table: every metric that any half could be read for."""
+    """The rows of one scenario's table: every metric, at every moment, that any half could be read for."""
     for metric in METRICS.values():
-        if not any(half.was_read(metric.name) for half in result.halves.values()):
-            continue
         for reading in metric.readings:
+            if all(half.value(metric.name, reading.value) is None for half in result.halves.values()):
+                continue
             yield _metric_row(result, metric, reading)
 
 
