@@ -5,7 +5,9 @@
   halves and the services are processes of their own and not in it.
 * Probing: user and system time of the half's process from the moment it is ready to its end. `probed` is the half as
   leaklab runs it. `bare` is the same half by the same worker with its steps as a plain list: no step is told to the
-  runner and no sample is taken at one; only at start and end. The share is (probed - bare) / bare, pair by pair.
+  runner and no sample is taken at one; only at start and end. The share is (probed - bare) / bare, pair by pair. On a
+  busy machine that share is mostly noise (caches, other processes); so the cost of a step itself is told as well, by a
+  half that does nothing else than take its steps.
 
 Prints the tables in README.md:
 
@@ -24,6 +26,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +34,7 @@ from pathlib import Path
 
 from leaklab import __version__, catalog
 from leaklab.processes import raise_descriptor_limit
-from leaklab.runner import HalfRun, Limits
+from leaklab.runner import SAMPLED_STEPS, HalfRun, Limits
 from leaklab.scenario import Lab, Steps
 from leaklab.services.client import Services
 from leaklab.worker import fill
@@ -196,6 +199,43 @@ def print_probing(pairs: int) -> None:
                 )
 
 
+EMPTY = "def run(jobs):\n    for _ in jobs:\n        pass\n"
+
+
+def empty_cpu_s(half: Path, steps: int, services: Services, *, probed: bool) -> float:
+    """CPU seconds of a half that only takes its steps, beside an HTTP service that it does not ask."""
+    scenario = catalog.Catalog().get("unclosed-body").scenario
+    before = _children_cpu_s()
+    with HalfRun("empty", half, services) as measured:
+        its = services.start(scenario, None)
+        measured.make_ready(its, listed({"jobs": Steps(steps)}) if not probed else {"jobs": Steps(steps)})
+        ready = time.clock_gettime((~measured._child.pid << 3) | 2)
+        measured.run()
+        measured.end()
+        services.stop(its)
+    return _children_cpu_s() - before - ready
+
+
+def print_step_cost(rounds: int) -> None:
+    """Microseconds of the half's CPU time that a step takes which is sampled, and one which is only counted."""
+    sampled: list[float] = []
+    counted: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, Services() as services:
+        half = Path(folder) / "empty.py"
+        half.write_text(EMPTY)
+        for _ in range(rounds):
+            bare = empty_cpu_s(half, SAMPLED_STEPS, services, probed=False)
+            few = empty_cpu_s(half, SAMPLED_STEPS, services, probed=True)
+            many = empty_cpu_s(half, SAMPLED_STEPS + 5_000, services, probed=True)
+            sampled.append((few - bare) / (SAMPLED_STEPS + 1))
+            counted.append((many - few) / 5_000)
+    print(
+        f"\nOf the half's CPU time, a step that is sampled takes {statistics.median(sampled) * 1e6:.0f} µs (least "
+        f"{min(sampled) * 1e6:.0f}), one that is only counted {statistics.median(counted) * 1e6:.1f} µs (least "
+        f"{min(counted) * 1e6:.1f})."
+    )
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -208,6 +248,7 @@ def main() -> None:
         print_scale(arguments.pairs)
     if arguments.cpu_pairs:
         print_probing(max(2, arguments.cpu_pairs))
+        print_step_cost(arguments.cpu_pairs)
     print(
         f"\nleaklab {__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
         f"{datetime.datetime.now(datetime.UTC).date()}"

@@ -142,6 +142,7 @@ class HalfRun:
     _answer: object = field(init=False, default=None)
     _error: str | None = field(init=False, default=None)
     _waited: float = field(init=False, default=0.0)
+    _returned: float = field(init=False, default=0.0)
     _ended: bool = field(init=False, default=False)
     _memory: int = field(init=False, default=0)
 
@@ -277,6 +278,7 @@ class HalfRun:
                 self._say({"next": 2**62})
             case "returned":
                 self._running = False
+                self._returned = self._since
                 self._answer = json.loads(message["answer"]) if message["answer"] is not None else None
                 if message["problem"]:
                     self._answer = Unreadable(message["problem"])
@@ -284,6 +286,7 @@ class HalfRun:
                 self._say({"do": "collect"})
             case "raised":
                 self._running = False
+                self._returned = self._since
                 self._fail(Outcome.CRASHED, f"it raised {in_words(message['error'])}")
                 self._sample(Phase.RETURNED, sockets=True)
                 self._say({"do": "collect"})
@@ -307,7 +310,7 @@ class HalfRun:
             looks += 1
             # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
             may_change = self._probe.may_change()
-            reading = self._probe.read(sockets=True)
+            reading = self._probe.read(sockets=True, children=True)
             left = any(
                 (value or 0) > (baseline.get(name) or 0)
                 for name, value in reading.values.items()
@@ -344,7 +347,9 @@ class HalfRun:
         self._keep(phase, self._probe.read(sockets=sockets, fresh=phase is not Phase.STEP))
 
     def _keep(self, phase: Phase, reading: Reading) -> None:
-        at = self._at + self._waited if phase in (Phase.SETTLING, Phase.COLLECTED) else self._at
+        # After return the half's other threads go on, also while it collects and is looked at.
+        after_return = phase in (Phase.SETTLING, Phase.COLLECTED)
+        at = self._at + time.monotonic() - self._returned if after_return else self._at
         self._counts = reading.counts
         self._samples.append(Sample(phase, self._done, at, reading.values))
 

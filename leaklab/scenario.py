@@ -119,12 +119,14 @@ class Documents:
     Attributes:
         collection: its name.
         count: how many.
-        document: one document; `{n}` in its strings stands for its number, counted from 1.
+        document: one document; `{n}` in its strings stands for its number.
+        first: the number of the first.
     """
 
     collection: str
     count: int
     document: Mapping[str, object]
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from leaklab.growth import STEADY_EVENTS, Shape, growth_of
+from leaklab.growth import STEADY_EVENTS, Growth, Shape, growth_of
 from leaklab.metrics import MEMORY_FLOOR, METRICS, Judge
 from leaklab.trace import MetricSummary, Outcome, Phase, Trace
 from leaklab.units import format_duration, format_size
@@ -84,6 +84,17 @@ ThreadPoolExecutor starts unless it is told otherwise (documentation of concurre
 MORE_STEPS = "more steps would tell (--steps)"
 
 
+POOLED = ("open_sockets", "connections_opened")
+"""What each thread of a pool has one of: it comes when the thread does, and not with the steps."""
+
+EXACT_PEAKS = ("open_sockets", "open_cursors")
+"""What the services count at every moment, and not only when a sample is taken."""
+
+ALL_AT_ONCE = 0.9
+"""Things open at once, per step, that no reading at a step showed: all items were taken before the work was done, or
+all was closed just before the last reading."""
+
+
 def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bounds) -> Judgement:
     """The verdict on one run of a half."""
     findings: list[Finding] = []
@@ -92,16 +103,21 @@ def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bou
         doubts.append(f"the half did not complete: {trace.error}")
     if bounds.deadline_s is not None:
         _judge_deadline(trace, bounds.deadline_s, findings, doubts)
-    for name, metric in {**summary, "open_fds": _other_descriptors(trace, summary)}.items():
+    judged = {**summary, "open_fds": _other_descriptors(trace, summary)}
+    # Threads first: sockets and connections are held against them.
+    for name, metric in sorted(judged.items(), key=lambda item: item[0] != "threads"):
         if metric is None:
             continue
         match METRICS[name].judge:
             case Judge.LEFT_OPEN if trace.outcome is Outcome.COMPLETED:
-                _judge_left_open(trace, metric, findings, doubts, judged_by_deadline=bounds.deadline_s is not None)
+                pool = _pool(summary, findings) if name in POOLED else 0
+                deadline = bounds.deadline_s is not None
+                _judge_left_open(trace, metric, findings, doubts, pool=pool, judged_by_deadline=deadline)
             case Judge.REUSE:
-                _judge_reuse(metric, summary.get("requests_served"), findings, doubts)
+                pool = _pool(summary, findings)
+                _judge_reuse(metric, summary.get("requests_served"), findings, doubts, pool=pool)
             case Judge.MEMORY if bounds.memory is not None:
-                _judge_memory_budget(metric, bounds.memory, findings, doubts)
+                _judge_memory_budget(trace, metric, bounds.memory, findings, doubts)
             case Judge.MEMORY if trace.outcome is Outcome.COMPLETED:
                 _judge_memory(trace, metric, findings)
             case _:
@@ -129,6 +145,14 @@ def _decide(findings: Sequence[Finding], doubts: Sequence[str]) -> Judgement:
     if doubts:
         return Judgement(Verdict.INCONCLUSIVE, (), tuple(doubts))
     return Judgement(Verdict.CLEAN)
+
+
+def _pool(summary: Mapping[str, MetricSummary | None], findings: Sequence[Finding]) -> float:
+    """How many threads the half had beside those it started with; 0 where its threads are found to leak themselves."""
+    threads = summary.get("threads")
+    if threads is None or threads.peak is None or threads.baseline is None:
+        return 0
+    return 0 if any(finding.metric == "threads" for finding in findings) else threads.peak - threads.baseline
 
 
 def _other_descriptors(trace: Trace, summary: Mapping[str, MetricSummary | None]) -> MetricSummary | None:
@@ -160,6 +184,7 @@ def _judge_left_open(
     findings: list[Finding],
     doubts: list[str],
     *,
+    pool: float,
     judged_by_deadline: bool,
 ) -> None:
     """`leaked` if what grew with the steps survived return and gc, `held` if it grew and return undid it."""
@@ -168,42 +193,50 @@ def _judge_left_open(
     growth, counted = metric.growth, metric.metric
     left = metric.collected - metric.baseline
     waited = f" (looked again for {format_duration(trace.waited_s)})" if trace.waited_s >= 0.01 else ""
+    over = f"{counted.quantity(left)} left over after return and gc{waited}"
     if growth is None or growth.steps == 0:
         if left > 0 and not judged_by_deadline:
-            doubts.append(
-                f"{counted.quantity(left)} left over after return and gc{waited}, but without steps no growth can "
-                "be told from a pool"
-            )
+            doubts.append(f"{over}, but without steps no growth can be told from a pool")
         return
-    per_step_left = left / growth.steps
-    if left > 0 and growth.shape is Shape.STEADY and left >= growth.total / 2:
+    steady = growth.shape is Shape.STEADY
+    most = 0.0 if metric.peak is None else metric.peak - metric.baseline
+    all_at_once = max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps)
+    survived = left > 0 and steady and left >= growth.total / 2
+    if (survived and left > pool) or (not steady and left >= all_at_once):
         findings.append(_leaked(metric, left, growth.steps, waited))
-    elif left >= STEADY_EVENTS and per_step_left >= 0.9 and growth.shape is not Shape.STEADY:
-        # All items were taken before any work was done: the steps cannot show the growth, what is left can.
-        findings.append(_leaked(metric, left, growth.steps, waited))
-    elif growth.shape is Shape.STEADY and growth.total >= HELD_LEAST.get(counted.name, STEADY_EVENTS):
-        findings.append(
-            Finding(
-                Kind.HELD,
-                counted.name,
-                growth.total,
-                0,
-                f"{counted.quantity(growth.total)} open at the last of {growth.steps:,} steps "
-                f"({growth.per_step:.2f} per step, growing to the end), {counted.format(max(0, left))} after return: "
-                "closing waits for the function to return",
-            )
-        )
-    elif left > 0 and growth.shape is Shape.UNCLEAR:
-        doubts.append(
-            f"{counted.quantity(left)} left over after return and gc{waited}, but {growth.events} rise"
-            f"{'s' if growth.events != 1 else ''} in {growth.steps:,} steps are too few to tell a leak from a pool: "
-            f"{MORE_STEPS}"
-        )
-    elif left > growth.total and left >= STEADY_EVENTS:
-        doubts.append(
-            f"{counted.quantity(left)} left over after return and gc{waited}, {counted.format(growth.total)} of them "
-            f"opened while steps were counted: {MORE_STEPS}"
-        )
+    elif survived:
+        doubts.append(f"{over}, as many as it has threads in a pool: {MORE_STEPS}")
+    elif steady and growth.total >= HELD_LEAST.get(counted.name, STEADY_EVENTS):
+        if growth.total > pool:
+            findings.append(_held(metric, growth.total, f"{growth.per_step:.2f} per step, growing to the end", left))
+    elif not steady and counted.name in EXACT_PEAKS and most >= all_at_once:
+        if most > pool:
+            findings.append(_held(metric, most, "at once, though no step shows it", left))
+    elif left > 0:
+        doubts.extend(_left_in_doubt(growth, left, over))
+
+
+def _left_in_doubt(growth: Growth, left: float, over: str) -> list[str]:
+    """Why what is left over is not judged, if it may be a leak."""
+    if growth.shape is Shape.UNCLEAR:
+        rises = "rise" if growth.events == 1 else "rises"
+        few = f"{growth.events} {rises} in {growth.steps:,} steps are too few to tell a leak from a pool"
+        return [f"{over}, but {few}: {MORE_STEPS}"]
+    if left > growth.total and left >= max(STEADY_EVENTS, growth.steps / 10):
+        return [f"{over}, {growth.total:,.0f} of them opened while steps were counted: {MORE_STEPS}"]
+    return []
+
+
+def _held(metric: MetricSummary, held: float, how: str, left: float) -> Finding:
+    counted, steps = metric.metric, 0 if metric.growth is None else metric.growth.steps
+    return Finding(
+        Kind.HELD,
+        counted.name,
+        held,
+        0,
+        f"{counted.quantity(held)} open at the last of {steps:,} steps ({how}), {counted.format(max(0, left))} after "
+        "return: closing waits for the function to return",
+    )
 
 
 def _leaked(metric: MetricSummary, left: float, steps: int, waited: str) -> Finding:
@@ -219,13 +252,19 @@ def _leaked(metric: MetricSummary, left: float, steps: int, waited: str) -> Find
 
 
 def _judge_reuse(
-    metric: MetricSummary, requests: MetricSummary | None, findings: list[Finding], doubts: list[str]
+    metric: MetricSummary,
+    requests: MetricSummary | None,
+    findings: list[Finding],
+    doubts: list[str],
+    *,
+    pool: float,
 ) -> None:
     """`wasted` if connections are opened at a steady pace: a connection that is given back serves the next request."""
     growth = metric.growth
-    if growth is None or metric.peak is None:
+    if growth is None or metric.peak is None or metric.peak <= pool:
         return
-    if growth.shape is Shape.STEADY:
+    unseen = growth.steps > 0 and metric.peak >= max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps)
+    if growth.shape is Shape.STEADY or unseen:
         served = requests.peak if requests and requests.peak else None
         words = f" for {requests.metric.quantity(served)}" if requests and served else ""
         again = "none is used again" if served and metric.peak >= 0.9 * served else "they are not used again for long"
@@ -235,7 +274,7 @@ def _judge_reuse(
                 metric.metric.name,
                 metric.peak,
                 growth.by_half,
-                f"{metric.metric.quantity(metric.peak)} opened{words} ({growth.per_step:.2f} per step), "
+                f"{metric.metric.quantity(metric.peak)} opened{words} ({metric.peak / growth.steps:.2f} per step), "
                 f"{metric.metric.format(growth.by_half)} by half of the steps and still rising: {again}",
             )
         )
@@ -245,7 +284,9 @@ def _judge_reuse(
         )
 
 
-def _judge_memory_budget(metric: MetricSummary, budget: int, findings: list[Finding], doubts: list[str]) -> None:
+def _judge_memory_budget(
+    trace: Trace, metric: MetricSummary, budget: int, findings: list[Finding], doubts: list[str]
+) -> None:
     """`held` (or `leaked`) if more than the scenario's budget is still resident at the last step (or in the end)."""
     if budget < MEMORY_FLOOR:
         doubts.append(
@@ -255,7 +296,9 @@ def _judge_memory_budget(metric: MetricSummary, budget: int, findings: list[Find
         return
     if metric.baseline is None or metric.end is None:
         return
-    held = metric.end - metric.baseline
+    at_steps = sorted(value for _, value in trace.step_points("rss"))
+    # At the last step, or at most of the steps: what is let go just before the last reading was held all the same.
+    held = max(metric.end, at_steps[len(at_steps) // 2]) - metric.baseline
     left = 0.0 if metric.collected is None else metric.collected - metric.baseline
     if held > budget:
         kind = Kind.LEAKED if left > budget else Kind.HELD
@@ -269,6 +312,10 @@ def _judge_memory_budget(metric: MetricSummary, budget: int, findings: list[Find
                 f"{format_size(held)} above the baseline still resident at the last step (more than "
                 f"{format_size(budget)} is too much), {after} after return",
             )
+        )
+    elif _came_after_the_steps(trace, metric.baseline + budget):
+        doubts.append(
+            "the buffer came after the last step, so that no step shows whether it was kept: do the work in order"
         )
 
 
@@ -341,3 +388,13 @@ def _still_there(trace: Trace, name: str, threshold: float) -> Finding | None:
         f"{counted.quantity(left)} of work that was given up still there {format_duration(late[0].at_s)} after the "
         f"start, {format_duration(trace.elapsed_s)} in which the caller had its answer: nothing cancelled it",
     )
+
+
+def _came_after_the_steps(trace: Trace, limit: float) -> bool:
+    """Whether more than `limit` bytes were resident only after the last step, by the samples of the clock."""
+    phases = [sample.phase for sample in trace.samples]
+    if Phase.END not in phases:
+        return False
+    end = phases.index(Phase.END)
+    before, after = trace.samples[:end], trace.samples[end:]
+    return max((s.get("rss") or 0 for s in before), default=0) <= limit < max((s.get("rss") or 0) for s in after)

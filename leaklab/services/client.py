@@ -29,12 +29,14 @@ class ServiceCounts:
         peaks: the highest value so far, by metric name.
         routes: requests by route of the HTTP service.
         connections: opened and open now, as far as the services say: unchanged, no connection came or went.
+        still_open: connections that the HTTP service has open now; None where there is none.
     """
 
     values: Mapping[str, int | None]
     peaks: Mapping[str, int]
     routes: Mapping[str, int]
     connections: tuple[int | None, ...] = ()
+    still_open: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +92,15 @@ class Services:
         peaks: dict[str, int] = {}
         routes: dict[str, int] = {}
         connections: list[int | None] = []
+        still_open: int | None = None
         if services.numbers:
             for counts in self._hear()["counts"]:
                 connections += [counts["connections_opened"], counts.pop("connections_open")]
+                still_open = counts.pop("still_open", still_open)
                 peaks.update(counts.pop("peaks"))
                 routes.update(counts.pop("routes"))
                 values.update(counts)
-        return ServiceCounts(values, peaks, routes, tuple(connections))
+        return ServiceCounts(values, peaks, routes, tuple(connections), still_open)
 
     def stop(self, services: HalfServices) -> None:
         """Stop what was started for one half."""

@@ -85,7 +85,7 @@ class Database:
         try:
             for entry in documents:
                 database[entry.collection].insert_many(
-                    [fill(dict(entry.document), number) for number in range(1, entry.count + 1)]
+                    [fill(dict(entry.document), number) for number in range(entry.first, entry.first + entry.count)]
                 )
         except errors.PyMongoError as error:
             raise self._unusable(error) from error

@@ -50,6 +50,7 @@ class RunningHttp:
         return {
             "connections_opened": counts.connections_accepted,
             "connections_open": counts.connections_open,
+            "still_open": counts.connections_open,
             "requests_served": counts.requests_served,
             "peaks": {"open_sockets": counts.connections_peak},
             "routes": dict(counts.requests_by_route),

@@ -17,6 +17,9 @@ MAX_SECONDS = 3600.0
 # line of more than 64 KiB.
 MAX_HEAD_DRIPS = 1 << 15
 
+FILLER = bytes(1)
+"""Each byte of a body that has only a size."""
+
 _PHRASED = frozenset(status.value for status in HTTPStatus)
 _JSON = "application/json"
 _BINARY = "application/octet-stream"

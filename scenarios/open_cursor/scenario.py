@@ -3,6 +3,8 @@
 from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Lab, Scenario, Settings, Steps
 
 ORDERS = 1_000
+FIRST = 4_711  # so that the newest order's number is not how many there are
+NEWEST = FIRST + ORDERS - 1
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -12,7 +14,7 @@ def workload(lab: Lab) -> dict[str, object]:
 
 def check_answer(lab: Lab, answer: object) -> str | None:
     """The number of the newest order, once per report."""
-    return None if answer == [ORDERS] * lab.steps else f"expected {lab.steps} times the newest order, {ORDERS}"
+    return None if answer == [NEWEST] * lab.steps else f"expected {lab.steps} times the newest order, {NEWEST}"
 
 
 SCENARIO = Scenario(
@@ -22,7 +24,7 @@ SCENARIO = Scenario(
     summary="a result is neither read to its end nor closed",
     settings=Settings(steps=50),
     services=("mongo",),
-    documents=(Documents("orders", ORDERS, {"_id": None, "customer": "customer {n}", "state": "open"}),),
+    documents=(Documents("orders", ORDERS, {"_id": None, "customer": "customer {n}", "state": "open"}, FIRST),),
     workload=workload,
     check_answer=check_answer,
     requests=lambda settings: {"read": settings.steps or 0},

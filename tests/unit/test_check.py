@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -394,9 +395,9 @@ def test_what_is_undecided_is_measured_once_more_with_more_steps(
 
 
 def shown(found: object, width: int = 80) -> str:
-    console = Console(width=width, color_system=None, force_terminal=False, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    console.print(found)
-    return console.export_text()
+    out = StringIO()
+    Console(width=width, color_system=None, file=out, highlight=False).print(found)
+    return out.getvalue()
 
 
 EXERCISE = Exercise(scenario="unclosed-body", started="2026-05-04T09:30:00+00:00", attempts=3)

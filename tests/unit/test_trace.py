@@ -142,7 +142,7 @@ class Ending:
     def __init__(self) -> None:
         self.threads = 2.0
 
-    def read(self, *, sockets: bool, fresh: bool = True) -> Reading:  # noqa: ARG002 # the signature of a probe
+    def read(self, *, sockets: bool, fresh: bool = True, children: bool = False) -> Reading:  # noqa: ARG002 # the signature of a probe
         return Reading({"threads": self.threads}, ServiceCounts({}, {}, {}))
 
     def may_change(self) -> bool:
