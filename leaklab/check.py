@@ -309,7 +309,7 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *
         return replace(
             blank,
             state=State.TIMED_OUT,
-            reason=f"{yours.error}, {_where(yours.runs[0].trace)}",
+            reason=f"{_PLACE.sub('', yours.error or '')}, {_where(yours.runs[0].trace)}",
             remedy="Find what it waits for there. Work that takes longer is given more with --time-limit.",
             finding=next(iter(yours.judgement.findings), None),
             place=_place(file, yours.error),

@@ -22,7 +22,7 @@ from leaklab.trace import Outcome, Phase, Sample, Trace
 from leaklab.units import format_size
 from leaklab.worker import LOST
 
-SAMPLED_STEPS = 100
+SAMPLED_STEPS = 64
 """Steps at which a sample is taken; of more steps, an even spread of so many."""
 
 SOCKET_LOOKS = 6

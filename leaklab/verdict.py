@@ -278,9 +278,10 @@ def _judge_reuse(
                 f"{metric.metric.format(growth.by_half)} by half of the steps and still rising: {again}",
             )
         )
-    elif growth.shape is Shape.UNCLEAR and growth.events >= 2 and growth.steps < STEADY_EVENTS:
+    elif growth.shape is Shape.UNCLEAR and (growth.events >= STEADY_EVENTS or growth.events == growth.steps > 1):
         doubts.append(
-            f"{metric.metric.quantity(metric.peak)} opened in {growth.steps} steps, too few to tell: {MORE_STEPS}"
+            f"{metric.metric.quantity(metric.peak)} opened in {growth.steps:,} steps, neither at an even pace nor at "
+            f"rest: {MORE_STEPS}"
         )
 
 

@@ -97,8 +97,20 @@ def events(file: Path, keys: Keys, *, poll: bool = False) -> Iterator[str]:
     )
     # The watch begins with its first look: nothing that is saved after the first check began is missed.
     next(changes)
+    known = _looks(file)
     yield SAVED
     for changed in changes:
-        if changed:
+        # Where watchfiles polls, it compares whole seconds: what is saved twice within one is seen here.
+        if changed or _looks(file) != known:
+            known = _looks(file)
             yield SAVED
         yield from keys.pressed()
+
+
+def _looks(file: Path) -> tuple[int, ...]:
+    """What tells one saved file from the next without reading it; empty if there is none."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return ()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

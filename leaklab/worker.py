@@ -47,7 +47,10 @@ class Channel:
 
     def say(self, **message: Any) -> None:
         """Send one message."""
-        data = dumps(message).encode() + b"\n"
+        self.send(dumps(message).encode() + b"\n")
+
+    def send(self, data: bytes) -> None:
+        """Send a line that is JSON already."""
         try:
             while data:
                 data = data[write(self.fd, data) :]
@@ -118,7 +121,8 @@ class Steps:
             if what == "step":
                 self._begun += 1
                 if done < self._next_pause:
-                    self._channel.say(say="step", done=done, at=at, pause=False)
+                    # Written by hand: this is said at every step, and encoding would cost the half twice as much.
+                    self._channel.send(b'{"say":"step","done":%d,"at":%.6f,"pause":false}\n' % (done, at))
                     return
             before = perf_counter()
             self._next_pause = self._channel.ask(say=what, done=done, at=at, pause=True)["next"]

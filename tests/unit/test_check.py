@@ -118,8 +118,15 @@ def test_an_error_is_told_with_the_learners_own_line(error: str, reason: str, pl
 
 def test_a_time_limit_is_told_with_the_step_it_was_met_in() -> None:
     found = said(crashed("it was ended at its time limit of 20 s (--time-limit)", Outcome.TIMED_OUT))
-    assert found.state is State.TIMED_OUT
-    assert "in step 26" in found.reason
+    assert (found.state, found.place) == (State.TIMED_OUT, None)
+    assert found.reason.endswith("(--time-limit), in step 26")
+
+
+def test_a_time_limit_is_told_with_the_learners_own_line_where_it_is_known() -> None:
+    error = "it was ended at its time limit of 20 s (--time-limit) (mine.py, line 3: while True:)"
+    found = said(crashed(error, Outcome.TIMED_OUT))
+    assert found.reason.endswith("(--time-limit), in step 26")
+    assert found.place == Place("mine.py", 3, "while True:")
 
 
 @pytest.mark.parametrize("which", ["leaky", "fixed"])

@@ -14,6 +14,7 @@ from rich.console import Console
 from leaklab import doctor
 from leaklab.doctor import Check, State, Terminal
 from leaklab.errors import MeasureError, UsageError
+from leaklab.processes import container_allows
 from leaklab.reports.doctor import checkup, checkup_document, summary
 from leaklab.trace import Outcome, Phase, Sample, Trace
 
@@ -230,16 +231,16 @@ def group(folder: Path, most: str) -> Path:
 
 
 def test_a_containers_limit_is_read_with_the_cache_it_would_give_back(tmp_path: Path) -> None:
-    assert doctor.container_allows(group(tmp_path, "1000")) == 500
+    assert container_allows(group(tmp_path, "1000")) == 500
 
 
 def test_a_container_over_its_limit_allows_nothing(tmp_path: Path) -> None:
-    assert doctor.container_allows(group(tmp_path, "400")) == 0
+    assert container_allows(group(tmp_path, "400")) == 0
 
 
 def test_no_limit_of_a_container_is_none(tmp_path: Path) -> None:
-    assert doctor.container_allows(group(tmp_path, "max")) is None
-    assert doctor.container_allows(tmp_path / "none") is None
+    assert container_allows(group(tmp_path, "max")) is None
+    assert container_allows(tmp_path / "none") is None
 
 
 # ---- a check that cannot be made
