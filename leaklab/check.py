@@ -34,9 +34,6 @@ LEARNERS_TIME_LIMIT_S = 20.0
 MORE = 4
 """The second look at a file that more steps would tell of takes so many times the steps."""
 
-ONE_EACH = 0.9
-"""Things per step from which they are one for each, whatever the steps themselves could show of it."""
-
 POOL = 64
 """Things at once that a pool may hold: twice the threads that Python's ThreadPoolExecutor starts at most."""
 
@@ -340,9 +337,8 @@ def _by_measure(blank: Check, scenario: Scenario, judgement: Judgement, *, last:
             reason=f"this measurement cannot be trusted: {wrong[0]}",
             remedy="End what else is busy on this machine, and check again; leave the settings as they are.",
         )
-    findings = judgement.findings or beside_fixed(result)
-    if findings:
-        finding = _first(findings, scenario.telling)
+    if judgement.findings:
+        finding = _first(judgement.findings, scenario.telling)
         may_be_pool = not last and _may_be_pool(finding, result)
         return replace(
             blank,
@@ -370,43 +366,13 @@ def _doubtful_controls(result: Result) -> list[str]:
     ]
 
 
-def beside_fixed(result: Result) -> tuple[Finding, ...]:
-    """What only the comparison with the fixed half tells of a half that the steps say nothing against.
-
-    A half that takes all items before it begins to work, or tidies up at the last one, shows the steps nothing; but
-    it opens one thing for each of them, where the fixed half does not.
-    """
-    yours, fixed = result.halves[YOURS], result.halves["fixed"]
-    steps = result.settings.steps
-    if steps is None:
-        return ()
-    found: list[Finding] = []
-    for name in ("open_sockets", "open_cursors", "connections_opened"):
-        counted, rise, its = METRICS[name], _risen(yours, name, "peak"), _risen(fixed, name, "peak")
-        if rise < ONE_EACH * steps or its >= rise / 2:
-            continue
-        wasted = counted.judge is Judge.REUSE
-        words = "opened" if wasted else "open at once"
-        found.append(
-            Finding(
-                Kind.WASTED if wasted else Kind.HELD,
-                name,
-                rise,
-                ONE_EACH * steps,
-                f"{counted.quantity(rise)} {words} in {steps:,} steps, {counted.format(its)} in the fixed half",
-            )
-        )
-    return tuple(found)
-
-
 def _may_be_pool(finding: Finding, result: Result) -> bool:
-    """Whether more steps could show that what was found is a pool, full or still being filled."""
+    """Whether more steps could show that what was found is a pool, still being filled."""
     steps = result.settings.steps
     counts = METRICS[finding.metric].judge in (Judge.LEFT_OPEN, Judge.REUSE)
     if steps is None or not counts or finding.kind is Kind.STALLED:
         return False
-    by_steps = bool(result.halves[YOURS].judgement.findings)
-    return finding.value < FEW * steps if by_steps else finding.value <= POOL
+    return finding.value < FEW * steps
 
 
 def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> Showed | None:
