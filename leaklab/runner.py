@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -43,6 +45,9 @@ SETTLE_LOOK_S = (0.001, 0.1)
 
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
+
+WHERE_WITHIN_S = 1.0
+"""Seconds in which a half that hangs says where it is."""
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -187,7 +192,11 @@ class HalfRun:
         steps = [value.count for value in workload.values() if isinstance(value, Steps)]
         self._plan = _Plan.of(max(steps, default=0))
         try:
-            message = self._hear_within(LOAD_WITHIN_S)
+            within = min(LOAD_WITHIN_S, self.limits.time_s)
+            message = self._hear(within)
+            if message is None:
+                self._fail(Outcome.TIMED_OUT, f"it was not imported within {within:g} s (--time-limit){self._where()}")
+                return
             if message["say"] == "unloadable":
                 self._fail(Outcome.CRASHED, f"it cannot be imported: {in_words(message['error'])}")
                 return
@@ -241,7 +250,7 @@ class HalfRun:
                 self._sample(Phase.CLOCK, sockets=True)
                 self._fail(
                     Outcome.TIMED_OUT,
-                    f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit)",
+                    f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit){self._where()}",
                 )
                 return
             message = self._hear(min(tick, max(0.0, stop_at - now)) if self._running else LOAD_WITHIN_S)
@@ -422,6 +431,23 @@ class HalfRun:
             while self._read_output():
                 pass
 
+    def _where(self) -> str:
+        """The line of the half that it is at, in words; empty if it does not say. What it printed stays as it was."""
+        self._drain_output()
+        before = len(self._output)
+        with contextlib.suppress(OSError):
+            os.kill(self._child.pid, signal.SIGUSR1)
+        until = time.monotonic() + WHERE_WITHIN_S
+        while b" in <module>" not in self._output[before:] and time.monotonic() < until:
+            time.sleep(0.01)
+            self._drain_output()
+        said = self._output[before:].decode(errors="replace")
+        del self._output[before:]
+        for file, line in re.findall(r'File "([^"]+)", line (\d+) in ', said):
+            if Path(file).parent == self.path.parent:
+                return place_in_words(Path(file), int(line))
+        return ""
+
     def _output_text(self) -> str:
         text = self._output.decode(errors="replace")
         return f"{text}\n… and {self._dropped:,} more bytes" if self._dropped else text
@@ -452,13 +478,17 @@ def in_words(error: Mapping[str, Any]) -> str:
     words = f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
     if error["places"]:
         last = error["places"][-1]
-        path, line = Path(last["file"]), last["line"] or 0
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip()
-        except (OSError, IndexError):
-            text = ""
-        words += f" ({path.name}, line {line}{': ' if text else ''}{text})"
+        words += place_in_words(Path(last["file"]), last["line"] or 0)
     return words
+
+
+def place_in_words(path: Path, line: int) -> str:
+    """A line of a half, and what stands there, as it follows an error."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip()
+    except (OSError, IndexError):
+        text = ""
+    return f" ({path.name}, line {line}{': ' if text else ''}{text})"
 
 
 def _as_json(value: object) -> object:

@@ -240,6 +240,14 @@ def main() -> None:
 
         signal.alarm(job["lifetime"])
     try:
+        # A half that hangs is asked where it is: the interpreter writes the lines to standard error, whatever it does.
+        import faulthandler
+        import signal
+
+        faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
+    except (ImportError, AttributeError, OSError, ValueError):  # Windows has no such signal.
+        pass
+    try:
         half = load(job["half"])
         if not callable(getattr(half, "run", None)):
             raise AttributeError("there is no function called run in it")

@@ -78,9 +78,7 @@ class Server:
 
 @contextlib.contextmanager
 def running(name: str) -> Iterator[Server]:
-    process = subprocess.Popen(
-        _COMMANDS[name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
-    )
+    process = subprocess.Popen(_COMMANDS[name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
     assert process.stdout is not None
     said: list[str] = []
     try:
@@ -624,9 +622,7 @@ def test_count_distinct_and_aggregate(thousand: Collection[Document]) -> None:
 # ---- collections
 
 
-def test_collections_are_listed_created_and_dropped(
-    client: MongoClient[Document], db: Database[Document]
-) -> None:
+def test_collections_are_listed_created_and_dropped(client: MongoClient[Document], db: Database[Document]) -> None:
     db.create_collection("plain")
     db.create_collection("log", capped=True, size=4096, max=7)
     db.written.insert_one({})
@@ -939,11 +935,7 @@ def test_killing_a_cursor_ends_the_wait_on_it() -> None:
             cursor_id = ask(waiting, find)["cursor"]["id"]
             more = {"getMore": cursor_id, "collection": "c", "maxTimeMS": 999_999, "$db": "a"}
             waiting.sendall(wire.request_message(bson.encode(more), request_id=1))
-            eventually(
-                lambda: (
-                    ask(killer, {"serverStatus": 1, "$db": "a"})["metrics"]["cursor"]["open"]["pinned"] == 1
-                )
-            )
+            eventually(lambda: ask(killer, {"serverStatus": 1, "$db": "a"})["metrics"]["cursor"]["open"]["pinned"] == 1)
             killed = ask(killer, {"killCursors": "c", "cursors": [cursor_id], "$db": "a"})
             assert killed["cursorsKilled"] == [cursor_id]
             assert answer(waiting)["code"] == 237
@@ -1028,9 +1020,7 @@ def test_a_broken_frame_closes_that_connection_alone(embedded: Server, data: byt
         (b"\0\0\0\0\0" + bson.encode({}), 40571),
     ],
 )
-def test_a_wrong_message_is_answered_and_the_connection_goes_on(
-    embedded: Server, payload: bytes, code: int
-) -> None:
+def test_a_wrong_message_is_answered_and_the_connection_goes_on(embedded: Server, payload: bytes, code: int) -> None:
     with healthy(embedded), connect(embedded.port) as connection:
         connection.sendall(framed(payload))
         reply = answer(connection)
@@ -1098,12 +1088,8 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["a", "a.b", "_id", "$and", "$or", "$in", "$gt", "$not", "$elemMatch", "$set", "$inc"]
-            )
-            | st.sampled_from(
-                ["$sum", "$match", "$group", "$project", "$expr", "$regex", "$ref", "$size", "q", "u"]
-            ),
+            st.sampled_from(["a", "a.b", "_id", "$and", "$or", "$in", "$gt", "$not", "$elemMatch", "$set", "$inc"])
+            | st.sampled_from(["$sum", "$match", "$group", "$project", "$expr", "$regex", "$ref", "$size", "q", "u"]),
             inner,
             max_size=3,
         )
@@ -1144,9 +1130,7 @@ def test_no_command_breaks_the_connection_whatever_its_fields(
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(min_size=1, max_size=200), st.sampled_from([2013, 2004, None]))
-def test_garbage_is_answered_or_closes_its_connection(
-    embedded: Server, data: bytes, opcode: int | None
-) -> None:
+def test_garbage_is_answered_or_closes_its_connection(embedded: Server, data: bytes, opcode: int | None) -> None:
     with connect(embedded.port) as connection:
         connection.sendall(data if opcode is None else framed(data, opcode))
         connection.shutdown(socket.SHUT_WR)

@@ -189,11 +189,7 @@ def test_clear_ends_all_and_counts_no_timeout(table: CursorTable[SnapshotScan]) 
     assert (len(table), table.no_timeout, table.timed_out, table.next_expiry()) == (0, 0, 0, None)
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["open", "keep", "use", "close", "wait"]), st.integers(0, 50)), max_size=80
-    )
-)
+@given(st.lists(st.tuples(st.sampled_from(["open", "keep", "use", "close", "wait"]), st.integers(0, 50)), max_size=80))
 def test_the_table_agrees_with_a_plain_model(steps: list[tuple[str, int]]) -> None:
     """Open, use, close and wait in any order: open are those that a list with times says are open."""
     clock = Clock()

@@ -101,7 +101,15 @@ def test_what_a_half_printed_cannot_end_its_block() -> None:
 
 def test_a_comparison_has_a_row_for_each_pair_and_units_in_its_heads() -> None:
     told = rows(comparison([scripted.result(), scripted.result(scenario="other")]))
-    heads = ["open sockets", "conns opened", "open cursors", "threads", "elapsed (s)", "peak RSS (MiB)", "end RSS (MiB)"]
+    heads = [
+        "open sockets",
+        "conns opened",
+        "open cursors",
+        "threads",
+        "elapsed (s)",
+        "peak RSS (MiB)",
+        "end RSS (MiB)",
+    ]
     assert told[0] == ["scenario", *heads, "verdict"]
     figures = ["**50 / 1**", "50 / 1", "–", "1 / 1", "0.25 / 0.20", "30 / 30", "30 / 30", "leaks / clean"]
     assert told[2:] == [["**unclosed-body**", *figures], ["**other**", *figures]]

@@ -153,9 +153,7 @@ def test_documents_nested_too_deeply_are_an_error_and_no_crash() -> None:
 # ---- OP_QUERY
 
 
-@pytest.mark.parametrize(
-    "document", [{"isMaster": 1, "helloOk": True}, {"$query": {"isMaster": 1, "helloOk": True}}]
-)
+@pytest.mark.parametrize("document", [{"isMaster": 1, "helloOk": True}, {"$query": {"isMaster": 1, "helloOk": True}}])
 def test_a_legacy_handshake_is_a_command_on_its_database(document: dict[str, object]) -> None:
     request = wire.parse_request(query("admin.$cmd", document))
     assert request.legacy

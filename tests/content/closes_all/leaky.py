@@ -1,5 +1,6 @@
 import os
 
+
 def run(jobs):
     done = []
     for job in jobs:

@@ -1,5 +1,6 @@
 import time
 
+
 def run(jobs):
     done = []
     for job in jobs:

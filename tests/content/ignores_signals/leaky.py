@@ -8,6 +8,7 @@ def mark():
         with open(os.environ["LEAKLAB_TEST_MARK"], "a") as file:
             file.write("x")
 
+
 def run(jobs):
     done = []
     for job in jobs:

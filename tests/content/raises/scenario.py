@@ -6,7 +6,9 @@ SCENARIO = Scenario(
     summary="Raises at the third job",
     settings=Settings(steps=5),
     workload=lambda lab: {"jobs": Steps(lab.steps)},
-    check_answer=lambda lab, answer: None if answer == [*range(1, lab.steps + 1)] else f"expected the jobs 1 to {lab.steps}",
+    check_answer=lambda lab, answer: (
+        None if answer == [*range(1, lab.steps + 1)] else f"expected the jobs 1 to {lab.steps}"
+    ),
     expected={"leaky": LEAKS_NOTHING, "fixed": LEAKS_NOTHING},
-    telling=('open_fds',),
+    telling=("open_fds",),
 )

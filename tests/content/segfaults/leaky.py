@@ -1,5 +1,6 @@
 import ctypes
 
+
 def run(jobs):
     done = []
     for job in jobs:

@@ -6,7 +6,9 @@ SCENARIO = Scenario(
     summary="Takes its time",
     settings=Settings(steps=2000),
     workload=lambda lab: {"jobs": Steps(lab.steps)},
-    check_answer=lambda lab, answer: None if answer == [*range(1, lab.steps + 1)] else f"expected the jobs 1 to {lab.steps}",
+    check_answer=lambda lab, answer: (
+        None if answer == [*range(1, lab.steps + 1)] else f"expected the jobs 1 to {lab.steps}"
+    ),
     expected={"leaky": Expected("leaks", (("leaked", "open_fds"),)), "fixed": LEAKS_NOTHING},
-    telling=('open_fds',),
+    telling=("open_fds",),
 )
