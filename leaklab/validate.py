@@ -53,7 +53,8 @@ def validate(entry: Entry, options: Options) -> Validation:
 def folder_problems(entry: Entry) -> list[str]:
     """What is missing from the folder, or lies in it and does not belong there; what the halves and lesson lack."""
     problems = [f"{entry.folder / name} is missing" for name in FILES if not (entry.folder / name).is_file()]
-    known = {*FILES, *OPTIONAL_FILES}
+    # pip compiles what it installs: that is no file of the author's.
+    known = {*FILES, *OPTIONAL_FILES, "__pycache__"}
     problems += [
         f"{child} does not belong in a scenario folder: move or delete it"
         for child in sorted(entry.folder.iterdir())
