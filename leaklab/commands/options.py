@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -100,16 +100,20 @@ Dead = Annotated[
 ]
 Repeat = Annotated[int, typer.Option(metavar="N", parser=_parser(_parse_count), help="Run each half N times, in turn.")]
 LIMITS = "Limits of a half"
-TimeLimit = Annotated[
-    float,
-    typer.Option(
+
+
+def time_limit_option(default_s: float) -> Any:
+    """The option --time-limit, whose default differs from command to command."""
+    return typer.Option(
         metavar="TIME",
         parser=_parser(_duration),
-        help=f"End a half that runs longer than this ({DEFAULT_TIME_LIMIT_S:.0f}s unless set).",
+        help=f"End a half that runs longer than this ({default_s:.0f}s unless set).",
         show_default=False,
         rich_help_panel=LIMITS,
-    ),
-]
+    )
+
+
+TimeLimit = Annotated[float, time_limit_option(DEFAULT_TIME_LIMIT_S)]
 Mongo = Annotated[
     str | None,
     typer.Option(

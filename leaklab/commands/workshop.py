@@ -11,7 +11,6 @@ import typer
 
 from leaklab.commands import output
 from leaklab.commands.options import (
-    LIMITS,
     Dead,
     Deadline,
     DescriptorLimit,
@@ -26,6 +25,7 @@ from leaklab.commands.options import (
     Size,
     Steps,
     ThreadLimit,
+    time_limit_option,
 )
 from leaklab.errors import ExitCode, LeaklabError, UsageError
 
@@ -43,28 +43,7 @@ LEARNERS_TIME_LIMIT_S = 20.0
 """Seconds that a learner's file may run unless it is told otherwise: nobody waits a minute for a typing error."""
 
 
-def _duration(text: str | float) -> float:
-    """Seconds meant by an option; Typer hands over the default too, which is a number already."""
-    from leaklab.units import parse_duration
-
-    if not isinstance(text, str):
-        return text
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-LearnersTimeLimit = Annotated[
-    float,
-    typer.Option(
-        metavar="TIME",
-        parser=_duration,
-        help=f"End a half that runs longer than this ({LEARNERS_TIME_LIMIT_S:.0f}s unless set).",
-        show_default=False,
-        rich_help_panel=LIMITS,
-    ),
-]
+LearnersTimeLimit = Annotated[float, time_limit_option(LEARNERS_TIME_LIMIT_S)]
 File = Annotated[
     Path | None,
     typer.Argument(metavar="[FILE]", help="The exercise; may be left out where the folder has exactly one."),

@@ -13,7 +13,6 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +20,7 @@ import leaklab
 from leaklab.check import YOURS, Check, Place, Showed, State
 from leaklab.metrics import METRICS
 from leaklab.reports.json import SCHEMA, result_document
-from leaklab.reports.lesson import MARKS, THEME, Line, aligned
+from leaklab.reports.lesson import aligned, marked_lines
 from leaklab.reports.rows import READINGS, printed, settings_in_words
 from leaklab.result import Result
 from leaklab.workshop import Exercise
@@ -107,14 +106,14 @@ def solution_report(learners: str, name: str, fixed: str, console: Console) -> R
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
         table.add_column(name, no_wrap=True)
         table.add_column("fixed.py", no_wrap=True)
-        for left, right in zip(_marked(yours), _marked(ours), strict=True):
+        for left, right in zip(marked_lines(yours, no_wrap=True), marked_lines(ours, no_wrap=True), strict=True):
             table.add_row(left, right)
         return table
     return Group(
         Rule(f"{name}: - is not in fixed.py", align="left"),
-        *_marked([line for line in yours if line.number is not None]),
+        *marked_lines([line for line in yours if line.number is not None], no_wrap=True),
         Rule(f"fixed.py: + is not in {name}", align="left"),
-        *_marked([line for line in ours if line.number is not None]),
+        *marked_lines([line for line in ours if line.number is not None], no_wrap=True),
     )
 
 
@@ -230,18 +229,6 @@ def _task_lines(learners: str) -> int:
         isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
     )
     return (first.end_lineno or 0) if is_task else 0
-
-
-def _marked(lines: Sequence[Line]) -> Iterator[Text]:
-    """Lines with their marks, as the lesson has them."""
-    code = Syntax("", "python", theme=THEME)
-    highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
-    for line, text in zip(lines, highlighted, strict=False):
-        mark, style = MARKS[line.change]
-        number = "" if line.number is None else str(line.number)
-        yield Text.assemble(
-            (f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=True, overflow="fold"
-        )
 
 
 def _clean(text: str) -> str:

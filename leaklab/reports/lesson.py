@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
@@ -72,20 +72,23 @@ def _beside(left_name: str, left: list[Line], right_name: str, right: list[Line]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(f"{left_name}.py", no_wrap=True)
     table.add_column(f"{right_name}.py", no_wrap=True)
-    for ours, theirs in zip(_render(left), _render(right), strict=True):
+    for ours, theirs in zip(marked_lines(left), marked_lines(right), strict=True):
         table.add_row(ours, theirs)
     return table
 
 
 def _column(lines: list[Line]) -> RenderableType:
-    return Group(*_render(lines))
+    return Group(*marked_lines(lines))
 
 
-def _render(lines: list[Line]) -> Iterator[Text]:
+def marked_lines(lines: Sequence[Line], *, no_wrap: bool = False) -> Iterator[Text]:
+    """Lines of a half, highlighted, each with its mark and its number."""
     code = Syntax("", "python", theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
     for line, text in zip(lines, highlighted, strict=False):
         mark, style = MARKS[line.change]
         number = "" if line.number is None else str(line.number)
         # The mark tells the change without colour; the colour tells it from the back of the room.
-        yield Text.assemble((f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, overflow="fold")
+        yield Text.assemble(
+            (f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=no_wrap, overflow="fold"
+        )

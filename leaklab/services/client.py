@@ -123,10 +123,10 @@ class Services:
     ) -> None:
         """Let the process clean up and end; kill it if it does not."""
         self._child.channel.close()
-        pidfd_wait = select.poll()
-        pidfd_wait.register(self._child.output, select.POLLHUP)
+        closing = select.poll()
+        closing.register(self._child.output, select.POLLHUP)
         # Its output closes when it ends. Dropping a database on a server that just went away takes the longest.
-        pidfd_wait.poll(10_000)
+        closing.poll(10_000)
         self._child.end()
 
     def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
