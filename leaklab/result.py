@@ -74,6 +74,11 @@ class HalfResult:
         """Seconds in `run`, the median of all runs."""
         return median([run.trace.elapsed_s for run in self.runs])
 
+    @property
+    def looks(self) -> int:
+        """How often the half was run for one measurement: more than once where its answer came late."""
+        return max(run.trace.looks for run in self.runs)
+
     def values(self, metric: str, moment: str) -> list[float]:
         """What each run read of `metric` at `moment` (one of MOMENTS, or `per_step`), those that could be read."""
         summaries = [run.summary[metric] for run in self.runs]

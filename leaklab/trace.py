@@ -67,6 +67,7 @@ class Trace:
         error: what ended it, in words, if it did not complete.
         output: what the half printed (standard output and error), cut to a bounded length.
         requests_by_route: what the services were asked, by route.
+        looks: how often the half was run for it: more than once where an answer came late, and this is the shortest.
     """
 
     half: str
@@ -80,6 +81,7 @@ class Trace:
     error: str | None = None
     output: str = ""
     requests_by_route: Mapping[str, int] = field(default_factory=dict)
+    looks: int = 1
 
     def value(self, metric: str, phase: Phase) -> float | None:
         """The value of `metric` in the last sample of `phase`, None if there is none."""

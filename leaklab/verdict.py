@@ -64,10 +64,12 @@ class Bounds:
 
     Attributes:
         deadline_s: seconds within which the caller needs its answer; None for no deadline.
+        hang_s: seconds after which the dead service answers; None where there is none.
         memory: bytes of RSS above the baseline that may be held at the last step; None for no budget.
     """
 
     deadline_s: float | None = None
+    hang_s: float | None = None
     memory: int | None = None
 
 
@@ -76,6 +78,10 @@ IN_TIME = 1.3
 
 TOO_LATE = 2.0
 """An answer after this many deadlines is stalled; between the two, no verdict."""
+
+UNMISTAKABLE = 2.5
+"""A dead service that answers after this many deadlines or more: who waits for it is late by itself, and not by the
+machine."""
 
 HELD_LEAST = {"threads": 33}
 """Things open at once below which growth that return undoes is no finding: 32 is the most threads that Python's
@@ -123,6 +129,15 @@ def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bou
             case _:
                 pass
     return _decide(findings, doubts)
+
+
+def may_be_the_machine(trace: Trace, bounds: Bounds) -> bool:
+    """Whether an answer came late, and a busy machine may be why: then the half is worth another look."""
+    deadline, hang, took = bounds.deadline_s, bounds.hang_s, trace.elapsed_s
+    if deadline is None or trace.outcome is not Outcome.COMPLETED or took <= deadline * IN_TIME:
+        return False
+    waited_for_the_dead = hang is not None and hang >= deadline * UNMISTAKABLE and took >= hang
+    return not waited_for_the_dead
 
 
 def combine(judgements: Sequence[Judgement]) -> Judgement:
@@ -212,7 +227,7 @@ def _judge_left_open(
     elif not steady and counted.name in EXACT_PEAKS and most >= all_at_once:
         if most > pool:
             findings.append(_held(metric, most, "at once, though no step shows it", left))
-    elif left > 0:
+    elif left > pool:
         doubts.extend(_left_in_doubt(growth, left, over))
 
 
@@ -347,6 +362,7 @@ def _judge_deadline(trace: Trace, deadline: float, findings: list[Finding], doub
     """`stalled` if the answer came long after the deadline, or work that was given up went on long after it."""
     threshold = deadline * TOO_LATE
     took = trace.elapsed_s
+    looks = f", in the shortest of {trace.looks} runs" if trace.looks > 1 else ""
     if took >= threshold:
         findings.append(
             Finding(
@@ -355,14 +371,14 @@ def _judge_deadline(trace: Trace, deadline: float, findings: list[Finding], doub
                 took,
                 threshold,
                 f"{format_duration(took)} for an answer that was needed within {format_duration(deadline)} "
-                f"({format_duration(threshold)} or more is stalled)",
+                f"({format_duration(threshold)} or more is stalled){looks}",
             )
         )
         return
     if took > deadline * IN_TIME:
         doubts.append(
-            f"{format_duration(took)} for an answer that was needed within {format_duration(deadline)}: too late to "
-            f"be clean, too early to be stalled ({format_duration(threshold)}). Is the machine busy? --repeat tells"
+            f"{format_duration(took)} for an answer that was needed within {format_duration(deadline)}{looks}: too late "
+            f"to be clean, too early to be stalled ({format_duration(threshold)}). Is the machine busy? --repeat tells"
         )
     for name in ("threads", "open_sockets"):
         over = _still_there(trace, name, threshold)

@@ -54,6 +54,7 @@ def _half(half: HalfResult, *, samples: bool) -> Document:
         "elapsed_s": half.elapsed_s,
         "steps": max(run.trace.steps for run in half.runs),
         "waited_s": max(run.trace.waited_s for run in half.runs),
+        "looks": half.looks,
         "verdict": half.judgement.verdict.value,
         "findings": [_finding(finding) for finding in half.judgement.findings],
         "doubts": list(half.judgement.doubts),

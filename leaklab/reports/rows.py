@@ -158,7 +158,10 @@ def remarks(half: HalfResult) -> list[Remark]:
     said += [Remark("ahead", forecast.words) for forecast in half.forecast]
     if half.complaint is not None and not half.judgement.doubts:
         said.append(Remark("", f"it did not do the work: {half.complaint}"))
-    return said or [Remark("", "nothing grows, nothing is left over, nothing is late")]
+    said = said or [Remark("", "nothing grows, nothing is left over, nothing is late")]
+    if half.looks > 1:
+        said.append(Remark("", f"its answer came late at first: the shortest of {half.looks} runs is shown"))
+    return said
 
 
 def printed(half: HalfResult) -> Printed | None:

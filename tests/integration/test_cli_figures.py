@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Command, Document, Finished
+from tests.integration.conftest import CONTENT, STEPS_FILE, Command, Document, Finished
 
 MIB = 2**20
 Once = Callable[..., Finished]
@@ -138,6 +139,20 @@ def test_unbounded_wait_waits_for_the_dead_service_and_fixed_keeps_its_deadline_
         assert half["complaint"] is None
         assert moments(half, "connections_opened")["collected"] == 3
         assert moments(half, "open_sockets")["per_step"] is None
+
+
+def test_an_answer_that_is_late_once_is_looked_at_again_and_one_that_is_always_late_is_accused(
+    leaklab: Command, tmp_path: Path
+) -> None:
+    """The fixed half takes 2.5 deadlines the first time, as on a machine that stands still for a moment."""
+    environment = {STEPS_FILE: str(tmp_path / "runs")}
+    finished = leaklab("run", "late-at-first", "--scenarios", str(CONTENT), "--json", env=environment)
+    leaky, fixed = (finished.document["halves"][name] for name in ("leaky", "fixed"))
+    assert (leaky["verdict"], leaky["looks"]) == ("leaks", 3)
+    assert "in the shortest of 3 runs" in leaky["findings"][0]["reason"]
+    assert fixed["findings"] == []
+    assert fixed["looks"] >= 2
+    assert (tmp_path / "runs").read_text() == "x" * fixed["looks"]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 150])

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.trace import Outcome, Phase, Sample, Trace, summarize
-from leaklab.verdict import IN_TIME, TOO_LATE, Bounds, Finding, Judgement, Kind, Verdict, combine, judge
+from leaklab.verdict import (
+    IN_TIME,
+    TOO_LATE,
+    Bounds,
+    Finding,
+    Judgement,
+    Kind,
+    Verdict,
+    combine,
+    judge,
+    may_be_the_machine,
+)
 
 MIB = 2**20
 COUNTERS = ["open_sockets", "open_cursors", "threads", "open_fds"]
@@ -170,6 +181,18 @@ def test_one_connection_that_is_kept_for_the_next_call_is_clean_at_any_number_of
         assert judgement == Judgement(Verdict.CLEAN), steps
 
 
+def test_connections_that_a_client_opens_late_for_threads_of_its_own_are_no_doubt() -> None:
+    """pymongo's background thread opens a connection of its own, at whatever step it first needs one."""
+
+    def sockets(done: int) -> int:
+        return 0 if not done else 2 if done < 84 else 3
+
+    lazy = Half(steps=130).counts("open_sockets", sockets)
+    assert "too few to tell" in only_doubt(lazy.judged())
+    threads = lazy.counts("threads", lambda done: 4 if done else 1, before=1)
+    assert threads.judged() == Judgement(Verdict.CLEAN)
+
+
 def test_two_threads_of_a_library_that_stay_are_clean() -> None:
     assert Half().counts("threads", lambda done: 1 + 2 * min(done, 1), before=1).judged().verdict is Verdict.CLEAN
 
@@ -241,6 +264,37 @@ def test_between_in_time_and_stalled_there_is_no_verdict_and_the_doubt_says_the_
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert f"{took * 1000:.0f} ms" in only_doubt(judgement)
     assert "500 ms" in only_doubt(judgement)
+
+
+@pytest.mark.parametrize(
+    ("took", "bounds", "again"),
+    [
+        (0.65, Bounds(deadline_s=0.5, hang_s=3.0), False),
+        (0.66, Bounds(deadline_s=0.5, hang_s=3.0), True),
+        (2.99, Bounds(deadline_s=0.5, hang_s=3.0), True),
+        (3.0, Bounds(deadline_s=0.5, hang_s=3.0), False),
+        (3.0, Bounds(deadline_s=0.5), True),
+        (1.0, Bounds(deadline_s=0.5, hang_s=1.0), True),
+        (60.0, Bounds(), False),
+    ],
+)
+def test_a_late_answer_may_be_the_machines_unless_it_came_when_the_dead_service_did(
+    took: float, bounds: Bounds, again: bool
+) -> None:
+    """A dead service that answers soon after the deadline tells nothing: the machine may be as late as that."""
+    assert may_be_the_machine(Half(steps=0, elapsed_s=took).trace(), bounds) is again
+
+
+def test_a_half_that_did_not_complete_is_not_looked_at_again() -> None:
+    assert not may_be_the_machine(Half(elapsed_s=1.0, outcome=Outcome.CRASHED).trace(), Bounds(deadline_s=0.5))
+
+
+def test_a_verdict_on_the_shortest_of_several_runs_says_so() -> None:
+    for took in (0.8, 1.2):
+        trace = replace(Half(steps=0, elapsed_s=took).trace(), looks=3)
+        judgement = judge(trace, summarize(trace), Bounds(deadline_s=0.5))
+        words = [*judgement.doubts, *(finding.reason for finding in judgement.findings)]
+        assert "in the shortest of 3 runs" in words[0]
 
 
 def test_without_a_deadline_no_time_is_too_long() -> None:
