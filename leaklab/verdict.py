@@ -377,8 +377,9 @@ def _judge_deadline(trace: Trace, deadline: float, findings: list[Finding], doub
         return
     if took > deadline * IN_TIME:
         doubts.append(
-            f"{format_duration(took)} for an answer that was needed within {format_duration(deadline)}{looks}: too late "
-            f"to be clean, too early to be stalled ({format_duration(threshold)}). Is the machine busy? --repeat tells"
+            f"{format_duration(took)} for an answer that was needed within {format_duration(deadline)}{looks}: too "
+            f"late to be clean, too early to be stalled ({format_duration(threshold)}). Is the machine busy? "
+            "--repeat tells"
         )
     for name in ("threads", "open_sockets"):
         over = _still_there(trace, name, threshold)
