@@ -152,7 +152,8 @@ def cpu_s(name: str, half: str, steps: int, services: Services, *, probed: bool)
         measured.make_ready(its, workload if probed else listed(workload))
         pid = measured._child.pid
         ready = time.clock_gettime((~pid << 3) | 2)  # Linux: the CPU-time clock of another process
-        trace = measured.run()
+        measured.run()
+        trace = measured.settle()
         measured.end()
         services.stop(its)
     if trace.error is not None:

@@ -569,7 +569,8 @@ def _look_at_measuring() -> Check:
         assert its.http is not None  # noqa: S101 # it was asked for
         with HalfRun("doctor", HALF, services) as run:
             run.make_ready(its, {"paths": Steps(OPENED, "/profiles/{n}"), "port": its.http.port})
-            trace = run.run()
+            run.run()
+            trace = run.settle()
             if run.interrupted:
                 raise KeyboardInterrupt
         return judge_measuring(trace)

@@ -106,6 +106,10 @@ def bounds_of(scenario: Scenario, settings: Settings) -> Bounds:
     )
 
 
+_Ready = tuple[HalfRun, HalfServices, Lab]
+"""A half that can be run, and what was started for it."""
+
+
 @dataclass(slots=True)
 class _Bench:
     """The halves of one scenario while they are being run, and what has come of them."""
@@ -123,25 +127,44 @@ class _Bench:
         self.done = {half: [] for half in self.paths}
 
     def run_each_once(self) -> None:
-        """Run each half once. All are imported before the first one runs, so that no import disturbs a measurement."""
+        """Run each half once. All are imported before the first one runs, so that no import disturbs a measurement.
+
+        What is still ending in one half may end while the next one runs.
+        """
         with ExitStack() as stack:
             runs = [
                 stack.enter_context(HalfRun(half, path, self.services, self.options.limits, self.options.progress))
                 for half, path in self.paths.items()
             ]
             ready = [(run, *self._make_ready(run)) for run in runs]
+            ending: list[_Ready] = []
             for run, its, lab in ready:
-                done = self._look_again(run, self._look(run, its, lab))
-                self.done[run.half].append(done)
+                run.run()
+                if run.settled or self._must_settle_first(its):
+                    self._finish(run, its, lab)
+                else:
+                    ending.append((run, its, lab))
                 if self.interrupted:
-                    return
+                    break
+            for run, its, lab in ending:
+                self._finish(run, its, lab)
 
-    def _look(self, run: HalfRun, its: HalfServices, lab: Lab) -> Done:
-        """Run one half that is ready, to its end."""
-        trace = run.run()
+    def _must_settle_first(self, its: HalfServices) -> bool:
+        """Whether what one half leaves behind has a part in what is measured of the next.
+
+        With a deadline it matters when something ended; and the counts of a server of others' hold all halves.
+        """
+        return self.settings.deadline is not None or its.is_remote
+
+    def _finish(self, run: HalfRun, its: HalfServices, lab: Lab) -> None:
+        self.done[run.half].append(self._look_again(run, self._settle(run, its, lab)))
+
+    def _settle(self, run: HalfRun, its: HalfServices, lab: Lab) -> Done:
+        """Have one half that was run looked at to its end, and end it."""
+        trace = run.settle(wait=not (self.interrupted or run.interrupted))
         run.end()
         self.services.stop(its)
-        self.interrupted = run.interrupted
+        self.interrupted = self.interrupted or run.interrupted
         return Done(trace, self._complaint(lab, its, trace))
 
     def _look_again(self, run: HalfRun, shortest: Done) -> Done:
@@ -151,7 +174,9 @@ class _Bench:
             if self.interrupted or not may_be_the_machine(shortest.trace, bounds):
                 break
             with replace(run) as once_more:
-                again = self._look(once_more, *self._make_ready(once_more))
+                its, lab = self._make_ready(once_more)
+                once_more.run()
+                again = self._settle(once_more, its, lab)
             if self.interrupted or again.trace.outcome is not Outcome.COMPLETED:
                 return again
             shortest = min(shortest, again, key=lambda done: done.trace.elapsed_s)

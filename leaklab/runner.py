@@ -10,7 +10,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,8 @@ class HalfRun:
     _answer: object = field(init=False, default=None)
     _error: str | None = field(init=False, default=None)
     _waited: float = field(init=False, default=0.0)
+    _collected: float | None = field(init=False, default=None)
+    _settled: bool = field(init=False, default=False)
     _returned: float = field(init=False, default=0.0)
     _ended: bool = field(init=False, default=False)
     _memory: int = field(init=False, default=0)
@@ -205,27 +207,62 @@ class HalfRun:
         except _LostError:
             self._fail(Outcome.CRASHED, f"{self._end_in_words()} while it was imported")
 
-    def run(self) -> Trace:
-        """Let the half run to its end, or to a limit, and measure it.
+    def run(self) -> None:
+        """Let the half run to its end, or to a limit, and measure it; `settle` is to follow.
 
         Raises:
             MeasureError: the services' process is gone.
         """
-        if self._error is None:
-            self._sample(Phase.BASELINE, sockets=True)
+        if self._error is not None:
+            return
+        self._sample(Phase.BASELINE, sockets=True)
+        with self._told_how_it_ends():
             self._running = True
             self._since = time.monotonic()
-            try:
-                self._say({"do": "run", "limits": dict(limit_names(address_space=self._address_space()))})
-                self._follow()
-            except _LostError:
-                if self._error is None:
-                    self._fail(Outcome.CRASHED, f"{self._end_in_words()} after {self._done} whole steps")
-            except KeyboardInterrupt:
-                self.interrupted = True
-                self._sample(Phase.CLOCK, sockets=True)
-                self._fail(Outcome.CRASHED, f"it was interrupted after {self._done} whole steps")
+            self._say({"do": "run", "limits": dict(limit_names(address_space=self._address_space()))})
+            self._follow()
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more can end of what the half left behind: no look is worth waiting for."""
+        return self._settled or self._collected is None
+
+    def settle(self, *, wait: bool = True) -> Trace:
+        """Look, wait, look again, until nothing is left above the baseline or nothing can change any more.
+
+        What a half leaves behind, such as pymongo's threads, ends meanwhile, also while another half is run.
+
+        Args:
+            wait: whether to wait between looks; if not, there is one more.
+
+        Raises:
+            MeasureError: the services' process is gone.
+        """
+        if self._collected is not None:
+            with self._told_how_it_ends():
+                pause, longest = SETTLE_LOOK_S
+                while not self._settled:
+                    time.sleep(pause if wait else 0)
+                    pause = min(pause * 2, longest)
+                    self._look(last=not wait)
+                self._say({"do": "leave"})
         self._drain_output()
+        return self._trace()
+
+    @contextlib.contextmanager
+    def _told_how_it_ends(self) -> Iterator[None]:
+        """Whatever ends the half before its time, a Ctrl-C included, is its outcome."""
+        try:
+            yield
+        except _LostError:
+            if self._error is None:
+                self._fail(Outcome.CRASHED, f"{self._end_in_words()} after {self._done} whole steps")
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self._sample(Phase.CLOCK, sockets=True)
+            self._fail(Outcome.CRASHED, f"it was interrupted after {self._done} whole steps")
+
+    def _trace(self) -> Trace:
         return Trace(
             half=self.half,
             outcome=self._outcome,
@@ -300,37 +337,30 @@ class HalfRun:
                 self._sample(Phase.RETURNED, sockets=True)
                 self._say({"do": "collect"})
             case "collected":
-                self._settle()
-                self._say({"do": "leave"})
+                self._collected = time.monotonic()
+                self._look()
                 return True
         self.progress(self.half, self._done)
         self._since = time.monotonic()
         return False
 
-    def _settle(self) -> None:
-        """Look, wait, look again, until nothing is left above the baseline or nothing can change any more."""
+    def _look(self, *, last: bool = False) -> None:
+        """Read what is left of a half that has collected, and tell whether it is worth waiting for less."""
+        assert self._collected is not None  # noqa: S101 # whoever calls has heard so
         baseline = self._samples[0]
-        started = time.monotonic()
-        pause, longest = SETTLE_LOOK_S
-        looks = 0
-        while True:
-            # The first look waits for nothing: how long it takes itself is no time that anything was given.
-            self._waited = time.monotonic() - started if looks else 0.0
-            looks += 1
-            # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
-            may_change = self._probe.may_change()
-            reading = self._probe.read(sockets=True, children=True)
-            left = any(
-                (value or 0) > (baseline.get(name) or 0)
-                for name, value in reading.values.items()
-                if name in ("open_sockets", "open_cursors", "threads", "open_fds")
-            )
-            if not left or self._waited >= SETTLE_S or not may_change:
-                break
-            self._keep(Phase.SETTLING, reading)
-            time.sleep(pause)
-            pause = min(pause * 2, longest)
-        self._keep(Phase.COLLECTED, reading)
+        # The first look waits for nothing: how long it takes itself is no time that anything was given.
+        first = self._samples[-1].phase is not Phase.SETTLING
+        self._waited = 0.0 if first else time.monotonic() - self._collected
+        # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
+        may_change = self._probe.may_change()
+        reading = self._probe.read(sockets=True, children=True)
+        left = any(
+            (value or 0) > (baseline.get(name) or 0)
+            for name, value in reading.values.items()
+            if name in ("open_sockets", "open_cursors", "threads", "open_fds")
+        )
+        self._settled = last or not left or not may_change or self._waited >= SETTLE_S
+        self._keep(Phase.COLLECTED if self._settled else Phase.SETTLING, reading)
 
     def _address_space(self) -> int | None:
         """Bytes of address space the half may have: what it has when it is imported, and the room it is given."""

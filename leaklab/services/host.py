@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -214,6 +215,9 @@ def main() -> None:
     """Run the host on the socket whose descriptor is the argument."""
     raise_descriptor_limit()
     asyncio.run(serve(socket.socket(fileno=int(sys.argv[1]))))
+    # All is stopped and dropped. What the interpreter would still wait for are pymongo's own threads, asleep for up to
+    # half a second each.
+    os._exit(0)
 
 
 if __name__ == "__main__":

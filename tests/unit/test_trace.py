@@ -156,7 +156,9 @@ def test_what_ended_while_it_was_looked_at_is_not_told_as_left_over() -> None:
     run = HalfRun("fixed", Path("fixed.py"), cast("Services", None))
     run._probe = cast("Probe", Ending())
     run._samples.append(Sample(Phase.BASELINE, 0, 0.0, {"threads": 1.0}))
-    run._settle()
+    run._collected = 0.0
+    run._look()
+    assert run.settled
     last = run._samples[-1]
     assert (last.phase, last.get("threads")) == (Phase.COLLECTED, 1.0)
 
