@@ -7,23 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from leaklab.errors import ScenarioError, UsageError
-from leaklab.metrics import METRICS
-from leaklab.scenario import Scenario
+from leaklab.loading import in_words, load
+from leaklab.scenario import ALL_HALVES, HALVES, Scenario
 
 ENTRY_POINTS = "leaklab.scenarios"
 """The entry-point group: each entry names a package or module whose folder holds scenario folders."""
-
-HALVES = ("leaky", "fixed")
-"""The halves that every scenario has; `almost` is an addition."""
-
-ALL_HALVES = ("leaky", "almost", "fixed")
-"""All halves that there can be, in the order they are shown."""
-
-_SERVICES = {"http", "mongo"}
 
 
 @dataclass(frozen=True)
@@ -61,19 +52,7 @@ class Entry:
         for name in ("scenario.py", *(f"{half}.py" for half in HALVES), "lesson.md"):
             if not (self.folder / name).is_file():
                 raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name} is missing")
-        path = self.folder / "scenario.py"
-        try:
-            scenario = getattr(_load_module(path), "SCENARIO", None)
-        except (Exception, SystemExit) as error:  # a scenario of somebody else's may raise anything
-            raise ScenarioError(
-                f"scenario {self.id} is broken: {path}{_line_of(error, path)}: {_in_words(error)}"
-            ) from error
-        if not isinstance(scenario, Scenario):
-            raise ScenarioError(
-                f"scenario {self.id} is broken: {path} must set SCENARIO to a leaklab.scenario.Scenario"
-            )
-        _check_consistency(self, scenario)
-        return scenario
+        return load(self.id, self.folder / "scenario.py")
 
     @property
     def error(self) -> str | None:
@@ -183,9 +162,9 @@ class Catalog:
             try:
                 module: Any = point.load()
                 paths = [Path(path) for path in getattr(module, "__path__", [])] or [Path(module.__file__).parent]
-            except Exception as error:  # noqa: BLE001 # a package of somebody else's may raise anything
+            except (Exception, SystemExit) as error:  # noqa: BLE001 # a package of somebody else's may raise anything
                 problems.append(
-                    f"the scenarios of the installed package {point.value!r} cannot be loaded: {_in_words(error)}. "
+                    f"the scenarios of the installed package {point.value!r} cannot be loaded: {in_words(error)}. "
                     "Repair or uninstall it."
                 )
             else:
@@ -237,58 +216,3 @@ def _checked(folder: Path) -> Path:
     if not any(scan(folder)):
         raise UsageError(f"--scenarios {folder}: no scenario in it (a folder with scenario.py, leaky.py, …)")
     return folder
-
-
-def _load_module(path: Path) -> ModuleType:
-    """Run `path` as a module that leaves no compiled file behind."""
-    module = ModuleType(f"leaklab_scenario_{path.parent.name}")
-    module.__file__ = str(path)
-    # Dataclasses and type hints of the scenario look their module up by name.
-    sys.modules[module.__name__] = module
-    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102 # loading is running
-    return module
-
-
-def _line_of(error: BaseException, path: Path) -> str:
-    """`, line N` of the last place in `path` that the error went through."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f", line {error.lineno}"
-    line = None
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return "" if line is None else f", line {line}"
-
-
-def _in_words(error: BaseException) -> str:
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _check_consistency(entry: Entry, scenario: Scenario) -> None:
-    """Raise ScenarioError for the first thing in `scenario` that names what is not there."""
-
-    def broken(what: str) -> ScenarioError:
-        return ScenarioError(f"scenario {entry.id} is broken: {entry.folder / 'scenario.py'}: {what}")
-
-    if unknown := set(scenario.services) - _SERVICES:
-        raise broken(f"unknown service {min(unknown)!r}: there are {', '.join(sorted(_SERVICES))}")
-    if unknown := set(scenario.telling) - set(METRICS):
-        raise broken(f"unknown metric {min(unknown)!r} in telling: there are {', '.join(METRICS)}")
-    if missing := set(HALVES) - set(scenario.expected):
-        raise broken(f"expected says nothing of the {min(missing)} half")
-    for half, expected in scenario.expected.items():
-        if half not in ALL_HALVES:
-            raise broken(f"expected names {half!r}, which is no half: there are {', '.join(ALL_HALVES)}")
-        verdicts = ("leaks", "clean", "either") if half == "almost" else ("leaks", "clean")
-        if expected.verdict not in verdicts:
-            raise broken(
-                f"expected verdict {expected.verdict!r} of {half}: it can be {' or '.join(map(repr, verdicts))}"
-            )
-        for kind, metric in expected.findings:
-            if kind not in ("leaked", "held", "wasted", "stalled") or metric not in METRICS:
-                raise broken(f"expected finding {(kind, metric)!r} of {half} is not (kind, metric)")
-    if scenario.settings.steps is not None and scenario.settings.steps < 1:
-        raise broken(f"steps is {scenario.settings.steps}: it must be at least 1")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from leaklab.catalog import HALVES, Entry
-from leaklab.errors import LeaklabError, ScenarioError, UsageError
+from leaklab.catalog import Entry
+from leaklab.errors import UsageError
 from leaklab.forecast import Capacities
 from leaklab.processes import (
     descriptor_limits,
@@ -21,7 +20,7 @@ from leaklab.processes import (
 )
 from leaklab.result import Done, Result, half_result
 from leaklab.runner import HalfRun, Limits, Progress, Unreadable, no_progress
-from leaklab.scenario import Lab, Scenario, Settings, Steps
+from leaklab.scenario import HALVES, Lab, Scenario, Settings
 from leaklab.services.client import HalfServices, Services
 from leaklab.trace import Outcome, Trace
 from leaklab.units import format_duration, format_size
@@ -40,26 +39,20 @@ class Options:
     """How a scenario is run.
 
     Attributes:
-        halves: which halves, in the order they are shown and run.
         repeat: how often each half is run.
         limits: what each half may use.
         mongo_uri: a real server; None for the embedded one.
         progress: is told of each step.
     """
 
-    halves: Sequence[str] = HALVES
     repeat: int = 1
     limits: Limits = field(default_factory=Limits)
     mongo_uri: str | None = None
     progress: Progress = no_progress
 
-    def with_halves(self, halves: Sequence[str]) -> Options:
-        """These options for other halves."""
-        return replace(self, halves=halves)
 
-
-def run_scenario(entry: Entry, settings: Settings, options: Options) -> Result:
-    """Run the halves of `entry`, `options.repeat` times in turn, and judge them.
+def run_scenario(entry: Entry, settings: Settings, options: Options, halves: Sequence[str] = HALVES) -> Result:
+    """Run these halves of `entry`, in this order, `options.repeat` times in turn, and judge them.
 
     Raises:
         UsageError: the settings cannot be meant.
@@ -67,7 +60,7 @@ def run_scenario(entry: Entry, settings: Settings, options: Options) -> Result:
         MeasureError: the machine lacks what the run needs, or a service failed.
     """
     require_posix()
-    paths = {half: entry.half_path(half) for half in options.halves}
+    paths = {half: entry.half_path(half) for half in halves}
     return run_halves(entry, paths, settings, options)
 
 
@@ -165,7 +158,7 @@ class _Bench:
         run.end()
         self.services.stop(its)
         self.interrupted = self.interrupted or run.interrupted
-        return Done(trace, self._complaint(lab, its, trace))
+        return Done(trace, _complaint(self.entry.scenario, lab, its, trace))
 
     def _look_again(self, run: HalfRun, shortest: Done) -> Done:
         """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
@@ -183,35 +176,12 @@ class _Bench:
             shortest = replace(shortest, trace=replace(shortest.trace, looks=looks))
         return shortest
 
-    def _complaint(self, lab: Lab, its: HalfServices, trace: Trace) -> str | None:
-        with blamed_on(self.entry, "its check of the work fails"):
-            return _complaint(self.entry.scenario, lab, its, trace)
-
     def _make_ready(self, run: HalfRun) -> tuple[HalfServices, Lab]:
         its = self.services.start(self.entry.scenario, self.options.mongo_uri)
         self.server = its.server
         lab = Lab(self.settings, its.http, its.mongo)
-        run.make_ready(its, _workload(self.entry, lab))
+        run.make_ready(its, self.entry.scenario.workload(lab))
         return its, lab
-
-
-@contextmanager
-def blamed_on(entry: Entry, what: str) -> Iterator[None]:
-    """Code of the scenario's author runs here: what it raises is a ScenarioError that names the scenario."""
-    try:
-        yield
-    except LeaklabError:
-        raise
-    except Exception as error:
-        raise ScenarioError(f"scenario {entry.id} is broken: {what}: {error}") from error
-
-
-def _workload(entry: Entry, lab: Lab) -> Mapping[str, object]:
-    with blamed_on(entry, "its workload cannot be made"):
-        workload = entry.scenario.workload(lab)
-        plain = {name: value.item if isinstance(value, Steps) else value for name, value in workload.items()}
-        json.dumps(plain)
-    return workload
 
 
 def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) -> str | None:

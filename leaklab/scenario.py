@@ -7,6 +7,12 @@ from dataclasses import dataclass, field, fields, replace
 
 from leaklab.errors import UsageError
 
+HALVES = ("leaky", "fixed")
+"""The halves that every scenario has; `almost` is an addition."""
+
+ALL_HALVES = ("leaky", "almost", "fixed")
+"""All halves that there can be, in the order they are shown."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

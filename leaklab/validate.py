@@ -39,8 +39,7 @@ def validate(entry: Entry, options: Options) -> Validation:
     problems = folder_problems(entry)
     try:
         scenario = entry.scenario
-        options = options.with_halves(entry.halves)
-        result = run_scenario(entry, scenario.settings, options)
+        result = run_scenario(entry, scenario.settings, options, entry.halves)
     except LeaklabError as error:
         # A missing file is among the problems already.
         missing = any("is missing" in problem for problem in problems)

@@ -90,7 +90,7 @@ def run(
         return
     halves = _halves(entry, almost)
     guessed = _guessed(entry, halves, settings, options, guesses) if predict else None
-    result = _measure(entry, settings, options.with_halves(halves))
+    result = _measure(entry, settings, options, halves)
     predicted = None if guessed is None else _predictions(entry, halves, guessed, result)
     if as_json:
         from leaklab.reports.json import result_document
@@ -147,8 +147,7 @@ def compare(
     limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
     results: list[Result] = []
     for entry, settings, uri in _plan(usable, _wanted(steps, size, hang, deadline, dead), mongo):
-        options = _options(limits, repeat, uri).with_halves(_halves(entry, almost))
-        results.append(_measure(entry, settings, options))
+        results.append(_measure(entry, settings, _options(limits, repeat, uri), _halves(entry, almost)))
         if results[-1].interrupted:
             break
     if as_json:
@@ -310,16 +309,16 @@ def _options(limits: Limits, repeat: int, mongo: str | None) -> Options:
 
 
 def _halves(entry: Entry, almost: bool) -> Sequence[str]:
-    from leaklab.catalog import HALVES
+    from leaklab.scenario import HALVES
 
     return entry.halves if almost else HALVES
 
 
-def _measure(entry: Entry, settings: Settings, options: Options) -> Result:
+def _measure(entry: Entry, settings: Settings, options: Options, halves: Sequence[str]) -> Result:
     from leaklab.lab import run_scenario
 
     with output.progress_bar(entry.id, settings.steps, options.repeat) as progress:
-        return run_scenario(entry, settings, replace(options, progress=progress))
+        return run_scenario(entry, settings, replace(options, progress=progress), halves)
 
 
 def _check_form(*, as_json: bool, as_markdown: bool, samples: bool) -> None:

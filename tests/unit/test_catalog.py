@@ -14,6 +14,7 @@ import pytest
 from leaklab import catalog
 from leaklab.catalog import Catalog, Entry
 from leaklab.errors import ExitCode, ScenarioError, UsageError
+from leaklab.scenario import Lab
 
 BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
 """In the order of the course."""
@@ -302,6 +303,63 @@ def test_a_scenario_file_that_exits_is_broken_and_one_that_is_interrupted_is_int
 def test_a_scenario_that_names_what_is_not_there_says_which(tmp_path: Path, old: str, new: str, words: str) -> None:
     assert old in SCENARIO
     assert words in why_broken(make(tmp_path, "inconsistent", SCENARIO.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('title="Tiny"', "title=7", "title is 7: it must be a string"),
+        ('telling=("threads",)', 'telling="threads"', "telling is 'threads': it must be a tuple of strings"),
+        ('title="Tiny"', 'title="Tiny", services="http"', "services is 'http': it must be a tuple of strings"),
+        ('title="Tiny"', 'title="Tiny", hints=(1, 2)', "hints is (1, 2): it must be a tuple of strings"),
+        ('title="Tiny"', 'title="Tiny", number="first"', "number is 'first': it must be a number"),
+        ('title="Tiny"', 'title="Tiny", check_answer="right"', "check_answer is 'right': it must be a function"),
+        ('title="Tiny"', 'title="Tiny", memory_budget=5', "memory_budget is 5: it must be a function"),
+        ('title="Tiny"', 'title="Tiny", documents=({},)', "documents is ({},): it must be a tuple of Documents"),
+        ('"fixed": LEAKS_NOTHING', '"fixed": "clean"', "expected is {'leaky'"),
+        ('(("leaked", "threads"),)', '("leaked", "threads")', "expected finding 'leaked' of leaky is not"),
+        ("steps=3", 'steps="3"', "steps is '3': it must be at least 1, a whole number"),
+        ("steps=3", "deadline=0", "deadline is 0: it must be above 0"),
+        ("steps=3", 'dead="asleep"', "dead is 'asleep': it must be one of silent, drip, drip-head"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named_with_its_value_and_what_it_must_be(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    assert old in SCENARIO
+    assert words in why_broken(make(tmp_path, "mistyped", SCENARIO.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "words"),
+    [
+        ("workload", "lambda lab: 1 / 0", ": workload fails: ZeroDivisionError: division by zero"),
+        ("workload", "lambda lab: exit(3)", "workload fails: SystemExit: 3"),
+        ("workload", "lambda lab: [1]", "workload returned [1]: it must return a dictionary"),
+        ("workload", "lambda lab: {'jobs': {1, 2}}", "workload returned {'jobs': {1, 2}}: it must return"),
+        ("check_answer", "lambda lab, answer: answer['no']", "check_answer fails: TypeError: "),
+        ("check_answer", "lambda lab, answer: False", "check_answer returned False: it must return what is wrong"),
+        ("requests", "lambda settings: {'read': '5'}", "requests returned {'read': '5'}: it must return"),
+        ("memory_budget", "lambda settings: None", "memory_budget returned None: it must return a number of bytes"),
+        ("check_error", "lambda settings, words: words", "check_error returned 'ValueError'"),
+    ],
+)
+def test_a_function_of_a_scenario_that_fails_or_returns_what_it_may_not_is_named(
+    tmp_path: Path, function: str, text: str, words: str
+) -> None:
+    text = f"{SCENARIO}\nfrom dataclasses import replace\nSCENARIO = replace(SCENARIO, {function}={text})\n"
+    scenario = make(tmp_path, "careless", text).scenario
+    lab = Lab(scenario.settings)
+    arguments: dict[str, tuple[object, ...]] = {
+        "workload": (lab,),
+        "check_answer": (lab, 5),
+        "requests": (scenario.settings,),
+        "memory_budget": (scenario.settings,),
+        "check_error": (scenario.settings, "ValueError"),
+    }
+    with pytest.raises(ScenarioError) as caught:
+        getattr(scenario, function)(*arguments[function])
+    assert words in str(caught.value)
 
 
 def test_a_lesson_that_is_no_text_is_named(tmp_path: Path) -> None:
