@@ -206,9 +206,9 @@ def test_a_folder_that_may_not_be_read_is_refused(leaklab: Command, tmp_path: Pa
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("Steps(lab.steps)", "1 / 0", "its workload cannot be made: division by zero"),
-        ("Steps(lab.steps)", "lab.http", "its workload cannot be made: "),
-        ("Steps(lab.steps)", "object()", "broken"),
+        ("Steps(lab.steps)", "1 / 0", "workload fails: ZeroDivisionError: division by zero"),
+        ("Steps(lab.steps)", "lab.http", "workload fails: LookupError: the scenario uses lab.http"),
+        ("Steps(lab.steps)", "object()", "workload returned {"),
     ],
 )
 def test_a_workload_that_cannot_be_made_is_named(
