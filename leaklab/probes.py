@@ -26,6 +26,24 @@ class Reading:
     counts: ServiceCounts
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The processes that the measured one started, and those that they did.
+
+    Attributes:
+        processes: how many.
+        rss: bytes, all of them together; what they share is counted more than once.
+        threads: all of them together.
+    """
+
+    processes: int
+    rss: int
+    threads: int
+
+
+NOBODY = Family(0, 0, 0)
+
+
 class Probe:
     """Reads one measured process, by the operating system's counters, and the services it talks to."""
 
@@ -56,10 +74,14 @@ class Probe:
         self._services.ask_counts(self._its)
         values: dict[str, float | None] = dict.fromkeys(("threads", "open_fds", "rss"))
         if self._process is not None:
+            # One by one: where the system denies one of them, the others stay.
             with contextlib.suppress(*self._failures), self._process.oneshot():
-                values["threads"] = self._process.num_threads()
-                values["rss"] = self._process.memory_info().rss
-                values["open_fds"] = self._process.num_fds()
+                with contextlib.suppress(*self._failures):
+                    values["threads"] = self._process.num_threads()
+                with contextlib.suppress(*self._failures):
+                    values["rss"] = self._process.memory_info().rss
+                with contextlib.suppress(*self._failures):
+                    values["open_fds"] = self._process.num_fds()
         counts = self._services.hear_counts(self._its)
         if self._process is not None and self._its.ports:
             state = (values["open_fds"], counts.connections)
@@ -80,6 +102,17 @@ class Probe:
             return int(self._process.memory_info().vms)
         except self._failures:
             return None
+
+    def family(self) -> Family:
+        """What the descendants of the process hold; those that just ended, or may not be read, hold nothing."""
+        if self._process is None:
+            return NOBODY
+        found: list[tuple[int, int]] = []
+        with contextlib.suppress(*self._failures):
+            for child in self._process.children(recursive=True):
+                with contextlib.suppress(*self._failures), child.oneshot():
+                    found.append((child.memory_info().rss, child.num_threads()))
+        return Family(len(found), sum(rss for rss, _ in found), sum(threads for _, threads in found))
 
     def may_change(self) -> bool:
         """Whether anything in the paused process can still end by itself: another thread, or a child process."""

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,17 +108,23 @@ def start_child(script: Path) -> Child:
     return Child(process, ours, mark)
 
 
+SEARCH_S = 1.0
+"""Seconds after which descendants that no look finds are not looked for any more; one that is found is ended still."""
+
+
 def end_family(group: int, mark: str) -> None:
     """Kill every process of the process group `group`, and every process that left it but still bears `mark`."""
     end_group(group)
     known_zombies = {group}
+    until = time.monotonic() + SEARCH_S
     while True:
         found, ended = _look_for(mark)
         for pid in found - {group}:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        # What ended while it was looked for may have started another just before: then look again.
-        if found <= {group} and ended <= known_zombies:
+        # What ended while it was looked for may have started another just before: then look again. On a machine where
+        # processes come and go all the time, that alone is no reason to go on.
+        if found <= {group} and (ended <= known_zombies or time.monotonic() > until):
             return
         known_zombies |= ended
 
@@ -224,7 +231,14 @@ def raise_descriptor_limit() -> None:
             return
 
 
-def limit_names(*, descriptors: int | None = None, address_space: int | None = None) -> Mapping[str, int]:
+def limit_names(
+    *, descriptors: int | None = None, address_space: int | None = None, file_size: int | None = None
+) -> Mapping[str, int]:
     """The limits of a half by the names of the system's `resource` module."""
-    limits = {"RLIMIT_NOFILE": descriptors, "RLIMIT_AS": address_space, "RLIMIT_CORE": 0}
+    limits = {
+        "RLIMIT_NOFILE": descriptors,
+        "RLIMIT_AS": address_space,
+        "RLIMIT_FSIZE": file_size,
+        "RLIMIT_CORE": 0,
+    }
     return {name: value for name, value in limits.items() if value is not None}

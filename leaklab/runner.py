@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from leaklab.errors import MeasureError
-from leaklab.probes import Probe, Reading
+from leaklab.probes import NOBODY, Family, Probe, Reading
 from leaklab.processes import Child, descriptor_limits, free_memory, limit_names, start_child
 from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
@@ -48,6 +48,12 @@ LOAD_WITHIN_S = 30.0
 
 WHERE_WITHIN_S = 1.0
 """Seconds in which a half that hangs says where it is."""
+
+LONGEST_LIFETIME_S = 2**31 - 1
+"""Seconds: the most that the system takes (alarm(2), by Python's documentation of `signal.alarm` a C int)."""
+
+LINE_LIMIT = 32 * 2**20
+"""Bytes of one message: eight times the longest answer, as each of its characters may have to be escaped."""
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -115,7 +121,7 @@ class _Plan:
 
 
 class _LostError(Exception):
-    """The worker's channel closed."""
+    """The worker's channel closed, or something else than the worker wrote on it."""
 
 
 @dataclass(slots=True)
@@ -142,6 +148,8 @@ class HalfRun:
     _done: int = field(init=False, default=0)
     _at: float = field(init=False, default=0.0)
     _since: float = field(init=False, default=0.0)
+    _sampled: float = field(init=False, default=0.0)
+    _family: Family = field(init=False, default=NOBODY)
     _running: bool = field(init=False, default=False)
     _outcome: Outcome = field(init=False, default=Outcome.COMPLETED)
     _answer: object = field(init=False, default=None)
@@ -163,9 +171,7 @@ class HalfRun:
         self._selector.register(self._child.output, selectors.EVENT_READ)
         self._selector.register(self.services.channel, selectors.EVENT_READ)
         limits = limit_names(descriptors=self.limits.descriptors or descriptor_limits()[1])
-        # Whatever becomes of the lab and its guard, the worker does not outlive this.
-        lifetime = int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2)
-        self._say({"half": str(self.path), "limits": dict(limits), "lifetime": lifetime})
+        self._say({"half": str(self.path), "limits": dict(limits), "lifetime": int(LOAD_WITHIN_S * 2)})
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -205,7 +211,8 @@ class HalfRun:
             self._say({"workload": {name: _as_json(value) for name, value in workload.items()}})
             self._hear_within(LOAD_WITHIN_S)
         except _LostError:
-            self._fail(Outcome.CRASHED, f"{self._end_in_words()} while it was imported")
+            if self._error is None:
+                self._fail(Outcome.CRASHED, f"{self._end_in_words()} while it was imported")
 
     def run(self) -> None:
         """Let the half run to its end, or to a limit, and measure it; `settle` is to follow.
@@ -219,7 +226,10 @@ class HalfRun:
         with self._told_how_it_ends():
             self._running = True
             self._since = time.monotonic()
-            self._say({"do": "run", "limits": dict(limit_names(address_space=self._address_space()))})
+            limits = limit_names(address_space=self._address_space(), file_size=self._memory)
+            # Whatever becomes of the lab and its guard, the worker does not outlive this.
+            lifetime = min(LONGEST_LIFETIME_S, int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2))
+            self._say({"do": "run", "limits": dict(limits), "lifetime": lifetime})
             self._follow()
 
     @property
@@ -303,6 +313,9 @@ class HalfRun:
             tick = CLOCK_S
             if self._follow_one(message):
                 return
+            if self._running and time.monotonic() - self._sampled >= CLOCK_MAX_S:
+                # A half that steps on and on is watched as well as one that does not.
+                self._sample(Phase.CLOCK, sockets=False)
             if self._running and (beyond := self._beyond()):
                 self._fail(Outcome.CRASHED, f"it was ended at its {beyond}")
                 return
@@ -325,9 +338,7 @@ class HalfRun:
             case "returned":
                 self._running = False
                 self._returned = self._since
-                self._answer = json.loads(message["answer"]) if message["answer"] is not None else None
-                if message["problem"]:
-                    self._answer = Unreadable(message["problem"])
+                self._answer = _answer(message["answer"], message["problem"])
                 self._sample(Phase.RETURNED, sockets=True)
                 self._say({"do": "collect"})
             case "raised":
@@ -370,12 +381,15 @@ class HalfRun:
 
     def _beyond(self) -> str | None:
         """Which of the watched limits the half is beyond, in words; None if none."""
-        last = self._samples[-1]
-        rss, threads = last.get("rss"), last.get("threads")
-        if rss is not None and rss > self._memory:
-            return f"memory limit of {format_size(self._memory)} (--memory-limit): it held {format_size(rss)}"
-        if threads is not None and threads > self.limits.threads:
-            return f"limit of {self.limits.threads:,} threads (--thread-limit): it had {threads:,.0f}"
+        last, family = self._samples[-1], self._family
+        rss = (last.get("rss") or 0) + family.rss
+        threads = (last.get("threads") or 0) + family.threads
+        children = f"{family.processes:,} child process" + ("es" if family.processes != 1 else "")
+        among = f", {children} included" if family.processes else ""
+        if rss > self._memory:
+            return f"memory limit of {format_size(self._memory)} (--memory-limit): it held {format_size(rss)}{among}"
+        if threads > self.limits.threads:
+            return f"limit of {self.limits.threads:,} threads (--thread-limit): it had {threads:,.0f}{among}"
         return None
 
     def _sample(self, phase: Phase, *, sockets: bool) -> None:
@@ -383,6 +397,7 @@ class HalfRun:
             now = time.monotonic()
             self._at += now - self._since
             self._since = now
+            self._family = self._probe.family()
         self._keep(phase, self._probe.read(sockets=sockets, fresh=phase is not Phase.STEP))
 
     def _keep(self, phase: Phase, reading: Reading) -> None:
@@ -390,6 +405,7 @@ class HalfRun:
         after_return = phase in (Phase.SETTLING, Phase.COLLECTED)
         at = self._at + time.monotonic() - self._returned if after_return else self._at
         self._counts = reading.counts
+        self._sampled = time.monotonic()
         self._samples.append(Sample(phase, self._done, at, reading.values))
 
     def _fail(self, outcome: Outcome, error: str) -> None:
@@ -427,9 +443,20 @@ class HalfRun:
                     raise self.services.gone()
                 else:
                     self._read_output()
+            if len(self._buffer) > LINE_LIMIT:
+                raise self._disturbed()
         line, self._buffer = self._buffer.split(b"\n", 1)
-        message: dict[str, Any] = json.loads(line)
+        message = _message(line)
+        if message is None:
+            raise self._disturbed()
         return message
+
+    def _disturbed(self) -> _LostError:
+        done = f"after {self._done} whole steps"
+        self._fail(
+            Outcome.CRASHED, f"it wrote on the lab's channel {done}, so that it could not be measured any more"
+        )
+        return _LostError()
 
     def _read_channel(self) -> None:
         try:
@@ -501,6 +528,46 @@ class Unreadable:
     """Stands for an answer that could not be carried over: not plain data, or too long."""
 
     problem: str
+
+
+_TEXT_OR_NONE = (str, type(None))
+_NUMBER = (int, float)
+
+MESSAGES: dict[str, dict[str, tuple[type, ...]]] = {
+    "loaded": {},
+    "unloadable": {"error": (dict,)},
+    "ready": {},
+    "step": {"done": (int,), "at": _NUMBER, "pause": (bool,)},
+    "end": {"done": (int,), "at": _NUMBER},
+    "returned": {"at": _NUMBER, "answer": _TEXT_OR_NONE, "problem": _TEXT_OR_NONE},
+    "raised": {"at": _NUMBER, "error": (dict,)},
+    "collected": {},
+}
+"""What a worker says, and what must be in it (docs/protocol.md)."""
+
+
+def _message(line: bytes) -> dict[str, Any] | None:
+    """A line as a message of the worker's; None if it is none: a half may write on any descriptor it likes."""
+    try:
+        message = json.loads(line)
+        fields = MESSAGES[message["say"]]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return None
+    if not all(isinstance(message.get(name), kinds) for name, kinds in fields.items()):
+        return None
+    if "error" in fields and not {"type", "message", "places"} <= message["error"].keys():
+        return None
+    return dict(message)
+
+
+def _answer(text: str | None, problem: str | None) -> object:
+    """What `run` returned, as JSON values."""
+    if problem is not None:
+        return Unreadable(problem)
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return Unreadable("it is nested too deeply")
 
 
 def in_words(error: Mapping[str, Any]) -> str:

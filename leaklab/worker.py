@@ -93,7 +93,7 @@ class Clock:
 
 
 class Steps:
-    """The items of a workload, one step each. Plain to its user: an iterable with a length."""
+    """The items of a workload, one step each. Plain to its user: an iterable with a length and items by number."""
 
     def __init__(self, spec: dict[str, Any], channel: Channel, clock: Clock) -> None:
         self._count: int = spec["count"]
@@ -101,6 +101,7 @@ class Steps:
         self._channel = channel
         self._clock = clock
         self._begun = 0
+        self._taken = bytearray(self._count)
         self._next_pause = 0
         self._lock = allocate_lock()
 
@@ -109,9 +110,20 @@ class Steps:
 
     def __iter__(self) -> Iterator[object]:
         for number in range(1, self._count + 1):
+            self._taken[number - 1] = True
             self._mark("step")
             yield fill(self._item, number)
         self._mark("end")
+
+    def __getitem__(self, index: int | slice) -> object:
+        """One item, or a list of those of a slice; each is a step when it is taken for the first time."""
+        if isinstance(index, slice):
+            return [self[number] for number in range(self._count)[index]]
+        number = range(self._count)[index]
+        if not self._taken[number]:
+            self._taken[number] = True
+            self._mark("step")
+        return fill(self._item, number + 1)
 
     def _mark(self, what: str) -> None:
         """Tell the runner that a step begins; wait for it where it wants to take a sample."""
@@ -160,12 +172,25 @@ def limit(limits: dict[str, int]) -> None:
             continue
 
 
+def end_after(seconds: int) -> None:
+    """Have the system end this process then, whatever becomes of the lab; 0 is never."""
+    if hasattr(os, "fork"):
+        import signal
+
+        signal.alarm(seconds)
+
+
 def load(path: str) -> types.ModuleType:
     """The half at `path` as a module, without a compiled file beside it."""
-    module = types.ModuleType("half")
+    # By its own name, a process that the half starts by "spawn" or "forkserver" can import it again; unless that is
+    # the name of a module which the half itself may need.
+    name = os.path.basename(path).removesuffix(".py")  # noqa: PTH119 # pathlib is an import the half would pay for
+    if name in sys.modules or name in sys.stdlib_module_names or not name.isidentifier():
+        name = "half"
+    module = types.ModuleType(name)
     module.__file__ = path
-    sys.modules["half"] = module
-    sys.path.insert(0, os.path.dirname(path))  # noqa: PTH120 # pathlib is an import the half would pay for
+    sys.modules[name] = module
+    sys.path.insert(0, os.path.dirname(path))  # noqa: PTH120
     sys.argv = [path]
     with open(path, "rb") as file:  # noqa: PTH123
         source = file.read()
@@ -187,14 +212,15 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
         if os.path.dirname(file) == folder:  # noqa: PTH120
             places.append({"file": file, "line": trace.tb_lineno})
         trace = trace.tb_next
-    if isinstance(error, SyntaxError):
+    # A SyntaxError of text that the half made up is no line of its file.
+    if isinstance(error, SyntaxError) and os.path.dirname(error.filename or "") == folder:  # noqa: PTH120
         places.append({"file": error.filename, "line": error.lineno})
     link: BaseException | None = error
-    while link is not None:
+    while link is not None and link.__traceback__ is not None:
         link.__traceback__ = None
         link = link.__context__
     try:
-        words = error.msg if isinstance(error, SyntaxError) else str(error)
+        words = str(error.msg if isinstance(error, SyntaxError) else error)
     except BaseException as second:  # noqa: BLE001 # a learner's error class may do anything
         words = f"(its message cannot be printed: {type(second).__name__})"
     return {"type": type(error).__name__, "message": words[:2000], "places": places[-5:]}
@@ -234,11 +260,7 @@ def main() -> None:
     os.set_inheritable(channel.fd, False)
     job = channel.hear()
     limit(job["limits"])
-    if job["lifetime"] and hasattr(os, "fork"):
-        # Whatever becomes of the lab, the system ends this process when its time is long over.
-        import signal
-
-        signal.alarm(job["lifetime"])
+    end_after(job["lifetime"])
     try:
         # A half that hangs is asked where it is: the interpreter writes the lines to standard error, whatever it does.
         import faulthandler
@@ -254,6 +276,8 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001 # loading a learner's file may raise anything
         channel.ask(say="unloadable", error=describe(error, job["half"]))
         leave(0)
+    # From here on the channel tells when the lab is gone.
+    end_after(0)
     job = channel.ask(say="loaded")
     clock = Clock()
     workload = {
@@ -261,7 +285,9 @@ def main() -> None:
         for name, value in job["workload"].items()
     }
     collect()
-    limit(channel.ask(say="ready")["limits"])
+    job = channel.ask(say="ready")
+    limit(job["limits"])
+    end_after(job["lifetime"])
     clock.start = perf_counter()
     run(half, workload, channel, clock)
     del workload

@@ -30,6 +30,7 @@ class Worker:
 
     process: subprocess.Popen[bytes]
     channel: socket.socket
+    lifetime: int
     buffer: bytes = field(default=b"")
 
     def say(self, **message: Any) -> None:
@@ -48,7 +49,7 @@ class Worker:
         assert self.hear() == {"say": "loaded"}
         self.say(workload=workload)
         assert self.hear() == {"say": "ready"}
-        self.say(do="run", limits={})
+        self.say(do="run", limits={}, lifetime=self.lifetime)
 
     def to_the_end(self) -> int:
         """Answer what follows the return, and return the exit code."""
@@ -79,9 +80,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        worker = Worker(process, ours)
+        worker = Worker(process, ours, lifetime)
         started.append(worker)
-        worker.say(half=str(path), limits=limits, lifetime=lifetime)
+        worker.say(half=str(path), limits=limits, lifetime=60)
         return worker
 
     yield start_worker
