@@ -91,9 +91,9 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
         if error.errno not in (errno.EPIPE, errno.EIO):
             return _defect(error)
         return _nobody_listens()
-    except SystemExit:
+    except SystemExit as error:
         # Rich and Typer leave like this, with 1, when their output cannot be written.
-        return _nobody_listens()
+        return _nobody_listens() if error.code == 1 else _defect(error)
     except Exception as error:  # noqa: BLE001 # nobody sees our traceback
         return _defect(error)
     return int(code or 0)
@@ -106,7 +106,7 @@ def _nobody_listens() -> int:
     return ExitCode.DONE
 
 
-def _defect(error: Exception) -> int:
+def _defect(error: BaseException) -> int:
     if os.environ.get("LEAKLAB_DEBUG"):
         raise error
     output.complain(f"this is a defect of leaklab: {type(error).__name__}: {error} (LEAKLAB_DEBUG=1 shows where)")

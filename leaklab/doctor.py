@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import leaklab
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
-from leaklab.processes import CONTROL_GROUP, container_allows, machine_memory
+from leaklab.processes import CONTROL_GROUP, MEMORY_SHARE, container_allows, machine_memory
 from leaklab.units import format_size
 
 if TYPE_CHECKING:
@@ -293,9 +293,9 @@ def judge_memory(free: int, allowed: int | None, needed: int) -> Check:
     if not needed:
         return Check("memory", State.OK, found)
     there = free if allowed is None else min(free, allowed)
-    # lab.check_settings refuses a buffer of more than nine tenths of what is free.
-    if needed > there * 0.9:
-        most = int(there * 0.9 / 2**20)
+    # lab.check_settings refuses a buffer of more than a half may hold.
+    if needed > there * MEMORY_SHARE:
+        most = int(there * MEMORY_SHARE / 2**20)
         remedy = f"Free some, or take --size {most}MiB." if most >= 1 else "Free some."
         return Check("memory", State.WARNING, f"{found}, too little for the default --size {_option(needed)}", remedy)
     return Check("memory", State.OK, f"{found}, enough for the default --size {_option(needed)}")

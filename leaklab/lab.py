@@ -14,6 +14,7 @@ from leaklab.forecast import Capacities
 from leaklab.processes import (
     descriptor_limits,
     free_memory,
+    most_memory,
     raise_descriptor_limit,
     require_posix,
     thread_limit,
@@ -96,6 +97,7 @@ def bounds_of(scenario: Scenario, settings: Settings) -> Bounds:
         deadline_s=settings.deadline,
         hang_s=settings.hang,
         memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
+        telling=scenario.telling,
     )
 
 
@@ -224,16 +226,29 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: O
             f"raise --time-limit above {format_duration(settings.hang)}"
         )
     if settings.size is not None:
-        free = free_memory()
-        if settings.size > free * 0.9:
-            raise UsageError(
-                f"--size {format_size(settings.size)} is more than this machine can spare: "
-                f"{format_size(free)} are free. Take a smaller --size."
-            )
-    limit = descriptor_limits()[1]
-    needed = (settings.steps or 0) + DESCRIPTORS_BESIDE
-    if "http" in scenario.services and limit is not None and needed > limit:
+        _check_size(settings.size, options.limits.memory)
+    if settings.steps is not None and "http" in scenario.services:
+        _check_descriptors(settings.steps, descriptor_limits()[1])
+
+
+def _check_size(size: int, limit: int | None) -> None:
+    spare = most_memory()
+    if size > spare:
         raise UsageError(
-            f"--steps {settings.steps} may need {needed:,} open descriptors and a process may have {limit:,} here "
+            f"--size {format_size(size)} is more than this machine can spare: {format_size(free_memory())} are free, "
+            f"and a half may hold {format_size(spare)} of it. Take a smaller --size."
+        )
+    if limit is not None and size >= limit:
+        raise UsageError(
+            f"--size {format_size(size)} reaches the --memory-limit of {format_size(limit)}: every half would be "
+            "ended. Raise the limit, or take a smaller --size."
+        )
+
+
+def _check_descriptors(steps: int, limit: int | None) -> None:
+    needed = steps + DESCRIPTORS_BESIDE
+    if limit is not None and needed > limit:
+        raise UsageError(
+            f"--steps {steps} may need {needed:,} open descriptors and a process may have {limit:,} here "
             f"(ulimit -Hn): take at most --steps {max(1, limit - DESCRIPTORS_BESIDE)}"
         )

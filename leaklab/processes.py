@@ -156,13 +156,18 @@ def end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
+MACOS_DESCRIPTORS = 10_240
+"""macOS reports an infinite hard limit of descriptors and refuses it as a soft one: this is its documented OPEN_MAX."""
+
+
 def descriptor_limits() -> tuple[int | None, int | None]:
     """How many descriptors a process may open: as it is started (soft), and at most (hard); None is no limit."""
     if resource is None:
         return None, None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
-    return None if soft == unlimited else soft, None if hard == unlimited else hard
+    most = MACOS_DESCRIPTORS if sys.platform == "darwin" else None
+    return None if soft == unlimited else soft, most if hard == unlimited else hard
 
 
 CONTROL_GROUP = "/sys/fs/cgroup"
@@ -174,6 +179,15 @@ def free_memory() -> int:
     allowed = container_allows(CONTROL_GROUP)
     free = machine_memory()
     return free if allowed is None else min(free, allowed)
+
+
+MEMORY_SHARE = 0.8
+"""The share of the machine's free memory that a half may take unless it is told otherwise."""
+
+
+def most_memory() -> int:
+    """Bytes that a half may hold now unless it is told otherwise."""
+    return int(free_memory() * MEMORY_SHARE)
 
 
 def machine_memory() -> int:
@@ -224,8 +238,7 @@ def raise_descriptor_limit() -> None:
     if resource is None:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS reports an infinite hard limit and refuses it as a soft one: 10,240 is its documented OPEN_MAX.
-    for wanted in (hard, 10_240):
+    for wanted in (hard, MACOS_DESCRIPTORS):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             return

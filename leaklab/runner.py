@@ -17,7 +17,7 @@ from typing import Any
 
 from leaklab.errors import MeasureError
 from leaklab.probes import NOBODY, Family, Probe, Reading
-from leaklab.processes import Child, descriptor_limits, free_memory, limit_names, start_child
+from leaklab.processes import Child, descriptor_limits, limit_names, most_memory, start_child
 from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 from leaklab.trace import Outcome, Phase, Sample, Trace
@@ -79,9 +79,6 @@ class Limits:
     output: int = 64 * 2**10
     address_room: int | None = None
 
-
-MEMORY_SHARE = 0.8
-"""The share of the machine's free memory that a half may take unless it is told otherwise."""
 
 ADDRESS_SLACK = 8 * 2**30
 """Bytes of address space above the limit of memory at which the system stops a half that allocates faster than it is
@@ -196,7 +193,7 @@ class HalfRun:
         """
         self._its = its
         self._probe = Probe(self._child.pid, self.services, its)
-        self._memory = self.limits.memory or int(free_memory() * MEMORY_SHARE)
+        self._memory = self.limits.memory or most_memory()
         steps = [value.count for value in workload.values() if isinstance(value, Steps)]
         self._plan = _Plan.of(max(steps, default=0))
         try:
@@ -406,7 +403,7 @@ class HalfRun:
         at = self._at + time.monotonic() - self._returned if after_return else self._at
         self._counts = reading.counts
         self._sampled = time.monotonic()
-        self._samples.append(Sample(phase, self._done, at, reading.values))
+        self._samples.append(Sample(phase, self._done, at, reading.values, reading.counts.answers_due))
 
     def _fail(self, outcome: Outcome, error: str) -> None:
         self._outcome = outcome
@@ -453,9 +450,7 @@ class HalfRun:
 
     def _disturbed(self) -> _LostError:
         done = f"after {self._done} whole steps"
-        self._fail(
-            Outcome.CRASHED, f"it wrote on the lab's channel {done}, so that it could not be measured any more"
-        )
+        self._fail(Outcome.CRASHED, f"it wrote on the lab's channel {done}, so that it could not be measured any more")
         return _LostError()
 
     def _read_channel(self) -> None:

@@ -31,12 +31,14 @@ class Sample:
         steps_done: how many steps the half had finished.
         at_s: seconds since `run` was called, the pauses for earlier samples left out.
         values: by metric name; a metric that was not or could not be read is None or missing, never 0.
+        answers_due: answers of a dead service that the half still waits for; None where no service says.
     """
 
     phase: Phase
     steps_done: int
     at_s: float
     values: Mapping[str, float | None]
+    answers_due: int | None = None
 
     def get(self, metric: str) -> float | None:
         """The value of `metric`, None if it was not read in this sample."""
@@ -156,11 +158,18 @@ def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
         metric=metric,
         baseline=trace.value(metric.name, Phase.BASELINE),
         peak=max([*values, trace.peaks.get(metric.name, 0)]),
-        end=trace.value(metric.name, Phase.END),
+        end=_at_the_end(trace, metric),
         returned=trace.value(metric.name, Phase.RETURNED),
         collected=trace.value(metric.name, Phase.COLLECTED),
         growth=growth_of(points, least=metric.least) if len(points) > 1 else None,
     )
+
+
+def _at_the_end(trace: Trace, metric: Metric) -> float | None:
+    """The value at the last step; of a half that took its items by number, and asked for no more, when that began."""
+    if trace.outcome is not Outcome.COMPLETED or any(sample.phase is Phase.END for sample in trace.samples):
+        return trace.value(metric.name, Phase.END)
+    return next((value for _, value in reversed(trace.step_points(metric.name))), None)
 
 
 def _summarize_elapsed(trace: Trace, metric: Metric) -> MetricSummary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from leaklab.growth import STEADY_EVENTS, Growth, Shape, growth_of
@@ -65,12 +65,14 @@ class Bounds:
     Attributes:
         deadline_s: seconds within which the caller needs its answer; None for no deadline.
         hang_s: seconds after which the dead service answers; None where there is none.
+        telling: the metrics that must be known for a verdict.
         memory: bytes of RSS above the baseline that may be held at the last step; None for no budget.
     """
 
     deadline_s: float | None = None
     hang_s: float | None = None
     memory: int | None = None
+    telling: tuple[str, ...] = ()
 
 
 IN_TIME = 1.3
@@ -107,6 +109,11 @@ def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bou
     doubts: list[str] = []
     if trace.outcome is not Outcome.COMPLETED:
         doubts.append(f"the half did not complete: {trace.error}")
+    doubts += [
+        f"{METRICS[name].label} could not be read: leaklab doctor tells what the system lets it see"
+        for name in bounds.telling
+        if summary.get(name) is None
+    ]
     if bounds.deadline_s is not None:
         _judge_deadline(trace, bounds.deadline_s, findings, doubts)
     judged = {**summary, "open_fds": _other_descriptors(trace, summary)}
@@ -145,13 +152,20 @@ def combine(judgements: Sequence[Judgement]) -> Judgement:
     if len(judgements) == 1:
         return judgements[0]
     verdicts = Counter(judgement.verdict for judgement in judgements)
-    first = {verdict: next(j for j in judgements if j.verdict is verdict) for verdict in verdicts}
     if len(verdicts) == 1:
-        return next(iter(first.values()))
+        return _common(judgements)
     counted = ", ".join(f"{count} × {verdict}" for verdict, count in verdicts.most_common())
     doubts = [doubt for judgement in judgements for doubt in judgement.doubts]
     disagree = f"{len(judgements)} runs disagree ({counted}): repeat more often on a quieter machine (--repeat)"
     return Judgement(Verdict.INCONCLUSIVE, (), (disagree, *dict.fromkeys(doubts)))
+
+
+def _common(judgements: Sequence[Judgement]) -> Judgement:
+    """The first of several alike; of its findings those that every run has, or all if there is none that every has."""
+    first = judgements[0]
+    others = [{(finding.kind, finding.metric) for finding in judgement.findings} for judgement in judgements[1:]]
+    common = tuple(f for f in first.findings if all((f.kind, f.metric) in found for found in others))
+    return replace(first, findings=common or first.findings)
 
 
 def _decide(findings: Sequence[Finding], doubts: Sequence[str]) -> Judgement:
@@ -215,7 +229,9 @@ def _judge_left_open(
         return
     steady = growth.shape is Shape.STEADY
     most = 0.0 if metric.peak is None else metric.peak - metric.baseline
-    all_at_once = max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps)
+    # What the steps showed to come to rest is a pool, however many steps there were.
+    seen = 0.0 if metric.end is None else max(0.0, metric.end - metric.baseline)
+    all_at_once = seen + max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps)
     survived = left > 0 and steady and left >= growth.total / 2
     if (survived and left > pool) or (not steady and left >= all_at_once):
         findings.append(_leaked(metric, left, growth.steps, waited))
@@ -235,7 +251,8 @@ def _left_in_doubt(growth: Growth, left: float, over: str) -> list[str]:
     """Why what is left over is not judged, if it may be a leak."""
     if growth.shape is Shape.UNCLEAR:
         rises = "rise" if growth.events == 1 else "rises"
-        few = f"{growth.events} {rises} in {growth.steps:,} steps are too few to tell a leak from a pool"
+        steps = f"{growth.steps:,} step{'s' if growth.steps != 1 else ''}"
+        few = f"{growth.events} {rises} in {steps}: too little to tell a leak from a pool"
         return [f"{over}, but {few}: {MORE_STEPS}"]
     if left > growth.total and left >= max(STEADY_EVENTS, growth.steps / 10):
         return [f"{over}, {growth.total:,.0f} of them opened while steps were counted: {MORE_STEPS}"]
@@ -278,7 +295,7 @@ def _judge_reuse(
     growth = metric.growth
     if growth is None or metric.peak is None or metric.peak <= pool:
         return
-    unseen = growth.steps > 0 and metric.peak >= max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps)
+    unseen = growth.steps > 0 and metric.peak - (metric.end or 0) >= max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps)
     if growth.shape is Shape.STEADY or unseen:
         served = requests.peak if requests and requests.peak else None
         words = f" for {requests.metric.quantity(served)}" if requests and served else ""
@@ -395,6 +412,10 @@ def _still_there(trace: Trace, name: str, threshold: float) -> Finding | None:
     if baseline is None or not late:
         return None
     left = (late[0].get(name) or 0) - baseline
+    # Threads of a pool, and connections that are kept for the next call, stay when their work is done or cancelled.
+    due = [sample.answers_due for sample in late if sample.answers_due is not None]
+    if due:
+        left = min(left, max(due))
     if left <= 0:
         return None
     counted = METRICS[name]

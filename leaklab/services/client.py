@@ -30,6 +30,7 @@ class ServiceCounts:
         routes: requests by route of the HTTP service.
         connections: opened and open now, as far as the services say: unchanged, no connection came or went.
         still_open: connections that the HTTP service has open now; None where there is none.
+        answers_due: answers that take their time and that are still waited for; None where there is no HTTP service.
     """
 
     values: Mapping[str, int | None]
@@ -37,6 +38,7 @@ class ServiceCounts:
     routes: Mapping[str, int]
     connections: tuple[int | None, ...] = ()
     still_open: int | None = None
+    answers_due: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,16 @@ class Services:
         routes: dict[str, int] = {}
         connections: list[int | None] = []
         still_open: int | None = None
+        answers_due: int | None = None
         if services.numbers:
             for counts in self._hear()["counts"]:
                 connections += [counts["connections_opened"], counts.pop("connections_open")]
                 still_open = counts.pop("still_open", still_open)
+                answers_due = counts.pop("answers_due", answers_due)
                 peaks.update(counts.pop("peaks"))
                 routes.update(counts.pop("routes"))
                 values.update(counts)
-        return ServiceCounts(values, peaks, routes, tuple(connections), still_open)
+        return ServiceCounts(values, peaks, routes, tuple(connections), still_open, answers_due)
 
     def stop(self, services: HalfServices) -> None:
         """Stop what was started for one half."""

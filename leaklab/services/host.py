@@ -52,6 +52,7 @@ class RunningHttp:
             "connections_opened": counts.connections_accepted,
             "connections_open": counts.connections_open,
             "still_open": counts.connections_open,
+            "answers_due": counts.answers_due,
             "requests_served": counts.requests_served,
             "peaks": {"open_sockets": counts.connections_peak},
             "routes": dict(counts.requests_by_route),

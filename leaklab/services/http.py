@@ -49,6 +49,7 @@ class HttpCounts:
     `requests_served` counts each request whose head was completely received, `requests_by_route` the same by
     the kind of path, for example `{"bytes": 50, "drip": 1}`; what was refused is counted as `refused-value`
     (400), `unknown` (404) and `refused-method` (405). Bytes that are no HTTP request are not counted.
+    `answers_due` now: answers that take their time, and that a client which has not left is still waiting for.
     """
 
     connections_accepted: int
@@ -56,6 +57,7 @@ class HttpCounts:
     connections_peak: int
     requests_served: int
     requests_by_route: Mapping[str, int]
+    answers_due: int = 0
 
 
 class HttpService:
@@ -116,6 +118,7 @@ class HttpService:
             connections_peak=self._peak,
             requests_served=sum(self._by_route.values()),
             requests_by_route=dict(self._by_route),
+            answers_due=sum(connection.owes_an_answer for connection in self._connections),
         )
 
     async def stop(self) -> None:
@@ -301,6 +304,11 @@ class _Connection(asyncio.BufferedProtocol):
             self._turn()
 
     # What the service calls.
+
+    @property
+    def owes_an_answer(self) -> bool:
+        """Whether an answer that takes its time is being given, to a client that is still there."""
+        return self._script is not None and self._is_timed() and not self._ended
 
     def abort(self) -> None:
         """Close at once; what was not yet sent is dropped."""

@@ -74,11 +74,11 @@ WORSE = {
     ),
     "another system": (doctor.judge_system("FreeBSD", "14.1", "posix"), "FreeBSD 14.1", "Linux"),
     "one core": (doctor.judge_cores(1), "take turns", "--repeat 5"),
-    "little memory": (doctor.judge_memory(200 * MIB, None, 256 * MIB), "200 MiB free", "--size 180MiB"),
+    "little memory": (doctor.judge_memory(200 * MIB, None, 256 * MIB), "200 MiB free", "--size 160MiB"),
     "a small container": (
         doctor.judge_memory(8 * GIB, 100 * MIB, 256 * MIB),
         "8.0 GiB free, of which this container allows 100 MiB, too little for the default --size 256MiB",
-        "--size 90MiB",
+        "--size 80MiB",
     ),
     "no memory": (doctor.judge_memory(0, None, 256 * MIB), "0 B free", "Free some."),
     "few descriptors": (

@@ -265,6 +265,19 @@ def test_silent_never_answers(lab: Lab) -> None:
     assert lab.until(lambda counts: counts.connections_open == 0).requests_by_route == {"silent": 1}
 
 
+def test_an_answer_is_due_while_it_takes_its_time_and_its_client_is_there(lab: Lab) -> None:
+    with lab.connect() as gone, lab.connect() as there:
+        for sock in (gone, there):
+            sock.sendall(request("/silent"))
+        lab.until(lambda counts: counts.answers_due == 2)
+        gone.shutdown(socket.SHUT_RDWR)
+        lab.until(lambda counts: counts.answers_due == 1)
+        with lab.connect() as idle:
+            exchange(idle, "/profiles/1")
+            assert lab.counts().answers_due == 1
+    lab.until(lambda counts: counts.answers_due == 0)
+
+
 def test_drip_sends_its_head_at_once_and_then_one_byte_after_the_other(lab: Lab) -> None:
     """A read timeout shorter than the whole is never reached: that is the trap this route is for."""
     begin = time.monotonic()

@@ -175,6 +175,37 @@ def test_a_pool_that_is_full_and_stays_open_after_return_is_clean() -> None:
     assert judgement == Judgement(Verdict.CLEAN)
 
 
+@pytest.mark.parametrize("metric", ["open_sockets", "open_cursors", "open_fds"])
+@pytest.mark.parametrize("steps", [5, 8, 10, 50, 2000])
+def test_a_warm_pool_is_clean_however_few_the_steps_are(metric: str, steps: int) -> None:
+    """As many as there are steps, and all of them seen at the first: what no step shows is another matter."""
+    for held in (steps, 5):
+        kept = Half(steps=steps).counts(metric, lambda done, held=held: held if done else 0)  # type: ignore[misc]
+        assert kept.judged() == Judgement(Verdict.CLEAN)
+        closed = Half(steps=steps).counts(metric, lambda done, held=held: held if done else 0, returned=0)  # type: ignore[misc]
+        assert closed.judged() == Judgement(Verdict.CLEAN)
+    opened = Half(steps=steps).counts("connections_opened", lambda done: steps if done else 0)
+    assert opened.judged() == Judgement(Verdict.CLEAN)
+
+
+def test_a_half_that_takes_all_items_first_is_judged_by_what_no_step_showed() -> None:
+    """Every step is over before anything is opened."""
+    leaked = Half().counts("open_sockets", lambda _: 0, returned=50)
+    assert kinds(leaked.judged()) == [("leaked", "open_sockets")]
+
+
+def test_a_telling_metric_that_could_not_be_read_is_a_doubt_and_never_clean() -> None:
+    judgement = Half().judged(Bounds(telling=("open_sockets",)))
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "open sockets could not be read" in only_doubt(judgement)
+
+
+def test_of_several_runs_the_findings_are_those_that_all_have() -> None:
+    both = Half().counts("open_sockets", every_step).counts("threads", lambda done: 1 + done, before=1).judged()
+    one = Half().counts("open_sockets", every_step).judged()
+    assert kinds(combine([both, one, both])) == [("leaked", "open_sockets")]
+
+
 def test_one_connection_that_is_kept_for_the_next_call_is_clean_at_any_number_of_steps() -> None:
     for steps in (2, 3, 7, 50, 2000):
         judgement = Half(steps=steps).counts("open_sockets", lambda done: min(done, 1)).judged()
@@ -188,7 +219,7 @@ def test_connections_that_a_client_opens_late_for_threads_of_its_own_are_no_doub
         return 0 if not done else 2 if done < 84 else 3
 
     lazy = Half(steps=130).counts("open_sockets", sockets)
-    assert "too few to tell" in only_doubt(lazy.judged())
+    assert "too little to tell" in only_doubt(lazy.judged())
     threads = lazy.counts("threads", lambda done: 4 if done else 1, before=1)
     assert threads.judged() == Judgement(Verdict.CLEAN)
 
@@ -301,14 +332,14 @@ def test_without_a_deadline_no_time_is_too_long() -> None:
     assert Half(steps=0, elapsed_s=3_000.0).judged() == Judgement(Verdict.CLEAN)
 
 
-def late(looks: Iterable[tuple[float, float]], *, elapsed_s: float = 0.5) -> Judgement:
+def late(looks: Iterable[tuple[float, float]], *, elapsed_s: float = 0.5, due: int | None = None) -> Judgement:
     """A half that returned in time; `looks`: (seconds, threads) at each look afterwards, the last one `collected`."""
     found = list(looks)
     samples = [
         Sample(Phase.BASELINE, 0, 0.0, {"threads": 1.0}),
         Sample(Phase.RETURNED, 0, elapsed_s, {"threads": found[0][1]}),
-        *(Sample(Phase.SETTLING, 0, at, {"threads": threads}) for at, threads in found[:-1]),
-        Sample(Phase.COLLECTED, 0, found[-1][0], {"threads": found[-1][1]}),
+        *(Sample(Phase.SETTLING, 0, at, {"threads": threads}, due) for at, threads in found[:-1]),
+        Sample(Phase.COLLECTED, 0, found[-1][0], {"threads": found[-1][1]}, due),
     ]
     trace = Trace("fixed", Outcome.COMPLETED, 0, elapsed_s, found[-1][0] - elapsed_s, tuple(samples))
     return judge(trace, summarize(trace), Bounds(deadline_s=0.5))
@@ -319,6 +350,13 @@ def test_work_that_was_given_up_and_goes_on_twice_the_deadline_after_the_start_i
     assert (finding.kind, finding.metric, finding.value) == (Kind.STALLED, "threads", 1)
     assert "1 thread of work that was given up still there 1.10 s after the start" in finding.reason
     assert "500 ms in which the caller had its answer" in finding.reason
+
+
+def test_threads_of_a_pool_whose_work_was_cancelled_are_clean_and_those_that_still_wait_are_stalled() -> None:
+    looks = [(0.5, 4.0), (1.1, 4.0), (2.5, 4.0)]
+    assert late(looks, due=0) == Judgement(Verdict.CLEAN)
+    finding = only_finding(late(looks, due=1))
+    assert (finding.kind, finding.metric, finding.value) == (Kind.STALLED, "threads", 1)
 
 
 def test_work_that_ends_soon_after_the_caller_went_on_is_clean() -> None:
