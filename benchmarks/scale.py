@@ -33,8 +33,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leaklab import __version__, catalog
+from leaklab.limits import Limits
 from leaklab.processes import raise_descriptor_limit
-from leaklab.runner import SAMPLED_STEPS, HalfRun, Limits
+from leaklab.runner import SAMPLED_STEPS, HalfRun
 from leaklab.scenario import Lab, Steps
 from leaklab.services.client import Services
 from leaklab.worker import fill

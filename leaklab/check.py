@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from leaklab.errors import MeasureError, UsageError
 from leaklab.lab import Options, bounds_of, run_halves, wrong_requests
+from leaklab.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.metrics import METRICS, Judge
 from leaklab.processes import require_posix
-from leaklab.runner import Limits
 from leaklab.trace import Outcome, Phase, Trace, summarize
 from leaklab.units import format_duration
 from leaklab.verdict import Finding, Judgement, Kind, Verdict, judge
@@ -28,14 +28,22 @@ if TYPE_CHECKING:
 YOURS = "yours"
 """What the learner's file is called beside `leaky` and `fixed`."""
 
-LEARNERS_TIME_LIMIT_S = 20.0
-"""Seconds that a learner's file may run unless it is told otherwise."""
+LONGEST_FILE = 2**20
+"""Bytes of a learner's file; what is longer is none."""
 
 MORE = 4
 """The second look at a file that more steps would tell of takes so many times the steps."""
 
 POOL = 64
 """Things at once that a pool may hold: twice the threads that Python's ThreadPoolExecutor starts at most."""
+
+NOTICED = 5
+"""Things left over of a half that is clean otherwise, from which on a second look tells a pool from a leak: a client
+keeps fewer for itself (pymongo: three connections, three threads)."""
+
+GROWN = 0.75
+"""What is left over in the second look, over what was in the first, as a share of MORE, from which on it grew with the
+work."""
 
 FEW = 0.25
 """Things per step below which growth may be that of a pool that is still being filled: more steps tell."""
@@ -142,7 +150,10 @@ def check(entry: Entry, file: Path, options: Options | None = None, settings: Se
     if early := _refused(entry, file):
         return early
     found = _look(entry, file, settings, options, last=False)
-    return _look_again(found, entry, settings, options) if found.state is State.UNDECIDED else found
+    in_doubt = found.state is State.UNDECIDED or (
+        found.state is State.FIXED and settings.steps is not None and _left_over(found)
+    )
+    return _look_again(found, entry, settings, options) if in_doubt else found
 
 
 def _look(entry: Entry, file: Path, settings: Settings, options: Options, *, last: bool) -> Check:
@@ -175,6 +186,11 @@ def _look_again(first: Check, entry: Entry, settings: Settings, options: Options
         return _look(entry, first.file, settings, options, last=True)
     if second.state in (State.LEAKS, State.UNDECIDED) and is_pool(first, second):
         return replace(second, state=State.FIXED, reason="", remedy="", finding=None, showed=None)
+    grown = _grown_with_the_work(first, second)
+    if second.state in (State.FIXED, State.UNDECIDED) and grown is not None:
+        return replace(
+            second, state=State.LEAKS, reason=f"{METRICS[grown.metric].label}: {grown.reason}", finding=grown, remedy=""
+        )
     return second
 
 
@@ -198,6 +214,31 @@ def is_pool(first: Check, second: Check) -> bool:
     )
 
 
+def _grown_with_the_work(first: Check, second: Check) -> Finding | None:
+    """What is left over and grew from the first look to the second as the steps did, whatever its steps look like."""
+    if first.yours is None or second.yours is None or first.result is None or second.result is None:
+        return None
+    for name in _counted():
+        before, after = (_risen(check.yours, name, "collected") for check in (first, second) if check.yours)
+        if before >= NOTICED and after >= GROWN * MORE * before:
+            metric, steps = METRICS[name], (first.result.settings.steps, second.result.settings.steps)
+            words = (
+                f"{metric.quantity(before)} left open after {steps[0]:,} steps, {metric.format(after)} after "
+                f"{steps[1]:,}: what grows with the work is no pool"
+            )
+            return Finding(Kind.LEAKED, name, after, before, words)
+    return None
+
+
+def _counted() -> set[str]:
+    return {name for name, metric in METRICS.items() if metric.judge is Judge.LEFT_OPEN}
+
+
+def _left_over(check: Check) -> bool:
+    """Whether so much is left of a half that seems clean that a second look is worth its time."""
+    return check.yours is not None and any(_risen(check.yours, name, "collected") >= NOTICED for name in _counted())
+
+
 def _risen(half: HalfResult, metric: str, moment: str) -> float:
     value, baseline = half.value(metric, moment), half.value(metric, "baseline")
     return 0 if value is None or baseline is None else value - baseline
@@ -212,10 +253,7 @@ def _controls_hold(check: Check) -> bool:
 
 def _refused(entry: Entry, file: Path) -> Check | None:
     """What can be said of the file without running it; None if nothing is against it."""
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    source = _source(file)
     try:
         tree = ast.parse(source, str(file))
     except SyntaxError as error:
@@ -247,6 +285,18 @@ def _refused(entry: Entry, file: Path) -> Check | None:
             place=Place(path.name, line, _line(path, line)),
         )
     return None
+
+
+def _source(file: Path) -> bytes:
+    """What stands in the file. Raises UsageError if it cannot be read, or is nothing that could be a half."""
+    try:
+        if not file.is_file() and file.exists():
+            raise UsageError(f"{file} is no file: name the file of your exercise")
+        if file.stat().st_size > LONGEST_FILE:
+            raise UsageError(f"{file} has more than {LONGEST_FILE:,} bytes: name the file of your exercise")
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _reaches_inside(file: Path, tree: ast.AST) -> Iterator[tuple[Path, int, str]]:
@@ -404,10 +454,11 @@ def _first(findings: Sequence[Finding], telling: Sequence[str]) -> Finding:
 def _told_by_error(scenario: Scenario, settings: Settings, yours: HalfResult) -> Judgement | None:
     """The verdict on a half that raised what the scenario takes for an answer; None if it is none."""
     traces = [run.trace for run in yours.runs]
-    raised = "it raised "
     for trace in traces:
-        words = (trace.error or "").removeprefix(raised)
-        if scenario.check_error is None or words == trace.error or not scenario.check_error(settings, words):
+        rest = (trace.error or "").partition(": ")[2]
+        # An error of a class of the learner's own is one of those that the class is derived from, too.
+        as_each = (f"{kind}: {rest}" for kind in trace.raised)
+        if scenario.check_error is None or not any(scenario.check_error(settings, words) for words in as_each):
             return None
     whole = replace(traces[0], outcome=Outcome.COMPLETED, error=None)
     return judge(whole, summarize(whole), bounds_of(scenario, settings))
@@ -431,12 +482,15 @@ def _no_effort(scenario: Scenario, settings: Settings, result: Result) -> str | 
     yours, fixed = result.halves[YOURS], result.halves["fixed"]
     peak, baseline = yours.value("rss", "peak"), yours.value("rss", "baseline")
     held = None if peak is None or baseline is None else peak - baseline
-    if held is None or held >= settings.size / 2 or yours.elapsed_s >= scenario.effort * fixed.elapsed_s:
+    worked, needed = yours.runs[0].trace.cpu_s, fixed.runs[0].trace.cpu_s
+    if held is None or held >= settings.size / 2 or worked is None or needed is None:
+        return None
+    if worked >= scenario.effort * needed:
         return None
     size = METRICS["rss"].format(settings.size)
     return (
-        f"it answered after {format_duration(yours.elapsed_s)}, the fixed half after "
-        f"{format_duration(fixed.elapsed_s)}, and it held {METRICS['rss'].format(max(0.0, held))} at most: it cannot "
+        f"it answered after {format_duration(worked)} of CPU time, the fixed half after "
+        f"{format_duration(needed)}, and it held {METRICS['rss'].format(max(0.0, held))} at most: it cannot "
         f"have gone through {size}"
     )
 

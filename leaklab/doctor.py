@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import leaklab
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
-from leaklab.processes import CONTROL_GROUP, MEMORY_SHARE, container_allows, machine_memory
+from leaklab.limits import MEMORY_SHARE
+from leaklab.processes import CONTROL_GROUP, container_allows, machine_memory
 from leaklab.units import format_size
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from pathlib import Path
 from leaklab.catalog import Entry
 from leaklab.errors import UsageError
 from leaklab.forecast import Capacities
+from leaklab.limits import Limits
 from leaklab.processes import (
     descriptor_limits,
     free_memory,
@@ -20,7 +21,7 @@ from leaklab.processes import (
     thread_limit,
 )
 from leaklab.result import Done, Result, half_result
-from leaklab.runner import HalfRun, Limits, Progress, Unreadable, no_progress
+from leaklab.runner import HalfRun, Progress, Unreadable, no_progress
 from leaklab.scenario import HALVES, Lab, Scenario, Settings
 from leaklab.services.client import HalfServices, Services
 from leaklab.trace import Outcome, Trace

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leaklab.errors import MeasureError
+from leaklab.limits import MEMORY_SHARE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,10 +180,6 @@ def free_memory() -> int:
     allowed = container_allows(CONTROL_GROUP)
     free = machine_memory()
     return free if allowed is None else min(free, allowed)
-
-
-MEMORY_SHARE = 0.8
-"""The share of the machine's free memory that a half may take unless it is told otherwise."""
 
 
 def most_memory() -> int:

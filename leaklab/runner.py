@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from leaklab.errors import MeasureError
+from leaklab.limits import Limits
 from leaklab.probes import NOBODY, Family, Probe, Reading
 from leaklab.processes import Child, descriptor_limits, limit_names, most_memory, start_child
 from leaklab.scenario import Steps
@@ -56,28 +57,6 @@ LINE_LIMIT = 32 * 2**20
 """Bytes of one message: eight times the longest answer, as each of its characters may have to be escaped."""
 
 WORKER = Path(__file__).with_name("worker.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a half may use. Whatever goes beyond it is ended; no built-in scenario does at its defaults.
-
-    Attributes:
-        time_s: seconds for `run`, pauses included.
-        memory: bytes of RSS, watched; None is MEMORY_SHARE of what is free when the half starts.
-        threads: threads, watched.
-        descriptors: open descriptors, kept by the system; None is as many as the system allows.
-        output: bytes of what it prints that are kept; the rest is counted.
-        address_room: bytes of address space above what the half has when it is imported, kept by the system: an
-            allocation beyond it fails in the half itself. None is no limit beside `memory`.
-    """
-
-    time_s: float = 60.0
-    memory: int | None = None
-    threads: int = 2_000
-    descriptors: int | None = None
-    output: int = 64 * 2**10
-    address_room: int | None = None
 
 
 ADDRESS_SLACK = 8 * 2**30
@@ -151,10 +130,12 @@ class HalfRun:
     _outcome: Outcome = field(init=False, default=Outcome.COMPLETED)
     _answer: object = field(init=False, default=None)
     _error: str | None = field(init=False, default=None)
+    _raised: tuple[str, ...] = field(init=False, default=())
     _waited: float = field(init=False, default=0.0)
     _collected: float | None = field(init=False, default=None)
     _settled: bool = field(init=False, default=False)
     _returned: float = field(init=False, default=0.0)
+    _cpu: float | None = field(init=False, default=None)
     _ended: bool = field(init=False, default=False)
     _memory: int = field(init=False, default=0)
 
@@ -280,8 +261,10 @@ class HalfRun:
             peaks=self._counts.peaks,
             answer=self._answer,
             error=self._error,
+            raised=self._raised,
             output=self._output_text(),
             requests_by_route=self._counts.routes,
+            cpu_s=self._cpu,
         )
 
     def _follow(self) -> None:
@@ -306,7 +289,12 @@ class HalfRun:
                         return
                     tick = min(tick * 2, CLOCK_MAX_S)
                     continue
-                raise MeasureError(f"the {self.half} half does not answer after it returned")
+                self._fail(
+                    Outcome.TIMED_OUT,
+                    f"it came to no end within {LOAD_WITHIN_S:g} s after run was left: garbage is collected then, and "
+                    f"what has a __del__ runs it{self._where()}",
+                )
+                return
             tick = CLOCK_S
             if self._follow_one(message):
                 return
@@ -335,12 +323,14 @@ class HalfRun:
             case "returned":
                 self._running = False
                 self._returned = self._since
+                self._cpu = message["cpu"]
                 self._answer = _answer(message["answer"], message["problem"])
                 self._sample(Phase.RETURNED, sockets=True)
                 self._say({"do": "collect"})
             case "raised":
                 self._running = False
                 self._returned = self._since
+                self._raised = tuple(map(str, message["error"]["kinds"]))
                 self._fail(Outcome.CRASHED, f"it raised {in_words(message['error'])}")
                 self._sample(Phase.RETURNED, sockets=True)
                 self._say({"do": "collect"})
@@ -534,7 +524,7 @@ MESSAGES: dict[str, dict[str, tuple[type, ...]]] = {
     "ready": {},
     "step": {"done": (int,), "at": _NUMBER, "pause": (bool,)},
     "end": {"done": (int,), "at": _NUMBER},
-    "returned": {"at": _NUMBER, "answer": _TEXT_OR_NONE, "problem": _TEXT_OR_NONE},
+    "returned": {"at": _NUMBER, "cpu": _NUMBER, "answer": _TEXT_OR_NONE, "problem": _TEXT_OR_NONE},
     "raised": {"at": _NUMBER, "error": (dict,)},
     "collected": {},
 }
@@ -550,7 +540,7 @@ def _message(line: bytes) -> dict[str, Any] | None:
         return None
     if not all(isinstance(message.get(name), kinds) for name, kinds in fields.items()):
         return None
-    if "error" in fields and not {"type", "message", "places"} <= message["error"].keys():
+    if "error" in fields and not {"type", "kinds", "message", "places"} <= message["error"].keys():
         return None
     return dict(message)
 

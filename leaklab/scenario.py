@@ -71,13 +71,20 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class HttpEndpoint:
-    """Where the half finds the lab's HTTP service."""
+    """Where the half finds the lab's HTTP service, and what only the lab knows of it."""
 
     port: int
+    secret: str = ""
 
     def url(self, path: str) -> str:
         """The address of `path`, which starts with a slash."""
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def profile(self, number: int) -> bytes:
+        """The body of `/profiles/{number}` on this service: on every other one it is another."""
+        from leaklab.services.http_routes import profile
+
+        return profile(number, self.secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,18 +179,19 @@ class Scenario:
         services: what the halves talk to: `http`, `mongo`.
         workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
         check_answer: what is wrong with the answer of a half, None if nothing is.
-        requests: how many requests of each route of the HTTP service the work takes; for MongoDB, `read`: how many
-            commands that ask for documents (find, aggregate, count, distinct).
+        requests: how many requests of each route of the HTTP service the work takes; a HEAD, POST or PUT
+            is a route of its own (`HEAD profiles`). For MongoDB, `read`: how many commands that ask for documents
+            (find, aggregate, count, distinct); `write`: how many that change or drop some.
         documents: what is in the database before a half runs.
         expected: per half, what must be found.
         telling: the metrics that show the leak, emphasised in tables.
         memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
         check_error: whether an error that `run` raised is an answer as good as any, told from its words (`Type:
             message` and the line that raised it); None if no error is.
-        effort: for work that no service counts: an answer after less than this share of the fixed half's elapsed time,
-            by a learner's half that never held half of `size`, must have been invented; None for no such work. A
-            share, as both halves run one after the other on the same machine; memory too, as whoever held the data
-            may have a faster way to go through it.
+        effort: for work that no service counts: an answer after less than this share of the fixed half's CPU time, by
+            a learner's half that never held half of `size`, must have been invented; None for no such work. A share,
+            as both halves run one after the other on the same machine; memory too, as whoever held the data may have
+            a faster way to go through it.
         task: one more sentence for the learner who is to fix it; may be empty.
         hints: what to look at, from the symptom to nearly the fix, one at a time.
     """

@@ -67,8 +67,10 @@ class Trace:
         peaks: exact highest values that the services kept between samples, by metric name.
         answer: what `run` returned, as JSON values; None if it did not return.
         error: what ended it, in words, if it did not complete.
+        raised: the names of the classes of the error that `run` raised, its own first; empty if it raised none.
         output: what the half printed (standard output and error), cut to a bounded length.
         requests_by_route: what the services were asked, by route.
+        cpu_s: CPU seconds in `run`, of the process and those it started and waited for; None if it did not return.
         looks: how often the half was run for it: more than once where an answer came late, and this is the shortest.
     """
 
@@ -81,8 +83,10 @@ class Trace:
     peaks: Mapping[str, float] = field(default_factory=dict)
     answer: object = None
     error: str | None = None
+    raised: tuple[str, ...] = ()
     output: str = ""
     requests_by_route: Mapping[str, int] = field(default_factory=dict)
+    cpu_s: float | None = None
     looks: int = 1
 
     def value(self, metric: str, phase: Phase) -> float | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from leaklab.errors import UsageError
 from leaklab.forecast import Capacities, Forecast, forecasts
 from leaklab.lab import Options, run_halves
+from leaklab.limits import Limits
 from leaklab.metrics import MEMORY_FLOOR
-from leaklab.runner import Limits
 from leaklab.trace import MetricSummary, Outcome
 
 if TYPE_CHECKING:

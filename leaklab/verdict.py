@@ -89,6 +89,10 @@ HELD_LEAST = {"threads": 33}
 """Things open at once below which growth that return undoes is no finding: 32 is the most threads that Python's
 ThreadPoolExecutor starts unless it is told otherwise (documentation of concurrent.futures)."""
 
+HELD_AT_STEPS = 0.1
+"""A buffer that is resident at more than this share of the steps is held: whoever makes it when the first item was
+taken already, and lets it go before the second, has it at one."""
+
 MORE_STEPS = "more steps would tell (--steps)"
 
 
@@ -329,11 +333,13 @@ def _judge_memory_budget(
         return
     if metric.baseline is None or metric.end is None:
         return
-    at_steps = sorted(value for _, value in trace.step_points("rss"))
-    # At the last step, or at most of the steps: what is let go just before the last reading was held all the same.
-    held = max(metric.end, at_steps[len(at_steps) // 2]) - metric.baseline
+    at_steps = sorted((value for _, value in trace.step_points("rss")), reverse=True)
+    # At the last step, or at many steps: what is let go just before the last reading was held all the same.
+    held_at = at_steps[int(len(at_steps) * HELD_AT_STEPS)]
+    held = max(metric.end, held_at) - metric.baseline
     left = 0.0 if metric.collected is None else metric.collected - metric.baseline
     if held > budget:
+        when = "at the last step" if metric.end >= held_at else f"at one step in {1 / HELD_AT_STEPS:.0f} or more"
         kind = Kind.LEAKED if left > budget else Kind.HELD
         after = "still there" if kind is Kind.LEAKED else f"down to {format_size(max(0.0, left))}"
         findings.append(
@@ -342,8 +348,19 @@ def _judge_memory_budget(
                 metric.metric.name,
                 held,
                 budget,
-                f"{format_size(held)} above the baseline still resident at the last step (more than "
+                f"{format_size(held)} above the baseline still resident {when} (more than "
                 f"{format_size(budget)} is too much), {after} after return",
+            )
+        )
+    elif left > budget:
+        findings.append(
+            Finding(
+                Kind.LEAKED,
+                metric.metric.name,
+                left,
+                budget,
+                f"{format_size(left)} above the baseline still resident after return and gc (more than "
+                f"{format_size(budget)} is too much)",
             )
         )
     elif _came_after_the_steps(trace, metric.baseline + budget):

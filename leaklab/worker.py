@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 # A half may replace what it likes in these modules: the worker keeps its own references.
-perf_counter = time.perf_counter
+perf_counter, process_time = time.perf_counter, time.process_time
+times = os.times
 dumps, loads = json.dumps, json.loads
 read, write, leave = os.read, os.write, os._exit
 collect = gc.collect
@@ -78,10 +79,20 @@ class Channel:
 
 
 class Clock:
-    """Seconds since `run` was called, without the pauses in which the runner takes a sample."""
+    """Seconds since `run` was called, without the pauses in which the runner takes a sample; and CPU seconds."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """`run` is called now."""
+        self.cpu = 0.0
+        self.cpu = self.worked()
         self.start = perf_counter()
+
+    def worked(self) -> float:
+        """CPU seconds so far, of this process and of those that it started and waited for."""
+        return process_time() + sum(times()[2:4]) - self.cpu
 
     def read(self) -> float:
         """Seconds so far."""
@@ -223,7 +234,8 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
         words = str(error.msg if isinstance(error, SyntaxError) else error)
     except BaseException as second:  # noqa: BLE001 # a learner's error class may do anything
         words = f"(its message cannot be printed: {type(second).__name__})"
-    return {"type": type(error).__name__, "message": words[:2000], "places": places[-5:]}
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    return {"type": type(error).__name__, "kinds": kinds, "message": words[:2000], "places": places[-5:]}
 
 
 def plain(answer: object) -> tuple[str | None, str | None]:
@@ -249,9 +261,10 @@ def run(half: types.ModuleType, workload: dict[str, Any], channel: Channel, cloc
         channel.ask(say="raised", at=at, error=describe(error, str(half.__file__)))
         return
     at = clock.read()
+    cpu = clock.worked()
     text, problem = plain(answer)
     del answer
-    channel.ask(say="returned", at=at, answer=text, problem=problem)
+    channel.ask(say="returned", at=at, cpu=cpu, answer=text, problem=problem)
 
 
 def main() -> None:
@@ -288,7 +301,7 @@ def main() -> None:
     job = channel.ask(say="ready")
     limit(job["limits"])
     end_after(job["lifetime"])
-    clock.start = perf_counter()
+    clock.begin()
     run(half, workload, channel, clock)
     del workload
     for stream in (sys.stdout, sys.stderr):

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from leaklab.commands import output
+from leaklab.commands import given, output
 from leaklab.commands.options import Json, Mongo, Scenarios
 from leaklab.errors import ExitCode
 
@@ -32,7 +32,7 @@ def doctor(mongo: Mongo = None, scenarios: Scenarios = None, as_json: Json = Fal
         no_color=console.no_color,
         encoding=sys.stdout.encoding,
     )
-    checks = examine(os.environ, terminal, None if mongo == "embedded" else mongo, scenarios)
+    checks = examine(os.environ, terminal, given.mongo_uri(mongo), scenarios)
     if as_json:
         output.show_json(checkup_document(checks))
     else:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from leaklab.commands import output
+from leaklab.commands import given, output
 from leaklab.commands.options import (
-    DEFAULT_TIME_LIMIT_S,
     Almost,
     Dead,
     Deadline,
@@ -36,13 +35,13 @@ from leaklab.commands.options import (
     UntilFailure,
 )
 from leaklab.errors import ExitCode, UsageError
+from leaklab.limits import TIME_LIMIT_S
 
 if TYPE_CHECKING:
     from leaklab.catalog import Entry
     from leaklab.lab import Options
     from leaklab.predict import Guess, Prediction
     from leaklab.result import Result
-    from leaklab.runner import Limits
     from leaklab.scenario import Settings
 
 
@@ -58,7 +57,7 @@ def run(
     until_failure: UntilFailure = False,
     predict: Predict = False,
     guesses: Guesses = None,
-    time_limit: TimeLimit = DEFAULT_TIME_LIMIT_S,
+    time_limit: TimeLimit = TIME_LIMIT_S,
     memory_limit: MemoryLimit = None,
     thread_limit: ThreadLimit = None,
     descriptor_limit: DescriptorLimit = None,
@@ -74,9 +73,9 @@ def run(
 
     _check_form(as_json=as_json, as_markdown=as_markdown, samples=samples)
     entry = Catalog(scenarios).get(name)
-    settings = entry.scenario.settings.changed(entry.id, _wanted(steps, size, hang, deadline, dead))
-    limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
-    options = _options(limits, repeat, mongo)
+    settings = entry.scenario.settings.changed(entry.id, given.wanted(steps, size, hang, deadline, dead))
+    limits = given.limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
+    options = given.options(limits, repeat, mongo)
     predict = predict or guesses is not None
     if predict and (until_failure or as_markdown):
         other = "--until-failure" if until_failure else "--markdown"
@@ -125,7 +124,7 @@ def compare(
     dead: Dead = None,
     repeat: Repeat = 1,
     almost: Almost = False,
-    time_limit: TimeLimit = DEFAULT_TIME_LIMIT_S,
+    time_limit: TimeLimit = TIME_LIMIT_S,
     memory_limit: MemoryLimit = None,
     thread_limit: ThreadLimit = None,
     descriptor_limit: DescriptorLimit = None,
@@ -144,10 +143,10 @@ def compare(
     entries = catalog.select(names or [])
     # A scenario that was asked for by name must be there; among all, a broken one is named and the others are run.
     usable = entries if names else [entry for entry in entries if entry.error is None]
-    limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
+    limits = given.limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
     results: list[Result] = []
-    for entry, settings, uri in _plan(usable, _wanted(steps, size, hang, deadline, dead), mongo):
-        results.append(_measure(entry, settings, _options(limits, repeat, uri), _halves(entry, almost)))
+    for entry, settings, uri in _plan(usable, given.wanted(steps, size, hang, deadline, dead), mongo):
+        results.append(_measure(entry, settings, given.options(limits, repeat, uri), _halves(entry, almost)))
         if results[-1].interrupted:
             break
     if as_json:
@@ -178,7 +177,7 @@ def compare(
 def validate(
     names: Names = None,
     repeat: Repeat = 1,
-    time_limit: TimeLimit = DEFAULT_TIME_LIMIT_S,
+    time_limit: TimeLimit = TIME_LIMIT_S,
     memory_limit: MemoryLimit = None,
     thread_limit: ThreadLimit = None,
     descriptor_limit: DescriptorLimit = None,
@@ -192,14 +191,14 @@ def validate(
     from leaklab.validate import validate as validate_one
 
     catalog = Catalog(scenarios)
-    limits = _limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
+    limits = given.limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
     problems = list(catalog.problems) if not names else []
     console = output.console()
     for entry in catalog.select(names or []):
         uri = mongo if entry.error is None and "mongo" in entry.scenario.services else None
         steps = entry.scenario.settings.steps if entry.error is None else None
         with output.progress_bar(entry.id, steps, repeat) as progress:
-            validation = validate_one(entry, replace(_options(limits, repeat, uri), progress=progress))
+            validation = validate_one(entry, replace(given.options(limits, repeat, uri), progress=progress))
         output.show(validation_line(validation), console)
         problems += validation.problems
         if validation.result is not None and validation.result.interrupted:
@@ -279,33 +278,6 @@ def _run_until_failure(entry: Entry, settings: Settings, options: Options, *, as
         raise typer.Exit(ExitCode.INTERRUPTED)
     if not failure.as_expected:
         raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
-
-
-def _wanted(
-    steps: int | None, size: int | None, hang: float | None, deadline: float | None, dead: str | None
-) -> dict[str, Any]:
-    return {"steps": steps, "size": size, "hang": hang, "deadline": deadline, "dead": dead}
-
-
-def _limits(
-    time_s: float, memory: int | None, threads: int | None, descriptors: int | None, output_bytes: int | None
-) -> Limits:
-    from leaklab.runner import Limits
-
-    limits = Limits(time_s=time_s, memory=memory, descriptors=descriptors)
-    if threads is not None:
-        limits = replace(limits, threads=threads)
-    return limits if output_bytes is None else replace(limits, output=output_bytes)
-
-
-def _options(limits: Limits, repeat: int, mongo: str | None) -> Options:
-    from leaklab.lab import Options
-
-    if mongo in (None, "embedded"):
-        return Options(repeat=repeat, limits=limits)
-    if not mongo.startswith(("mongodb://", "mongodb+srv://")):
-        raise UsageError(f"--mongo {mongo}: that is no MongoDB URI. Write mongodb://HOST:PORT, or embedded.")
-    return Options(repeat=repeat, limits=limits, mongo_uri=mongo)
 
 
 def _halves(entry: Entry, almost: bool) -> Sequence[str]:

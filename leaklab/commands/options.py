@@ -10,10 +10,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from leaklab.errors import LeaklabError
+from leaklab.limits import LEARNERS_TIME_LIMIT_S, MEMORY_SHARE, OUTPUT, THREADS, TIME_LIMIT_S
 
 T = TypeVar("T")
-
-DEFAULT_TIME_LIMIT_S = 60.0
 
 MOST = 10_000_000
 """The highest count an option takes: more steps than any time limit allows."""
@@ -102,7 +101,7 @@ Repeat = Annotated[int, typer.Option(metavar="N", parser=_parser(_parse_count), 
 LIMITS = "Limits of a half"
 
 
-def time_limit_option(default_s: float) -> Any:
+def _time_limit(default_s: float) -> Any:
     """The option --time-limit, whose default differs from command to command."""
     return typer.Option(
         metavar="TIME",
@@ -113,7 +112,8 @@ def time_limit_option(default_s: float) -> Any:
     )
 
 
-TimeLimit = Annotated[float, time_limit_option(DEFAULT_TIME_LIMIT_S)]
+TimeLimit = Annotated[float, _time_limit(TIME_LIMIT_S)]
+LearnersTimeLimit = Annotated[float, _time_limit(LEARNERS_TIME_LIMIT_S)]
 Mongo = Annotated[
     str | None,
     typer.Option(
@@ -143,7 +143,7 @@ MemoryLimit = Annotated[
     typer.Option(
         metavar="SIZE",
         parser=_parser(_size),
-        help="End a half that holds more memory (80% of what is free unless set).",
+        help=f"End a half that holds more memory ({MEMORY_SHARE:.0%} of what is free unless set).",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -152,7 +152,7 @@ ThreadLimit = Annotated[
     typer.Option(
         metavar="N",
         parser=_parser(_parse_count),
-        help="End a half that has more threads (2000 unless set).",
+        help=f"End a half that has more threads ({THREADS} unless set).",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -170,7 +170,7 @@ OutputLimit = Annotated[
     typer.Option(
         metavar="SIZE",
         parser=_parser(_size),
-        help="Keep no more of what a half prints (64KiB unless set).",
+        help=f"Keep no more of what a half prints ({OUTPUT // 2**10}KiB unless set).",
         rich_help_panel=LIMITS,
     ),
 ]

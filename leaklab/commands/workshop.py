@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leaklab.commands import output
+from leaklab.commands import given, output
 from leaklab.commands.options import (
     Dead,
     Deadline,
     DescriptorLimit,
     Hang,
     Json,
+    LearnersTimeLimit,
     MemoryLimit,
     Mongo,
     Name,
@@ -25,9 +26,9 @@ from leaklab.commands.options import (
     Size,
     Steps,
     ThreadLimit,
-    time_limit_option,
 )
 from leaklab.errors import ExitCode, LeaklabError, UsageError
+from leaklab.limits import LEARNERS_TIME_LIMIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,11 +40,7 @@ if TYPE_CHECKING:
     from leaklab.lab import Options
     from leaklab.workshop import Exercise, Found
 
-LEARNERS_TIME_LIMIT_S = 20.0
-"""Seconds that a learner's file may run unless it is told otherwise: nobody waits a minute for a typing error."""
 
-
-LearnersTimeLimit = Annotated[float, time_limit_option(LEARNERS_TIME_LIMIT_S)]
 File = Annotated[
     Path | None,
     typer.Argument(metavar="[FILE]", help="The exercise; may be left out where the folder has exactly one."),
@@ -100,14 +97,9 @@ def check(
 ) -> None:
     """Measure your file beside the leaky and the fixed half, and say whether it is fixed."""
     task = _task(file, scenario, scenarios)
-    options = _options(time_limit, repeat, mongo)
-    limits = replace(options.limits, memory=memory_limit, descriptors=descriptor_limit)
-    if thread_limit is not None:
-        limits = replace(limits, threads=thread_limit)
-    if output_limit is not None:
-        limits = replace(limits, output=output_limit)
-    wanted = {"steps": steps, "size": size, "hang": hang, "deadline": deadline, "dead": dead}
-    found = _measure(task, replace(options, limits=limits), wanted)
+    limits = given.limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
+    options = given.options(limits, repeat, mongo)
+    found = _measure(task, options, given.wanted(steps, size, hang, deadline, dead))
     exercise = _record(task, found)
     if as_json:
         from leaklab.reports.check import check_document
@@ -170,7 +162,7 @@ def watch(
 
     task = _task(file, scenario, scenarios)
     with Keys() as keys:
-        screen = _Screen(task, _options(time_limit, 1, mongo), has_keys=keys.there)
+        screen = _Screen(task, given.options(given.limits(time_limit), 1, mongo), has_keys=keys.there)
         for event in events(task.found.file, keys, poll=poll):
             if event in ("q", HUNG_UP):
                 return
@@ -283,6 +275,7 @@ class _Screen:
 
     def check(self) -> None:
         """Check the file, whether or not it changed."""
+        from leaklab.check import State
         from leaklab.reports.check import check_report
 
         self._clear()
@@ -293,7 +286,7 @@ class _Screen:
         except (LeaklabError, OSError) as error:
             output.complain(str(error))
         else:
-            if found.state == "interrupted":
+            if found.state is State.INTERRUPTED:
                 raise KeyboardInterrupt
             exercise = _record(self._task, found)
             self._clear()
@@ -332,13 +325,6 @@ class _Screen:
         from rich.text import Text
 
         output.show(Text(words, style="dim"), self._console)
-
-
-def _options(time_s: float, repeat: int, mongo: str | None) -> Options:
-    from leaklab.lab import Options
-    from leaklab.runner import Limits
-
-    return Options(repeat=repeat, limits=Limits(time_s=time_s), mongo_uri=None if mongo == "embedded" else mongo)
 
 
 def _exit_for(found: Check) -> None:

@@ -73,7 +73,7 @@ class Services:
         for kind in scenario.services:
             if kind == "http":
                 about = self._ask({"do": "start", "service": "http"})
-                http = HttpEndpoint(about["ports"][0])
+                http = HttpEndpoint(about["ports"][0], about["secret"])
             else:
                 documents = [_plain(entry) for entry in scenario.documents]
                 about = self._ask({"do": "start", "service": "mongo", "uri": mongo_uri, "documents": documents})

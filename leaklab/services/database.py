@@ -23,6 +23,9 @@ REACH_S = 3.0
 READS = ("find", "aggregate", "count", "distinct")
 """The commands that ask a server for documents, or for figures of them."""
 
+WRITES = ("insert", "update", "delete", "findAndModify", "drop", "dropDatabase")
+"""The commands that change what is there for others to read."""
+
 NAME_PREFIX = "leaklab_"
 
 
@@ -37,11 +40,13 @@ class ServerReading:
         cursors_open: cursors open now.
         connections_created: connections accepted.
         reads: commands that read documents (READS).
+        writes: commands that change or drop documents (WRITES).
     """
 
     cursors_open: int | None
     connections_created: int | None
     reads: int | None
+    writes: int | None
 
 
 class Database:
@@ -105,6 +110,7 @@ class Database:
             cursors_open=_since(now.cursors_open, start.cursors_open),
             connections_created=_since(now.connections_created, start.connections_created),
             reads=_since(now.reads, start.reads),
+            writes=_since(now.writes, start.writes),
         )
 
     def drop(self) -> None:
@@ -138,6 +144,7 @@ class Database:
             cursors_open=_count(status, "metrics", "cursor", "open", "total"),
             connections_created=_count(status, "connections", "totalCreated"),
             reads=sum(_count(status, "metrics", "commands", name, "total") or 0 for name in READS),
+            writes=sum(_count(status, "metrics", "commands", name, "total") or 0 for name in WRITES),
         )
 
     def _unusable(self, error: errors.PyMongoError) -> LeaklabError:

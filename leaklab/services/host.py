@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -83,7 +84,7 @@ class RunningMongo:
             "connections_open": None if own is None else own.connections_open,
             "requests_served": reading.reads,
             "peaks": peaks,
-            "routes": {"read": reading.reads} if reading.reads else {},
+            "routes": {name: count for name, count in (("read", reading.reads), ("write", reading.writes)) if count},
         }
 
     async def stop(self) -> None:
@@ -141,9 +142,9 @@ class Host:
     async def _start_http(self, _: dict[str, Any]) -> tuple[Running, dict[str, Any]]:
         from leaklab.services.http import HttpService
 
-        service = HttpService()
+        service = HttpService(secret=secrets.token_hex(8))
         port = await service.start()
-        return RunningHttp(service), {"ports": [port]}
+        return RunningHttp(service), {"ports": [port], "secret": service.secret}
 
     async def _start_mongo(self, message: dict[str, Any]) -> tuple[Running, dict[str, Any]]:
         from leaklab.scenario import Documents

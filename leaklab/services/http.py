@@ -64,14 +64,15 @@ class HttpService:
     """An HTTP/1.1 service on a free port of a loopback address, for one start and one stop.
 
     All methods belong to the thread of the event loop in which it was started. `ValueError` if `host` is not
-    a loopback address (127.0.0.0/8 or ::1).
+    a loopback address (127.0.0.0/8 or ::1). `secret` makes the profiles what nobody can tell beforehand.
 
     A connection counts as open from when the service has accepted it, at the latest when its first request is
     served, until the first sign that its client has ended it (FIN or RST). So a client that closes one
     connection and then opens the next has one open at once, never two.
     """
 
-    def __init__(self, *, host: str = "127.0.0.1") -> None:
+    def __init__(self, *, host: str = "127.0.0.1", secret: str = "") -> None:
+        self.secret = secret
         self._family = _loopback_family(host)
         self._host = host
         self._listener: socket.socket | None = None
@@ -359,7 +360,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _route(self, request: h11.Request) -> None:
         # h11 lets nothing but visible ASCII through in a method or a target.
-        self._answer = answer_to(request.method.decode("ascii"), request.target.decode("ascii"))
+        self._answer = answer_to(request.method.decode("ascii"), request.target.decode("ascii"), self._service.secret)
         self._head_only = request.method == b"HEAD"
         self._service.served(self._answer.route)
         if self._http.they_are_waiting_for_100_continue:

@@ -4,10 +4,11 @@ Nothing here touches a socket or a clock, so a reader sees in one place what eac
 compute what a half must have received (`profile`).
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 METHODS = ("GET", "HEAD", "POST", "PUT")
@@ -58,20 +59,24 @@ class Answer:
         return HTTPStatus(self.status).phrase if self.status in _PHRASED else ""
 
 
-def profile(n: int) -> bytes:
-    """Build the JSON document of `/profiles/{n}`: `1848 + n * 37 % 401` bytes, about 2 KB.
+def profile(n: int, secret: str = "") -> bytes:
+    """Build the JSON document of `/profiles/{n}`: 1,848 to 2,248 bytes.
 
-    Of any 401 that follow each other, no two have the same length.
+    How long it is, and what its first 16 bytes are, follows from `secret`: whoever does not know it has to fetch the
+    document to tell.
     """
+    chance = hashlib.blake2b(f"{secret}/{n}".encode(), digest_size=8).hexdigest()
     name = f"{_FIRST_NAMES[n % 8]} {_LAST_NAMES[n // 8 % 8]}"
-    document = {"id": n, "name": name, "bio": ""}
-    length = 1_848 + n * 37 % 401 - len(json.dumps(document))
+    document = {"key": chance, "id": n, "name": name, "bio": ""}
+    length = 1_848 + int(chance, 16) % 401 - len(json.dumps(document))
     document["bio"] = (_BIO * (length // len(_BIO) + 1))[:length]
     return json.dumps(document).encode()
 
 
-def answer_to(method: str, target: str) -> Answer:
+def answer_to(method: str, target: str, secret: str = "") -> Answer:
     """Decide the answer to a request for `target`, in origin or absolute form; a query string is ignored.
+
+    A request that asks for no body, or brings one, is another one than a GET: its route bears the method's name.
 
     A value that makes no sense is answered 400, an unknown path 404, an unknown method 405, each with a JSON
     body that says what was wrong: nothing is raised.
@@ -83,10 +88,12 @@ def answer_to(method: str, target: str) -> Answer:
     origin = _origin_form(target)
     path = origin.partition("?")[0]
     try:
-        answer = _route(path.split("/")[1:], origin)
+        answer = _route(path.split("/")[1:], origin, secret)
     except ValueError as error:
         return _json("refused-value", {"error": str(error), "path": path}, status=400)
-    return answer or _json("unknown", {"error": "no such path", "path": path}, status=404)
+    if answer is None:
+        return _json("unknown", {"error": "no such path", "path": path}, status=404)
+    return answer if method == "GET" else replace(answer, route=f"{method} {answer.route}")
 
 
 def _origin_form(target: str) -> str:
@@ -97,14 +104,14 @@ def _origin_form(target: str) -> str:
     return "/" + rest.partition("/")[2]
 
 
-def _route(segments: list[str], origin: str) -> Answer | None:
+def _route(segments: list[str], origin: str, secret: str) -> Answer | None:
     """Find the answer to a path; None if there is no such path, `ValueError` for a bad value in it."""
     answer: Answer | None = None
     match segments:
         case ["bytes", size]:
             answer = _sized("bytes", _whole("size", size, MAX_SIZE, "bytes"))
         case ["profiles", n]:
-            answer = _document("profiles", profile(_whole("n", n, MAX_SIZE)))
+            answer = _document("profiles", profile(_whole("n", n, MAX_SIZE), secret))
         case ["endless"]:
             answer = Answer("endless", headers=(("Content-Type", _BINARY),), filler=math.inf)
         case ["delay" | "silent" as route, seconds]:

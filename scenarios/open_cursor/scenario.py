@@ -1,9 +1,11 @@
 """Open cursor: a result that is not read to its end, and not closed, stays open on the server."""
 
+import random
+
 from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Lab, Scenario, Settings, Steps
 
 ORDERS = 1_000
-FIRST = 4_711  # so that the newest order's number is not how many there are
+FIRST = random.randrange(10_000, 100_000)  # whoever did not ask for the newest order cannot know its number
 NEWEST = FIRST + ORDERS - 1
 
 

@@ -3,7 +3,7 @@
 import json
 
 from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings
-from leaklab.services.http_routes import FILLER, answer_to, profile
+from leaklab.services.http_routes import FILLER, answer_to
 
 ALIVE = {"profile": 7, "friend": 8}
 DRIP_S = 0.1
@@ -41,7 +41,7 @@ def check_answer(lab: Lab, answer: object) -> str | None:
         return f'expected {{"answers": …, "late": …}}, got {json.dumps(answer)[:80]}'
     answers, late = answer["answers"], answer["late"]
     for name, number in ALIVE.items():
-        if answers.get(name) != profile(number).decode():
+        if answers.get(name) != lab.http.profile(number).decode():
             return f"the answer of {name}, which is alive, is missing or not what it sent"
     if late not in ([], ["stock"]) or ("stock" in answers) == bool(late):
         return f"stock must either have answered or be named as late: late is {json.dumps(late)[:80]}"

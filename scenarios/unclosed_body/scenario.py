@@ -1,7 +1,6 @@
 """Unclosed body: a streamed response that is neither read to its end nor closed."""
 
 from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps
-from leaklab.services.http_routes import profile
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -11,7 +10,7 @@ def workload(lab: Lab) -> dict[str, object]:
 
 def check_answer(lab: Lab, answer: object) -> str | None:
     """Each profile's size in bytes, in order."""
-    sizes = [len(profile(number)) for number in range(1, lab.steps + 1)]
+    sizes = [len(lab.http.profile(number)) for number in range(1, lab.steps + 1)]
     return None if answer == sizes else f"expected the sizes of {lab.steps} profiles in order"
 
 

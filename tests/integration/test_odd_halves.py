@@ -11,8 +11,9 @@ import pytest
 
 from leaklab.catalog import Entry
 from leaklab.lab import Options, run_halves
+from leaklab.limits import Limits
 from leaklab.result import HalfResult
-from leaklab.runner import CLOCK_MAX_S, Limits
+from leaklab.runner import CLOCK_MAX_S
 from leaklab.scenario import Scenario, Settings, Steps
 from leaklab.trace import Outcome
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from leaklab.catalog import Entry
 from leaklab.lab import Options, run_halves
+from leaklab.limits import Limits
 from leaklab.result import HalfResult, Run
-from leaklab.runner import Limits
 from leaklab.scenario import Documents, Lab, Scenario, Settings, Steps
 from leaklab.verdict import Finding, Verdict
 

@@ -234,10 +234,22 @@ def test_profiles_answers_what_profile_builds(lab: Lab) -> None:
 
 def test_profiles_are_about_two_kilobytes_and_all_different() -> None:
     profiles = [profile(n) for n in range(401)]
-    assert len({len(document) for document in profiles}) == 401
+    assert len({document[:16] for document in profiles}) == 401
     assert all(1_848 <= len(document) < 2_249 for document in profiles)
     assert all(json.loads(document)["id"] == n for n, document in enumerate(profiles))
     assert profile(12) == profiles[12]
+
+
+def test_whoever_does_not_know_the_secret_knows_neither_a_profiles_length_nor_its_beginning() -> None:
+    one, other = ([profile(n, secret) for n in range(50)] for secret in ("one", "other"))
+    assert all(mine[:16] != theirs[:16] for mine, theirs in zip(one, other, strict=True))
+    assert [len(document) for document in one] != [len(document) for document in other]
+
+
+def test_a_head_request_is_another_one_than_a_get(lab: Lab) -> None:
+    requests.head(lab.url("/profiles/1"), timeout=PATIENCE_S)
+    requests.post(lab.url("/profiles/1"), timeout=PATIENCE_S)
+    assert lab.counts().requests_by_route == {"HEAD profiles": 1, "POST profiles": 1}
 
 
 def test_endless_goes_on_until_the_client_leaves(lab: Lab) -> None:
@@ -691,7 +703,7 @@ def test_an_endless_upload_is_never_kept(lab: Lab) -> None:
         finally:
             tracemalloc.stop()
     assert peak < 16 << 20
-    assert lab.counts().requests_by_route == {"bytes": 1, "profiles": 3}
+    assert lab.counts().requests_by_route == {"POST bytes": 1, "profiles": 3}
 
 
 def test_bodies_that_nobody_reads_cost_little_memory_and_no_one_else(lab: Lab) -> None:

@@ -1,0 +1,43 @@
+"""What a half may use, and the defaults of it: whatever goes beyond is ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TIME_LIMIT_S = 60.0
+"""Seconds that a half may run unless it is told otherwise."""
+
+LEARNERS_TIME_LIMIT_S = 20.0
+"""Seconds that a learner's file may run unless it is told otherwise: nobody waits a minute for a typing error."""
+
+MEMORY_SHARE = 0.8
+"""The share of the machine's free memory that a half may take unless it is told otherwise."""
+
+THREADS = 2_000
+"""Threads that a half may have unless it is told otherwise."""
+
+OUTPUT = 64 * 2**10
+"""Bytes of what a half prints that are kept unless it is told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a half may use. Whatever goes beyond it is ended; no built-in scenario does at its defaults.
+
+    Attributes:
+        time_s: seconds for `run`, pauses included.
+        memory: bytes of RSS, watched, those of its child processes included; also the size of a file it writes. None
+            is MEMORY_SHARE of what is free when the half starts.
+        threads: threads, watched, those of its child processes included.
+        descriptors: open descriptors, kept by the system; None is as many as the system allows.
+        output: bytes of what it prints that are kept; the rest is counted.
+        address_room: bytes of address space above what the half has when it is imported, kept by the system: an
+            allocation beyond it fails in the half itself. None is no limit beside `memory`.
+    """
+
+    time_s: float = TIME_LIMIT_S
+    memory: int | None = None
+    threads: int = THREADS
+    descriptors: int | None = None
+    output: int = OUTPUT
+    address_room: int | None = None
