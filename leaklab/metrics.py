@@ -48,6 +48,7 @@ class Metric:
         judge: how its trace becomes a finding.
         readings: the moments a table shows, in order.
         least: the smallest change that counts as one, in the metric's unit.
+        rare: whether a table leaves it out where there was never any.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Metric:
     judge: Judge
     readings: tuple[Reading, ...]
     least: int = 1
+    rare: bool = False
 
     def format(self, value: float | None) -> str:
         """`value` as a table shows it; a dash where it could not be read."""
@@ -126,6 +128,16 @@ METRICS: dict[str, Metric] = {
             unit="count",
             judge=Judge.LEFT_OPEN,
             readings=(Reading.PEAK, Reading.COLLECTED),
+        ),
+        Metric(
+            name="child_processes",
+            label="child processes",
+            singular="child process",
+            plural="child processes",
+            unit="count",
+            judge=Judge.LEFT_OPEN,
+            readings=(Reading.PEAK, Reading.COLLECTED),
+            rare=True,
         ),
         Metric(
             name="open_fds",

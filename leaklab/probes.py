@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leaklab.processes import descendants
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ class Probe:
                     values["rss"] = self._process.memory_info().rss
                 with contextlib.suppress(*self._failures):
                     values["open_fds"] = self._process.num_fds()
+        # Dearer than the others, and read as seldom as the sockets are.
+        if self._process is not None and sockets:
+            values["child_processes"] = self._child_processes(self._process)
         counts = self._services.hear_counts(self._its)
         if self._process is not None and self._its.ports:
             state = (values["open_fds"], counts.connections)
@@ -105,13 +109,17 @@ class Probe:
 
     def family(self) -> Family:
         """What the descendants of the process hold; those that just ended, or may not be read, hold nothing."""
+        import psutil
+
         if self._process is None:
             return NOBODY
         found: list[tuple[int, int]] = []
         with contextlib.suppress(*self._failures):
-            for child in self._process.children(recursive=True):
-                with contextlib.suppress(*self._failures), child.oneshot():
-                    found.append((child.memory_info().rss, child.num_threads()))
+            for pid in descendants(self._process.pid):
+                with contextlib.suppress(*self._failures):
+                    child = psutil.Process(pid)
+                    with child.oneshot():
+                        found.append((child.memory_info().rss, child.num_threads()))
         return Family(len(found), sum(rss for rss, _ in found), sum(threads for _, threads in found))
 
     def may_change(self) -> bool:
@@ -119,9 +127,16 @@ class Probe:
         if self._process is None:
             return False
         try:
-            return self._process.num_threads() > 1 or bool(self._process.children())
+            return self._process.num_threads() > 1 or bool(descendants(self._process.pid))
         except self._failures:
             return False
+
+    def _child_processes(self, process: psutil.Process) -> float | None:
+        """Processes that it started, directly or not, the ended ones that nobody waited for among them."""
+        try:
+            return len(descendants(process.pid))
+        except self._failures:
+            return None
 
     def _open_sockets(self, process: psutil.Process) -> int | None:
         """TCP sockets of the process whose other end is a port of the lab's; None if the system does not say."""

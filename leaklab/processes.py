@@ -151,6 +151,35 @@ def _look_for(mark: str) -> tuple[set[int], set[int]]:
     return found, ended
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that `pid` started, directly or not, the ended ones that nobody waited for among them.
+
+    Linux names the children of every thread (proc(5), /proc/pid/task/tid/children), at a tenth of what it costs to
+    look through all processes, as is done elsewhere.
+
+    Raises:
+        psutil.Error: there is no process `pid`, or it may not be looked at.
+    """
+    if not os.path.exists(CHILDREN.format(pid=os.getpid(), tid=os.getpid())):  # noqa: PTH110 # imports
+        import psutil
+
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop()
+        with contextlib.suppress(OSError):
+            for tid in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208 # imports
+                with contextlib.suppress(OSError), open(CHILDREN.format(pid=parent, tid=tid), encoding="ascii") as file:  # noqa: PTH123 # imports
+                    children = [int(child) for child in file.read().split()]
+                    found += children
+                    waiting += children
+    return found
+
+
+CHILDREN = "/proc/{pid}/task/{tid}/children"
+
+
 def end_group(group: int) -> None:
     """Kill every process of the process group `group`; one that is gone is no error."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaklab.errors import MeasureError
 from leaklab.limits import Limits
+from leaklab.metrics import METRICS, Judge
 from leaklab.probes import NOBODY, Family, Probe, Reading
 from leaklab.processes import Child, descriptor_limits, limit_names, most_memory, start_child
 from leaklab.scenario import Steps
@@ -168,9 +168,6 @@ class HalfRun:
         """Hand over the workload and wait until the half is imported.
 
         A half that cannot be imported is no error here: `run` then tells how it ended.
-
-        Raises:
-            MeasureError: the worker does not answer.
         """
         self._its = its
         self._probe = Probe(self._child.pid, self.services, its)
@@ -187,7 +184,11 @@ class HalfRun:
                 self._fail(Outcome.CRASHED, f"it cannot be imported: {in_words(message['error'])}")
                 return
             self._say({"workload": {name: _as_json(value) for name, value in workload.items()}})
-            self._hear_within(LOAD_WITHIN_S)
+            if self._hear(LOAD_WITHIN_S) is None:
+                self._fail(
+                    Outcome.TIMED_OUT,
+                    f"it was imported, and did not come to rest within {LOAD_WITHIN_S:g} s{self._where()}",
+                )
         except _LostError:
             if self._error is None:
                 self._fail(Outcome.CRASHED, f"{self._end_in_words()} while it was imported")
@@ -355,7 +356,7 @@ class HalfRun:
         left = any(
             (value or 0) > (baseline.get(name) or 0)
             for name, value in reading.values.items()
-            if name in ("open_sockets", "open_cursors", "threads", "open_fds")
+            if METRICS[name].judge is Judge.LEFT_OPEN
         )
         self._settled = last or not left or not may_change or self._waited >= SETTLE_S
         self._keep(Phase.COLLECTED if self._settled else Phase.SETTLING, reading)
@@ -408,12 +409,6 @@ class HalfRun:
             raise _LostError from None
         finally:
             self._child.channel.setblocking(False)
-
-    def _hear_within(self, seconds: float) -> dict[str, Any]:
-        message = self._hear(seconds)
-        if message is None:
-            raise MeasureError(f"{self.path.name} was not imported within {seconds:.0f} s")
-        return message
 
     def _hear(self, seconds: float) -> dict[str, Any] | None:
         """The next message, None if there is none within so many seconds. Raises _LostError if the channel closes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from leaklab.errors import UsageError
@@ -156,6 +156,31 @@ class Expected:
 LEAKS_NOTHING = Expected("clean")
 
 Complaint = str | None
+
+
+def difference(answer: object, expected: Sequence[object], what: str) -> Complaint:
+    """What is wrong with an answer that must be a list of so many things; None if nothing is.
+
+    Args:
+        answer: what `run` returned.
+        expected: what it must return.
+        what: what the list holds, in words: `the sizes of 50 profiles in order`.
+    """
+    if answer == expected:
+        return None
+    got = "None: is there a return at its end?" if answer is None else f"a {type(answer).__name__}, {_shown(answer)}"
+    if isinstance(answer, list):
+        wrong = next((n for n, (is_, must) in enumerate(zip(answer, expected, strict=False)) if is_ != must), None)
+        if wrong is not None:
+            got = f"{_shown(answer[wrong])} at [{wrong}], where {_shown(expected[wrong])} must be"
+        else:
+            got = f"{len(answer):,} of them"
+    return f"expected {what}, got {got}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _asked_nothing(_: Settings) -> dict[str, int]:

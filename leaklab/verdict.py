@@ -85,9 +85,10 @@ UNMISTAKABLE = 2.5
 """A dead service that answers after this many deadlines or more: who waits for it is late by itself, and not by the
 machine."""
 
-HELD_LEAST = {"threads": 33}
+HELD_LEAST = {"threads": 33, "child_processes": 33}
 """Things open at once below which growth that return undoes is no finding: 32 is the most threads that Python's
-ThreadPoolExecutor starts unless it is told otherwise (documentation of concurrent.futures)."""
+ThreadPoolExecutor starts unless it is told otherwise (documentation of concurrent.futures), and a pool of processes is
+as large as the machine has processors."""
 
 HELD_AT_STEPS = 0.1
 """A buffer that is resident at more than this share of the steps is held: whoever makes it when the first item was
@@ -415,7 +416,7 @@ def _judge_deadline(trace: Trace, deadline: float, findings: list[Finding], doub
             f"late to be clean, too early to be stalled ({format_duration(threshold)}). Is the machine busy? "
             "--repeat tells"
         )
-    for name in ("threads", "open_sockets"):
+    for name in ("threads", "child_processes", "open_sockets"):
         over = _still_there(trace, name, threshold)
         if over is not None:
             findings.append(over)

@@ -235,7 +235,16 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
     except BaseException as second:  # noqa: BLE001 # a learner's error class may do anything
         words = f"(its message cannot be printed: {type(second).__name__})"
     kinds = [kind.__name__ for kind in type(error).__mro__]
-    return {"type": type(error).__name__, "kinds": kinds, "message": words[:2000], "places": places[-5:]}
+    return {"type": type(error).__name__, "kinds": kinds, "message": words[:500], "places": places[-5:]}
+
+
+def where(answer: object) -> str:
+    """What in a list or dictionary is not plain, and where: `bytes at [0], `; empty if that is not simple to say."""
+    items: Any = answer.items() if isinstance(answer, dict) else enumerate(answer if isinstance(answer, list) else ())
+    for key, item in items:
+        if not isinstance(item, (str, int, float, bool, type(None), list, tuple, dict)):
+            return f"{type(item).__name__} at [{key!r:.40}], "
+    return ""
 
 
 def plain(answer: object) -> tuple[str | None, str | None]:
@@ -245,7 +254,13 @@ def plain(answer: object) -> tuple[str | None, str | None]:
     except RecursionError:
         return None, "it is nested too deeply, or contains itself"
     except BaseException as error:  # noqa: BLE001 # a learner's answer may be anything
-        return None, f"a {type(answer).__name__} that is not plain data ({type(error).__name__})"
+        name = type(answer).__name__
+        if name == "coroutine":
+            answer.close()  # type: ignore[attr-defined] # or it tells that nobody awaited it, with a line of this file
+            return None, "run is a coroutine function: make it a plain one that calls asyncio.run()"
+        if name == "generator":
+            return None, "run is a generator function: return a list of what it yields"
+        return None, f"a {name} that is not plain data ({where(answer)}{type(error).__name__})"
     if len(text) > ANSWER_LIMIT:
         return None, f"it is {len(text):,} characters long as JSON, over {ANSWER_LIMIT:,}"
     return text, None

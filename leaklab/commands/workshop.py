@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from leaklab.catalog import Entry
-    from leaklab.check import Check
+    from leaklab.checked import Check
     from leaklab.lab import Options
     from leaklab.workshop import Exercise, Found
 
@@ -222,7 +222,7 @@ def _measure(task: _Task, options: Options, wanted: Mapping[str, Any]) -> Check:
 def _record(task: _Task, found: Check) -> Exercise | None:
     """Count the attempt. That it cannot be counted is said, and the check holds all the same."""
     from leaklab import workshop
-    from leaklab.check import State
+    from leaklab.checked import State
 
     if found.state is State.INTERRUPTED:
         return task.found.exercise
@@ -275,7 +275,7 @@ class _Screen:
 
     def check(self) -> None:
         """Check the file, whether or not it changed."""
-        from leaklab.check import State
+        from leaklab.checked import State
         from leaklab.reports.check import check_report
 
         self._clear()
@@ -329,7 +329,7 @@ class _Screen:
 
 def _exit_for(found: Check) -> None:
     """Leave with the exit code that the check asks for, if it asks for one."""
-    from leaklab.check import State
+    from leaklab.checked import State
 
     codes = {
         State.FIXED: ExitCode.DONE,

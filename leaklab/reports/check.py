@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import leaklab
-from leaklab.check import YOURS, Check, Place, Showed, State
+from leaklab.checked import YOURS, Check, Place, Showed, State
 from leaklab.metrics import METRICS
 from leaklab.reports.json import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, marked_lines

@@ -121,6 +121,8 @@ def conditions(result: Result) -> str:
 def metric_rows(result: Result) -> Iterator[MetricRow]:
     """The rows of one scenario's table: every metric, at every moment, that any half could be read for."""
     for metric in METRICS.values():
+        if metric.rare and not any(half.value(metric.name, "peak") for half in result.halves.values()):
+            continue
         for reading in metric.readings:
             if all(half.value(metric.name, reading.value) is None for half in result.halves.values()):
                 continue

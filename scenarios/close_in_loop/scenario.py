@@ -1,6 +1,6 @@
 """Close in loop: every close is put off until the function returns."""
 
-from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps
+from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps, difference
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -9,9 +9,9 @@ def workload(lab: Lab) -> dict[str, object]:
 
 
 def check_answer(lab: Lab, answer: object) -> str | None:
-    """The first 16 bytes of each profile, in order."""
+    """The first 16 characters of each profile, in order."""
     heads = [lab.http.profile(number)[:16].decode() for number in range(1, lab.steps + 1)]
-    return None if answer == heads else f"expected the first 16 bytes of {lab.steps} profiles in order"
+    return difference(answer, heads, f"the first 16 characters of {lab.steps} profiles in order")
 
 
 SCENARIO = Scenario(

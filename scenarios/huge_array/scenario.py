@@ -1,6 +1,6 @@
 """Huge array: a large buffer that was needed once is kept alive by a name while the function goes on."""
 
-from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps
+from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps, difference
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -11,7 +11,7 @@ def workload(lab: Lab) -> dict[str, object]:
 def check_answer(lab: Lab, answer: object) -> str | None:
     """Each job times the mean of the buffer."""
     weighed = [job * 1.5 for job in range(1, lab.steps + 1)]
-    return None if answer == weighed else f"expected the jobs 1 to {lab.steps}, each times the mean, 1.5"
+    return difference(answer, weighed, f"the jobs 1 to {lab.steps}, each times the mean")
 
 
 SCENARIO = Scenario(

@@ -2,7 +2,7 @@
 
 import random
 
-from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Lab, Scenario, Settings, Steps
+from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Lab, Scenario, Settings, Steps, difference
 
 ORDERS = 1_000
 FIRST = random.randrange(10_000, 100_000)  # whoever did not ask for the newest order cannot know its number
@@ -16,7 +16,7 @@ def workload(lab: Lab) -> dict[str, object]:
 
 def check_answer(lab: Lab, answer: object) -> str | None:
     """The number of the newest order, once per report."""
-    return None if answer == [NEWEST] * lab.steps else f"expected {lab.steps} times the newest order, {NEWEST}"
+    return difference(answer, [NEWEST] * lab.steps, f"the number of the newest order, {lab.steps} times")
 
 
 SCENARIO = Scenario(

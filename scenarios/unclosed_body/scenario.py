@@ -1,6 +1,6 @@
 """Unclosed body: a streamed response that is neither read to its end nor closed."""
 
-from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps
+from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps, difference
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -11,7 +11,7 @@ def workload(lab: Lab) -> dict[str, object]:
 def check_answer(lab: Lab, answer: object) -> str | None:
     """Each profile's size in bytes, in order."""
     sizes = [len(lab.http.profile(number)) for number in range(1, lab.steps + 1)]
-    return None if answer == sizes else f"expected the sizes of {lab.steps} profiles in order"
+    return difference(answer, sizes, f"the sizes of {lab.steps} profiles in order")
 
 
 SCENARIO = Scenario(

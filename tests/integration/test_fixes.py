@@ -16,7 +16,8 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from leaklab.catalog import Catalog, Entry
-from leaklab.check import YOURS, Check, State, check, judged, learners_options
+from leaklab.check import check, judged, learners_options
+from leaklab.checked import YOURS, Check, State
 from leaklab.lab import run_halves
 from leaklab.scenario import DEAD, Settings
 

@@ -12,22 +12,12 @@ import pytest
 from rich.console import Console
 
 from leaklab.catalog import Catalog
-from leaklab.check import (
-    MORE,
-    YOURS,
-    Check,
-    Place,
-    Showed,
-    State,
-    check,
-    first_showed,
-    is_pool,
-    judged,
-    learners_options,
-)
+from leaklab.check import check, first_showed, judged, learners_options
+from leaklab.checked import YOURS, Check, Place, Showed, State
 from leaklab.reports.check import check_document, check_report, hints_report, solution_report
 from leaklab.result import Done, HalfResult, Result, half_result
 from leaklab.scenario import Scenario, Settings
+from leaklab.second_look import MORE, decided, is_pool, worth_another
 from leaklab.trace import Outcome, Phase, Sample, Trace
 from leaklab.verdict import Bounds, Finding, Kind, Verdict
 from leaklab.workshop import Exercise
@@ -175,6 +165,20 @@ def test_what_is_left_and_does_not_grow_with_the_work_is_a_pool() -> None:
 def test_what_grows_with_the_work_is_no_pool() -> None:
     assert not is_pool(look(4, 4, 50), look(16, 16, 50 * MORE))
     assert not is_pool(look(50, 50, 50), look(80, 80, 50 * MORE)), "more than any pool holds"
+
+
+def test_what_is_left_and_grew_fourfold_with_the_steps_leaks_whatever_its_steps_look_like() -> None:
+    """Half of the responses leaked, the first half: its steps come to rest in every look."""
+    first, second = (replace(look(left, left, steps), state=State.FIXED) for left, steps in ((26, 50), (101, 200)))
+    assert worth_another(first)
+    found = decided(first, second)
+    assert found.state is State.LEAKS
+    assert found.reason.startswith("open sockets: 26 sockets left open after 50 steps, 101 after 200")
+
+
+def test_a_clean_half_that_leaves_no_more_than_a_client_keeps_is_not_looked_at_again() -> None:
+    assert not worth_another(said(yours(lambda step: min(step, 3))))
+    assert worth_another(said(yours(lambda step: min(step, 5))))
 
 
 def test_nothing_is_a_pool_where_the_measurement_cannot_be_trusted() -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from leaklab.errors import ExitCode, UsageError
-from leaklab.scenario import DEAD, HttpEndpoint, Lab, MongoEndpoint, Settings
+from leaklab.scenario import DEAD, HttpEndpoint, Lab, MongoEndpoint, Settings, difference
 
 ALL = Settings(steps=50, size=2**20, hang=3.0, deadline=0.5, dead="silent")
 
@@ -68,3 +68,20 @@ def test_a_lab_hands_out_what_the_scenario_asked_for() -> None:
 def test_a_lab_says_what_the_scenario_forgot_to_ask_for(what: str, words: str) -> None:
     with pytest.raises(LookupError, match=words):
         getattr(Lab(Settings()), what)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ([1, 2, 3], None),
+        (None, "expected three numbers, got None: is there a return at its end?"),
+        ([1, "2", 3], "expected three numbers, got '2' at [1], where 2 must be"),
+        ([1, 2], "expected three numbers, got 2 of them"),
+        ([1, 2, 3, 4], "expected three numbers, got 4 of them"),
+        (6, "expected three numbers, got a int, 6"),
+        ({"a": 1}, "expected three numbers, got a dict, {'a': 1}"),
+        (["x" * 100, 2, 3], f"expected three numbers, got {repr('x' * 100)[:59]}… at [0], where 1 must be"),
+    ],
+)
+def test_the_difference_of_an_answer_says_what_was_got_and_where(answer: object, words: str | None) -> None:
+    assert difference(answer, [1, 2, 3], "three numbers") == words

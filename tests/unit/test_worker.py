@@ -245,6 +245,28 @@ def test_an_answer_that_is_not_plain_is_told_by_its_type() -> None:
     assert plain(object()) == (None, "a object that is not plain data (TypeError)")
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ([b"x"], "a list that is not plain data (bytes at [0], TypeError)"),
+        ({"a": 1, "b": {1}}, "a dict that is not plain data (set at ['b'], TypeError)"),
+        ({1, 2}, "a set that is not plain data (TypeError)"),
+        ((n for n in range(1)), "run is a generator function: return a list of what it yields"),
+    ],
+)
+def test_what_is_not_plain_in_an_answer_is_named_with_its_place(answer: object, words: str) -> None:
+    assert plain(answer) == (None, words)
+
+
+def test_a_coroutine_is_told_as_one_and_warns_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
+    async def run() -> None: ...
+
+    text, problem = plain(run())
+    assert text is None
+    assert problem == "run is a coroutine function: make it a plain one that calls asyncio.run()"
+    assert list(recwarn) == []
+
+
 def test_an_answer_that_contains_itself_is_not_carried_over() -> None:
     loop: list[object] = []
     loop.append(loop)

@@ -1,0 +1,112 @@
+"""What can be said of a learner's file without running it: it can be read, it is Python, it leaves the lab alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leaklab.checked import Check, Place, State
+from leaklab.errors import UsageError
+
+if TYPE_CHECKING:
+    from leaklab.catalog import Entry
+
+LONGEST_FILE = 2**20
+"""Bytes of a learner's file; what is longer is none."""
+
+INSIDE = ("leaklab", "__main__")
+"""Modules that a learner's file may not reach into: the lab, and the worker that the lab measures it in."""
+
+
+def refused(entry: Entry, file: Path) -> Check | None:
+    """What can be said of the file without running it; None if nothing is against it."""
+    source = _source(file)
+    try:
+        tree = ast.parse(source, str(file))
+    except SyntaxError as error:
+        line = error.lineno or 0
+        return Check(
+            scenario=entry.id,
+            file=file,
+            state=State.FAILED,
+            reason=f"it cannot be imported: {type(error).__name__}: {error.msg}",
+            remedy="Repair the line, then check again.",
+            place=Place(file.name, line, line_of(file, line)) if line else None,
+        )
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Check(
+            scenario=entry.id,
+            file=file,
+            state=State.FAILED,
+            reason=f"it cannot be imported: {type(error).__name__}: {error}",
+            remedy="Repair the file, then check again.",
+        )
+    for path, line, name in _reaches_inside(file, tree):
+        whose = "the lab that measures it" if name == "leaklab" else "the process that measures it"
+        return Check(
+            scenario=entry.id,
+            file=file,
+            state=State.REFUSED,
+            reason=f"it reaches into {whose} ({name}): a fix is plain code, as written at work",
+            remedy="Leave that out, then check again.",
+            place=Place(path.name, line, line_of(path, line)),
+        )
+    return None
+
+
+def _source(file: Path) -> bytes:
+    """What stands in the file. Raises UsageError if it cannot be read, or is nothing that could be a half."""
+    try:
+        if not file.is_file() and file.exists():
+            raise UsageError(f"{file} is no file: name the file of your exercise")
+        if file.stat().st_size > LONGEST_FILE:
+            raise UsageError(f"{file} has more than {LONGEST_FILE:,} bytes: name the file of your exercise")
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _reaches_inside(file: Path, tree: ast.AST) -> Iterator[tuple[Path, int, str]]:
+    """Where the file, or a module beside it that it imports, names a module of INSIDE: path, line and module."""
+    seen = {file}
+    waiting: list[tuple[Path, ast.AST]] = [(file, tree)]
+    while waiting:
+        path, tree = waiting.pop()
+        for node in ast.walk(tree):
+            for name in _modules(node):
+                root = name.partition(".")[0]
+                if root in INSIDE:
+                    yield path, getattr(node, "lineno", 0), root
+                beside = file.with_name(f"{root}.py")
+                if beside not in seen and beside.is_file():
+                    seen.add(beside)
+                    try:
+                        waiting.append((beside, ast.parse(beside.read_bytes(), str(beside))))
+                    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+                        continue
+
+
+def _modules(node: ast.AST) -> list[str]:
+    """The modules that one piece of code imports, or takes from `sys.modules`, by name."""
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=str(module), level=0):
+            return [module]
+        case ast.Call(func=ast.Name(id="__import__" | "import_module"), args=[ast.Constant(value=str(name)), *_]):
+            return [name]
+        case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
+            return [name]
+        case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(name))):
+            return [name]
+    return []
+
+
+def line_of(file: Path, line: int) -> str:
+    """The text of one line, empty if there is none."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip()
+    except (OSError, IndexError):
+        return ""
