@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from leaklab.catalog import built_in_folder
 from leaklab.errors import UsageError
 from leaklab.validate import FILES
 
@@ -24,6 +25,8 @@ def new_scenario(name: str, parent: Path) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a scenario: write lower-case words with hyphens, like slow-close")
+    if (built_in_folder() / name.replace("-", "_")).is_dir():
+        raise UsageError(f"{name} is built in: choose another name, or two scenarios would be called so")
     folder = parent / name.replace("-", "_")
     title = name.replace("-", " ").capitalize()
     try:

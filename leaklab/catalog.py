@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Entry:
     @property
     def id(self) -> str:
         """The scenario's name, in kebab-case, made from the folder's."""
-        return self.folder.name.replace("_", "-")
+        return self.folder.name.lower().replace("_", "-")
 
     def half_path(self, half: str) -> Path:
         """The file of one half, which need not exist."""
@@ -50,8 +51,10 @@ class Entry:
             ScenarioError: a file is missing, or `scenario.py` cannot be loaded or is inconsistent.
         """
         for name in ("scenario.py", *(f"{half}.py" for half in HALVES), "lesson.md"):
-            if not (self.folder / name).is_file():
-                raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name} is missing")
+            # Unlike Path.is_file, this does not raise where the folder may not be looked into.
+            if not os.path.isfile(self.folder / name):  # noqa: PTH113
+                may = "" if os.access(self.folder, os.X_OK) else ", or may not be read"
+                raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name} is missing{may}")
         return load(self.id, self.folder / "scenario.py")
 
     @property
@@ -70,10 +73,7 @@ class Entry:
     @cached_property
     def lesson(self) -> str:
         """The lesson's Markdown. Raises ScenarioError if it cannot be read."""
-        try:
-            return self.lesson_path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(f"scenario {self.id} is broken: {self.lesson_path}: {error}") from error
+        return self.text(self.lesson_path.name)
 
     @property
     def why(self) -> str:
@@ -88,10 +88,15 @@ class Entry:
 
     def source(self, half: str) -> str:
         """The text of one half. Raises ScenarioError if it cannot be read."""
+        return self.text(self.half_path(half).name)
+
+    def text(self, name: str) -> str:
+        """The text of one file of the folder. Raises ScenarioError if it cannot be read."""
         try:
-            return self.half_path(half).read_text(encoding="utf-8")
+            return (self.folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(f"scenario {self.id} is broken: {self.half_path(half)}: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else f"it is no UTF-8: {error.reason}"
+            raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name}: {reason}") from error
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,8 @@ def scan(folder: Path) -> Iterator[Entry]:
     """The scenario folders in `folder`: every folder that holds any file of a scenario, sorted by name."""
     marks = ("scenario.py", "leaky.py", "fixed.py", "lesson.md")
     for child in sorted(folder.iterdir()):
-        if child.is_dir() and any((child / mark).exists() for mark in marks):
+        # A folder that may not be looked into is named, and keeps nobody from finding the others.
+        if child.is_dir() and (not os.access(child, os.X_OK) or any((child / mark).exists() for mark in marks)):
             yield Entry(child.resolve())
 
 

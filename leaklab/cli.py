@@ -62,8 +62,16 @@ def _interrupted(number: int, _: object) -> None:
     raise KeyboardInterrupt
 
 
+LEAST_COLUMNS = 20
+"""Columns below which nothing can be shown: COLUMNS says 0 where somebody did not know."""
+
+
 def main() -> None:
     """Run the command line; every error becomes a line for a person and an exit code."""
+    output.open_what_is_closed()
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) < LEAST_COLUMNS:
+        del os.environ["COLUMNS"]
     output.write_what_the_terminal_can()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGTERM", "SIGHUP"):
@@ -75,9 +83,7 @@ def main() -> None:
 def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
     try:
         code = app(standalone_mode=False)
-        # None where it was closed before leaklab was started.
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except LeaklabError as error:
         output.complain(str(error))
         return error.exit_code
@@ -88,21 +94,32 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):
-            return _defect(error)
-        return _nobody_listens()
+        return _system_refuses(error)
     except SystemExit as error:
         # Rich and Typer leave like this, with 1, when their output cannot be written.
         return _nobody_listens() if error.code == 1 else _defect(error)
-    except Exception as error:  # noqa: BLE001 # nobody sees our traceback
+    except BaseException as error:  # noqa: BLE001 # nobody sees our traceback
         return _defect(error)
     return int(code or 0)
 
 
+def _system_refuses(error: OSError) -> int:
+    """What the system refused, told as what it means here."""
+    if error.errno in (errno.EPIPE, errno.EIO):
+        return _nobody_listens()
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        output.complain(f"what is said here cannot be written: {error.strerror}. Make room, or write it elsewhere.")
+        _nobody_listens()
+        return ExitCode.COULD_NOT_MEASURE
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        output.complain("a process may open too few files here (ulimit -n): raise that to 256 or more.")
+        return ExitCode.COULD_NOT_MEASURE
+    return _defect(error)
+
+
 def _nobody_listens() -> int:
     """Whoever read our output has gone: that is no error of theirs, and there is nobody to tell."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.DONE
 
 

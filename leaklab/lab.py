@@ -248,8 +248,13 @@ def _check_size(size: int, limit: int | None) -> None:
 
 def _check_descriptors(steps: int, limit: int | None) -> None:
     needed = steps + DESCRIPTORS_BESIDE
+    if limit is not None and limit <= DESCRIPTORS_BESIDE:
+        raise UsageError(
+            f"a process may have {limit:,} open descriptors here (ulimit -Hn): the lab needs {needed:,} for "
+            f"--steps {steps}. Raise the limit."
+        )
     if limit is not None and needed > limit:
         raise UsageError(
             f"--steps {steps} may need {needed:,} open descriptors and a process may have {limit:,} here "
-            f"(ulimit -Hn): take at most --steps {max(1, limit - DESCRIPTORS_BESIDE)}"
+            f"(ulimit -Hn): take at most --steps {limit - DESCRIPTORS_BESIDE}"
         )

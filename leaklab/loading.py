@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 from leaklab.errors import LeaklabError, ScenarioError
 from leaklab.metrics import METRICS
 from leaklab.scenario import ALL_HALVES, DEAD, HALVES, Documents, Expected, Scenario, Settings, Steps
+from leaklab.units import printable
 
 SERVICES = {"http", "mongo"}
 """What the lab can start for a half."""
@@ -33,8 +35,11 @@ def load(name: str, path: Path) -> Scenario:
         ScenarioError: it cannot be run, declares no scenario, or one that is inconsistent.
     """
     try:
-        scenario = getattr(_module(path), "SCENARIO", None)
-    except (Exception, SystemExit) as error:  # a scenario of somebody else's may raise anything
+        with _printing_nothing_into_documents():
+            scenario = getattr(_module(path), "SCENARIO", None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a scenario of somebody else's may raise anything
         raise _broken(name, f"{path}{_line_of(error, path)}: {in_words(error)}") from error
     if not isinstance(scenario, Scenario):
         raise _broken(name, f"{path} must set SCENARIO to a leaklab.scenario.Scenario")
@@ -51,6 +56,11 @@ def in_words(error: BaseException) -> str:
 
 def _broken(name: str, what: str) -> ScenarioError:
     return ScenarioError(f"scenario {name} is broken: {what}")
+
+
+def _printing_nothing_into_documents() -> contextlib.AbstractContextManager[object]:
+    """What a scenario's code prints goes to standard error: standard output may be a document."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _module(path: Path) -> ModuleType:
@@ -195,14 +205,15 @@ def _answered_for(name: str, path: Path, scenario: Scenario) -> Scenario:
         @wraps(given)
         def guarded(*arguments: object) -> object:
             try:
-                value = given(*arguments)
-            except LeaklabError:
+                with _printing_nothing_into_documents():
+                    value = given(*arguments)
+            except (LeaklabError, KeyboardInterrupt):
                 raise
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
                 raise _broken(name, f"{path}{_line_of(error, path)}: {function} fails: {in_words(error)}") from error
             if not is_right(value):
                 raise _broken(name, f"{path}: {function} returned {_shown(value)}: it must return {wanted}")
-            return value
+            return printable(value) if isinstance(value, str) else value
 
         return guarded
 

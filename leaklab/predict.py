@@ -235,7 +235,7 @@ def _read_row(
 
 def _metric_name(text: str) -> str:
     """The name of the metric that is meant by its name or its label."""
-    text = text.strip().lower()
+    text = text.strip().lower().partition(",")[0]  # as a table calls it: `open sockets, after return and gc`
     by_label = {metric.label.lower(): metric.name for metric in METRICS.values()}
     return by_label.get(text, re.sub(r"[\s-]+", "_", text))
 

@@ -22,7 +22,7 @@ from leaklab.processes import Child, descriptor_limits, limit_names, most_memory
 from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 from leaklab.trace import Outcome, Phase, Sample, Trace
-from leaklab.units import format_size
+from leaklab.units import format_size, printable
 from leaklab.worker import LOST
 
 SAMPLED_STEPS = 64
@@ -203,6 +203,7 @@ class HalfRun:
             return
         self._sample(Phase.BASELINE, sockets=True)
         with self._told_how_it_ends():
+            self.progress(self.half, 0)
             self._running = True
             self._since = time.monotonic()
             limits = limit_names(address_space=self._address_space(), file_size=self._memory)
@@ -552,7 +553,7 @@ def _answer(text: str | None, problem: str | None) -> object:
 
 def in_words(error: Mapping[str, Any]) -> str:
     """An error of a half as the worker describes it, with the line of the half that it came from."""
-    words = f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
+    words = printable(f"{error['type']}: {error['message']}" if error["message"] else str(error["type"]))
     if error["places"]:
         last = error["places"][-1]
         words += place_in_words(Path(last["file"]), last["line"] or 0)
@@ -562,7 +563,7 @@ def in_words(error: Mapping[str, Any]) -> str:
 def place_in_words(path: Path, line: int) -> str:
     """A line of a half, and what stands there, as it follows an error."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip()
+        text = printable(path.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip())
     except (OSError, IndexError):
         text = ""
     return f" ({path.name}, line {line}{': ' if text else ''}{text})"

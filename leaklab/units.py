@@ -1,4 +1,4 @@
-"""Sizes and durations as people write them: parsed from options, formatted for tables."""
+"""Sizes, durations and text as people read them: parsed from options, formatted for tables."""
 
 from __future__ import annotations
 
@@ -84,3 +84,8 @@ def format_duration(seconds: float) -> str:
     if magnitude >= 0.01 or magnitude == 0:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds * 1000:.1f} ms"
+
+
+def printable(text: str) -> str:
+    """`text` without what would move the cursor, change colours or ring the bell; lines and tabs stay."""
+    return "".join(char if char.isprintable() or char in "\t\n" else "\N{REPLACEMENT CHARACTER}" for char in text)

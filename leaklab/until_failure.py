@@ -84,6 +84,7 @@ def run_until_failure(entry: Entry, settings: Settings, options: Options) -> Fai
     Raises:
         UsageError: the leaky half does not grow with its steps, so that no limit of this kind ends it.
         MeasureError: as `run_halves`.
+        KeyboardInterrupt: it was interrupted while the forecast was made.
     """
     if settings.steps is None:
         raise UsageError(f"{entry.id} has no steps to go on with: --until-failure is for leaks that grow")
@@ -109,6 +110,13 @@ def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, 
     while True:
         result = run_halves(entry, {"leaky": entry.half_path("leaky")}, looked, replace(options, repeat=1))
         leaky = result.halves["leaky"]
+        if result.interrupted:
+            raise KeyboardInterrupt
+        if leaky.outcome is not Outcome.COMPLETED:
+            raise UsageError(
+                f"the leaky half must do its work whole before it is run under a low limit, and it did not: "
+                f"{leaky.error}"
+            )
         summary = leaky.runs[0].summary
         steps = looked.steps or 0
         low = Capacities(descriptors=LOW_DESCRIPTORS, memory=LOW_MEMORY, threads=LOW_THREADS)
@@ -116,7 +124,7 @@ def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, 
         for resource, limit in (("descriptors", LOW_DESCRIPTORS), ("threads", LOW_THREADS), ("memory", LOW_MEMORY)):
             if resource in ahead:
                 return resource, limit, ahead[resource], _stacks(leaky)
-        if not _may_grow(summary) or steps >= LOOKED_AT_MOST or leaky.outcome is not Outcome.COMPLETED:
+        if not _may_grow(summary) or steps >= LOOKED_AT_MOST:
             raise UsageError(
                 f"{entry.id} does not grow with its steps in descriptors, threads or memory: "
                 "no limit ends it, however long it runs. --until-failure is for leaks that grow"

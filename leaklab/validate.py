@@ -36,8 +36,9 @@ class Validation:
 
 def validate(entry: Entry, options: Options) -> Validation:
     """Check the folder, then run every half that it holds, with the scenario's own settings."""
-    problems = folder_problems(entry)
+    problems: list[str] = []
     try:
+        problems += folder_problems(entry)
         scenario = entry.scenario
         result = run_scenario(entry, scenario.settings, options, entry.halves)
     except LeaklabError as error:
@@ -63,7 +64,7 @@ def folder_problems(entry: Entry) -> list[str]:
         problems += _lesson_problems(entry)
     for name in (*FILES, *OPTIONAL_FILES):
         path = entry.folder / name
-        blanks = path.read_text(encoding="utf-8", errors="replace").count(BLANK) if path.is_file() else 0
+        blanks = entry.text(name).count(BLANK) if path.is_file() else 0
         if blanks:
             problems.append(f"{path} still has {blanks} blank{'s' if blanks != 1 else ''} to fill in ({BLANK})")
     for half in entry.halves:

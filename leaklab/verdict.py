@@ -443,7 +443,7 @@ def _still_there(trace: Trace, name: str, threshold: float) -> Finding | None:
         left,
         0,
         f"{counted.quantity(left)} of work that was given up still there {format_duration(late[0].at_s)} after the "
-        f"start, {format_duration(trace.elapsed_s)} in which the caller had its answer: nothing cancelled it",
+        f"start; the caller had its answer after {format_duration(trace.elapsed_s)}, and nothing cancelled the work",
     )
 
 

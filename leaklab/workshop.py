@@ -219,7 +219,8 @@ def find(given: Path | None) -> Found:
         StateError: the progress file is broken.
     """
     folder = Path() if given is None else given
-    if not folder.is_dir():
+    # Unlike Path.is_dir, this does not raise where the folder above may not be looked into.
+    if not os.path.isdir(folder):  # noqa: PTH112
         assert given is not None  # noqa: S101 # this folder is one
         return _find_file(given)
     exercises = load(folder)
@@ -234,7 +235,7 @@ def find(given: Path | None) -> Found:
 def _find_file(given: Path) -> Found:
     exercises = load(given.parent)
     found = Found(given, exercises.get(given.name))
-    if found.exercise is None and not given.exists():
+    if found.exercise is None and not os.path.exists(given):  # noqa: PTH110
         wanted = given.name.replace("-", "_").removesuffix(".py") + ".py"
         near = difflib.get_close_matches(wanted, exercises, n=1, cutoff=0.6)
         hint = f"did you mean {given.with_name(near[0])}?" if near else "`leaklab start NAME` makes an exercise"

@@ -34,12 +34,13 @@ from leaklab.commands.options import (
     TimeLimit,
     UntilFailure,
 )
-from leaklab.errors import ExitCode, UsageError
+from leaklab.errors import ExitCode, LeaklabError, UsageError
 from leaklab.limits import TIME_LIMIT_S
 
 if TYPE_CHECKING:
     from leaklab.catalog import Entry
     from leaklab.lab import Options
+    from leaklab.limits import Limits
     from leaklab.predict import Guess, Prediction
     from leaklab.result import Result
     from leaklab.scenario import Settings
@@ -144,34 +145,54 @@ def compare(
     # A scenario that was asked for by name must be there; among all, a broken one is named and the others are run.
     usable = entries if names else [entry for entry in entries if entry.error is None]
     limits = given.limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
+    plan = _plan(usable, given.wanted(steps, size, hang, deadline, dead), limits, repeat, mongo)
+    results, ended = _measure_all(plan, almost=almost)
+    if ended is not None and not results:
+        raise ended
+    _show_comparison(results, as_json=as_json, as_markdown=as_markdown, samples=samples)
+    broken = [*(str(entry.error) for entry in entries if entry not in usable), *([] if names else catalog.problems)]
+    for problem in broken:
+        output.complain(problem)
+    if ended is not None:
+        raise ended
+    _exit_for(results)
+    if broken:
+        raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
+
+
+def _measure_all(
+    plan: Sequence[tuple[Entry, Settings, Options]], *, almost: bool
+) -> tuple[list[Result], LeaklabError | KeyboardInterrupt | None]:
+    """What was measured, and what ended it before all was, if anything did: what there is is told all the same."""
     results: list[Result] = []
-    for entry, settings, uri in _plan(usable, given.wanted(steps, size, hang, deadline, dead), mongo):
-        results.append(_measure(entry, settings, given.options(limits, repeat, uri), _halves(entry, almost)))
+    for entry, settings, options in plan:
+        try:
+            results.append(_measure(entry, settings, options, _halves(entry, almost)))
+        except (LeaklabError, KeyboardInterrupt) as error:
+            return results, error
         if results[-1].interrupted:
             break
+    return results, None
+
+
+def _show_comparison(results: Sequence[Result], *, as_json: bool, as_markdown: bool, samples: bool) -> None:
     if as_json:
         from leaklab.reports.json import comparison_document
 
         output.show_json(comparison_document(results, samples=samples))
+        return
+    if as_markdown:
+        from leaklab.reports import markdown
+
+        output.show_text(markdown.comparison(results))
     else:
-        if as_markdown:
-            from leaklab.reports import markdown
+        from leaklab.reports.table import comparison
 
-            output.show_text(markdown.comparison(results))
-        else:
-            from leaklab.reports.table import comparison
-
-            console = output.console()
-            output.show(comparison(results, console), console)
-        for result in results:
-            for surprise in result.surprises:
-                output.complain(f"{result.scenario}, {surprise}")
-    broken = [*(str(entry.error) for entry in entries if entry not in usable), *([] if names else catalog.problems)]
-    for error in broken:
-        output.complain(error)
-    _exit_for(results)
-    if broken:
-        raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
+        console = output.console()
+        output.show(comparison(results, console), console)
+    for result in results:
+        for surprise in result.surprises:
+            output.complain(f"{result.scenario}, {surprise}")
 
 
 def validate(
@@ -302,21 +323,29 @@ def _check_form(*, as_json: bool, as_markdown: bool, samples: bool) -> None:
 
 
 def _plan(
-    entries: Sequence[Entry], wanted: dict[str, Any], mongo: str | None
-) -> list[tuple[Entry, Settings, str | None]]:
-    """What each scenario is run with: each takes the options that it has; one that nobody has is refused."""
+    entries: Sequence[Entry], wanted: dict[str, Any], limits: Limits, repeat: int, mongo: str | None
+) -> list[tuple[Entry, Settings, Options]]:
+    """What each scenario is run with: each takes the options that it has.
+
+    Raises:
+        UsageError: an option that none has, or that cannot be meant for one that has it; before any is run.
+    """
+    from leaklab.lab import check_settings
+
     named = ", ".join(entry.id for entry in entries)
     for name, value in wanted.items():
         if value is not None and all(name not in entry.scenario.settings.given() for entry in entries):
             raise UsageError(f"none of {named} has a --{name}")
     if mongo is not None and all("mongo" not in entry.scenario.services for entry in entries):
         raise UsageError(f"none of {named} uses MongoDB: leave --mongo out")
-    planned: list[tuple[Entry, Settings, str | None]] = []
+    planned: list[tuple[Entry, Settings, Options]] = []
     for entry in entries:
         here = entry.scenario.settings.given()
         its = {name: value for name, value in wanted.items() if name in here}
-        uri = mongo if "mongo" in entry.scenario.services else None
-        planned.append((entry, entry.scenario.settings.changed(entry.id, its), uri))
+        options = given.options(limits, repeat, mongo if "mongo" in entry.scenario.services else None)
+        settings = entry.scenario.settings.changed(entry.id, its)
+        check_settings(entry.id, entry.scenario, settings, options)
+        planned.append((entry, settings, options))
     return planned
 
 

@@ -44,10 +44,27 @@ def _parse_count(text: str) -> int:
     return value
 
 
-def _size(text: str) -> int:
-    from leaklab.units import parse_size
+MOST_BYTES = 2**60
+"""The highest size an option takes: more than any machine has, and no more than the system can count."""
 
-    return parse_size(text)
+LEAST_DESCRIPTORS = 32
+"""Descriptors that a half needs to be imported."""
+
+
+def _size(text: str) -> int:
+    from leaklab.units import format_size, parse_size
+
+    size = parse_size(text)
+    if size > MOST_BYTES:
+        raise ValueError(f"{text} is more than any machine has: write a size up to {format_size(MOST_BYTES)}")
+    return size
+
+
+def _descriptors(text: str) -> int:
+    count = _parse_count(text)
+    if count < LEAST_DESCRIPTORS:
+        raise ValueError(f"{text} is too few: a half needs {LEAST_DESCRIPTORS} to be imported")
+    return count
 
 
 def _duration(text: str) -> float:
@@ -67,14 +84,30 @@ def _dead(text: str) -> str:
 def _complete_scenario(incomplete: str) -> list[str]:
     from leaklab import catalog
 
+    wanted = incomplete.lower().replace("_", "-")
     with contextlib.suppress(LeaklabError):
-        return [entry.id for entry in catalog.Catalog().entries if entry.id.startswith(incomplete)]
+        return [entry.id for entry in catalog.Catalog().entries if entry.id.startswith(wanted)]
     return []
+
+
+def _complete_dead(incomplete: str) -> list[str]:
+    from leaklab.scenario import DEAD
+
+    return [how for how in DEAD if how.startswith(incomplete)]
 
 
 Name = Annotated[
     str,
     typer.Argument(help="The scenario's name; `leaklab list` shows them.", autocompletion=_complete_scenario),
+]
+ScenarioName = Annotated[
+    str | None,
+    typer.Option(
+        "--scenario",
+        metavar="NAME",
+        help="The scenario of a file that was not made with `start`.",
+        autocompletion=_complete_scenario,
+    ),
 ]
 Names = Annotated[
     list[str] | None,
@@ -95,7 +128,12 @@ Deadline = Annotated[
 ]
 Dead = Annotated[
     str | None,
-    typer.Option(metavar="HOW", parser=_parser(_dead), help="How the dead service is dead: silent, drip, drip-head."),
+    typer.Option(
+        metavar="HOW",
+        parser=_parser(_dead),
+        help="How the dead service is dead: silent, drip, drip-head.",
+        autocompletion=_complete_dead,
+    ),
 ]
 Repeat = Annotated[int, typer.Option(metavar="N", parser=_parser(_parse_count), help="Run each half N times, in turn.")]
 LIMITS = "Limits of a half"
@@ -160,7 +198,7 @@ DescriptorLimit = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        parser=_parser(_parse_count),
+        parser=_parser(_descriptors),
         help="Let a half open no more descriptors (what the system allows unless set).",
         rich_help_panel=LIMITS,
     ),

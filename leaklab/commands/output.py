@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,11 @@ def show_text(text: str) -> None:
 
 
 def complain(message: str) -> None:
-    """Say on standard error what was wrong."""
-    print(f"leaklab: {message}", file=sys.stderr)  # noqa: T201 # an error needs no console
+    """Say on standard error what was wrong; if that cannot be written, nobody can be told."""
+    from leaklab.units import printable
+
+    with contextlib.suppress(OSError):
+        print(f"leaklab: {printable(message)}", file=sys.stderr, flush=True)  # noqa: T201 # an error needs no console
 
 
 @contextlib.contextmanager
@@ -55,6 +59,21 @@ def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[Progres
 
     with Bars(console(stderr=True), label, steps, repeat) as bars:
         yield bars
+
+
+def open_what_is_closed() -> None:
+    """Let standard streams that were closed before leaklab was started lead nowhere.
+
+    Else whatever is opened next would be taken for one of them.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            mode = "r" if descriptor == 0 else "w"
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 # for as long as leaklab runs
 
 
 def write_what_the_terminal_can() -> None:

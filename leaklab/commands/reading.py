@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from leaklab.commands import output
 from leaklab.commands.options import Name, Scenarios
 from leaklab.errors import ExitCode
+from leaklab.scenario import HALVES
+
+ShowAlmost = Annotated[bool, typer.Option("--almost", help="Show the tempting half-fix too, where there is one.")]
+OnlyCode = Annotated[bool, typer.Option("--code", help="Show the halves only, without the lesson.")]
 
 
 def list_(scenarios: Scenarios = None) -> None:
@@ -23,12 +29,13 @@ def list_(scenarios: Scenarios = None) -> None:
         raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
 
 
-def show(name: Name, scenarios: Scenarios = None) -> None:
+def show(name: Name, almost: ShowAlmost = False, only_code: OnlyCode = False, scenarios: Scenarios = None) -> None:
     """Show a scenario's lesson, and its halves with the lines that differ marked."""
     from leaklab.catalog import Catalog
-    from leaklab.reports.lesson import lesson
+    from leaklab.reports.lesson import code, lesson
 
     entry = Catalog(scenarios).get(name)
     entry.check()
     console = output.console()
-    output.show(lesson(entry.lesson, {half: entry.source(half) for half in entry.halves}, console), console)
+    halves = {half: entry.source(half) for half in (entry.halves if almost else HALVES)}
+    output.show(code(halves, console) if only_code else lesson(entry.lesson, halves, console), console)

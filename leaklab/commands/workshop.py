@@ -22,6 +22,7 @@ from leaklab.commands.options import (
     Name,
     OutputLimit,
     Repeat,
+    ScenarioName,
     Scenarios,
     Size,
     Steps,
@@ -46,10 +47,6 @@ File = Annotated[
     typer.Argument(metavar="[FILE]", help="The exercise; may be left out where the folder has exactly one."),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the exercises.")]
-ScenarioName = Annotated[
-    str | None,
-    typer.Option("--scenario", metavar="NAME", help="The scenario of a file that was not made with `start`."),
-]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Show it before the exercise is solved.")]
 Poll = Annotated[
     bool, typer.Option("--poll", help="Look at the folder again and again, where saving a file is not noticed.")
@@ -205,6 +202,11 @@ def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, mu
             "or begin with `leaklab start NAME`"
         )
     name = scenario or (found.exercise.scenario if found.exercise else "")
+    if scenarios is None and found.scenarios is not None and not found.scenarios.is_dir():
+        raise UsageError(
+            f"{found.file} was started from the scenarios in {found.scenarios}, and there is no such folder any more: "
+            "say where they are with --scenarios DIR"
+        )
     entry = Catalog(scenarios or found.scenarios).get(name)
     if found.exercise is not None and found.exercise.scenario != entry.id:
         found = workshop.Found(found.file, None)
@@ -283,7 +285,9 @@ class _Screen:
         try:
             self._checked = self._task.found.file.read_bytes()
             found = _measure(self._task, self._options, {})
-        except (LeaklabError, OSError) as error:
+        except OSError as error:
+            output.complain(f"{self._task.found.file} cannot be read: {error.strerror}")
+        except LeaklabError as error:
             output.complain(str(error))
         else:
             if found.state is State.INTERRUPTED:

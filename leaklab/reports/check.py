@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from leaklab.reports.json import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, marked_lines
 from leaklab.reports.rows import READINGS, printed, settings_in_words
 from leaklab.result import Result
+from leaklab.units import printable
 from leaklab.workshop import Exercise
 
 HEADS = {
@@ -38,8 +38,6 @@ HEADS = {
 
 AROUND = 2
 """Lines of the learner's file that are shown before and after the one that an error came from."""
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def check_report(check: Check, shown_as: Path, exercise: Exercise | None = None) -> RenderableType:
@@ -180,7 +178,7 @@ def _excerpt(checked: Path, place: Place) -> RenderableType:
     except OSError:
         lines = []
     if not 1 <= place.line <= len(lines):
-        return Text(f"  {place.file}, line {place.line}: {_clean(place.text)}")
+        return Text(f"  {place.file}, line {place.line}: {printable(place.text)}")
     shown: list[RenderableType] = [Text(f"  {place.file}, line {place.line}:")]
     for number in range(max(1, place.line - AROUND), min(len(lines), place.line + AROUND) + 1):
         here = number == place.line
@@ -188,7 +186,7 @@ def _excerpt(checked: Path, place: Place) -> RenderableType:
             Text.assemble(
                 ("  ▸ " if here else "    ", "bold red"),
                 (f"{number:>4}  ", "dim"),
-                (_clean(lines[number - 1].expandtabs(4)), "bold" if here else "dim"),
+                (printable(lines[number - 1].expandtabs(4)), "bold" if here else "dim"),
                 no_wrap=True,
                 overflow="ellipsis",
             )
@@ -203,7 +201,7 @@ def _printed(check: Check) -> Iterator[RenderableType]:
     yield Text("")
     yield Text(output.heading.replace(f"The {YOURS} half", "It"), style="bold")
     for line in output.lines:
-        yield Text(f"  {_clean(line)}", no_wrap=True, overflow="ellipsis")
+        yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
 
 
 def _next(check: Check, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
@@ -229,11 +227,6 @@ def _task_lines(learners: str) -> int:
         isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
     )
     return (first.end_lineno or 0) if is_task else 0
-
-
-def _clean(text: str) -> str:
-    """`text` without what would move the cursor or change colours."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _day(stamp: str) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.reports.json import result_document
+from leaklab.trace import Outcome
 from leaklab.units import format_size
 from leaklab.until_failure import Failure
 
@@ -32,10 +33,17 @@ def failure_table(failure: Failure) -> RenderableType:
         foretold = f"about {failure.forecast.steps:,}" if name == "leaky" else "no end"
         trace = half.runs[0].trace
         done = trace.steps if half.error is None else max(0, trace.steps - 1)
-        end = Text("did all of the work", style="green") if half.error is None else Text("died", style="bold red")
+        if half.error is None:
+            end = Text("did all of the work", style="green")
+        elif half.runs[0].trace.outcome is Outcome.CRASHED and not result.interrupted:
+            end = Text("died", style="bold red")
+        else:
+            end = Text("was ended before that", style="bold yellow")
         table.add_row(Text(name, style="bold"), foretold, f"{done:,}", end)
     parts: list[RenderableType] = [table, Text("")]
-    if failure.died_at_step is None:
+    if result.interrupted:
+        parts.append(Text("It was interrupted: what was done until then is in the table."))
+    elif failure.died_at_step is None:
         parts.append(
             Text(f"The leaky half did not die within {result.settings.steps:,} steps: {failure.forecast.words}")
         )

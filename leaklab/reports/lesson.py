@@ -29,8 +29,13 @@ class Line:
 
 
 def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> RenderableType:
-    """The lesson as rendered Markdown, then the halves: the first two side by side where the console is wide enough."""
-    parts: list[RenderableType] = [Markdown(markdown), Text("")]
+    """The lesson as rendered Markdown, then the halves as `code` shows them."""
+    return Group(Markdown(markdown), Text(""), code(halves, console))
+
+
+def code(halves: Mapping[str, str], console: Console) -> RenderableType:
+    """The halves: the first and the last side by side where the console is wide enough, those between below them."""
+    parts: list[RenderableType] = []
     names = list(halves)
     first, last = names[0], names[-1]
     left, right = aligned(halves[first], halves[last])

@@ -129,6 +129,6 @@ def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Iterator[Text]:
     elif alone:
         yield Text.assemble(("Right: ", "bold"), f"{held[0].right} of {held[0].of}{near}")
     else:
-        best = ", ".join(f"{score.who} {score.right} of {score.of}" for score in held[:BEST])
+        best = ", ".join(f"{score.who}: {score.right} of {score.of}" for score in held[:BEST])
         more = f", and {len(held) - BEST:,} more" if len(held) > BEST else ""
         yield Text.assemble(("Right: ", "bold"), f"{best}{more}{near}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leaklab.metrics import METRICS, Metric, Reading
 from leaklab.result import HalfResult, Result
 from leaklab.scenario import Settings
-from leaklab.units import format_duration, format_size
+from leaklab.units import format_duration, format_size, printable
 
 READINGS = {
     Reading.PEAK: "at peak",
@@ -18,6 +18,9 @@ READINGS = {
 
 OUTPUT_LINES = 5
 """Lines of a half's output that are shown under a table."""
+
+LAST_LINES = 2
+"""How many of them are its last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +171,15 @@ def remarks(half: HalfResult) -> list[Remark]:
 
 def printed(half: HalfResult) -> Printed | None:
     """What the half printed, None if nothing."""
-    lines = [_printable(line) for run in half.runs for line in run.trace.output.splitlines()]
+    lines = [printable(line).expandtabs(4) for run in half.runs for line in run.trace.output.splitlines()]
     if not lines:
         return None
-    more = f" (first {OUTPUT_LINES} lines of {len(lines):,})" if len(lines) > OUTPUT_LINES else ""
-    return Printed(f"The {half.half} half printed{more}:", tuple(lines[:OUTPUT_LINES]))
+    more = ""
+    if len(lines) > OUTPUT_LINES:
+        # What an error says stands in its last line.
+        more = f" ({OUTPUT_LINES} of {len(lines):,} lines)"
+        lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
+    return Printed(f"The {half.half} half printed{more}:", tuple(lines))
 
 
 def compared_halves(results: Sequence[Result]) -> list[str]:
@@ -194,6 +201,16 @@ def compared_cells(result: Result, columns: Sequence[Column] = COMPARED) -> list
     ]
 
 
+def left_out(result: Result, shown: Sequence[Column]) -> list[str]:
+    """What shows this scenario's leak and stands in no column that is shown: `memory (RSS) at the last step: …`."""
+    out = [column for column in WITH_END if column not in shown and column.metric in result.telling]
+    return [
+        f"{METRICS[column.metric].label}, {READINGS[Reading(column.moment)]}: {'/'.join(cell.figures)} {column.unit}"
+        for column, cell in zip(out, compared_cells(result, out), strict=True)
+        if not cell.unread
+    ]
+
+
 def _plain_number(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
@@ -202,8 +219,3 @@ def _plain_number(value: float | None, unit: str) -> str:
     if unit == "seconds":
         return f"{value:.2f}"
     return f"{value:.0f}"
-
-
-def _printable(line: str) -> str:
-    """A line without what would move the cursor, change colours or ring the bell."""
-    return "".join(char if char.isprintable() or char == "\t" else "�" for char in line).expandtabs(4)

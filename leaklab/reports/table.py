@@ -18,6 +18,7 @@ from leaklab.reports.rows import (
     compared_cells,
     compared_halves,
     conditions,
+    left_out,
     metric_rows,
     printed,
     remarks,
@@ -102,10 +103,12 @@ def _output(half: HalfResult) -> Iterator[RenderableType]:
 def comparison(results: Sequence[Result], console: Console) -> RenderableType:
     """All pairs: the halves' figures beside each other where they fit, else each half in a row of its own."""
     unbounded = console.options.update(width=10_000)
-    for table in (_beside(results, WITH_END), _beside(results, COMPARED), _stacked(results, WITH_END)):
+    for draw, columns in ((_beside, WITH_END), (_beside, COMPARED), (_stacked, WITH_END), (_stacked, COMPARED)):
+        table = draw(results, columns)
         if Measurement.get(console, unbounded, table).maximum <= console.width:
-            return table
-    return _stacked(results, COMPARED)
+            break
+    notes = [Text(f"{result.scenario}: {words}") for result in results for words in left_out(result, columns)]
+    return Group(table, Text(""), *notes) if notes else table
 
 
 def _head(column: Column) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
-from leaklab.errors import LeaklabError
+from leaklab.errors import ExitCode, LeaklabError
 from leaklab.processes import end_family, raise_descriptor_limit
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ class Host:
             return await handlers[message["do"]](message)
         except LeaklabError as error:
             return {"error": str(error), "exit_code": int(error.exit_code)}
+        except Exception as error:  # noqa: BLE001 # the runner tells, and ends this process in good order
+            words = f"a service failed: {type(error).__name__}: {error}"
+            return {"error": words, "exit_code": int(ExitCode.COULD_NOT_MEASURE)}
 
     def guard(self, group: int, mark: str | None) -> None:
         """Kill the processes of a half should the runner be gone; or no longer (no mark), because they have ended."""

@@ -93,10 +93,10 @@ def test_text_is_shown_as_it_is(text: str, expected: str) -> None:
 
 
 def test_what_a_half_printed_cannot_end_its_block() -> None:
-    output = "first   \n```\n````\n# no heading\x1b[31m\nfive\nsix\nseven\n"
+    output = "first   \n```\n````\n# no heading\nfive\nsix\nse\x1b[31mven\n"
     text = scenario_result(scripted.result(scripted.leaky(), scripted.fixed(output=output)), "")
-    block = "`````text\nfirst\n```\n````\n# no heading\N{REPLACEMENT CHARACTER}[31m\nfive\n`````\n"
-    assert f"The fixed half printed (first 5 lines of 7):\n\n{block}" in text
+    block = "`````text\nfirst\n```\n````\n…\nsix\nse\N{REPLACEMENT CHARACTER}[31mven\n`````\n"
+    assert f"The fixed half printed (5 of 7 lines):\n\n{block}" in text
 
 
 def test_a_comparison_has_a_row_for_each_pair_and_units_in_its_heads() -> None:

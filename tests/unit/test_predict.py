@@ -279,7 +279,7 @@ def test_the_table_of_a_room_shows_guesses_median_measured_and_closest(width: in
     words = " ".join(text.split())
     assert "48" in words
     assert "Ada, Grace" in words
-    assert "Right: Ada 1 of 2, Ken 1 of 2, Grace 0 of 1" in words
+    assert "Right: Ada: 1 of 2, Ken: 1 of 2, Grace: 0 of 1" in words
 
 
 def test_many_equally_near_are_counted_not_listed() -> None:

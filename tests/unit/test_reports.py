@@ -223,9 +223,10 @@ def test_what_a_half_printed_is_no_markup_and_no_control_code() -> None:
     fixed = half("fixed", trace(sockets(0), output=output))
     text = printed(lambda _: scenario_result(result({"fixed": fixed}), ""))
     assert "[bold]text[/bold] [/]" in text
-    assert "(first 5 lines of 21)" in text
-    assert "line 3" in text
-    assert "line 4" not in text
+    assert "(5 of 21 lines)" in text
+    assert "line 1" in text
+    assert "line 2\n" not in text
+    assert "line 19" in text, "what an error says stands in its last line"
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", text)
 
 
