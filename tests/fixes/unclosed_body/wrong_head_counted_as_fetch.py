@@ -1,0 +1,9 @@
+# wrong: work
+import requests
+
+session = requests.Session()
+
+
+def run(urls):
+    """Never fetches a single profile."""
+    return [int(session.head(url).headers["Content-Length"]) for url in urls]
