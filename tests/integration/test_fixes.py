@@ -40,11 +40,6 @@ MISJUDGED = {
 }
 """Files that leaklab does not judge as it should yet, and why."""
 
-SOMETIMES_MISJUDGED = {
-    "huge-array/wrong_jobs_first": "undecidable: honest lazy code has its buffer after the last item was taken, too",
-}
-
-
 @dataclass(frozen=True)
 class Case:
     """One file, how the dead service is dead, and what must come out."""
@@ -130,8 +125,6 @@ def marked(case: Case) -> ParameterSet:
     marks = []
     if reason := MISJUDGED.get(case.key):
         marks.append(pytest.mark.xfail(reason=reason, strict=True))
-    elif reason := SOMETIMES_MISJUDGED.get(case.key):
-        marks.append(pytest.mark.xfail(reason=reason, strict=False))
     return pytest.param(case, id=case.name, marks=marks)
 
 
