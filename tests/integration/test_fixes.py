@@ -1,11 +1,13 @@
 """The corpus: honest fixes in many styles are accepted, wrong and dishonest ones are not, each for the right reason.
 
 Each file of tests/fixes/<scenario> says in its first line what must come out: `# right`, `# wrong: work` (the work was
-not done), or `# wrong: KIND METRIC` (a finding); `, --dead HOW` behind it names how the dead service is dead.
+not done), or `# wrong: KIND METRIC` (a finding); `, --dead HOW` behind it names how the dead service is dead. Our own
+fix, and the tempting half-fix, of each scenario are judged as a learner's files, too.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,10 +23,14 @@ from leaklab.checked import YOURS, Check, State
 from leaklab.lab import run_halves
 from leaklab.scenario import DEAD, Settings
 
-FIXES = Path(__file__).parents[1] / "fixes"
+TESTS = Path(__file__).parents[1]
+FIXES, SCENARIOS = TESTS / "fixes", TESTS.parent / "scenarios"
 
-AT_ONCE = 8
+TOGETHER = 12
 """Files that are measured in one run of the lab, beside one leaky and one fixed half."""
+
+WAITING = 5
+"""Runs of the lab at once that wait for a dead service most of the time."""
 
 LEAST = 8
 """Right files, and wrong ones, that every scenario needs."""
@@ -40,9 +46,10 @@ MISJUDGED = {
 }
 """Files that leaklab does not judge as it should yet, and why."""
 
+
 @dataclass(frozen=True)
 class Case:
-    """One file, how the dead service is dead, and what must come out."""
+    """One file, how the dead service is dead, and what must come out; `wrong` alone is anything but fixed."""
 
     scenario: str
     file: Path
@@ -50,8 +57,12 @@ class Case:
     dead: str | None = None
 
     @property
+    def called(self) -> str:
+        return f"our_{self.file.stem}" if self.file.is_relative_to(SCENARIOS) else self.file.stem
+
+    @property
     def key(self) -> str:
-        return f"{self.scenario}/{self.file.stem}"
+        return f"{self.scenario}/{self.called}"
 
     @property
     def name(self) -> str:
@@ -68,16 +79,27 @@ class Case:
         )
 
 
+def files() -> Iterator[tuple[Entry, Path, str, str]]:
+    """Every file, its scenario, what must come out, and how the dead service is dead where that is said."""
+    for entry in Catalog().local:
+        for file in sorted((FIXES / entry.folder.name).glob("*.py")):
+            first = file.read_text(encoding="utf-8").partition("\n")[0]
+            outcome, _, dead = first.removeprefix("# ").partition(", --dead ")
+            yield entry, file, outcome, dead
+        yield entry, entry.half_path("fixed"), "right", ""
+        # Where no finding is expected, it depends on when a background thread comes round.
+        tempting = [": " + " ".join(finding) for finding in entry.scenario.expected["almost"].findings] or [""]
+        yield entry, entry.half_path("almost"), f"wrong{tempting[0]}", ""
+
+
 def cases() -> Iterator[Case]:
     """Every file; a right one of a scenario with a dead service is right however that is dead."""
-    for file in sorted(FIXES.glob("*/*.py")):
-        scenario = file.parent.name.replace("_", "-")
-        outcome, _, dead = file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(", --dead ")
-        if Catalog().get(scenario).scenario.settings.dead is None:
-            yield Case(scenario, file, outcome)
+    for entry, file, outcome, dead in files():
+        if entry.scenario.settings.dead is None:
+            yield Case(entry.id, file, outcome)
         else:
             for how in DEAD if outcome == "right" else (dead or "silent",):
-                yield Case(scenario, file, outcome, how)
+                yield Case(entry.id, file, outcome, how)
 
 
 CASES = list(cases())
@@ -86,12 +108,12 @@ CASES = list(cases())
 def measure(batch: Sequence[Case]) -> dict[str, Check]:
     """What `check` says of each, the leaky and the fixed half measured once for all."""
     entry, settings = batch[0].entry, batch[0].settings
-    files = {case.file.stem: case.file for case in batch}
+    files = {case.called: case.file for case in batch}
     halves = {half: entry.half_path(half) for half in ("leaky", "fixed")}
     result = run_halves(entry, {**halves, **files}, settings, learners_options())
     found: dict[str, Check] = {}
     for case in batch:
-        its = {"leaky": result.halves["leaky"], "fixed": result.halves["fixed"], YOURS: result.halves[case.file.stem]}
+        its = {"leaky": result.halves["leaky"], "fixed": result.halves["fixed"], YOURS: result.halves[case.called]}
         said = judged(entry.scenario, case.file, settings, replace(result, halves=its))
         # Where one look does not decide, `check` takes two: it is asked itself.
         found[case.name] = check(entry, case.file, None, settings) if said.state is State.UNDECIDED else said
@@ -104,21 +126,22 @@ def batches(wanted: Sequence[Case]) -> Iterator[list[Case]]:
     for case in wanted:
         groups.setdefault((case.scenario, case.dead), []).append(case)
     for group in groups.values():
-        for first in range(0, len(group), AT_ONCE):
-            yield group[first : first + AT_ONCE]
+        for first in range(0, len(group), TOGETHER):
+            yield group[first : first + TOGETHER]
 
 
 @pytest.fixture(scope="module")
 def checked(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[dict[str, Check]]]]:
-    """The checks of the selected tests: some at once, as most of them wait."""
+    """The checks of the selected tests: as many at once as there are processors, and more of those that wait."""
     selected = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as busy, ThreadPoolExecutor(WAITING) as waiting:
         futures: dict[str, Future[dict[str, Check]]] = {}
         for batch in batches([case for case in CASES if case.name in selected]):
-            future = pool.submit(measure, batch)
+            future = (busy if batch[0].dead is None else waiting).submit(measure, batch)
             futures.update({case.name: future for case in batch})
         yield futures
-        pool.shutdown(cancel_futures=True)
+        busy.shutdown(wait=False, cancel_futures=True)
+        waiting.shutdown(cancel_futures=True)
 
 
 def marked(case: Case) -> ParameterSet:
@@ -138,6 +161,8 @@ def test_every_fix_is_judged_right_and_for_the_right_reason(
     told = f"{found.state}: {found.reason} {findings}"
     if case.outcome == "right":
         assert found.state is State.FIXED, told
+    elif case.outcome == "wrong":
+        assert found.state is not State.FIXED, told
     elif case.outcome == "wrong: work":
         assert found.state is State.WRONG_WORK, told
     else:
@@ -148,10 +173,13 @@ def test_every_fix_is_judged_right_and_for_the_right_reason(
 @pytest.mark.parametrize("outcome", ["right", "wrong"])
 @pytest.mark.parametrize("scenario", sorted({case.scenario for case in CASES}))
 def test_every_scenario_has_enough_of_both(scenario: str, outcome: str) -> None:
-    files = {case.file for case in CASES if case.scenario == scenario and case.file.name.startswith(f"{outcome}_")}
-    assert len(files) >= LEAST
-    assert all(case.outcome.split(":")[0] == outcome for case in CASES if case.file in files)
+    theirs = [case for case in CASES if case.scenario == scenario and case.file.name.startswith(f"{outcome}_")]
+    assert len({case.file for case in theirs}) >= LEAST
+    assert {case.outcome.split(":")[0] for case in theirs} == {outcome}
 
 
-def test_every_built_in_scenario_has_a_corpus() -> None:
-    assert {case.scenario for case in CASES} == {entry.id for entry in Catalog().local}
+@pytest.mark.parametrize("entry", Catalog().local, ids=lambda entry: entry.id)
+def test_the_exercise_as_it_is_started_is_among_the_wrong_files_of_every_scenario(entry: Entry) -> None:
+    outcome, _, source = (FIXES / entry.folder.name / "wrong_unchanged.py").read_text().partition("\n")
+    assert source == entry.half_path("leaky").read_text()
+    assert outcome in {f"# wrong: {' '.join(finding)}" for finding in entry.scenario.expected["leaky"].findings}
