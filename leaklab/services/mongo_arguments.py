@@ -10,6 +10,9 @@ from leaklab.services.mongo_errors import CommandError
 
 Document = dict[str, Any]
 
+LIST_COLLECTIONS = "$cmd.listCollections"
+"""The collection that a cursor of listCollections says it is of (MongoDB manual, "listCollections", Output)."""
+
 _INT64_BOUND = 2.0**63
 
 # Source: MongoDB manual, "BSON Types", column Alias. Subclasses come before their bases.
@@ -70,9 +73,14 @@ class Arguments:
             raise CommandError(73, f"Invalid database name: '{database}'")
         self.database = database
 
-    def collection(self, name: str | None = None) -> str:
-        """Return the collection's name, in the field `name` (default: the command's own)."""
+    def collection(self, name: str | None = None, *, of_cursor: bool = False) -> str:
+        """Return the collection's name, in the field `name` (default: the command's own).
+
+        With `of_cursor` it may be the name that the cursor of a listCollections goes by.
+        """
         value = self.get(name or self.command_name)
+        if of_cursor and value == LIST_COLLECTIONS:
+            return LIST_COLLECTIONS
         if not isinstance(value, str):
             raise CommandError(73, f"collection name has invalid type {type_name(value)}")
         if not value or "$" in value or "\0" in value or ".." in value or value[0] == "." or value[-1] == ".":

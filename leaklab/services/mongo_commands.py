@@ -18,7 +18,7 @@ from bson import Binary, Int64
 from mongomock.__version__ import __version__ as mongomock_version
 
 from leaklab.services.cursors import CursorTable, OpenCursor, Scan, SnapshotScan, TooManyCursorsError
-from leaklab.services.mongo_arguments import Arguments, check_filter, check_sort, type_name
+from leaklab.services.mongo_arguments import LIST_COLLECTIONS, Arguments, check_filter, check_sort, type_name
 from leaklab.services.mongo_errors import CommandError
 from leaklab.services.mongo_store import (
     Cap,
@@ -284,7 +284,7 @@ class CommandServer:
             }
             if matches(keep, entry):
                 listed.append(encode_document({k: entry[k] for k in ("name", "type")} if name_only else entry))
-        namespace = f"{arguments.database}.$cmd.listCollections"
+        namespace = f"{arguments.database}.{LIST_COLLECTIONS}"
         return self._first_batch(
             Held(SnapshotScan(listed, knows_end=True), None), namespace, arguments.cursor_batch_size()
         )
@@ -553,7 +553,7 @@ class CommandServer:
         cursor_id = arguments.integer("getMore")
         if cursor_id is None:
             raise CommandError(14, "BSON field 'getMore.getMore' is the wrong type 'null', expected type 'long'")
-        namespace = f"{arguments.database}.{arguments.collection('collection')}"
+        namespace = f"{arguments.database}.{arguments.collection('collection', of_cursor=True)}"
         # 0 is no bound here, unlike in find (`FindCommon::enoughForGetMore`).
         count = arguments.integer("batchSize", at_least=0) or None
         wait_ms = arguments.integer("maxTimeMS", at_least=0)
@@ -619,7 +619,7 @@ class CommandServer:
         self.cursors.close(cursor.cursor_id)
 
     def _kill_cursors(self, arguments: Arguments) -> Document:
-        arguments.collection()
+        arguments.collection(of_cursor=True)
         killed: list[Int64] = []
         missing: list[Int64] = []
         for cursor_id in arguments.array("cursors"):

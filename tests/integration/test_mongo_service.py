@@ -641,6 +641,19 @@ def test_collections_are_listed_created_and_dropped(client: MongoClient[Document
     assert db.name not in client.list_database_names()
 
 
+def test_more_collections_than_a_batch_holds_are_listed(client: MongoClient[Document], db: Database[Document]) -> None:
+    names = [f"c{number:03d}" for number in range(105)]
+    for name in names:
+        db.create_collection(name)
+    assert sorted(db.list_collection_names()) == names
+    assert cursors_open(client) == 0
+    # pymongo's `cursor_command` ends a cursor that is left early by the name that the reply gave it.
+    with db.cursor_command("listCollections", cursor={"batchSize": 1}) as listed:
+        assert next(listed)["name"] in names
+        assert cursors_open(client) == 1
+    assert cursors_open(client) == 0
+
+
 def test_dropping_what_is_absent(server: Server, db: Database[Document]) -> None:
     """An error up to MongoDB 6.0, as the embedded server says it is, and none from 7.0 on (SERVER-43894)."""
     db.drop_collection("absent")
