@@ -104,8 +104,11 @@ EXACT_PEAKS = ("open_sockets", "open_cursors")
 """What the services count at every moment, and not only when a sample is taken."""
 
 ALL_AT_ONCE = 0.9
-"""Things open at once, per step, that no reading at a step showed: all items were taken before the work was done, or
-all was closed just before the last reading."""
+"""Things open at once, per step, that the readings at the steps did not show: the items were taken before the work was
+done, or all was closed just before the last reading."""
+
+UNSEEN = 0.1
+"""Things per step by which there are more than the last step showed: what a step showed to come to rest is a pool."""
 
 
 def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bounds) -> Judgement:
@@ -234,22 +237,26 @@ def _judge_left_open(
         return
     steady = growth.shape is Shape.STEADY
     most = 0.0 if metric.peak is None else metric.peak - metric.baseline
-    # What the steps showed to come to rest is a pool, however many steps there were.
-    seen = 0.0 if metric.end is None else max(0.0, metric.end - metric.baseline)
-    all_at_once = seen + max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps)
     survived = left > 0 and steady and left >= growth.total / 2
-    if (survived and left > pool) or (not steady and left >= all_at_once):
+    if (survived and left > pool) or (not steady and _all_at_once(metric, growth, left)):
         findings.append(_leaked(metric, left, growth.steps, waited))
     elif survived:
         doubts.append(f"{over}, as many as it has threads in a pool: {MORE_STEPS}")
     elif steady and growth.total >= HELD_LEAST.get(counted.name, STEADY_EVENTS):
         if growth.total > pool:
             findings.append(_held(metric, growth.total, f"{growth.per_step:.2f} per step, growing to the end", left))
-    elif not steady and counted.name in EXACT_PEAKS and most >= all_at_once:
+    elif not steady and counted.name in EXACT_PEAKS and _all_at_once(metric, growth, most):
         if most > pool:
             findings.append(_held(metric, most, "at once, though no step shows it", left))
     elif left > pool:
         doubts.extend(_left_in_doubt(growth, left, over))
+
+
+def _all_at_once(metric: MetricSummary, growth: Growth, there: float) -> bool:
+    """Whether so much is there as the work asks for, item by item, and a good part of it only after the last step."""
+    seen = 0.0 if metric.end is None else max(0.0, metric.end - (metric.baseline or 0))
+    unseen = max(STEADY_EVENTS, UNSEEN * growth.steps)
+    return there >= max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps) and there - seen >= unseen
 
 
 def _left_in_doubt(growth: Growth, left: float, over: str) -> list[str]:
@@ -300,8 +307,7 @@ def _judge_reuse(
     growth = metric.growth
     if growth is None or metric.peak is None or metric.peak <= pool:
         return
-    unseen = growth.steps > 0 and metric.peak - (metric.end or 0) >= max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps)
-    if growth.shape is Shape.STEADY or unseen:
+    if growth.shape is Shape.STEADY or (growth.steps > 0 and _all_at_once(metric, growth, metric.peak)):
         served = requests.peak if requests and requests.peak else None
         words = f" for {requests.metric.quantity(served)}" if requests and served else ""
         again = "none is used again" if served and metric.peak >= 0.9 * served else "they are not used again for long"

@@ -98,9 +98,10 @@ class Clock:
         """Seconds so far."""
         return perf_counter() - self.start
 
-    def leave_out(self, seconds: float) -> None:
-        """Take a pause out of the count."""
+    def leave_out(self, seconds: float, worked: float) -> None:
+        """Take a pause out of the counts, and the CPU seconds that this process took for it."""
         self.start += seconds
+        self.cpu += worked
 
 
 class Steps:
@@ -147,9 +148,9 @@ class Steps:
                     # Written by hand: this is said at every step, and encoding would cost the half twice as much.
                     self._channel.send(b'{"say":"step","done":%d,"at":%.6f,"pause":false}\n' % (done, at))
                     return
-            before = perf_counter()
+            before, worked = perf_counter(), process_time()
             self._next_pause = self._channel.ask(say=what, done=done, at=at, pause=True)["next"]
-            self._clock.leave_out(perf_counter() - before)
+            self._clock.leave_out(perf_counter() - before, process_time() - worked)
 
 
 def fill(template: Any, number: int) -> Any:

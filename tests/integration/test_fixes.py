@@ -22,6 +22,7 @@ from leaklab.check import check, judged, learners_options
 from leaklab.checked import YOURS, Check, State
 from leaklab.lab import run_halves
 from leaklab.scenario import DEAD, Settings
+from leaklab.second_look import worth_another
 
 TESTS = Path(__file__).parents[1]
 FIXES, SCENARIOS = TESTS / "fixes", TESTS.parent / "scenarios"
@@ -116,7 +117,7 @@ def measure(batch: Sequence[Case]) -> dict[str, Check]:
         its = {"leaky": result.halves["leaky"], "fixed": result.halves["fixed"], YOURS: result.halves[case.called]}
         said = judged(entry.scenario, case.file, settings, replace(result, halves=its))
         # Where one look does not decide, `check` takes two: it is asked itself.
-        found[case.name] = check(entry, case.file, None, settings) if said.state is State.UNDECIDED else said
+        found[case.name] = check(entry, case.file, None, settings) if worth_another(said) else said
     return found
 
 
@@ -157,7 +158,8 @@ def test_every_fix_is_judged_right_and_for_the_right_reason(
 ) -> None:
     found = checked[case.name].result()[case.name]
     assert found.yours is not None
-    findings = [f"{finding.kind} {finding.metric}" for finding in found.yours.judgement.findings]
+    told_of = [*found.yours.judgement.findings, *([found.finding] if found.finding else [])]
+    findings = [f"{finding.kind} {finding.metric}" for finding in told_of]
     told = f"{found.state}: {found.reason} {findings}"
     if case.outcome == "right":
         assert found.state is State.FIXED, told

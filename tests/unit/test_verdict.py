@@ -194,6 +194,13 @@ def test_a_half_that_takes_all_items_first_is_judged_by_what_no_step_showed() ->
     assert kinds(leaked.judged()) == [("leaked", "open_sockets")]
 
 
+def test_a_pool_that_asks_for_every_item_at_once_is_judged_by_all_that_came_of_them() -> None:
+    """Executor.map takes all items first: some of the work is seen at the steps, at an uneven pace, most is not."""
+    half = Half().counts("connections_opened", lambda done: min(18, done // 2), returned=50)
+    half.metrics["connections_opened"].collected = 50
+    assert kinds(half.judged()) == [("wasted", "connections_opened")]
+
+
 def test_a_telling_metric_that_could_not_be_read_is_a_doubt_and_never_clean() -> None:
     judgement = Half().judged(Bounds(telling=("open_sockets",)))
     assert judgement.verdict is Verdict.INCONCLUSIVE
