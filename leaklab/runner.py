@@ -25,7 +25,7 @@ from leaklab.trace import Outcome, Phase, Sample, Trace
 from leaklab.units import format_size, printable
 from leaklab.worker import LOST
 
-SAMPLED_STEPS = 64
+SAMPLED_STEPS = 32
 """Steps at which a sample is taken; of more steps, an even spread of so many."""
 
 SOCKET_LOOKS = 6
