@@ -13,7 +13,7 @@ from leaklab.errors import ExitCode
 
 
 def schema() -> None:
-    """Print the JSON Schema of what `run --json` and `compare --json` print."""
+    """Print the JSON Schema of what --json prints, whatever the command."""
     from leaklab.reports import json
 
     output.show_json(json.schema())

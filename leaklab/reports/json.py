@@ -21,7 +21,7 @@ Document = dict[str, Any]
 
 
 def schema() -> Document:
-    """The JSON Schema (2020-12) of the result document: a result, or a comparison of several."""
+    """The JSON Schema (2020-12) of every document: a result, a comparison of several, a check, a checkup."""
     text = Path(__file__).with_name("result.schema.json").read_text(encoding="utf-8")
     document: Document = json.loads(text)
     return document

@@ -6,22 +6,29 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from leaklab import doctor
 from leaklab.catalog import Catalog
+from leaklab.checked import Check, Place, Showed, State
+from leaklab.doctor import Check as Checked
 from leaklab.forecast import Forecast
 from leaklab.lab import Options, run_scenario
 from leaklab.metrics import METRICS
+from leaklab.reports.check import check_document
+from leaklab.reports.doctor import checkup_document
 from leaklab.reports.failure import failure_document
 from leaklab.reports.json import comparison_document, result_document, schema
 from leaklab.result import MOMENTS, Result
 from leaklab.scenario import DEAD, Settings
 from leaklab.trace import Outcome, Phase, Trace
 from leaklab.until_failure import Failure
-from leaklab.verdict import Kind, Verdict
+from leaklab.verdict import Finding, Kind, Verdict
+from leaklab.workshop import Exercise
 from tests.unit import scripted
 
 Document = dict[str, Any]
@@ -94,6 +101,52 @@ def test_the_document_of_a_run_until_failure_validates(died: bool) -> None:
     result = scripted.result(leaky, scripted.fixed())
     failure = Failure("descriptors", 64, forecast, 59 if died else None, error if died else None, result)
     assert errors(failure_document(failure, samples=True)) == []
+
+
+def checked(state: State) -> Document:
+    """A check with all that it can hold, or with nothing at all."""
+    bare = Check(
+        scenario="unclosed-body", file=Path("mine.py"), state=state, reason="" if state is State.FIXED else "no"
+    )
+    if state is State.REFUSED:
+        return check_document(bare)
+    halves = (scripted.leaky(), scripted.fixed(), replace(scripted.fixed(), half="yours"))
+    whole = replace(
+        bare,
+        finding=Finding(Kind.LEAKED, "open_sockets", 5, 0, "5 left"),
+        showed=Showed(0, 2),
+        place=Place("mine.py", 3, "get(url)"),
+        result=scripted.result(*halves),
+    )
+    return check_document(whole, Exercise(scenario="unclosed-body", started="2026-11-25T10:00:00+00:00", attempts=3))
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_the_document_of_a_check_validates(state: State) -> None:
+    assert errors(checked(state)) == []
+
+
+@pytest.mark.parametrize("key", checked(State.LEAKS))
+def test_the_document_of_a_check_that_lacks_a_key_does_not_validate(key: str) -> None:
+    document = checked(State.LEAKS)
+    del document[key]
+    assert errors(document) != []
+
+
+def test_the_document_of_a_check_says_fixed_if_its_state_does() -> None:
+    assert errors({**checked(State.LEAKS), "fixed": True}) != []
+    assert errors({**checked(State.FIXED), "fixed": False}) != []
+
+
+def test_the_document_of_a_checkup_validates_and_a_broken_one_does_not() -> None:
+    checks = [
+        Checked("memory", doctor.State.OK, "22 GiB free"),
+        Checked("mongo", doctor.State.FAILED, "no", "Start it."),
+    ]
+    document = checkup_document(checks)
+    assert errors(document) == []
+    assert errors({**document, "works": "no"}) != []
+    assert errors({**document, "checks": [{"name": "memory"}]}) != []
 
 
 # ---- what is broken
@@ -236,6 +289,9 @@ def test_the_schema_lists_what_the_code_knows() -> None:
     assert SCHEMA["$defs"]["metric_name"]["enum"] == list(METRICS)
     assert described("metrics") == set(METRICS)
     assert described("moments") == {"unit", *MOMENTS, "per_step", "runs"}
+    assert SCHEMA["$defs"]["check"]["properties"]["state"]["enum"] == list(State)
+    assert described("checkup") == set(checkup_document([]))
+    assert described("check") == set(checked(State.FIXED))
     assert described("forecast") == {item.name for item in fields(Forecast)}
     assert SCHEMA["$defs"]["sample"]["properties"]["phase"]["enum"] == list(Phase)
     for name, metric in METRICS.items():
