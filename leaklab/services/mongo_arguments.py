@@ -1,4 +1,4 @@
-"""Reads a command's fields and checks filters, with the real server's error for each thing that is wrong."""
+"""Reads a command's fields, with the real server's error for each thing that is wrong."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import Any
 
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
-from leaklab.services.mongo_errors import CommandError
+from leaklab.services.mongo_errors import CommandError, not_implemented
+from leaklab.services.mongo_names import FIELDS
 
 Document = dict[str, Any]
 
 LIST_COLLECTIONS = "$cmd.listCollections"
 """The collection that a cursor of listCollections says it is of (MongoDB manual, "listCollections", Output)."""
 
-_INT64_BOUND = 2.0**63
+INT64_BOUND = 2.0**63
+"""Numbers from here on are no 64-bit integers."""
 
 # Source: MongoDB manual, "BSON Types", column Alias. Subclasses come before their bases.
 _TYPE_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
@@ -60,6 +62,20 @@ class Arguments:
             f"BSON field '{self.command_name}.{name}' is the wrong type '{type_name(value)}', "
             f"expected type '{expected}'",
         )
+
+    @property
+    def session(self) -> bytes | None:
+        """The id of the session that the command came in, None if it came in none."""
+        session = self.get("lsid")
+        value = session.get("id") if isinstance(session, dict) else None
+        return bytes(value) if isinstance(value, bytes) else None
+
+    def check_names(self) -> None:
+        """Refuse a field that the command has not, as the real server's parser does."""
+        known = FIELDS.get(self.command_name)
+        for name in self._fields:
+            if known is not None and name not in known:
+                raise CommandError(40415, f"BSON field '{self.command_name}.{name}' is an unknown field.")
 
     def check_database(self) -> None:
         """Read `$db` into `database`."""
@@ -126,7 +142,7 @@ class Arguments:
             value = float(value.to_decimal())
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self._mismatch(name, value, "long")
-        if value != value or abs(value) >= _INT64_BOUND:  # noqa: PLR0124 - this is how a NaN shows
+        if value != value or abs(value) >= INT64_BOUND:  # noqa: PLR0124 - this is how a NaN shows
             raise CommandError(2, f"BSON field '{name}' is out of the range of a 64-bit integer: {value}")
         number = int(value)
         if at_least is not None and number < at_least:
@@ -154,71 +170,4 @@ class Arguments:
                 continue
             if name == "collation" and isinstance(value, dict) and value.get("locale") == "simple":
                 continue
-            raise CommandError(238, f"'{self.command_name}.{name}' is not implemented in the embedded server")
-
-
-# Source: MongoDB manual, "Query and Projection Operators".
-_LOGICAL = frozenset({"$and", "$or", "$nor"})
-_TOP_LEVEL = _LOGICAL | {
-    "$alwaysFalse", "$alwaysTrue", "$comment", "$expr", "$jsonSchema", "$sampleRate", "$text", "$where",
-}  # fmt: skip
-_OPERATORS = frozenset({
-    "$all", "$bitsAllClear", "$bitsAllSet", "$bitsAnyClear", "$bitsAnySet", "$elemMatch", "$eq", "$exists",
-    "$geoIntersects", "$geoWithin", "$gt", "$gte", "$in", "$lt", "$lte", "$maxDistance", "$minDistance",
-    "$mod", "$ne", "$near", "$nearSphere", "$nin", "$not", "$options", "$regex", "$size", "$type",
-})  # fmt: skip
-
-
-def check_filter(query: Document) -> None:
-    """Raise CommandError BadValue for what no filter may hold.
-
-    mongomock notices only what it comes across, so on some documents it would let a wrong filter pass.
-    """
-    for field, condition in query.items():
-        if field in _LOGICAL:
-            if not isinstance(condition, list):
-                raise CommandError(2, f"{field} argument must be an array")
-            if not condition:
-                raise CommandError(2, "$and/$or/$nor must be a nonempty array")
-            for part in condition:
-                if not isinstance(part, dict):
-                    raise CommandError(2, "$or/$and/$nor entries need to be full objects")
-                check_filter(part)
-        elif field.startswith("$"):
-            if field not in _TOP_LEVEL:
-                raise CommandError(
-                    2,
-                    f"unknown top level operator: {field}. If you have a field name that starts with a '$' "
-                    "symbol, consider using $getField or $setField.",
-                )
-        elif isinstance(condition, dict) and next(iter(condition), "").startswith("$"):
-            _check_condition(condition)
-
-
-def _check_condition(condition: Document) -> None:
-    for operator, operand in condition.items():
-        if operator not in _OPERATORS:
-            if operator in ("$ref", "$id", "$db"):
-                continue
-            raise CommandError(2, f"unknown operator: {operator}")
-        if operator in ("$in", "$nin", "$all") and not isinstance(operand, list):
-            raise CommandError(2, f"{operator} needs an array")
-        if operator == "$not":
-            if isinstance(operand, dict):
-                _check_condition(operand)
-            elif not isinstance(operand, Regex):
-                raise CommandError(2, "$not needs a regex or a document")
-        if operator == "$elemMatch" and not isinstance(operand, dict):
-            raise CommandError(2, "$elemMatch needs an Object")
-
-
-def check_sort(sort: Document) -> None:
-    """Raise CommandError BadValue unless every field is sorted by 1 or -1."""
-    for field, direction in sort.items():
-        if isinstance(direction, dict):
-            raise CommandError(238, f"sorting {field!r} by {direction} is not implemented in the embedded server")
-        if isinstance(direction, bool) or direction not in (1, -1):
-            raise CommandError(
-                15975,
-                f"$sort key ordering must be 1 (for ascending) or -1 (for descending), got {field}: {direction}",
-            )
+            raise not_implemented(f"'{self.command_name}.{name}'")

@@ -10,16 +10,20 @@ from __future__ import annotations
 import datetime
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import mongomock
 from bson import Binary, Int64
 from mongomock.__version__ import __version__ as mongomock_version
 
 from leaklab.services.cursors import CursorTable, OpenCursor, Scan, SnapshotScan, TooManyCursorsError
-from leaklab.services.mongo_arguments import LIST_COLLECTIONS, Arguments, check_filter, check_sort, type_name
-from leaklab.services.mongo_errors import CommandError
+from leaklab.services.mongo_arguments import LIST_COLLECTIONS, Arguments, type_name
+from leaklab.services.mongo_errors import CommandError, as_command_error, not_implemented
+from leaklab.services.mongo_filters import check_filter, check_sort, matches
+from leaklab.services.mongo_indexes import create_index, drop_indexes, hinted_order
+from leaklab.services.mongo_names import OTHER_COMMANDS
+from leaklab.services.mongo_pipeline import check_pipeline
+from leaklab.services.mongo_projection import Projection
 from leaklab.services.mongo_store import (
     Cap,
     Document,
@@ -27,9 +31,8 @@ from leaklab.services.mongo_store import (
     Query,
     StoredCollection,
     TailableScan,
-    check_stage,
-    matches,
 )
+from leaklab.services.mongo_update import check_change, is_replacement
 from leaklab.services.wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES, cursor_reply_body, encode_document
 
 if TYPE_CHECKING:
@@ -47,10 +50,14 @@ MAX_WRITE_BATCH = 100_000
 
 @dataclass(slots=True)
 class Held:
-    """What an open cursor reads from: a scan, and the collection whose fate it shares, if any."""
+    """What an open cursor reads from: a scan, and the collection whose fate it shares, if any.
+
+    `session` is the one that it was opened in: only there may it be read on.
+    """
 
     scan: Scan
     collection: StoredCollection | None
+    session: bytes | None = None
 
     @property
     def exhausted(self) -> bool:
@@ -126,11 +133,14 @@ class CommandServer:
             "listCollections": self._list_collections,
             "create": self._create,
             "createIndexes": self._create_indexes,
+            "listIndexes": self._list_indexes,
+            "dropIndexes": self._drop_indexes,
             "drop": self._drop,
             "dropDatabase": self._drop_database,
             "insert": self._insert,
             "update": self._update,
             "delete": self._delete,
+            "findAndModify": self._find_and_modify,
             "find": self._find,
             "aggregate": self._aggregate,
             "count": self._count,
@@ -144,7 +154,7 @@ class CommandServer:
         try:
             return self._run(command, connection_id, legacy)
         except Exception as error:  # noqa: BLE001 - mongomock raises whatever it trips over; a client must get a document
-            return encode_document(_as_command_error(error).document())
+            return encode_document(as_command_error(error).document())
 
     def _run(self, command: Document, connection_id: int, legacy: bool) -> Reply:
         name = next(iter(command), "")
@@ -153,8 +163,11 @@ class CommandServer:
         if legacy and handler is not None and handler != self._hello:
             raise CommandError(352, f"Unsupported OP_QUERY command: {name}. Use OP_MSG")
         arguments.check_database()
+        if name in OTHER_COMMANDS:
+            raise not_implemented(f"the command {name}")
         if handler is None:
             raise CommandError(59, f"no such command: '{name}'")
+        arguments.check_names()
         if "txnNumber" in command or "startTransaction" in command:
             raise CommandError(20, "Transaction numbers are only allowed on a replica set member or mongos")
         self._count_operation(name, command)
@@ -285,9 +298,8 @@ class CommandServer:
             if matches(keep, entry):
                 listed.append(encode_document({k: entry[k] for k in ("name", "type")} if name_only else entry))
         namespace = f"{arguments.database}.{LIST_COLLECTIONS}"
-        return self._first_batch(
-            Held(SnapshotScan(listed, knows_end=True), None), namespace, arguments.cursor_batch_size()
-        )
+        held = Held(SnapshotScan(listed, knows_end=True), None)
+        return self._first_batch(arguments, held, namespace, arguments.cursor_batch_size())
 
     def _create(self, arguments: Arguments) -> Document:
         name = arguments.collection()
@@ -302,7 +314,7 @@ class CommandServer:
             )
         for unsupported in ("viewOn", "timeseries", "validator", "clusteredIndex", "collation"):
             if arguments.get(unsupported) is not None:
-                raise CommandError(238, f"create with '{unsupported}' is not implemented in the embedded server")
+                raise not_implemented(f"create with '{unsupported}'")
         cap = None
         if size is not None:
             # max <= 0 means no bound, as on the real server.
@@ -312,24 +324,41 @@ class CommandServer:
 
     def _create_indexes(self, arguments: Arguments) -> Document:
         name = arguments.collection()
-        specs = arguments.documents("indexes")
+        specs = arguments.documents("indexes", may_be_empty=True)
+        if not specs:
+            raise CommandError(2, "Must specify at least one index to create")
         created = self._store.get(arguments.database, name) is None
         collection = self._store.get_or_create(arguments.database, name)
-        before = max(1, len(collection.mock.index_information()))
+        before = len(collection.indexes())
         for spec in specs:
-            key, label = spec.get("key"), spec.get("name")
-            if not isinstance(key, dict) or not key or not isinstance(label, str):
-                raise CommandError(9, "Error in specification: an index needs a 'key' and a 'name'")
-            if "expireAfterSeconds" in spec:
-                raise CommandError(238, "indexes with expireAfterSeconds are not implemented in the embedded server")
-            options = {k: v for k, v in spec.items() if k not in ("key", "v", "background")}
-            collection.mock.create_index(list(key.items()), **options)
+            create_index(collection, spec)
         return {
             "numIndexesBefore": before,
-            "numIndexesAfter": max(1, len(collection.mock.index_information())),
+            "numIndexesAfter": len(collection.indexes()),
             "createdCollectionAutomatically": created,
             "ok": 1.0,
         }
+
+    def _list_indexes(self, arguments: Arguments) -> Reply:
+        collection = self._existing(arguments)
+        listed = [encode_document(index) for index in collection.indexes().values()]
+        held = Held(SnapshotScan(listed, knows_end=True), None)
+        return self._first_batch(arguments, held, collection.namespace, arguments.cursor_batch_size())
+
+    def _drop_indexes(self, arguments: Arguments) -> Document:
+        collection = self._existing(arguments)
+        before = len(collection.indexes())
+        if arguments.get("index") is None:
+            raise CommandError(40414, "BSON field 'dropIndexes.index' is missing but a required field")
+        drop_indexes(collection.mock, arguments.get("index"))
+        return {"nIndexesWas": before, "ok": 1.0}
+
+    def _existing(self, arguments: Arguments) -> StoredCollection:
+        name = arguments.collection()
+        collection = self._store.get(arguments.database, name)
+        if collection is None:
+            raise CommandError(26, f"ns does not exist: {arguments.database}.{name}")
+        return collection
 
     def _drop(self, arguments: Arguments) -> Document:
         name = arguments.collection()
@@ -358,45 +387,41 @@ class CommandServer:
 
     def _update(self, arguments: Arguments) -> Document:
         name = arguments.collection()
+        arguments.refuse("let")
         statements = arguments.documents("updates", at_most=MAX_WRITE_BATCH)
 
         def update(statement: Document) -> Document:
             one = Arguments("update.updates", statement)
-            query, upsert = one.document("q", required=True), one.boolean("upsert")
-            check_filter(query)
-            one.refuse("collation", "arrayFilters", "hint", "c")
+            one.check_names()
+            query = one.document("q", required=True)
             change = one.get("u")
-            multi = one.boolean("multi")
+            multi, upsert = one.boolean("multi"), one.boolean("upsert")
+            one.refuse("collation", "arrayFilters", "hint", "c", "sort")
+            check_filter(query)
             if not isinstance(change, (dict, list)):
                 raise CommandError(9, "Update argument must be either an object or an array")
+            check_change(change)
+            if is_replacement(change) and multi:
+                raise CommandError(9, "multi update is not supported for replacement-style update")
             collection = self._store.get(arguments.database, name)
             if collection is None and not upsert:
                 return {"n": 0, "nModified": 0}
             collection = collection or self._store.get_or_create(arguments.database, name)
-            is_replacement = isinstance(change, dict) and not next(iter(change), "").startswith("$")
-            if is_replacement and multi:
-                raise CommandError(9, "multi update is not supported for replacement-style update")
-            mock = collection.mock
-            try:
-                if is_replacement:
-                    result = mock.replace_one(query, change, upsert=upsert)
-                else:
-                    result = (mock.update_many if multi else mock.update_one)(query, change, upsert=upsert)
-            finally:
-                # Even a failed update may have changed documents before the one it failed on.
-                collection.changed()
-            if result.upserted_id is not None:
-                return {"n": 1, "nModified": 0, "upserted": result.upserted_id}
-            return {"n": result.matched_count, "nModified": result.modified_count}
+            done = collection.update(query, change, multi=multi, upsert=upsert)
+            if done.upserted:
+                return {"n": 1, "nModified": 0, "upserted": done.upserted[0]}
+            return {"n": done.matched, "nModified": done.modified}
 
-        return _write(statements, update, ordered=arguments.boolean("ordered", default=True))
+        return {"nModified": 0} | _write(statements, update, ordered=arguments.boolean("ordered", default=True))
 
     def _delete(self, arguments: Arguments) -> Document:
         name = arguments.collection()
+        arguments.refuse("let")
         statements = arguments.documents("deletes", at_most=MAX_WRITE_BATCH)
 
         def delete(statement: Document) -> Document:
             one = Arguments("delete.deletes", statement)
+            one.check_names()
             query = one.document("q", required=True)
             check_filter(query)
             one.refuse("collation", "hint")
@@ -404,15 +429,50 @@ class CommandServer:
             if limit not in (0, 1):
                 raise CommandError(9, f"The limit field in delete objects must be 0 or 1. Got {limit}")
             collection = self._store.get(arguments.database, name)
-            if collection is None:
-                return {"n": 0}
-            mock = collection.mock
-            deleted = (mock.delete_one if limit else mock.delete_many)(query).deleted_count
-            if deleted:
-                collection.changed()
-            return {"n": deleted}
+            return {"n": collection.delete(query, multi=not limit) if collection is not None else 0}
 
         return _write(statements, delete, ordered=arguments.boolean("ordered", default=True))
+
+    def _find_and_modify(self, arguments: Arguments) -> Document:
+        """Fields and reply of the MongoDB manual, "findAndModify"."""
+        name = arguments.collection()
+        query, sort = arguments.document("query"), arguments.document("sort")
+        fields = arguments.document("fields")
+        change = arguments.get("update")
+        remove, new, upsert = (arguments.boolean(option) for option in ("remove", "new", "upsert"))
+        arguments.refuse("collation", "arrayFilters", "hint", "let")
+        check_filter(query)
+        check_sort(sort)
+        projection = Projection(fields, matches=matches) if fields else None
+        if remove and (change is not None or new or upsert):
+            raise CommandError(9, "Cannot specify 'remove' together with an update, new=true or upsert=true")
+        if not remove and not isinstance(change, (dict, list)):
+            raise CommandError(9, "Either an update or remove=true must be specified")
+        if not remove:
+            check_change(change)
+        collection = self._store.get(arguments.database, name)
+        if collection is None and upsert:
+            collection = self._store.create(arguments.database, name)
+        before = next(collection.find(query, sort), None) if collection is not None else None
+        value: Document | None = before
+        last: Document = {"n": int(before is not None or upsert)}
+        if not remove:
+            last["updatedExisting"] = before is not None
+        if collection is not None and before is not None:
+            _id = {"_id": {"$eq": before["_id"]}}
+            if remove:
+                collection.delete(_id, multi=False)
+            else:
+                # The positional operator refers to what the query asked for.
+                collection.update({**query, **_id}, change, multi=False)
+                value = next(collection.find(_id, {}), None) if new else before
+        elif collection is not None and upsert:
+            (inserted,) = collection.update(query, change, upsert=True).upserted
+            last["upserted"] = inserted
+            value = next(collection.find({"_id": {"$eq": inserted}}, {}), None) if new else None
+        if projection is not None and value is not None:
+            value = projection.apply(value)
+        return {"lastErrorObject": last, "value": value, "ok": 1.0}
 
     # ---- reading
 
@@ -431,9 +491,11 @@ class CommandServer:
         await_data = arguments.boolean("awaitData")
         no_timeout = arguments.boolean("noCursorTimeout")
         arguments.integer("maxTimeMS", at_least=0)
-        arguments.refuse("collation", "min", "max", "returnKey", "showRecordId")
+        arguments.refuse("collation", "min", "max", "returnKey", "showRecordId", "let")
         check_filter(query.filter)
         check_sort(query.sort)
+        if query.projection:
+            Projection(query.projection, matches=matches)
         if await_data and not tailable:
             raise CommandError(9, "Cannot set 'awaitData' without also setting 'tailable'")
         if tailable and single:
@@ -442,10 +504,12 @@ class CommandServer:
             raise CommandError(2, "cannot use tailable option with a sort other than {$natural: 1}")
         collection = self._store.get(arguments.database, name)
         namespace = f"{arguments.database}.{name}"
+        if order := self._hinted_order(arguments, name):
+            if tailable and order != {"$natural": 1}:
+                raise CommandError(2, "cannot use tailable option with a hint other than {$natural: 1}")
+            query = replace(query, order=order)
         scan: Scan
         if collection is None:
-            if query.projection or query.filter:  # what is wrong in them is an error on an absent collection too
-                list(self._store.mock(arguments.database, name).find(query.filter, dict(query.projection) or None))
             scan = SnapshotScan((), knows_end=True)
         elif tailable:
             if collection.cap is None:
@@ -462,6 +526,7 @@ class CommandServer:
             sorts = any(field != "$natural" for field in query.sort)
             scan = SnapshotScan(found, knows_end=reached or sorts)
         return self._first_batch(
+            arguments,
             Held(scan, collection),
             namespace,
             batch_size,
@@ -470,36 +535,29 @@ class CommandServer:
 
     def _aggregate(self, arguments: Arguments) -> Reply:
         if arguments.get("aggregate") == 1:
-            raise CommandError(238, "aggregate on a database is not implemented in the embedded server")
+            raise not_implemented("aggregate on a database")
         name = arguments.collection()
         pipeline = arguments.documents("pipeline", may_be_empty=True)
         if arguments.get("cursor") is None:
             raise CommandError(9, "The 'cursor' option is required, except for aggregate with the explain argument")
         batch_size = arguments.cursor_batch_size()
         arguments.refuse("collation", "explain", "let")
-        for stage in pipeline:
-            if len(stage) != 1:
-                raise CommandError(40323, "A pipeline stage specification object must contain exactly one field.")
-            operator = next(iter(stage))
-            try:
-                check_stage(operator)
-            except mongomock.OperationFailure as error:
-                raise CommandError(40324, f"Unrecognized pipeline stage name: '{operator}'") from error
-            if operator == "$merge" or (operator == "$out" and not isinstance(stage["$out"], str)):
-                raise CommandError(238, f"{operator} is not implemented in the embedded server")
-            if operator == "$match":
-                if not isinstance(stage["$match"], dict):
-                    raise CommandError(15959, "the match filter must be an expression in an object")
-                check_filter(stage["$match"])
-        found = list(self._store.mock(arguments.database, name).aggregate(pipeline))
-        if pipeline and "$out" in pipeline[-1]:
+        checked = check_pipeline(pipeline)
+        order = self._hinted_order(arguments, name)
+        found = self._store.aggregate(arguments.database, name, checked, order)
+        if checked and "$out" in checked[-1]:
             # mongomock wrote behind the store's back.
-            self._store.get_or_create(arguments.database, pipeline[-1]["$out"]).changed()
+            self._store.get_or_create(arguments.database, checked[-1]["$out"]).changed()
             found = []
         collection = self._store.get(arguments.database, name)
         # aggregate stops when its batch is full and looks no further (run_aggregate.cpp).
         scan = SnapshotScan([encode_document(document) for document in found], knows_end=False)
-        return self._first_batch(Held(scan, collection), f"{arguments.database}.{name}", batch_size)
+        return self._first_batch(arguments, Held(scan, collection), f"{arguments.database}.{name}", batch_size)
+
+    def _hinted_order(self, arguments: Arguments, name: str) -> Document:
+        """Return the order that the command's hint makes of a collection, see `hinted_order`."""
+        collection = self._store.get(arguments.database, name)
+        return hinted_order(collection.mock, arguments.get("hint")) if collection is not None else {}
 
     def _count(self, arguments: Arguments) -> Document:
         name = arguments.collection()
@@ -508,6 +566,7 @@ class CommandServer:
         limit = abs(arguments.integer("limit") or 0)
         arguments.refuse("collation")
         check_filter(query)
+        self._hinted_order(arguments, name)  # no order changes the result
         collection = self._store.get(arguments.database, name)
         if collection is None:
             return {"n": 0, "ok": 1.0}
@@ -526,17 +585,20 @@ class CommandServer:
         query = arguments.document("query")
         arguments.refuse("collation")
         check_filter(query)
+        self._hinted_order(arguments, name)  # no order changes the result
         return {"values": self._store.mock(arguments.database, name).find(query).distinct(key), "ok": 1.0}
 
     # ---- cursors
 
     def _first_batch(
         self,
+        arguments: Arguments,
         held: Held,
         namespace: str,
         batch_size: int | None,
         keep: Keep | None = None,
     ) -> bytes:
+        held.session = arguments.session
         count = FIRST_BATCH_DOCUMENTS if batch_size is None else batch_size
         batch = held.take(count, MAX_DOCUMENT_BYTES)
         cursor_id = 0
@@ -566,6 +628,7 @@ class CommandServer:
                 f"Requested getMore on namespace '{namespace}', but cursor belongs to a different "
                 f"namespace {cursor.namespace}",
             )
+        _check_session(cursor, arguments.session)
         if cursor.pinned:
             raise CommandError(12051, f"cursor id {cursor_id} is already in use")
         if wait_ms and not cursor.await_data:
@@ -600,7 +663,7 @@ class CommandServer:
                 reply = self._next_batch(cursor, count, wait=wait)
             except Exception as error:  # noqa: BLE001 - as in `run`
                 self._end(cursor)
-                return encode_document(_as_command_error(error).document())
+                return encode_document(as_command_error(error).document())
             if reply is not None:
                 self.cursors.unpin(cursor)
             return reply
@@ -646,20 +709,24 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def _as_command_error(error: Exception) -> CommandError:
-    """Return what a client is told of an exception that mongomock, bson or a handler raised."""
-    if isinstance(error, CommandError):
-        return error
-    code, message = 1, f"{type(error).__name__}: {error}"
-    unknown_to_mongomock = isinstance(error, mongomock.OperationFailure) and str(error).startswith("unknown operator")
-    if isinstance(error, NotImplementedError) or unknown_to_mongomock:
-        # `check_filter` passed the operator, so MongoDB has it and mongomock has not.
-        code, message = 238, f"not implemented in the embedded server: {error}"
-    elif isinstance(error, mongomock.OperationFailure):
-        code, message = error.code or 2, str(error)
-    elif isinstance(error, (ValueError, TypeError, OverflowError)):
-        code = 2
-    return CommandError(code, message)
+def _check_session(cursor: OpenCursor[Held], session: bytes | None) -> None:
+    """Raise CommandError unless a cursor is read on where it was opened.
+
+    Source: MongoDB manual, "getMore", Sessions; the codes are those of `validateLSID` in getmore_cmd.cpp.
+    """
+    opened_in = cursor.scan.session
+    if opened_in == session:
+        return
+    code, of_cursor, now = 50738, f"was created in session {_hex(opened_in)}", f"in session {_hex(session)}"
+    if opened_in is None:
+        code, of_cursor = 50736, "was not created in a session"
+    elif session is None:
+        code, now = 50737, "without an lsid"
+    raise CommandError(code, f"Cannot run getMore on cursor {cursor.cursor_id}, which {of_cursor}, {now}")
+
+
+def _hex(session: bytes | None) -> str:
+    return (session or b"").hex()
 
 
 def _write(statements: list[Document], write: Callable[[Document], Document], *, ordered: bool) -> Document:
@@ -671,7 +738,7 @@ def _write(statements: list[Document], write: Callable[[Document], Document], *,
         try:
             done = write(statement)
         except Exception as error:  # noqa: BLE001 - as in `CommandServer.run`
-            errors.append(_as_command_error(error).write_error(index))
+            errors.append(as_command_error(error).write_error(index))
             if ordered:
                 break
             continue

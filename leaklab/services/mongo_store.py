@@ -6,25 +6,38 @@ those who wait for an insert. Nothing here knows of connections or time.
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import mongomock
-from mongomock import aggregate, filtering, helpers
+from bson import Regex
 
+from leaklab.services import mongo_expressions, mongo_filters, mongo_pipeline, mongo_update
+from leaklab.services.mongo_arguments import type_name
 from leaklab.services.mongo_errors import CommandError
+from leaklab.services.mongo_expressions import sort_documents
+from leaklab.services.mongo_filters import matches
+from leaklab.services.mongo_indexes import indexes, key_values
+from leaklab.services.mongo_mock import aggregate, helpers
+from leaklab.services.mongo_projection import Projection
+from leaklab.services.mongo_update import Change, check_change, to_insert, updated
 from leaklab.services.wire import MAX_DOCUMENT_BYTES, decode_document, encode_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Document = dict[str, Any]
 
 # mongomock has no type hints of its own; these say what is used of it.
-matches: Callable[[Document, Document], bool] = filtering.filter_applies
-check_stage: Callable[[str], None] = aggregate.validate_stage_name
-_normalise: Callable[[Document], Document] = helpers.patch_datetime_awareness_in_document
+_normalise: Callable[[Any], Any] = helpers.patch_datetime_awareness_in_document
+_run_pipeline: Callable[..., Iterable[Document]] = aggregate.process_pipeline
+
+mongo_expressions.mend()
+mongo_filters.mend()
+mongo_pipeline.mend()
+mongo_update.mend()
 
 _RESULTS_KEPT = 8  # distinct queries a collection remembers between two writes
 
@@ -39,17 +52,33 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a find asks for; `limit` 0 is no limit."""
+    """What a find asks for; `limit` 0 is no limit, `order` is that of a hint, for what is not sorted."""
 
     filter: Document
     sort: Document
     projection: Document
     skip: int = 0
     limit: int = 0
+    order: Document = field(default_factory=dict)
 
     def key(self) -> bytes:
         """Equal for queries with equal results."""
-        return encode_document({"f": self.filter, "s": self.sort, "p": self.projection, "n": [self.skip, self.limit]})
+        bounds = [self.skip, self.limit]
+        return encode_document({"f": self.filter, "s": self.sort, "p": self.projection, "n": bounds, "o": self.order})
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What an update did; `upserted` holds the `_id` of what it inserted, if it inserted."""
+
+    matched: int
+    modified: int
+    upserted: tuple[Any, ...] = ()
+
+
+def _store_key(_id: Any) -> Any:
+    """Return what mongomock's store calls a document of that `_id`."""
+    return helpers.hashdict(_id) if isinstance(_id, dict) else _id
 
 
 class StoredCollection:
@@ -89,21 +118,41 @@ class StoredCollection:
         return found
 
     def _read(self, query: Query) -> tuple[bytes, ...]:
-        bodies = self._all_bodies()
-        if query.filter or query.sort or query.projection:
-            # mongomock takes _id out of a projection and puts it back: it gets a copy.
-            documents = self.mock.find(query.filter, dict(query.projection) or None, sort=dict(query.sort) or None)
-            encoded = (encode_document(document) for document in documents)
-            found = tuple(bodies.get(raw, raw) for raw in encoded)
-        else:
-            found = tuple(bodies)
-        if query.skip or query.limit:
-            found = found[query.skip : query.skip + query.limit if query.limit else None]
-        return found
+        end = query.skip + query.limit if query.limit else None
+        # With a limit it is a few documents: not worth encoding all the others for what may be shared.
+        bodies = self._bodies if query.limit else self._all_bodies()
+        if bodies is not None and not query.filter and not query.sort and not query.projection and not query.order:
+            return tuple(itertools.islice(bodies, query.skip, end))
+        found = self._stored(query.filter, query.sort or query.order)
+        documents: Iterable[Document] = itertools.islice(found, query.skip, end)
+        if query.projection:
+            projection = Projection(query.projection, matches=matches)
+            documents = map(projection.apply, documents)
+        shared = bodies or {}
+        return tuple(shared.get(raw, raw) for raw in map(encode_document, documents))
+
+    def _stored(self, wanted: Document, sort: Document) -> Iterator[Document]:
+        """Return the stored documents that match, not to be changed; one by one if they need not be sorted."""
+        # mongomock's own `find` makes a list of everything, and copies it, before its first document.
+        # Without a filter a list too: its `documents`, left half read, would keep a lock.
+        found = self.mock._iter_documents(_normalise(wanted)) if wanted else list(self.mock._store.documents)
+        return iter(sort_documents(found, sort) if sort else found)
+
+    def find(self, wanted: Document, sort: Document) -> Iterator[Document]:
+        """Return copies of the documents that match, in the order of `sort`."""
+        return (decode_document(encode_document(document)) for document in self._stored(wanted, sort))
+
+    def all(self) -> list[Document]:
+        """Return copies of all documents."""
+        return [decode_document(raw) for raw in self._all_bodies()]
+
+    def indexes(self) -> dict[str, Document]:
+        """Return the indexes by name, as listIndexes shows them."""
+        return indexes(self.mock)
 
     def _all_bodies(self) -> dict[bytes, bytes]:
         if self._bodies is None:
-            self._bodies = {raw: raw for raw in map(encode_document, self.mock.find())}
+            self._bodies = {raw: raw for raw in map(encode_document, self.mock._store.documents)}
         return self._bodies
 
     @property
@@ -120,8 +169,8 @@ class StoredCollection:
         """
         if next(iter(document), None) != "_id":
             document = {"_id": document.get("_id", mongomock.ObjectId()), **document}
-        if isinstance(document["_id"], list):
-            raise CommandError(53, "The '_id' value cannot be of type array")
+        if isinstance(document["_id"], (list, Regex)):
+            raise CommandError(53, f"The '_id' value cannot be of type {type_name(document['_id'])}")
         document = _normalise(document)
         raw = encode_document(document)
         if len(raw) > MAX_DOCUMENT_BYTES:
@@ -134,7 +183,7 @@ class StoredCollection:
         try:
             self.mock.insert_one(document)
         except mongomock.DuplicateKeyError as error:
-            raise self._duplicate(document) from error
+            raise self._duplicate(document, inserted=True) from error
         self._results.clear()
         if self._bodies is not None:
             self._bodies[raw] = raw
@@ -142,15 +191,75 @@ class StoredCollection:
             self._record(raw, self.cap)
         self.notify()
 
-    def _duplicate(self, document: Document) -> CommandError:
-        if self.mock.count_documents({"_id": {"$eq": document["_id"]}}):
-            key = {"_id": document["_id"]}
-            return CommandError(
-                11000,
-                f"E11000 duplicate key error collection: {self.namespace} index: _id_ dup key: {key}",
-                keyPattern={"_id": 1},
-                keyValue=key,
+    def update(self, query: Document, change: Change, *, multi: bool = False, upsert: bool = False) -> Updated:
+        """Update the first document that matches, or all of them; insert one if none does and `upsert`.
+
+        Raises CommandError; what was updated before the document it is about stays so.
+        """
+        change, query = _normalise(check_change(change)), _normalise(query)
+        matched = modified = 0
+        try:
+            for document in self.mock._iter_documents(query):
+                matched += 1
+                modified += self._replace(document, updated(self.mock, document, query, change))
+                if not multi:
+                    break
+        finally:
+            if modified:
+                self.changed()
+        if matched or not upsert:
+            return Updated(matched, modified)
+        inserted = to_insert(self.mock, query, change)
+        self.insert(inserted)
+        return Updated(0, 0, (inserted["_id"],))
+
+    def _replace(self, document: Document, new: Document) -> bool:
+        """Put `new` in the place of a stored document; False if it is the same."""
+        raw = encode_document(new)
+        before = dict(document)
+        if raw == encode_document(before):
+            return False
+        if len(raw) > MAX_DOCUMENT_BYTES:
+            raise CommandError(
+                10334,
+                "Plan executor error during update :: caused by :: Resulting document after update is larger than "
+                f"{MAX_DOCUMENT_BYTES}",
             )
+        document.clear()
+        document.update(new)
+        try:
+            self.mock._ensure_uniques(document)
+        except mongomock.DuplicateKeyError as error:
+            document.clear()
+            document.update(before)
+            raise self._duplicate(new, inserted=False) from error
+        return True
+
+    def delete(self, query: Document, *, multi: bool) -> int:
+        """Delete the first document that matches, or all of them; returns how many."""
+        found = self.mock._iter_documents(_normalise(query))
+        doomed = [document["_id"] for document in (found if multi else itertools.islice(found, 1))]
+        for _id in doomed:
+            del self.mock._store[_store_key(_id)]
+        if doomed:
+            self.changed()
+        return len(doomed)
+
+    def _duplicate(self, document: Document, *, inserted: bool) -> CommandError:
+        """Return the error for a document with a key that another one has; `document` itself is not inserted yet."""
+        for name, index in self.indexes().items():
+            is_id = name == "_id_"
+            if not (index.get("unique") or (is_id and inserted)):
+                continue
+            values = key_values(document, index["key"])
+            there = self.mock._iter_documents({field: {"$eq": value} for field, value in values.items()})
+            if any(is_id or other["_id"] != document["_id"] for other in there):
+                return CommandError(
+                    11000,
+                    f"E11000 duplicate key error collection: {self.namespace} index: {name} dup key: {values}",
+                    keyPattern=index["key"],
+                    keyValue=values,
+                )
         return CommandError(11000, f"E11000 duplicate key error collection: {self.namespace}")
 
     def _record(self, raw: bytes, cap: Cap) -> None:
@@ -170,7 +279,7 @@ class StoredCollection:
             self._record_bytes -= len(oldest)
             _id = decode_document(oldest)["_id"]
             # Not delete_one: it would look at every document for each one that is cut off.
-            del self.mock._store[helpers.hashdict(_id) if isinstance(_id, dict) else _id]
+            del self.mock._store[_store_key(_id)]
             if self._bodies is not None:
                 self._bodies.pop(oldest, None)
 
@@ -231,7 +340,7 @@ class StoredCollection:
 class TailableScan:
     """Follows a capped collection in insertion order; it never ends by itself."""
 
-    __slots__ = ("_collection", "_left", "_place", "_query", "_skip")
+    __slots__ = ("_collection", "_left", "_place", "_projection", "_query", "_skip")
 
     exhausted = False
 
@@ -241,6 +350,7 @@ class TailableScan:
         self._place = 0
         self._skip = query.skip
         self._left = query.limit or None
+        self._projection = Projection(query.projection, matches=matches) if query.projection else None
 
     def take(self, count: int | None, max_bytes: int) -> list[bytes]:
         """Return the next batch, empty if nothing new is there; see `Scan.take`.
@@ -268,16 +378,12 @@ class TailableScan:
         return batch
 
     def _match(self, raw: bytes) -> bytes | None:
-        if not self._query.filter and not self._query.projection:
+        if not self._query.filter and self._projection is None:
             return raw
         document = decode_document(raw)
         if not matches(self._query.filter, document):
             return None
-        if self._query.projection:
-            # mongomock has no public way to project a single document.
-            projected = self._collection.mock._copy_only_fields(document, dict(self._query.projection), dict)
-            return encode_document(projected)
-        return raw
+        return raw if self._projection is None else encode_document(self._projection.apply(document))
 
 
 class MongoStore:
@@ -302,6 +408,13 @@ class MongoStore:
     def mock(self, database: str, name: str) -> Any:
         """Return mongomock's collection of that name; one that was not created reads as empty."""
         return self._client[database][name]
+
+    def aggregate(self, database: str, name: str, pipeline: list[Document], order: Document) -> list[Document]:
+        """Return what a checked pipeline makes of a collection's documents, read in the order of a hint."""
+        stored = self.get(database, name)
+        documents = stored.all() if stored is not None else []
+        documents = sort_documents(documents, order)
+        return list(_run_pipeline(documents, self._client[database], pipeline, None))
 
     def create(self, database: str, name: str, cap: Cap | None = None) -> StoredCollection:
         """Create a collection.
