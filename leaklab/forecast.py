@@ -24,12 +24,14 @@ class Capacities:
 
     Attributes:
         descriptors: open descriptors (the soft limit a process is started with, `ulimit -n`).
-        memory: bytes that are free.
+        memory: bytes that are free, or may be taken.
+        memory_is: how a sentence calls them.
         threads: threads of this user.
     """
 
     descriptors: int | None = None
     memory: int | None = None
+    memory_is: str = "that are free"
     threads: int | None = None
 
 
@@ -70,7 +72,7 @@ def forecasts(summary: Mapping[str, MetricSummary | None], capacities: Capacitie
         found += _until(threads, "threads", capacities.threads, f"the limit of {capacities.threads:,} threads")
     memory = _growing(summary, "rss")
     if memory is not None and capacities.memory is not None:
-        free = f"the {format_size(capacities.memory)} that are free"
+        free = f"the {format_size(capacities.memory)} {capacities.memory_is}"
         baseline = memory.baseline or 0
         found += _until(memory, "rss", baseline + capacities.memory, free)
     cursors = _growing(summary, "open_cursors")

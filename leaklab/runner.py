@@ -178,7 +178,10 @@ class HalfRun:
             within = min(LOAD_WITHIN_S, self.limits.time_s)
             message = self._hear(within)
             if message is None:
-                self._fail(Outcome.TIMED_OUT, f"it was not imported within {within:g} s (--time-limit){self._where()}")
+                self._fail(
+                    Outcome.TIMED_OUT,
+                    f"it was not imported within {within:g} s (--time-limit){self._where()}",
+                )
                 return
             if message["say"] == "unloadable":
                 self._fail(Outcome.CRASHED, f"it cannot be imported: {in_words(message['error'])}")

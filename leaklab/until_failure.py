@@ -119,7 +119,7 @@ def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, 
             )
         summary = leaky.runs[0].summary
         steps = looked.steps or 0
-        low = Capacities(descriptors=LOW_DESCRIPTORS, memory=LOW_MEMORY, threads=LOW_THREADS)
+        low = Capacities(descriptors=LOW_DESCRIPTORS, memory=LOW_MEMORY, memory_is="it may take", threads=LOW_THREADS)
         ahead = {RESOURCES[forecast.metric]: forecast for forecast in forecasts(summary, low)}
         for resource, limit in (("descriptors", LOW_DESCRIPTORS), ("threads", LOW_THREADS), ("memory", LOW_MEMORY)):
             if resource in ahead:

@@ -110,7 +110,7 @@ def check(
 
 
 def hint(file: File = None) -> None:
-    """Show the next of three hints for an exercise."""
+    """Show the next hint for an exercise."""
     task = _task(file, None, None)
     _show_hint(task, output.console())
 

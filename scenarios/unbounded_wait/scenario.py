@@ -54,7 +54,7 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 SCENARIO = Scenario(
     number=4,
     title="Unbounded wait",
-    leaks="the caller's time, and a thread and a socket as long",
+    leaks="the caller's time, and a thread and a socket for as long",
     summary="three services are asked, one is dead, and nobody set a deadline",
     settings=Settings(hang=3.0, deadline=0.5, dead="silent"),
     services=("http",),
