@@ -38,6 +38,11 @@ def learners_options() -> Options:
     return Options(limits=Limits(time_s=LEARNERS_TIME_LIMIT_S))
 
 
+def learners_settings(scenario: Scenario) -> Settings:
+    """What a learner's file is run with unless it is told otherwise."""
+    return scenario.learners or scenario.settings
+
+
 def check(entry: Entry, file: Path, options: Options | None = None, settings: Settings | None = None) -> Check:
     """Measure `file` as a half of `entry`, beside its leaky and fixed halves.
 
@@ -47,7 +52,7 @@ def check(entry: Entry, file: Path, options: Options | None = None, settings: Se
         entry: the scenario that the file belongs to.
         file: the learner's file.
         options: how it is run; `learners_options` if None.
-        settings: the scenario's own if None.
+        settings: those that the scenario has for learners if None.
 
     Raises:
         UsageError: the file cannot be read, or the settings cannot be meant.
@@ -56,7 +61,7 @@ def check(entry: Entry, file: Path, options: Options | None = None, settings: Se
     """
     require_posix()
     options = options or learners_options()
-    settings = settings or entry.scenario.settings
+    settings = settings or learners_settings(entry.scenario)
     file = file.absolute()
     if early := refused(entry, file):
         return early

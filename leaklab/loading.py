@@ -123,6 +123,7 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "number": (_is_number, "a number"),
     "effort": (_or_none(_is_number), "a number, or None"),
     "settings": (lambda value: isinstance(value, Settings), "a Settings(…)"),
+    "learners": (lambda value: value is None or isinstance(value, Settings), "a Settings(…), or None"),
     "services": (_is_tuple_of(str), 'a tuple of strings, like ("http",)'),
     "telling": (_is_tuple_of(str), 'a tuple of strings, like ("open_sockets",)'),
     "hints": (_is_tuple_of(str), 'a tuple of strings, like ("look at …",)'),
@@ -152,7 +153,8 @@ def _wrong_type(scenario: Scenario) -> str | None:
         value = getattr(scenario, field)
         if not is_right(value):
             return f"{field} is {_shown(value)}: it must be {wanted}"
-    for name, value in scenario.settings.given().items():
+    given = [*scenario.settings.given().items(), *(scenario.learners or Settings()).given().items()]
+    for name, value in given:
         is_right, wanted = _SETTINGS[name]
         if not is_right(value):
             return f"{name} is {_shown(value)}: it must be {wanted}"

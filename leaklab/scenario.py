@@ -201,6 +201,8 @@ class Scenario:
         leaks: what is left open, for how long, in a few words.
         summary: one line on how it happens.
         settings: the defaults; a setting that is None here cannot be set.
+        learners: the settings that a learner's file is checked with, where the defaults would make it wait; None for
+            the defaults.
         services: what the halves talk to: `http`, `mongo`.
         workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
         check_answer: what is wrong with the answer of a half, None if nothing is.
@@ -229,6 +231,7 @@ class Scenario:
     telling: tuple[str, ...]
     number: int = 1_000
     settings: Settings = field(default_factory=Settings)
+    learners: Settings | None = None
     services: tuple[str, ...] = ()
     check_answer: Callable[[Lab, object], Complaint] = _any_answer
     requests: Callable[[Settings], Mapping[str, int]] = _asked_nothing

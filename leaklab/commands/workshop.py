@@ -215,8 +215,9 @@ def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, mu
 
 def _measure(task: _Task, options: Options, wanted: Mapping[str, Any]) -> Check:
     from leaklab.check import check as check_one
+    from leaklab.check import learners_settings
 
-    settings = task.entry.scenario.settings.changed(task.entry.id, wanted)
+    settings = learners_settings(task.entry.scenario).changed(task.entry.id, wanted)
     with output.progress_bar(task.entry.id, settings.steps, options.repeat) as shown:
         return check_one(task.entry, task.found.file, replace(options, progress=shown), settings)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
-from rich.markdown import Markdown
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
@@ -30,6 +29,8 @@ class Line:
 
 def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> RenderableType:
     """The lesson as rendered Markdown, then the halves as `code` shows them."""
+    from rich.markdown import Markdown  # takes its time, and the other readers of code have no Markdown
+
     return Group(Markdown(markdown), Text(""), code(halves, console))
 
 
