@@ -46,7 +46,7 @@ def test_a_room_sees_its_guesses_beside_the_measurement(leaklab: Command, room: 
     assert finished.code == 0, finished.stderr
     words = " ".join(finished.stdout.split())
     assert words.index("open sockets") < words.index("Right: ")
-    assert "Right: Ada 2 of 2, Grace 0 of 2" in words
+    assert "Right: Ada: 2 of 2, Grace: 0 of 2" in words
 
 
 def test_the_document_holds_every_guess(leaklab: Command, room: Path) -> None:
