@@ -123,9 +123,9 @@ class Steps:
     def __iter__(self) -> Iterator[object]:
         for number in range(1, self._count + 1):
             self._taken[number - 1] = True
-            self._mark("step")
+            self._mark(b"step")
             yield fill(self._item, number)
-        self._mark("end")
+        self._mark(b"end")
 
     def __getitem__(self, index: int | slice) -> object:
         """One item, or a list of those of a slice; each is a step when it is taken for the first time."""
@@ -134,22 +134,23 @@ class Steps:
         number = range(self._count)[index]
         if not self._taken[number]:
             self._taken[number] = True
-            self._mark("step")
+            self._mark(b"step")
         return fill(self._item, number + 1)
 
-    def _mark(self, what: str) -> None:
+    def _mark(self, what: bytes) -> None:
         """Tell the runner that a step begins; wait for it where it wants to take a sample."""
         with self._lock:
             at = self._clock.read()
             done = self._begun
-            if what == "step":
+            if what == b"step":
                 self._begun += 1
                 if done < self._next_pause:
-                    # Written by hand: this is said at every step, and encoding would cost the half twice as much.
+                    # Written by hand, as below: encoding would cost the half twice as much.
                     self._channel.send(b'{"say":"step","done":%d,"at":%.6f,"pause":false}\n' % (done, at))
                     return
             before, worked = perf_counter(), process_time()
-            self._next_pause = self._channel.ask(say=what, done=done, at=at, pause=True)["next"]
+            self._channel.send(b'{"say":"%s","done":%d,"at":%.6f,"pause":true}\n' % (what, done, at))
+            self._next_pause = self._channel.hear()["next"]
             self._clock.leave_out(perf_counter() - before, process_time() - worked)
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from leaklab.growth import Growth, Shape, growth_of
 from leaklab.metrics import MEMORY_FLOOR
-from leaklab.runner import FIRST_STEPS, SAMPLED_STEPS, SOCKET_LOOKS, sampled, spread
+from leaklab.runner import SAMPLED_STEPS, SOCKET_LOOKS, spread
 
 MIB = 2**20
 Series = Callable[[int], float]
@@ -28,13 +28,8 @@ READINGS = [SAMPLED_STEPS, 16]
 """Most readings of a run: as many as of most metrics, and few."""
 
 
-def read_steps(steps: int, read_at: int) -> list[int]:
-    """As the runner reads a half with so many steps; or an even spread of fewer readings."""
-    return sampled(steps) if read_at == SAMPLED_STEPS else spread(steps, read_at)
-
-
 def grown(series: Series, steps: int, *, read_at: int = SAMPLED_STEPS, least: float = 1) -> Growth:
-    points = [(step, series(step)) for step in read_steps(steps, read_at)]
+    points = [(step, series(step)) for step in spread(steps, read_at)]
     return growth_of([*points, (steps, series(steps))], least=least)
 
 
@@ -124,9 +119,7 @@ def test_a_pool_that_reached_its_bound_is_never_steady_wherever_in_the_run_that_
     """It must have rested for two readings: with less, a leak that strikes at most steps looks the same."""
     rested = [Shape.BOUNDED] if place <= 0.5 else [Shape.BOUNDED, Shape.FLAT, Shape.UNCLEAR]
     counts = [
-        steps
-        for steps in STEP_COUNTS
-        if len([s for s in read_steps(steps, read_at) if s > math.floor(steps * place)]) >= 2
+        steps for steps in STEP_COUNTS if len([s for s in spread(steps, read_at) if s > math.floor(steps * place)]) >= 2
     ]
     found = shapes(lambda steps: lambda step: min(step, math.floor(steps * place)), counts, read_at=read_at)
     grew = [steps for steps in counts if steps * place >= 1]
@@ -280,11 +273,3 @@ def test_the_steps_that_are_read_are_evenly_spread_from_the_first_on(steps: int,
     pauses = {later - earlier for earlier, later in itertools.pairwise(read)}
     assert len(pauses) <= 2
     assert not pauses or max(pauses) - min(pauses) <= 1
-
-
-@pytest.mark.parametrize("steps", [0, 1, 8, 31, 32, 33, 50, 101, 10_000])
-def test_the_first_steps_are_read_one_by_one_and_never_more_than_so_many(steps: int) -> None:
-    read = sampled(steps)
-    assert read[:FIRST_STEPS] == [*range(min(steps, FIRST_STEPS))]
-    assert len(read) == len(set(read)) == min(steps, SAMPLED_STEPS)
-    assert all(0 <= step < steps for step in read)
