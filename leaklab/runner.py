@@ -26,8 +26,8 @@ from leaklab.units import format_size, printable
 from leaklab.worker import LOST
 
 SAMPLED_STEPS = 64
-"""Steps at which a sample is taken; of more steps, an even spread of so many. Each pause costs the half CPU time, little
-for the message and more as its own code goes on with cold caches; but by fewer readings growth is judged worse."""
+"""Steps at which a sample is taken; of more steps, an even spread of so many. Each pause costs the half CPU time, a
+little for the message and more as its own code goes on with cold caches; by fewer readings growth is judged worse."""
 
 SOCKET_LOOKS = 6
 """Steps at which open sockets are read too, the dearest of the readings; their descriptors are read at every sample."""
