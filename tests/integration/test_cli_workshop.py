@@ -9,12 +9,20 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 
 import pexpect
 import psutil
 import pytest
+from rich.console import Console
 
+from leaklab.catalog import Catalog
+from leaklab.check import YOURS, Check, check, judged, learners_options
+from leaklab.lab import run_halves
+from leaklab.reports.check import check_report
 from leaklab.workshop import STATE
 from tests.integration.conftest import MARK, PATIENCE_S, SCENARIOS, Command, Finished, wait_until
 
@@ -90,19 +98,49 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     assert sorted(path.name for path in folder_of(room).iterdir()) == sorted([STATE, EXERCISE, f"{EXERCISE}.1.bak"])
 
 
-@pytest.mark.parametrize("name", ["close-in-loop", "open-cursor", "unbounded-wait", "huge-array"])
-def test_each_exercise_is_red_as_it_is_started_and_green_with_our_fix(room: Command, name: str) -> None:
-    room("start", name)
-    file = folder_of(room) / f"{name.replace('-', '_')}.py"
-    size = ("--size", "64MiB") if name == "huge-array" else ()
-    red = room("check", *size)
-    assert red.code == NOT_FIXED
-    assert "NOT FIXED: it leaks" in one_screen(red)
-    paste_fixed(file)
-    assert room("check", *size).code == FIXED
-    paste_fixed(file, "almost")
-    tempted = room("check", *size)
-    assert tempted.code == NOT_FIXED, "the tempting half-fix is none"
+@dataclass(frozen=True)
+class RedAndGreen:
+    """A check of an exercise as it is started, and one of it with our fix."""
+
+    red: Finished
+    green: Finished
+
+
+COURSE: dict[str, tuple[str, ...]] = {
+    "open-cursor": (),
+    "unbounded-wait": ("--hang", "4s", "--deadline", "1500ms", "--dead", "drip"),
+    "huge-array": ("--size", "64MiB"),
+}
+"""What is checked and how: a service, a wait, memory. tests/integration/test_fixes.py has these and all other files."""
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RedAndGreen]:
+    """The flow of each, all at once: one waits while another measures."""
+    rooms = {name: Command(tmp_path_factory.mktemp("course")) for name in COURSE}
+
+    def flow(name: str) -> RedAndGreen:
+        room = rooms[name]
+        assert room("start", name).code == 0
+        red = room("check", *COURSE[name])
+        paste_fixed(room.temporary / f"{name.replace('-', '_')}.py")
+        return RedAndGreen(red, room("check", *COURSE[name]))
+
+    try:
+        with ThreadPoolExecutor(len(COURSE)) as pool:
+            return dict(zip(COURSE, pool.map(flow, COURSE), strict=True))
+    finally:
+        for room in rooms.values():
+            room.close()
+
+
+@pytest.mark.parametrize("name", COURSE)
+def test_an_exercise_is_red_as_it_is_started_and_green_with_our_fix(course: dict[str, RedAndGreen], name: str) -> None:
+    found = course[name]
+    assert found.red.code == NOT_FIXED
+    assert "NOT FIXED: it leaks" in one_screen(found.red)
+    assert found.green.code == FIXED, found.green.stdout
+    assert one_screen(found.green).startswith("FIXED")
 
 
 def test_exercises_in_a_folder_that_moves(room: Command) -> None:
@@ -204,20 +242,58 @@ BROKEN = {
     ),
     "imports the lab": ("import leaklab\ndef run(urls):\n    pass\n", ["not by these means", "line 1"]),
 }
+REFUSED = ("syntax", "imports the lab")
+"""What can be told without a run."""
 
 
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_file_is_told_by_its_own_line_and_error_in_one_screen(room: Command, kind: str) -> None:
-    source, expected = BROKEN[kind]
-    room("start", "unclosed-body")
-    (folder_of(room) / EXERCISE).write_text(source)
-    finished = room("check")
-    assert finished.code == NOT_FIXED, finished.stderr
-    said = one_screen(finished)
-    for words in expected:
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is said of each broken file: those that are run are measured beside one leaky and one fixed half."""
+    entry, found = Catalog().get("unclosed-body"), dict[str, Check]()
+    files = {kind: tmp_path_factory.mktemp("broken") / EXERCISE for kind in BROKEN}
+    for kind, file in files.items():
+        file.write_text(BROKEN[kind][0])
+        if kind in REFUSED:
+            found[kind] = check(entry, file)
+    run = {kind: file for kind, file in files.items() if kind not in found}
+    settings = entry.scenario.settings
+    controls = {half: entry.half_path(half) for half in ("leaky", "fixed")}
+    result = run_halves(entry, {**controls, **run}, settings, learners_options())
+    for kind, file in run.items():
+        halves = {**{half: result.halves[half] for half in controls}, YOURS: replace(result.halves[kind], half=YOURS)}
+        found[kind] = judged(entry.scenario, file, settings, replace(result, halves=halves))
+    said: dict[str, str] = {}
+    for kind, one in found.items():
+        out = StringIO()
+        Console(width=80, color_system=None, file=out, highlight=False).print(check_report(one, Path(EXERCISE)))
+        said[kind] = out.getvalue()
+    return said
+
+
+def assert_tells(said: str, kind: str) -> None:
+    for words in BROKEN[kind][1]:
         assert words in said, said
     assert "worker.py" not in said
     assert "\x1b" not in said
+    lines = said.splitlines()
+    assert len(lines) <= 23
+    assert max(len(line.rstrip()) for line in lines) <= 80
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_file_is_told_by_its_own_line_and_error_in_one_screen(told: dict[str, str], kind: str) -> None:
+    assert told[kind].startswith("NOT FIXED")
+    assert_tells(told[kind], kind)
+
+
+@pytest.mark.parametrize("kind", ["imports the lab", "raises", "prints much and does nothing"])
+def test_a_check_of_a_broken_file_says_so_on_the_real_command_line(room: Command, kind: str) -> None:
+    """One that is refused, one that crashes, one that goes through and has nothing done."""
+    room("start", "unclosed-body")
+    (folder_of(room) / EXERCISE).write_text(BROKEN[kind][0])
+    finished = room("check")
+    assert finished.code == NOT_FIXED, finished.stderr
+    assert_tells(one_screen(finished), kind)
 
 
 def test_a_file_that_hangs_is_ended_at_the_time_limit(room: Command) -> None:
@@ -298,9 +374,12 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
     def open_one(
-        *arguments: str, size: tuple[int, int] = (24, 80), environment: dict[str, str] | None = None
+        *arguments: str,
+        folder: Path = tmp_path,
+        size: tuple[int, int] = (24, 80),
+        environment: dict[str, str] | None = None,
     ) -> Terminal:
-        opened.append(Terminal(tmp_path, size, environment or {}, *arguments))
+        opened.append(Terminal(folder, size, environment or {}, *arguments))
         return opened[-1]
 
     yield open_one
@@ -318,52 +397,59 @@ def save_by_renaming(file: Path, text: bytes) -> None:
 KEYS_LINE = "q quit"
 
 
+ENVIRONMENTS = {
+    "colour": {},
+    "NO_COLOR": {"NO_COLOR": "1"},
+    "ASCII": {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "TERM": "vt100"},
+}
+
+
 @pytest.mark.parametrize("size", [(24, 80), (40, 120)], ids=["80x24", "120x40"])
-@pytest.mark.parametrize(
-    "environment",
-    [{}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "TERM": "vt100"}],
-    ids=["colour", "NO_COLOR", "ASCII"],
-)
 def test_the_whole_flow_in_a_terminal_from_start_to_green(
-    terminal: Callable[..., Terminal], tmp_path: Path, size: tuple[int, int], environment: dict[str, str]
+    terminal: Callable[..., Terminal], tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    start = terminal("start", "unclosed-body", size=size, environment=environment)
-    start.expect("leaklab watch")
-    assert start.end() == 0
-    file = tmp_path / EXERCISE
+    """In colour, with NO_COLOR and in ASCII, side by side: while one is looked at, the others go on."""
 
-    watch = terminal("watch", size=size, environment=environment)
-    watch.expect("NOT FIXED: it leaks")
-    watch.expect(KEYS_LINE)
-    watch.press("s")
-    watch.expect("shown when it is solved")
-    watch.press("h")
-    watch.expect("Hint 1 of 3")
-    watch.expect(KEYS_LINE)
+    def open_all(*arguments: str) -> dict[str, Terminal]:
+        return {
+            name: terminal(*arguments, folder=tmp_path / name, size=size, environment=environment)
+            for name, environment in ENVIRONMENTS.items()
+        }
 
-    paste_fixed(file, "almost")
-    screen = watch.expect("NOT FIXED: it leaks") + watch.expect(KEYS_LINE)
-    assert "connections opened" in screen
+    for name in ENVIRONMENTS:
+        (tmp_path / name).mkdir()
+    for start in open_all("start", "unclosed-body").values():
+        start.expect("leaklab watch")
+        assert start.end() == 0
 
-    save_by_renaming(file, (SCENARIOS / "unclosed_body" / "fixed.py").read_bytes())
-    watch.expect("FIXED")
-    screen = watch.expect(KEYS_LINE)
-    assert "nothing is left over" in screen
-    assert len(screen.splitlines()) <= size[0]
-    watch.press("s")
-    watch.expect("line by line")
-    watch.press("q")
-    assert watch.end() == 0
+    watches = open_all("watch")
+    for name, watch in watches.items():
+        watch.expect("NOT FIXED: it leaks")
+        watch.expect(KEYS_LINE)
+        watch.press("s")
+        watch.expect("shown when it is solved")
+        watch.press("h")
+        watch.expect("Hint 1 of 3")
+        watch.expect(KEYS_LINE)
+        save_by_renaming(tmp_path / name / EXERCISE, (SCENARIOS / "unclosed_body" / "fixed.py").read_bytes())
 
-    colours = COLOUR.findall(watch.seen)
-    coloured = [code for code in colours if re.search(r"[;\[](3[0-7]|9[0-7]|38)", code)]
-    assert bool(coloured) == ("NO_COLOR" not in environment), coloured
-    if "PYTHONIOENCODING" in environment:
-        assert watch.seen.isascii()
+    for name, watch in watches.items():
+        watch.expect("FIXED")
+        screen = watch.expect(KEYS_LINE)
+        assert "nothing is left over" in screen
+        assert len(screen.splitlines()) <= size[0]
+        watch.press("s")
+        watch.expect("line by line")
+        watch.press("q")
+        assert watch.end() == 0
+        colours = COLOUR.findall(watch.seen)
+        coloured = [code for code in colours if re.search(r"[;\[](3[0-7]|9[0-7]|38)", code)]
+        assert bool(coloured) == (name != "NO_COLOR"), coloured
+        assert watch.seen.isascii() or name != "ASCII"
 
-    check = terminal("check", size=size, environment=environment)
-    check.expect("FIXED")
-    assert check.end() == 0
+    for again in open_all("check").values():
+        again.expect("FIXED")
+        assert again.end() == 0
 
 
 def modes(terminal: Terminal) -> tuple[bool, bool]:
@@ -374,19 +460,16 @@ def modes(terminal: Terminal) -> tuple[bool, bool]:
     return bool(flags & termios.ICANON), bool(flags & termios.ECHO)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_however_watch_ends_the_terminal_is_as_it_was(
-    terminal: Callable[..., Terminal], tmp_path: Path, number: signal.Signals
-) -> None:
+def test_however_watch_ends_the_terminal_is_as_it_was(terminal: Callable[..., Terminal]) -> None:
     terminal("start", "unclosed-body").end()
-    watch = terminal("watch")
-    before = modes(watch)
-    watch.expect(KEYS_LINE)
-    assert (before, modes(watch)) == ((True, True), (False, False))
-    watch.child.kill(number)
-    watch.child.expect(pexpect.EOF)
-    assert modes(watch) == (True, True)
-    assert watch.end() == INTERRUPTED
+    watches = {number: terminal("watch") for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, watch in watches.items():
+        watch.expect(KEYS_LINE)
+        assert modes(watch) == (False, False)
+        watch.child.kill(number)
+        watch.child.expect(pexpect.EOF)
+        assert modes(watch) == (True, True), number.name
+        assert watch.end() == INTERRUPTED, number.name
 
 
 def test_a_file_that_breaks_and_is_gone_for_a_while_does_not_end_watch(
