@@ -20,7 +20,8 @@ import pytest
 from rich.console import Console
 
 from leaklab.catalog import Catalog
-from leaklab.check import YOURS, Check, check, judged, learners_options
+from leaklab.check import check, judged, learners_options
+from leaklab.checked import YOURS, Check
 from leaklab.lab import run_halves
 from leaklab.reports.check import check_report
 from leaklab.workshop import STATE
