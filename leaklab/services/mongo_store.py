@@ -16,7 +16,7 @@ from bson import Regex
 
 from leaklab.services import mongo_expressions, mongo_filters, mongo_pipeline, mongo_update
 from leaklab.services.mongo_arguments import type_name
-from leaklab.services.mongo_errors import CommandError
+from leaklab.services.mongo_errors import CommandError, not_implemented
 from leaklab.services.mongo_expressions import sort_documents
 from leaklab.services.mongo_filters import matches
 from leaklab.services.mongo_indexes import indexes, key_values
@@ -77,8 +77,13 @@ class Updated:
 
 
 def _store_key(_id: Any) -> Any:
-    """Return what mongomock's store calls a document of that `_id`."""
-    return helpers.hashdict(_id) if isinstance(_id, dict) else _id
+    """Return what mongomock's store calls a document of that `_id`; raises CommandError if it cannot have that."""
+    key = helpers.hashdict(_id) if isinstance(_id, dict) else _id
+    try:
+        hash(key)
+    except TypeError:
+        raise not_implemented(f"an _id of type {type_name(_id)}, or with one of such a type in it,") from None
+    return key
 
 
 class StoredCollection:
@@ -180,10 +185,17 @@ class StoredCollection:
             )
         if self.cap is not None and len(raw) > self.cap.size:
             raise CommandError(2, f"object to insert exceeds cappedMaxSize of {self.cap.size} bytes")
+        key = _store_key(document["_id"])
+        was_there = key in self.mock._store
         try:
             self.mock.insert_one(document)
         except mongomock.DuplicateKeyError as error:
             raise self._duplicate(document, inserted=True) from error
+        except Exception:
+            # mongomock takes back only a duplicate.
+            if not was_there and key in self.mock._store:
+                del self.mock._store[key]
+            raise
         self._results.clear()
         if self._bodies is not None:
             self._bodies[raw] = raw
@@ -229,10 +241,12 @@ class StoredCollection:
         document.update(new)
         try:
             self.mock._ensure_uniques(document)
-        except mongomock.DuplicateKeyError as error:
+        except Exception as error:
             document.clear()
             document.update(before)
-            raise self._duplicate(new, inserted=False) from error
+            if isinstance(error, mongomock.DuplicateKeyError):
+                raise self._duplicate(new, inserted=False) from error
+            raise
         return True
 
     def delete(self, query: Document, *, multi: bool) -> int:

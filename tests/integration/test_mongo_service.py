@@ -821,6 +821,22 @@ def test_an_upsert_takes_what_its_filter_says_by_equality(db: Database[Document]
     assert (again.matched_count, again.modified_count, again.upserted_id) == (1, 0, None)
 
 
+def test_a_write_that_fails_leaves_nothing_behind(embedded: Server) -> None:
+    """mongomock cannot look for an array in a sparse unique index, and notices when it has stored the document."""
+    with MongoClient[Document](embedded.uri) as client:
+        c = client.behind.c
+        c.create_index("a", unique=True, sparse=True)
+        c.insert_one({"_id": 1, "a": 1})
+        for write in (
+            lambda: c.insert_one({"_id": 2, "a": [1, 2]}),
+            lambda: c.insert_one({"_id": bson.Decimal128("1.5")}),
+            lambda: c.update_one({"_id": 1}, {"$set": {"a": [1, 2]}}),
+        ):
+            assert error_of(write).code == 238
+            assert list(c.find()) == list(c.find({"_id": {"$exists": True}})) == [{"_id": 1, "a": 1}]
+        client.drop_database("behind")
+
+
 def test_an_update_may_not_make_a_document_too_large(db: Database[Document]) -> None:
     db.c.insert_one({"_id": 1, "p": b"x" * 9_000_000})
     with pytest.raises(WriteError) as caught:
