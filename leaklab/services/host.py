@@ -23,7 +23,7 @@ from leaklab.processes import end_family, raise_descriptor_limit
 if TYPE_CHECKING:
     from leaklab.services.database import Database
     from leaklab.services.http import HttpService
-    from leaklab.services.mongo import MongoService
+    from leaklab.services.mongo.server import MongoService
 
 Counts = dict[str, Any]
 
@@ -156,7 +156,7 @@ class Host:
         uri: str | None = message["uri"]
         service: MongoService | None = None
         if uri is None:
-            from leaklab.services.mongo import MongoService
+            from leaklab.services.mongo.server import MongoService
 
             service = MongoService()
             uri = f"mongodb://127.0.0.1:{await service.start()}"

@@ -19,7 +19,7 @@ COULD_NOT_MEASURE, WRONG_USAGE = 3, 2
 
 SERVER = """
 import asyncio
-from leaklab.services.mongo import MongoService
+from leaklab.services.mongo.server import MongoService
 
 async def main():
     print(await MongoService().start(), flush=True)

@@ -38,10 +38,10 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from leaklab.services import wire
 from leaklab.services.database import READS
-from leaklab.services.mongo import MongoCounts, MongoService
-from leaklab.services.mongo_names import FIELDS
+from leaklab.services.mongo import wire
+from leaklab.services.mongo.names import FIELDS
+from leaklab.services.mongo.server import MongoCounts, MongoService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ Document = dict[str, Any]
 PATIENCE_S = 20.0  # how long something is waited for before it is said not to happen
 _EMBEDDED = """
 import asyncio
-from leaklab.services.mongo import MongoService
+from leaklab.services.mongo.server import MongoService
 
 async def main():
     print("listening on 127.0.0.1:%d" % await MongoService().start(), flush=True)

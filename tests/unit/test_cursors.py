@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaklab.services.cursors import CursorTable, SnapshotScan, TooManyCursorsError
+from leaklab.services.mongo.cursors import CursorTable, SnapshotScan, TooManyCursorsError
 
 MIB = 2**20
 DOCUMENTS = [b"%03d" % i for i in range(10)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaklab.services import wire
+from leaklab.services.mongo import wire
 
 PING = bson.encode({"ping": 1, "$db": "admin"})
 

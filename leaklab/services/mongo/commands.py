@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from bson import Binary, Int64
 from mongomock.__version__ import __version__ as mongomock_version
 
-from leaklab.services.cursors import CursorTable, OpenCursor, Scan, SnapshotScan, TooManyCursorsError
-from leaklab.services.mongo_arguments import LIST_COLLECTIONS, Arguments, type_name
-from leaklab.services.mongo_errors import CommandError, as_command_error, not_implemented
-from leaklab.services.mongo_filters import check_filter, check_sort, matches
-from leaklab.services.mongo_indexes import create_index, drop_indexes, hinted_order
-from leaklab.services.mongo_names import OTHER_COMMANDS
-from leaklab.services.mongo_pipeline import check_pipeline
-from leaklab.services.mongo_projection import Projection
-from leaklab.services.mongo_store import (
+from leaklab.services.mongo.arguments import LIST_COLLECTIONS, Arguments, type_name
+from leaklab.services.mongo.cursors import CursorTable, OpenCursor, Scan, SnapshotScan, TooManyCursorsError
+from leaklab.services.mongo.errors import CommandError, as_command_error, not_implemented
+from leaklab.services.mongo.filters import check_filter, check_sort, matches
+from leaklab.services.mongo.indexes import create_index, drop_indexes, hinted_order
+from leaklab.services.mongo.names import OTHER_COMMANDS
+from leaklab.services.mongo.pipeline import check_pipeline
+from leaklab.services.mongo.projection import Projection
+from leaklab.services.mongo.store import (
     Cap,
     Document,
     MongoStore,
@@ -32,8 +32,8 @@ from leaklab.services.mongo_store import (
     StoredCollection,
     TailableScan,
 )
-from leaklab.services.mongo_update import check_change, is_replacement
-from leaklab.services.wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES, cursor_reply_body, encode_document
+from leaklab.services.mongo.update import check_change, is_replacement
+from leaklab.services.mongo.wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES, cursor_reply_body, encode_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -331,7 +331,7 @@ class CommandServer:
         collection = self._store.get_or_create(arguments.database, name)
         before = len(collection.indexes())
         for spec in specs:
-            create_index(collection, spec)
+            create_index(collection.mock, collection.namespace, spec)
         return {
             "numIndexesBefore": before,
             "numIndexesAfter": len(collection.indexes()),

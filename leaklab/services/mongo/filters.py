@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from bson import Regex
 
-from leaklab.services.mongo_arguments import INT64_BOUND, type_name
-from leaklab.services.mongo_errors import CommandError, not_implemented
-from leaklab.services.mongo_expressions import check_expression
-from leaklab.services.mongo_mock import NOTHING, filtering
+from leaklab.services.mongo.arguments import INT64_BOUND, type_name
+from leaklab.services.mongo.errors import CommandError, not_implemented
+from leaklab.services.mongo.expressions import check_expression
+from leaklab.services.mongo.mock import NOTHING, filtering
 
 if TYPE_CHECKING:
     from collections.abc import Callable

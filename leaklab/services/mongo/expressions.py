@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from bson import Decimal128
 
-from leaklab.services.mongo_errors import CommandError, not_implemented
-from leaklab.services.mongo_mock import NOTHING, aggregate, filtering
-from leaklab.services.mongo_names import EXPRESSIONS
+from leaklab.services.mongo.errors import CommandError, not_implemented
+from leaklab.services.mongo.mock import NOTHING, aggregate, filtering
+from leaklab.services.mongo.names import EXPRESSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from bson import Decimal128
 
-from leaklab.services.mongo_errors import CommandError, not_implemented
-from leaklab.services.mongo_expressions import check_expression, evaluate
-from leaklab.services.mongo_mock import NOTHING
+from leaklab.services.mongo.errors import CommandError, not_implemented
+from leaklab.services.mongo.expressions import check_expression, evaluate
+from leaklab.services.mongo.mock import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

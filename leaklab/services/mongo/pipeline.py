@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from bson import Decimal128
 
-from leaklab.services.mongo_errors import CommandError, not_implemented
-from leaklab.services.mongo_expressions import check_expression, evaluate, sort_documents
-from leaklab.services.mongo_filters import check_filter, matches
-from leaklab.services.mongo_mock import aggregate, helpers
-from leaklab.services.mongo_names import ACCUMULATORS, STAGES
-from leaklab.services.mongo_projection import Projection, assign, flatten
+from leaklab.services.mongo.errors import CommandError, not_implemented
+from leaklab.services.mongo.expressions import check_expression, evaluate, sort_documents
+from leaklab.services.mongo.filters import check_filter, matches
+from leaklab.services.mongo.mock import aggregate, helpers
+from leaklab.services.mongo.names import ACCUMULATORS, STAGES
+from leaklab.services.mongo.projection import Projection, assign, flatten
 
 if TYPE_CHECKING:
     from collections.abc import Callable

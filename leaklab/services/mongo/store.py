@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import mongomock
 from bson import Regex
 
-from leaklab.services import mongo_expressions, mongo_filters, mongo_pipeline, mongo_update
-from leaklab.services.mongo_arguments import type_name
-from leaklab.services.mongo_errors import CommandError, not_implemented
-from leaklab.services.mongo_expressions import sort_documents
-from leaklab.services.mongo_filters import matches
-from leaklab.services.mongo_indexes import indexes, key_values
-from leaklab.services.mongo_mock import aggregate, helpers
-from leaklab.services.mongo_projection import Projection
-from leaklab.services.mongo_update import Change, check_change, to_insert, updated
-from leaklab.services.wire import MAX_DOCUMENT_BYTES, decode_document, encode_document
+from leaklab.services.mongo import expressions, filters, pipeline, update
+from leaklab.services.mongo.arguments import type_name
+from leaklab.services.mongo.errors import CommandError, not_implemented
+from leaklab.services.mongo.expressions import sort_documents
+from leaklab.services.mongo.filters import matches
+from leaklab.services.mongo.indexes import indexes, key_values
+from leaklab.services.mongo.mock import aggregate, helpers
+from leaklab.services.mongo.projection import Projection
+from leaklab.services.mongo.update import Change, check_change, to_insert, updated
+from leaklab.services.mongo.wire import MAX_DOCUMENT_BYTES, decode_document, encode_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,10 +34,10 @@ Document = dict[str, Any]
 _normalise: Callable[[Any], Any] = helpers.patch_datetime_awareness_in_document
 _run_pipeline: Callable[..., Iterable[Document]] = aggregate.process_pipeline
 
-mongo_expressions.mend()
-mongo_filters.mend()
-mongo_pipeline.mend()
-mongo_update.mend()
+expressions.mend()
+filters.mend()
+pipeline.mend()
+update.mend()
 
 _RESULTS_KEPT = 8  # distinct queries a collection remembers between two writes
 

@@ -7,10 +7,10 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leaklab.services.cursors import CursorTable
-from leaklab.services.mongo_commands import CommandServer, Held, ServerFigures, Waiting
-from leaklab.services.mongo_errors import CommandError
-from leaklab.services.wire import (
+from leaklab.services.mongo.commands import CommandServer, Held, ServerFigures, Waiting
+from leaklab.services.mongo.cursors import CursorTable
+from leaklab.services.mongo.errors import CommandError
+from leaklab.services.mongo.wire import (
     BodyError,
     FramingError,
     encode_document,
@@ -20,7 +20,7 @@ from leaklab.services.wire import (
 )
 
 if TYPE_CHECKING:
-    from leaklab.services.wire import Request
+    from leaklab.services.mongo.wire import Request
 
 _BACKLOG = 4096  # a burst of connects must not be refused; the kernel cuts it to net.core.somaxconn
 _READ_AHEAD_BYTES = 64 * 1024  # how much more of a client is read while its last command is still being answered

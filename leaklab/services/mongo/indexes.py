@@ -5,16 +5,13 @@ mongomock keeps unique indexes; every other index changes no result here but the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mongomock
 
-from leaklab.services.mongo_arguments import type_name
-from leaklab.services.mongo_errors import CommandError, not_implemented
-from leaklab.services.mongo_mock import helpers
-
-if TYPE_CHECKING:
-    from leaklab.services.mongo_store import StoredCollection
+from leaklab.services.mongo.arguments import type_name
+from leaklab.services.mongo.errors import CommandError, not_implemented
+from leaklab.services.mongo.mock import helpers
 
 Document = dict[str, Any]
 
@@ -34,8 +31,8 @@ def indexes(mock: Any) -> dict[str, Document]:
     return listed
 
 
-def create_index(collection: StoredCollection, spec: Document) -> None:
-    """Create an index; nothing happens if it is there already.
+def create_index(mock: Any, namespace: str, spec: Document) -> None:
+    """Create an index of mongomock's collection; nothing happens if it is there already.
 
     Raises CommandError: FailedToParse, CannotCreateIndex, IndexOptionsConflict, IndexKeySpecsConflict, DuplicateKey.
     """
@@ -43,15 +40,15 @@ def create_index(collection: StoredCollection, spec: Document) -> None:
     if key == {"_id": 1}:
         return
     wanted = {k: v for k, v in spec.items() if k not in _NOT_KEPT and v not in (None, False)}
-    _check_conflicts(collection, spec, wanted)
+    _check_conflicts(mock, spec, wanted)
     try:
-        collection.mock.create_index(list(key.items()), name=name, **wanted)
+        mock.create_index(list(key.items()), name=name, **wanted)
     except mongomock.DuplicateKeyError as error:
         raise CommandError(
             11000,
-            f"Index build failed: E11000 duplicate key error collection: {collection.namespace} index: {name}",
+            f"Index build failed: E11000 duplicate key error collection: {namespace} index: {name}",
             keyPattern=key,
-            keyValue=_duplicate(collection.mock, key),
+            keyValue=_duplicate(mock, key),
         ) from error
 
 
@@ -72,10 +69,10 @@ def _checked_spec(spec: Document) -> tuple[Document, str]:
     return key, name
 
 
-def _check_conflicts(collection: StoredCollection, spec: Document, wanted: Document) -> None:
+def _check_conflicts(mock: Any, spec: Document, wanted: Document) -> None:
     """Raise CommandError if another index has that name, or that key; `wanted` are the options that count."""
     key = list(spec["key"].items())
-    for name, other in indexes(collection.mock).items():
+    for name, other in indexes(mock).items():
         same_key = list(other["key"].items()) == key
         options = {k: v for k, v in other.items() if k not in _NOT_KEPT}
         kept = {k: v for k, v in wanted.items() if k in _KEPT}

@@ -6,8 +6,8 @@ from typing import Any
 
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
-from leaklab.services.mongo_errors import CommandError, not_implemented
-from leaklab.services.mongo_names import FIELDS
+from leaklab.services.mongo.errors import CommandError, not_implemented
+from leaklab.services.mongo.names import FIELDS
 
 Document = dict[str, Any]
 

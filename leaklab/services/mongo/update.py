@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from bson import Decimal128, ObjectId
 
-from leaklab.services.mongo_arguments import type_name
-from leaklab.services.mongo_errors import CommandError, not_implemented
-from leaklab.services.mongo_mock import aggregate, collection, filtering, helpers
-from leaklab.services.mongo_names import UPDATE_OPERATORS
-from leaklab.services.mongo_pipeline import check_update_pipeline
+from leaklab.services.mongo.arguments import type_name
+from leaklab.services.mongo.errors import CommandError, not_implemented
+from leaklab.services.mongo.mock import aggregate, collection, filtering, helpers
+from leaklab.services.mongo.names import UPDATE_OPERATORS
+from leaklab.services.mongo.pipeline import check_update_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
