@@ -158,16 +158,18 @@ def descendants(pid: int) -> list[int]:
     look through all processes, as is done elsewhere.
 
     Raises:
-        psutil.Error: there is no process `pid`, or it may not be looked at.
+        OSError, psutil.Error: there is no process `pid`, or it may not be looked at.
     """
     if not os.path.exists(CHILDREN.format(pid=os.getpid(), tid=os.getpid())):  # noqa: PTH110 # imports
         import psutil
 
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 # imports
     found: list[int] = []
     waiting = [pid]
     while waiting:
         parent = waiting.pop()
+        # A child that ends meanwhile has none of its own any more.
         with contextlib.suppress(OSError):
             for tid in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208 # imports
                 with contextlib.suppress(OSError), open(CHILDREN.format(pid=parent, tid=tid), encoding="ascii") as file:  # noqa: PTH123 # imports
