@@ -9,7 +9,6 @@ import typer
 from leaklab.commands import output
 from leaklab.commands.options import Name, Scenarios
 from leaklab.errors import ExitCode
-from leaklab.scenario import HALVES
 
 ShowAlmost = Annotated[bool, typer.Option("--almost", help="Show the tempting half-fix too, where there is one.")]
 OnlyCode = Annotated[bool, typer.Option("--code", help="Show the halves only, without the lesson.")]
@@ -33,6 +32,7 @@ def show(name: Name, almost: ShowAlmost = False, only_code: OnlyCode = False, sc
     """Show a scenario's lesson, and its halves with the lines that differ marked."""
     from leaklab.catalog import Catalog
     from leaklab.reports.lesson import code, lesson
+    from leaklab.scenario import HALVES
 
     entry = Catalog(scenarios).get(name)
     entry.check()
