@@ -9,6 +9,7 @@ from leaklab.metrics import METRICS, Metric, Reading
 from leaklab.result import HalfResult, Result
 from leaklab.scenario import Settings
 from leaklab.units import format_duration, format_size, printable
+from leaklab.verdict import Verdict
 
 READINGS = {
     Reading.PEAK: "at peak",
@@ -164,7 +165,8 @@ def remarks(half: HalfResult) -> list[Remark]:
     if half.complaint is not None and not half.judgement.doubts:
         said.append(Remark("", f"it did not do the work: {half.complaint}"))
     said = said or [Remark("", "nothing grows, nothing is left over, nothing is late")]
-    if half.looks > 1:
+    # A finding or a doubt about the time says so itself.
+    if half.looks > 1 and half.judgement.verdict is Verdict.CLEAN:
         said.append(Remark("", f"its answer came late at first: the shortest of {half.looks} runs is shown"))
     return said
 

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -205,6 +206,12 @@ def test_a_value_that_is_missing_is_a_dash_and_not_0() -> None:
     text = printed(lambda _: scenario_result(result(halves), ""))
     assert re.search(r"open sockets, after return and gc +– +1 +–", text)
     assert "SIGSEGV" in text
+
+
+def test_a_half_that_was_late_at_first_and_is_clean_says_how_often_it_was_run() -> None:
+    once, again = (half("fixed", replace(trace(sockets(0)), looks=looks)) for looks in (1, 3))
+    assert "the shortest of 3 runs is shown" in printed(lambda _: scenario_result(result({"fixed": again}), ""))
+    assert "shortest of" not in printed(lambda _: scenario_result(result({"fixed": once}), ""))
 
 
 def test_a_terminal_gets_colours(pair: Result) -> None:
