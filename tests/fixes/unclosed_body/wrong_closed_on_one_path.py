@@ -13,6 +13,6 @@ def run(urls):
         recent.append(response)
         size = int(response.headers["Content-Length"])
         sizes.append(size)
-        if size > 2000:  # only the large ones are worth the trouble
+        if int(url.rpartition("/")[2]) % 5 < 3:  # only the new users are worth the trouble
             response.close()
     return sizes

@@ -11,7 +11,7 @@ def run(urls):
         for url in urls:
             response = session.get(url, stream=True)
             heads.append(response.raw.read(16).decode())
-            if int(response.headers["Content-Length"]) > 2000:
+            if int(url.rpartition("/")[2]) % 5 < 3:  # the new users
                 response.close()
             else:
                 stack.callback(response.close)
