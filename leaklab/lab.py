@@ -140,7 +140,7 @@ class _Bench:
                     self._finish(run, its, lab)
                 else:
                     ending.append((run, its, lab))
-                if self.interrupted:
+                if self.interrupted or run.interrupted:
                     break
             for run, its, lab in ending:
                 self._finish(run, its, lab)

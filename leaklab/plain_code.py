@@ -22,36 +22,34 @@ INSIDE = ("leaklab", "__main__")
 
 def refused(entry: Entry, file: Path) -> Check | None:
     """What can be said of the file without running it; None if nothing is against it."""
+
+    def against_it(state: State, reason: str, remedy: str, place: Place | None = None) -> Check:
+        return Check(scenario=entry.id, file=file, state=state, reason=reason, remedy=remedy, place=place)
+
     source = _source(file)
     try:
         tree = ast.parse(source, str(file))
     except SyntaxError as error:
         line = error.lineno or 0
-        return Check(
-            scenario=entry.id,
-            file=file,
-            state=State.FAILED,
-            reason=f"it cannot be imported: {type(error).__name__}: {error.msg}",
-            remedy="Repair the line, then check again.",
-            place=Place(file.name, line, line_of(file, line)) if line else None,
+        return against_it(
+            State.FAILED,
+            f"it cannot be imported: {type(error).__name__}: {error.msg}",
+            "Repair the line, then check again.",
+            Place(file.name, line, line_of(file, line)) if line else None,
         )
     except (ValueError, RecursionError, MemoryError) as error:
-        return Check(
-            scenario=entry.id,
-            file=file,
-            state=State.FAILED,
-            reason=f"it cannot be imported: {type(error).__name__}: {error}",
-            remedy="Repair the file, then check again.",
+        return against_it(
+            State.FAILED,
+            f"it cannot be imported: {type(error).__name__}: {error}",
+            "Repair the file, then check again.",
         )
     for path, line, name in _reaches_inside(file, tree):
         whose = "the lab that measures it" if name == "leaklab" else "the process that measures it"
-        return Check(
-            scenario=entry.id,
-            file=file,
-            state=State.REFUSED,
-            reason=f"it reaches into {whose} ({name}): a fix is plain code, as written at work",
-            remedy="Leave that out, then check again.",
-            place=Place(path.name, line, line_of(path, line)),
+        return against_it(
+            State.REFUSED,
+            f"it reaches into {whose} ({name}): a fix is plain code, as written at work",
+            "Leave that out, then check again.",
+            Place(path.name, line, line_of(path, line)),
         )
     return None
 
