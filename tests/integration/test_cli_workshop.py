@@ -109,7 +109,7 @@ class RedAndGreen:
 
 COURSE: dict[str, tuple[str, ...]] = {
     "open-cursor": (),
-    "unbounded-wait": ("--hang", "4s", "--deadline", "1500ms", "--dead", "drip"),
+    "unbounded-wait": ("--hang", "2500ms", "--deadline", "1s", "--dead", "drip"),
     "huge-array": ("--size", "64MiB"),
 }
 """What is checked and how: a service, a wait, memory. tests/integration/test_fixes.py has these and all other files."""
