@@ -10,32 +10,54 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import CONTENT, Command
-
-MOMENTS = 100
-AT_ONCE = 4
-LONGEST_S = 1.6
-"""Seconds in which the moments lie: a run of 200 steps starts, imports, measures and ends in about so long."""
+from tests.integration.conftest import CONTENT, Command, Started, wait_until
 
 WAYS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 RUNS = (
-    ("run", "unclosed-body", "--steps", "200"),
-    ("run", "open-cursor", "--steps", "200"),
+    ("run", "unclosed-body", "--steps", "100"),
+    ("run", "open-cursor", "--steps", "100"),
     ("run", "leaves-daemon", "--scenarios", str(CONTENT)),
-    ("compare", "close-in-loop", "huge-array", "--json"),
+    ("compare", "close-in-loop", "huge-array", "--size", "32MiB", "--json"),
 )
+ROUNDS = 25
+"""In each, every kind of run is ended once: 100 moments in all."""
 
 
-@pytest.mark.parametrize("batch", range(MOMENTS // AT_ONCE))
-def test_a_run_that_is_ended_at_any_moment_leaves_nothing(leaklab: Command, batch: int) -> None:
-    """Ctrl-C, SIGTERM, a closed terminal, and kill -9, each on each kind of run, at moments spread over the run."""
-    rng = random.Random(batch)  # noqa: S311 # repeatable moments, no secret
-    started = [leaklab.start(*RUNS[(batch + index) % len(RUNS)], stdout=subprocess.DEVNULL) for index in range(AT_ONCE)]
-    moments = sorted((rng.uniform(0, LONGEST_S), index) for index in range(AT_ONCE))
+def start_all(leaklab: Command) -> list[Started]:
+    return [leaklab.start(*arguments, stdout=subprocess.DEVNULL) for arguments in RUNS]
+
+
+@pytest.fixture(scope="module")
+def lengths(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """Seconds that each kind of run takes here, beside the others, when nobody ends it."""
+    leaklab = Command(tmp_path_factory.mktemp("whole"))
     begun = time.monotonic()
+    running = dict(enumerate(start_all(leaklab)))
+    took: dict[int, float] = {}
+
+    def have_ended() -> bool:
+        for index in [index for index, run in running.items() if run.process.poll() is not None]:
+            took[index] = time.monotonic() - begun
+            assert running.pop(index).finish().code == 0
+        return not running
+
+    try:
+        wait_until(have_ended, "the end of all runs")
+    finally:
+        leaklab.close()
+    return [took[index] for index in range(len(RUNS))]
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_run_that_is_ended_at_any_moment_leaves_nothing(leaklab: Command, lengths: list[float], number: int) -> None:
+    """Ctrl-C, SIGTERM, a closed terminal, and kill -9, each on each kind of run, round by round later in it."""
+    rng = random.Random(number)  # noqa: S311 # repeatable shares of the length, no secret
+    moments = sorted(((number + rng.random()) / ROUNDS * length, index) for index, length in enumerate(lengths))
+    begun = time.monotonic()
+    started = start_all(leaklab)
     for moment, index in moments:
         time.sleep(max(0.0, begun + moment - time.monotonic()))
-        started[index].send(WAYS[(batch // len(RUNS) + index) % len(WAYS)])
+        started[index].send(WAYS[(number + index) % len(WAYS)])
     for run in started:
         _, stderr = run.process.communicate(timeout=60)
         # Before leaklab's first line, the interpreter tells of a Ctrl-C in its own way.
