@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,19 +113,31 @@ def test_huge_array_holds_the_array_while_later_steps_run_and_fixed_gives_it_bac
     assert moments(fixed, "rss")["peak"] - moments(fixed, "rss")["baseline"] >= 0.9 * size
 
 
-@pytest.mark.parametrize(
-    ("options", "hang", "deadline"),
-    [
-        ((), 3.0, 0.5),
-        (("--hang", "2s", "--deadline", "800ms", "--dead", "drip"), 2.0, 0.8),
-        (("--hang", "2s", "--deadline", "800ms", "--dead", "drip-head"), 2.0, 0.8),
-    ],
-)
+WAITS: dict[str, tuple[tuple[str, ...], float, float]] = {
+    "silent": ((), 3.0, 0.5),
+    "drip": (("--hang", "2s", "--deadline", "800ms", "--dead", "drip"), 2.0, 0.8),
+    "drip-head": (("--hang", "2s", "--deadline", "800ms", "--dead", "drip-head"), 2.0, 0.8),
+}
+"""How the dead service is dead: the options, the seconds it hangs, and the seconds of the deadline."""
+
+
+@pytest.fixture(scope="module")
+def waits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Finished]]:
+    """The runs with a dead service, all at once: they wait."""
+    leaklab = Command(tmp_path_factory.mktemp("waits"))
+    started = {
+        dead: leaklab.start("run", "unbounded-wait", "--json", *options) for dead, (options, *_) in WAITS.items()
+    }
+    yield {dead: run.finish() for dead, run in started.items()}
+    leaklab.close()
+
+
+@pytest.mark.parametrize("dead", WAITS)
 def test_unbounded_wait_waits_for_the_dead_service_and_fixed_keeps_its_deadline_and_leaves_nothing(
-    once: Once, options: tuple[str, ...], hang: float, deadline: float
+    waits: dict[str, Finished], dead: str
 ) -> None:
     """That fixed answers within 1.3 deadlines is its verdict's to say: on a busy machine it may say that it cannot."""
-    finished = once("run", "unbounded-wait", "--json", *options)
+    finished, (_, hang, deadline) = waits[dead], WAITS[dead]
     leaky, fixed = (finished.document["halves"][name] for name in ("leaky", "fixed"))
     assert leaky["verdict"] == "leaks"
     assert found(leaky) == {("stalled", "elapsed")}
