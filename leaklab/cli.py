@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 import leaklab
+from leaklab import interrupts
 from leaklab.commands import about, authoring, measuring, output, reading, workshop
 from leaklab.errors import ExitCode, LeaklabError
 
@@ -56,12 +56,6 @@ def _main(
     pass
 
 
-def _interrupted(number: int, _: object) -> None:
-    """End on SIGTERM and SIGHUP as on Ctrl-C: everything that was started is ended on the way out."""
-    signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 LEAST_COLUMNS = 20
 """Columns below which nothing can be shown: COLUMNS says 0 where somebody did not know."""
 
@@ -73,11 +67,10 @@ def main() -> None:
     if columns.isdigit() and int(columns) < LEAST_COLUMNS:
         del os.environ["COLUMNS"]
     output.write_what_the_terminal_can()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _interrupted)
-    sys.exit(_run_app())
+    interrupts.end_by_signal()
+    code = _run_app()
+    interrupts.ignore()
+    sys.exit(code)
 
 
 def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import leaklab
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
+from leaklab.interrupts import Owner
 from leaklab.limits import MEMORY_SHARE
 from leaklab.processes import CONTROL_GROUP, container_allows, machine_memory
 from leaklab.units import format_size
@@ -542,7 +543,8 @@ def _cores() -> int:
 def _look_at_http() -> Check:
     from leaklab.services.client import Services
 
-    with Services() as services:
+    with Owner() as owner:
+        services = owner.enter_context(Services())
         its = services.start(_scenario_with("http"), None)
         assert its.http is not None  # noqa: S101 # it was asked for
         # http.client knows no proxies: what answers is the service.
@@ -565,22 +567,24 @@ def _look_at_measuring() -> Check:
     from leaklab.services.client import Services
 
     raise_descriptor_limit()
-    with Services() as services:
+    with Owner() as owner:
+        services = owner.enter_context(Services())
         its = services.start(_scenario_with("http"), None)
         assert its.http is not None  # noqa: S101 # it was asked for
-        with HalfRun("doctor", HALF, services) as run:
-            run.make_ready(its, {"paths": Steps(OPENED, "/profiles/{n}"), "port": its.http.port})
-            run.run()
-            trace = run.settle()
-            if run.interrupted:
-                raise KeyboardInterrupt
+        run = owner.enter_context(HalfRun("doctor", HALF, services))
+        run.make_ready(its, {"paths": Steps(OPENED, "/profiles/{n}"), "port": its.http.port})
+        run.run()
+        trace = run.settle()
+        if run.interrupted:
+            raise KeyboardInterrupt
         return judge_measuring(trace)
 
 
 def _look_at_mongo(name: str, uri: str | None) -> Check:
     from leaklab.services.client import Services
 
-    with Services() as services:
+    with Owner() as owner:
+        services = owner.enter_context(Services())
         try:
             its = services.start(_scenario_with("mongo"), uri)
         except MeasureError as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leaklab.catalog import Entry
 from leaklab.errors import UsageError
 from leaklab.forecast import Capacities
+from leaklab.interrupts import Owner
 from leaklab.limits import Limits
 from leaklab.processes import (
     descriptor_limits,
@@ -73,7 +73,8 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     allowed = descriptor_limits()[0]
     raise_descriptor_limit()
     bounds = bounds_of(scenario, settings)
-    with Services() as services:
+    with Owner() as owner:
+        services = owner.enter_context(Services())
         bench = _Bench(entry, paths, settings, options, services)
         for _ in range(options.repeat):
             bench.run_each_once()
@@ -127,9 +128,9 @@ class _Bench:
 
         What is still ending in one half may end while the next one runs.
         """
-        with ExitStack() as stack:
+        with Owner() as owner:
             runs = [
-                stack.enter_context(HalfRun(half, path, self.services, self.options.limits, self.options.progress))
+                owner.enter_context(HalfRun(half, path, self.services, self.options.limits, self.options.progress))
                 for half, path in self.paths.items()
             ]
             ready = [(run, *self._make_ready(run)) for run in runs]
@@ -169,7 +170,8 @@ class _Bench:
         for looks in range(2, LOOKS + 1):
             if self.interrupted or not may_be_the_machine(shortest.trace, bounds):
                 break
-            with replace(run) as once_more:
+            with Owner() as owner:
+                once_more = owner.enter_context(replace(run))
                 its, lab = self._make_ready(once_more)
                 once_more.run()
                 again = self._settle(once_more, its, lab)

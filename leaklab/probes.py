@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leaklab.interrupts import held_back
 from leaklab.processes import descendants
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 
@@ -62,8 +63,9 @@ class Probe:
         self._kind = "tcp" if its.is_remote else "tcp4"
         self._last_look: tuple[object, float | None] | None = None
 
+    @held_back()
     def read(self, *, sockets: bool, fresh: bool = True, children: bool = False) -> Reading:
-        """All counters now.
+        """All counters now. No signal comes between a question to the services and its answer.
 
         Args:
             sockets: read `open_sockets` too. It is by far the dearest: the system lists every connection of the

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from leaklab.interrupts import held_back
 from leaklab.limits import Limits
 from leaklab.metrics import METRICS, Judge
 from leaklab.probes import NOBODY, Family, Probe, Reading
@@ -103,7 +104,10 @@ class _LostError(Exception):
 
 @dataclass(slots=True)
 class HalfRun:
-    """One half on its way to a trace: started, made ready, run. A context manager: at its end the process is gone."""
+    """One half on its way to a trace: started, made ready, run.
+
+    A context manager, to be entered by an Owner: at its end the process is gone.
+    """
 
     half: str
     path: Path
@@ -143,14 +147,18 @@ class HalfRun:
     def __enter__(self) -> HalfRun:
         """Start the worker; it imports the half while the services start."""
         self._child = start_child(WORKER)
-        self.services.guard(self._child)
-        self._child.channel.setblocking(False)
-        os.set_blocking(self._child.output, False)
-        self._selector.register(self._child.channel, selectors.EVENT_READ)
-        self._selector.register(self._child.output, selectors.EVENT_READ)
-        self._selector.register(self.services.channel, selectors.EVENT_READ)
-        limits = limit_names(descriptors=self.limits.descriptors or descriptor_limits()[1])
-        self._say({"half": str(self.path), "limits": dict(limits), "lifetime": int(LOAD_WITHIN_S * 2)})
+        try:
+            self.services.guard(self._child)
+            self._child.channel.setblocking(False)
+            os.set_blocking(self._child.output, False)
+            self._selector.register(self._child.channel, selectors.EVENT_READ)
+            self._selector.register(self._child.output, selectors.EVENT_READ)
+            self._selector.register(self.services.channel, selectors.EVENT_READ)
+            limits = limit_names(descriptors=self.limits.descriptors or descriptor_limits()[1])
+            self._say({"half": str(self.path), "limits": dict(limits), "lifetime": int(LOAD_WITHIN_S * 2)})
+        except BaseException:
+            self._child.end()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -159,11 +167,12 @@ class HalfRun:
 
     def end(self) -> None:
         """End the worker and whatever it started; a second call does nothing."""
-        if not self._ended:
-            self._ended = True
-            self._selector.close()
-            self._child.end()
-            self.services.release(self._child)
+        with held_back():
+            if not self._ended:
+                self._ended = True
+                self._selector.close()
+                self._child.end()
+                self.services.release(self._child)
 
     def make_ready(self, its: HalfServices, workload: Mapping[str, object]) -> None:
         """Hand over the workload and wait until the half is imported.

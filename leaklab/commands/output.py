@@ -55,10 +55,11 @@ def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[Progres
     if not sys.stderr.isatty():
         yield no_progress
         return
+    from leaklab.interrupts import Owner
     from leaklab.reports.progress import Bars
 
-    with Bars(console(stderr=True), label, steps, repeat) as bars:
-        yield bars
+    with Owner() as owner:
+        yield owner.enter_context(Bars(console(stderr=True), label, steps, repeat))
 
 
 def open_what_is_closed() -> None:

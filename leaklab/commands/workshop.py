@@ -155,10 +155,12 @@ def watch(
     scenarios: Scenarios = None,
 ) -> None:
     """Check your file each time it is saved, until you press q or Ctrl-C."""
+    from leaklab.interrupts import Owner
     from leaklab.watch import HUNG_UP, SAVED, Keys, events
 
     task = _task(file, scenario, scenarios)
-    with Keys() as keys:
+    with Owner() as owner:
+        keys = owner.enter_context(Keys())
         screen = _Screen(task, given.options(given.limits(time_limit), 1, mongo), has_keys=keys.there)
         for event in events(task.found.file, keys, poll=poll):
             if event in ("q", HUNG_UP):

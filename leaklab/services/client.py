@@ -16,6 +16,8 @@ from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
 from leaklab.processes import Child, end_group, start_child
 from leaklab.scenario import Documents, HttpEndpoint, MongoEndpoint, Scenario
 
+HOST = Path(__file__).with_name("host.py")
+
 ANSWER_WITHIN_S = 30.0
 """Seconds in which the services' process must answer; it is only exceeded if that process is stuck."""
 
@@ -55,9 +57,12 @@ class HalfServices:
 
 @dataclass(slots=True)
 class Services:
-    """The services' process. A context manager: at its end the process, and all it guards, is gone."""
+    """The services' process.
 
-    _child: Child = field(default_factory=lambda: start_child(Path(__file__).with_name("host.py")))
+    A context manager, to be entered by an Owner: at its end the process, and all it guards, is gone.
+    """
+
+    _child: Child = field(init=False)
     _buffer: bytes = b""
 
     def start(self, scenario: Scenario, mongo_uri: str | None) -> HalfServices:
@@ -120,6 +125,7 @@ class Services:
         self._send({"do": "guard", "group": child.pid, "mark": None})
 
     def __enter__(self) -> Self:
+        self._child = start_child(HOST)
         return self
 
     def __exit__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +22,10 @@ RUNS = (
 )
 ROUNDS = 25
 """In each, every kind of run is ended once: 100 moments in all."""
+
+
+AT_ONCE = 4
+NEVER = 10**9
 
 
 def start_all(leaklab: Command) -> list[Started]:
@@ -63,6 +68,34 @@ def test_a_run_that_is_ended_at_any_moment_leaves_nothing(leaklab: Command, leng
         # Before leaklab's first line, the interpreter tells of a Ctrl-C in its own way.
         assert b"leaklab" not in stderr.partition(b"Traceback")[2], stderr.decode()
         run.check_nothing_is_left(patience_s=30)
+
+
+LINES = 16
+"""How many of its lines a run is ended at; of the lines between two of these, one is drawn."""
+
+
+@pytest.mark.parametrize("within", ["enter_context", "run_scenario"])
+def test_a_run_that_is_ended_at_any_line_of_the_lab_leaves_nothing(tmp_path: Path, within: str) -> None:
+    """Between the start of a child and its having an owner there are microseconds, which no clock meets."""
+    leaklab = Command(tmp_path, (sys.executable, str(Path(__file__).with_name("signal_at.py"))))
+    arguments = (within, "run", "unclosed-body", "--steps", "3", "--json")
+
+    def lines(said: str) -> int:
+        return int(said.removesuffix(" lines\n"))
+
+    try:
+        whole = lines(leaklab(str(NEVER), *arguments).stderr)
+        rng = random.Random(within)  # noqa: S311 # repeatable lines, no secret
+        for first in range(0, LINES, AT_ONCE):
+            places = [int((first + index + rng.random()) / LINES * whole) + 1 for index in range(AT_ONCE)]
+            started = [leaklab.start(str(at), *arguments) for at in places]
+            for at, run in zip(places, started, strict=True):
+                finished = run.finish()
+                assert "Traceback" not in finished.stderr, at
+                # Another run has not the same number of lines: it may have ended before.
+                assert finished.code == 130 or (finished.code == 0 and lines(finished.stderr) < at), at
+    finally:
+        leaklab.close()
 
 
 def test_a_daemon_that_left_the_process_group_ends_with_its_half(leaklab: Command, tmp_path: Path) -> None:

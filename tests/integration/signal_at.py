@@ -1,0 +1,61 @@
+"""Runs leaklab, and sends it a SIGINT at the Nth line of what starts, asks and ends its children: `N WITHIN ARGUMENTS`.
+
+Only lines that a function called WITHIN runs, or has run, are counted. Says on standard error how many there were.
+"""
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+from typing import Any
+
+from leaklab import cli, interrupts, lab, probes, processes, runner
+from leaklab.services import client
+
+WHERE = {module.__file__ for module in (client, contextlib, interrupts, lab, probes, processes, runner, subprocess)}
+
+at, within = int(sys.argv[1]), sys.argv[2]
+sys.argv = ["leaklab", *sys.argv[3:]]
+lines = itertools.count(1)
+
+
+def enters(frame: FrameType, _event: str, _: object) -> Any:
+    """Have the lines of these modules counted, but for those where Python itself drops what is raised."""
+    if frame.f_code.co_filename not in WHERE:
+        return None
+    running = set()
+    caller: FrameType | None = frame
+    while caller is not None:
+        running.add(caller.f_code.co_name)
+        caller = caller.f_back
+    return counts if within in running and "__del__" not in running else None
+
+
+def counts(_frame: FrameType, event: str, _: object) -> Any:
+    """Count a line, and at the right one send the signal."""
+    if event in ("line", "return") and next(lines) == at:
+        os.kill(os.getpid(), signal.SIGINT)
+    return counts
+
+
+begin, end = interrupts.end_by_signal, interrupts.ignore
+
+
+def begin_and_count() -> None:
+    """The signals mean something from here on."""
+    begin()
+    sys.settrace(enters)
+
+
+def end_and_tell() -> None:
+    """All is over."""
+    sys.settrace(None)
+    end()
+    sys.stderr.write(f"{next(lines) - 1} lines\n")
+
+
+interrupts.end_by_signal, interrupts.ignore = begin_and_count, end_and_tell
+cli.main()
