@@ -157,8 +157,8 @@ def cpu_s(name: str, half: str, steps: int, services: Services, *, probed: bool)
         trace = measured.settle()
         measured.end()
         services.stop(its)
-    if trace.error is not None:
-        sys.exit(f"{name}, {half}: {trace.error}")
+    if trace.ending is not None:
+        sys.exit(f"{name}, {half}: {trace.ending}")
     return _children_cpu_s() - before - ready
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab import second_look
-from leaklab.checked import YOURS, Check, Place, Showed, State
+from leaklab.checked import YOURS, Check, Showed, State
 from leaklab.errors import UsageError
 from leaklab.lab import Options, bounds_of, run_halves, wrong_requests
 from leaklab.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.metrics import METRICS, Judge
-from leaklab.plain_code import line_of, refused
+from leaklab.plain_code import refused
 from leaklab.processes import require_posix
-from leaklab.trace import Outcome, Phase, Trace, summarize
+from leaklab.trace import Ending, Outcome, Phase, Trace, summarize
 from leaklab.units import format_duration
 from leaklab.verdict import Finding, Judgement, Kind, Verdict, judge
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 FEW = 0.25
 """Things per step below which growth may be that of a pool that is still being filled: more steps tell."""
-
-_PLACE = re.compile(r" \((?P<file>[^()/]+), line (?P<line>\d+)(?:: (?P<text>.*))?\)$", re.DOTALL)
-"""How an error of a half ends, where a line of its own is known."""
 
 
 def learners_options() -> Options:
@@ -105,20 +102,20 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *
     if result.interrupted:
         return replace(blank, state=State.INTERRUPTED, reason="it was interrupted before it was measured")
     yours = result.halves[YOURS]
-    if yours.outcome is Outcome.TIMED_OUT:
+    if yours.outcome is Outcome.TIMED_OUT and yours.ending is not None:
         return replace(
             blank,
             state=State.TIMED_OUT,
-            reason=f"{_PLACE.sub('', yours.error or '')}, {_where(yours.runs[0].trace)}",
+            reason=f"{yours.ending.words}, {_where(yours.runs[0].trace)}",
             remedy="Find what it waits for there. Work that takes longer is given more with --time-limit.",
             finding=next(iter(yours.judgement.findings), None),
-            place=_place(file, yours.error),
+            place=yours.ending.place,
         )
     judgement = yours.judgement
-    if yours.outcome is not Outcome.COMPLETED:
+    if yours.ending is not None:
         accepted = _told_by_error(scenario, settings, yours)
         if accepted is None:
-            return _failed(blank, yours)
+            return _failed(blank, yours.runs[0].trace.steps, yours.ending)
         judgement = accepted
     if complaint := _complaint(scenario, settings, result):
         return replace(
@@ -198,12 +195,13 @@ def _told_by_error(scenario: Scenario, settings: Settings, yours: HalfResult) ->
     """The verdict on a half that raised what the scenario takes for an answer; None if it is none."""
     traces = [run.trace for run in yours.runs]
     for trace in traces:
-        rest = (trace.error or "").partition(": ")[2]
-        # An error of a class of the learner's own is one of those that the class is derived from, too.
-        as_each = (f"{kind}: {rest}" for kind in trace.raised)
-        if scenario.check_error is None or not any(scenario.check_error(settings, words) for words in as_each):
+        raised = None if trace.ending is None else trace.ending.raised
+        if scenario.check_error is None or raised is None:
             return None
-    whole = replace(traces[0], outcome=Outcome.COMPLETED, error=None)
+        # An error of a class of the learner's own is one of those that the class is derived from, too.
+        if not any(scenario.check_error(settings, raised.named(kind)) for kind in raised.kinds):
+            return None
+    whole = replace(traces[0], outcome=Outcome.COMPLETED, ending=None)
     return judge(whole, summarize(whole), bounds_of(scenario, settings))
 
 
@@ -238,20 +236,17 @@ def _no_effort(scenario: Scenario, settings: Settings, result: Result) -> str | 
     )
 
 
-def _failed(blank: Check, yours: HalfResult) -> Check:
-    """The check of a half that did not complete."""
-    error = yours.error or ""
-    place = _place(blank.file, error)
-    step = yours.runs[0].trace.steps
-    remedy = "Repair the line, then check again." if place else "Repair the file, then check again."
-    if not place and re.search(r"\brun(\(\)| in it$)", error):
+def _failed(blank: Check, step: int, ending: Ending) -> Check:
+    """The check of a half that did not complete, and ended in step `step`."""
+    remedy = "Repair the line, then check again." if ending.place else "Repair the file, then check again."
+    if not ending.place and re.search(r"\brun(\(\)| in it$)", ending.words):
         remedy = "The file needs a function run, with the arguments that it has in the leaky half."
     return replace(
         blank,
         state=State.FAILED,
-        reason=_PLACE.sub("", error) + (f" (in step {step:,})" if step and error.startswith("it raised") else ""),
+        reason=ending.words + (f" (in step {step:,})" if step and ending.raised else ""),
         remedy=remedy,
-        place=place,
+        place=ending.place,
     )
 
 
@@ -261,12 +256,3 @@ def _where(trace: Trace) -> str:
         ended = any(sample.phase is Phase.END for sample in trace.samples)
         return "after its last step" if ended else f"in step {trace.steps:,}"
     return "before its first step"
-
-
-def _place(file: Path, error: str | None) -> Place | None:
-    """The line that an error in words ends with."""
-    found = _PLACE.search(error or "")
-    if found is None:
-        return None
-    line = int(found["line"])
-    return Place(found["file"], line, found["text"] or line_of(file.with_name(found["file"]), line))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from leaklab.place import Place
     from leaklab.result import HalfResult, Result
     from leaklab.verdict import Finding
 
@@ -35,15 +36,6 @@ class Showed:
 
     first: int
     last: int
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A line of the learner's own: the file's name, the number, its text."""
-
-    file: str
-    line: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -353,7 +353,7 @@ def judge_measuring(trace: Trace) -> Check:
 
     name = "measuring"
     if trace.outcome is not Outcome.COMPLETED:
-        return Check(name, State.FAILED, f"a worker process did not do its work: {trace.error}", REPORT)
+        return Check(name, State.FAILED, f"a worker process did not do its work: {trace.ending}", REPORT)
     metrics = ("threads", "rss", "open_fds", "open_sockets")
     values = {metric: trace.value(metric, Phase.COLLECTED) for metric in metrics}
     unread = [metric for metric, value in values.items() if value is None]

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leaklab.checked import Check, Place, State
+from leaklab.checked import Check, State
 from leaklab.errors import UsageError
+from leaklab.place import Place
 
 if TYPE_CHECKING:
     from leaklab.catalog import Entry
@@ -35,7 +36,7 @@ def refused(entry: Entry, file: Path) -> Check | None:
             State.FAILED,
             f"it cannot be imported: {type(error).__name__}: {error.msg}",
             "Repair the line, then check again.",
-            Place(file.name, line, line_of(file, line)) if line else None,
+            Place.at(file, line) if line else None,
         )
     except (ValueError, RecursionError, MemoryError) as error:
         return against_it(
@@ -49,7 +50,7 @@ def refused(entry: Entry, file: Path) -> Check | None:
             State.REFUSED,
             f"it reaches into {whose} ({name}): a fix is plain code, as written at work",
             "Leave that out, then check again.",
-            Place(path.name, line, line_of(path, line)),
+            Place.at(path, line),
         )
     return None
 
@@ -100,11 +101,3 @@ def _modules(node: ast.AST) -> list[str]:
         case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(name))):
             return [name]
     return []
-
-
-def line_of(file: Path, line: int) -> str:
-    """The text of one line, empty if there is none."""
-    try:
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip()
-    except (OSError, IndexError):
-        return ""

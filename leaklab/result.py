@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leaklab.forecast import Capacities, Forecast, forecasts
 from leaklab.metrics import METRICS
 from leaklab.scenario import Expected, Settings
-from leaklab.trace import MetricSummary, Outcome, Trace, summarize
+from leaklab.trace import Ending, MetricSummary, Outcome, Trace, summarize
 from leaklab.verdict import Bounds, Judgement, Verdict, combine, judge
 
 MOMENTS = ("baseline", "peak", "end", "returned", "collected")
@@ -65,9 +65,14 @@ class HalfResult:
         return next((outcome for outcome in outcomes if outcome is not Outcome.COMPLETED), Outcome.COMPLETED)
 
     @property
+    def ending(self) -> Ending | None:
+        """What ended the first run that did not complete."""
+        return next((run.trace.ending for run in self.runs if run.trace.ending is not None), None)
+
+    @property
     def error(self) -> str | None:
-        """Why the first run that did not complete did not."""
-        return next((run.trace.error for run in self.runs if run.trace.error is not None), None)
+        """The same in words."""
+        return None if self.ending is None else str(self.ending)
 
     @property
     def elapsed_s(self) -> float:

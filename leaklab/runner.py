@@ -18,12 +18,13 @@ from typing import Any
 from leaklab.interrupts import held_back
 from leaklab.limits import Limits
 from leaklab.metrics import METRICS, Judge
+from leaklab.place import Place
 from leaklab.probes import NOBODY, Family, Probe, Reading
 from leaklab.processes import Child, descriptor_limits, limit_names, most_memory, start_child
 from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
-from leaklab.trace import Outcome, Phase, Sample, Trace
-from leaklab.units import format_size, printable
+from leaklab.trace import Ending, Outcome, Phase, Raised, Sample, Trace
+from leaklab.units import format_size
 from leaklab.worker import LOST
 
 SAMPLED_STEPS = 64
@@ -134,8 +135,7 @@ class HalfRun:
     _running: bool = field(init=False, default=False)
     _outcome: Outcome = field(init=False, default=Outcome.COMPLETED)
     _answer: object = field(init=False, default=None)
-    _error: str | None = field(init=False, default=None)
-    _raised: tuple[str, ...] = field(init=False, default=())
+    _ending: Ending | None = field(init=False, default=None)
     _waited: float = field(init=False, default=0.0)
     _collected: float | None = field(init=False, default=None)
     _settled: bool = field(init=False, default=False)
@@ -190,20 +190,23 @@ class HalfRun:
             if message is None:
                 self._fail(
                     Outcome.TIMED_OUT,
-                    f"it was not imported within {within:g} s (--time-limit){self._where()}",
+                    f"it was not imported within {within:g} s (--time-limit)",
+                    self._where(),
                 )
                 return
             if message["say"] == "unloadable":
-                self._fail(Outcome.CRASHED, f"it cannot be imported: {in_words(message['error'])}")
+                error = message["error"]
+                self._fail(Outcome.CRASHED, f"it cannot be imported: {_raised(error)}", _place(error))
                 return
             self._say({"workload": {name: _as_json(value) for name, value in workload.items()}})
             if self._hear(LOAD_WITHIN_S) is None:
                 self._fail(
                     Outcome.TIMED_OUT,
-                    f"it was imported, and did not come to rest within {LOAD_WITHIN_S:g} s{self._where()}",
+                    f"it was imported, and did not come to rest within {LOAD_WITHIN_S:g} s",
+                    self._where(),
                 )
         except _LostError:
-            if self._error is None:
+            if self._ending is None:
                 self._fail(Outcome.CRASHED, f"{self._end_in_words()} while it was imported")
 
     def run(self) -> None:
@@ -212,7 +215,7 @@ class HalfRun:
         Raises:
             MeasureError: the services' process is gone.
         """
-        if self._error is not None:
+        if self._ending is not None:
             return
         self._sample(Phase.BASELINE, sockets=True)
         with self._told_how_it_ends():
@@ -258,7 +261,7 @@ class HalfRun:
         try:
             yield
         except _LostError:
-            if self._error is None:
+            if self._ending is None:
                 self._fail(Outcome.CRASHED, f"{self._end_in_words()} after {self._done} whole steps")
         except KeyboardInterrupt:
             self.interrupted = True
@@ -275,8 +278,7 @@ class HalfRun:
             samples=tuple(self._samples),
             peaks=self._counts.peaks,
             answer=self._answer,
-            error=self._error,
-            raised=self._raised,
+            ending=self._ending,
             output=self._output_text(),
             requests_by_route=self._counts.routes,
             cpu_s=self._cpu,
@@ -292,7 +294,8 @@ class HalfRun:
                 self._sample(Phase.CLOCK, sockets=True)
                 self._fail(
                     Outcome.TIMED_OUT,
-                    f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit){self._where()}",
+                    f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit)",
+                    self._where(),
                 )
                 return
             message = self._hear(min(tick, max(0.0, stop_at - now)) if self._running else LOAD_WITHIN_S)
@@ -307,7 +310,8 @@ class HalfRun:
                 self._fail(
                     Outcome.TIMED_OUT,
                     f"it came to no end within {LOAD_WITHIN_S:g} s after run was left: garbage is collected then, and "
-                    f"what has a __del__ runs it{self._where()}",
+                    "what has a __del__ runs it",
+                    self._where(),
                 )
                 return
             tick = CLOCK_S
@@ -345,8 +349,8 @@ class HalfRun:
             case "raised":
                 self._running = False
                 self._returned = self._since
-                self._raised = tuple(map(str, message["error"]["kinds"]))
-                self._fail(Outcome.CRASHED, f"it raised {in_words(message['error'])}")
+                raised = _raised(message["error"])
+                self._fail(Outcome.CRASHED, f"it raised {raised}", _place(message["error"]), raised)
                 self._sample(Phase.RETURNED, sockets=True)
                 self._say({"do": "collect"})
             case "collected":
@@ -410,9 +414,9 @@ class HalfRun:
         self._sampled = time.monotonic()
         self._samples.append(Sample(phase, self._done, at, reading.values, reading.counts.answers_due))
 
-    def _fail(self, outcome: Outcome, error: str) -> None:
+    def _fail(self, outcome: Outcome, words: str, place: Place | None = None, raised: Raised | None = None) -> None:
         self._outcome = outcome
-        self._error = error
+        self._ending = Ending(words, place, raised)
 
     def _say(self, message: dict[str, Any]) -> None:
         data = json.dumps(message).encode() + b"\n"
@@ -482,8 +486,8 @@ class HalfRun:
             while self._read_output():
                 pass
 
-    def _where(self) -> str:
-        """The line of the half that it is at, in words; empty if it does not say. What it printed stays as it was."""
+    def _where(self) -> Place | None:
+        """The line of the half that it is at; None if it does not say. What it printed stays as it was."""
         self._drain_output()
         before = len(self._output)
         with contextlib.suppress(OSError):
@@ -496,8 +500,8 @@ class HalfRun:
         del self._output[before:]
         for file, line in re.findall(r'File "([^"]+)", line (\d+) in ', said):
             if Path(file).parent == self.path.parent:
-                return place_in_words(Path(file), int(line))
-        return ""
+                return Place.at(Path(file), int(line))
+        return None
 
     def _output_text(self) -> str:
         text = self._output.decode(errors="replace")
@@ -549,7 +553,7 @@ def _message(line: bytes) -> dict[str, Any] | None:
         return None
     if not all(isinstance(message.get(name), kinds) for name, kinds in fields.items()):
         return None
-    if "error" in fields and not {"type", "kinds", "message", "places"} <= message["error"].keys():
+    if "error" in fields and not _is_error(message["error"]):
         return None
     return dict(message)
 
@@ -564,22 +568,28 @@ def _answer(text: str | None, problem: str | None) -> object:
         return Unreadable("it is nested too deeply")
 
 
-def in_words(error: Mapping[str, Any]) -> str:
-    """An error of a half as the worker describes it, with the line of the half that it came from."""
-    words = printable(f"{error['type']}: {error['message']}" if error["message"] else str(error["type"]))
-    if error["places"]:
-        last = error["places"][-1]
-        words += place_in_words(Path(last["file"]), last["line"] or 0)
-    return words
+def _is_error(error: Mapping[str, Any]) -> bool:
+    """Whether an error is described as the worker describes it."""
+    kinds, places = error.get("kinds"), error.get("places")
+    return (
+        isinstance(error.get("message"), str)
+        and isinstance(kinds, list)
+        and len(kinds) > 0
+        and all(isinstance(kind, str) for kind in kinds)
+        and isinstance(places, list)
+        and all(isinstance(place, dict) and isinstance(place.get("file"), str) for place in places)
+        and all(isinstance(place.get("line"), int | None) for place in places)
+    )
 
 
-def place_in_words(path: Path, line: int) -> str:
-    """A line of a half, and what stands there, as it follows an error."""
-    try:
-        text = printable(path.read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip())
-    except (OSError, IndexError):
-        text = ""
-    return f" ({path.name}, line {line}{': ' if text else ''}{text})"
+def _raised(error: Mapping[str, Any]) -> Raised:
+    return Raised(tuple(error["kinds"]), error["message"])
+
+
+def _place(error: Mapping[str, Any]) -> Place | None:
+    """The line of the half's own that an error came from."""
+    last = error["places"][-1] if error["places"] else None
+    return None if last is None else Place.at(Path(last["file"]), last["line"] or 0)
 
 
 def _as_json(value: object) -> object:

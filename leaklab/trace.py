@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from leaklab.growth import Growth, growth_of
 from leaklab.metrics import METRICS, Judge, Metric
+from leaklab.place import Place
+from leaklab.units import printable
 
 
 class Phase(StrEnum):
@@ -54,6 +56,44 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Raised:
+    """An error of a half.
+
+    Attributes:
+        kinds: the names of its class and of those that it is derived from, its own first.
+        message: its words.
+    """
+
+    kinds: tuple[str, ...]
+    message: str
+
+    def __str__(self) -> str:
+        return self.named(self.kinds[0])
+
+    def named(self, kind: str) -> str:
+        """Its words as those of an error of one of its classes."""
+        return printable(f"{kind}: {self.message}" if self.message else kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What ended a half before its work was done.
+
+    Attributes:
+        words: what it was, without the place.
+        place: the line of the half's own that it came from, or was at; None where that is not known.
+        raised: the error that left `run`; None if it was something else.
+    """
+
+    words: str
+    place: Place | None = None
+    raised: Raised | None = None
+
+    def __str__(self) -> str:
+        return self.words if self.place is None else f"{self.words} ({self.place})"
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """The samples of one half, in order, and how it ended.
 
@@ -66,8 +106,7 @@ class Trace:
         samples: in the order they were taken.
         peaks: exact highest values that the services kept between samples, by metric name.
         answer: what `run` returned, as JSON values; None if it did not return.
-        error: what ended it, in words, if it did not complete.
-        raised: the names of the classes of the error that `run` raised, its own first; empty if it raised none.
+        ending: what ended it, if it did not complete.
         output: what the half printed (standard output and error), cut to a bounded length.
         requests_by_route: what the services were asked, by route.
         cpu_s: CPU seconds in `run`, of the process and those it started and waited for; None if it did not return.
@@ -82,8 +121,7 @@ class Trace:
     samples: tuple[Sample, ...]
     peaks: Mapping[str, float] = field(default_factory=dict)
     answer: object = None
-    error: str | None = None
-    raised: tuple[str, ...] = ()
+    ending: Ending | None = None
     output: str = ""
     requests_by_route: Mapping[str, int] = field(default_factory=dict)
     cpu_s: float | None = None

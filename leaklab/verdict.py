@@ -116,7 +116,7 @@ def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bou
     findings: list[Finding] = []
     doubts: list[str] = []
     if trace.outcome is not Outcome.COMPLETED:
-        doubts.append(f"the half did not complete: {trace.error}")
+        doubts.append(f"the half did not complete: {trace.ending}")
     doubts += [
         f"{METRICS[name].label} could not be read: leaklab doctor tells what the system lets it see"
         for name in bounds.telling

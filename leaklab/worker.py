@@ -212,7 +212,7 @@ def load(path: str) -> types.ModuleType:
 
 
 def describe(error: BaseException, path: str) -> dict[str, Any]:
-    """An error in JSON values: its type, its words, and the places in the half's own folder it went through.
+    """An error in JSON values: its classes, its words, and the places in the half's own folder it went through.
 
     Nothing is imported or opened for it: the half may have used up every descriptor, or all memory. What the frames
     of the error hold is let go first.
@@ -237,7 +237,7 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
     except BaseException as second:  # noqa: BLE001 # a learner's error class may do anything
         words = f"(its message cannot be printed: {type(second).__name__})"
     kinds = [kind.__name__ for kind in type(error).__mro__]
-    return {"type": type(error).__name__, "kinds": kinds, "message": words[:500], "places": places[-5:]}
+    return {"kinds": kinds, "message": words[:500], "places": places[-5:]}
 
 
 def where(answer: object) -> str:

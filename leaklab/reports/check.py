@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 import leaklab
-from leaklab.checked import YOURS, Check, Place, Showed, State
+from leaklab.checked import YOURS, Check, Showed, State
 from leaklab.metrics import METRICS
+from leaklab.place import Place
 from leaklab.reports.json import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, marked_lines
 from leaklab.reports.rows import READINGS, printed, settings_in_words

@@ -102,6 +102,8 @@ def test_an_answer_is_carried_over_or_told_however_deep_it_is(tmp_path: Path, de
         b'{"say": "bye"}\n',
         b'{"say": "step"}\n',
         b'{"say": "raised", "at": 1, "error": {}}\n',
+        b'{"say": "raised", "at": 1, "error": {"kinds": [], "message": "", "places": []}}\n',
+        b'{"say": "raised", "at": 1, "error": {"kinds": ["E"], "message": "", "places": [3]}}\n',
         b"[" * 100_000 + b"\n",
         b"\xff\xfe\n",
     ],

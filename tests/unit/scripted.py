@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from leaklab.forecast import Capacities
 from leaklab.result import Done, HalfResult, Result, half_result
 from leaklab.scenario import LEAKS_NOTHING, Expected, Settings
-from leaklab.trace import Outcome, Phase, Sample, Trace
+from leaklab.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.verdict import Bounds
 
 STEPS = 50
@@ -20,7 +20,7 @@ def trace(
     sockets_at: Callable[[int], int],
     *,
     outcome: Outcome = Outcome.COMPLETED,
-    error: str | None = None,
+    ending: Ending | None = None,
     output: str = "",
     elapsed_s: float = 0.25,
     rss: int = 30 * MIB,
@@ -50,7 +50,7 @@ def trace(
         elapsed_s=elapsed_s,
         waited_s=0.0,
         samples=tuple(Sample(phase, at, at * 0.005, values(sockets)) for phase, at, sockets in moments),
-        error=error,
+        ending=ending,
         output=output,
     )
 
@@ -69,7 +69,7 @@ def fixed(complaint: str | None = None, output: str = "") -> HalfResult:
 
 def crashed(error: str) -> HalfResult:
     """Half of the steps, and then `error`."""
-    return leaky(trace("leaky", lambda step: step, outcome=Outcome.CRASHED, error=error))
+    return leaky(trace("leaky", lambda step: step, outcome=Outcome.CRASHED, ending=Ending(error)))
 
 
 def result(*halves: HalfResult, scenario: str = "unclosed-body", settings: Settings | None = None) -> Result:

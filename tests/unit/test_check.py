@@ -13,12 +13,13 @@ from rich.console import Console
 
 from leaklab.catalog import Catalog
 from leaklab.check import check, first_showed, judged, learners_options
-from leaklab.checked import YOURS, Check, Place, Showed, State
+from leaklab.checked import YOURS, Check, Showed, State
+from leaklab.place import Place
 from leaklab.reports.check import check_document, check_report, hints_report, solution_report
 from leaklab.result import Done, HalfResult, Result, half_result
 from leaklab.scenario import Scenario, Settings
 from leaklab.second_look import MORE, decided, is_pool, worth_another
-from leaklab.trace import Outcome, Phase, Sample, Trace
+from leaklab.trace import Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.verdict import Bounds, Finding, Kind, Verdict
 from leaklab.workshop import Exercise
 from tests.unit import scripted
@@ -38,8 +39,14 @@ def yours(sockets_at: Callable[[int], int], complaint: str | None = None) -> Hal
     return half(YOURS, scripted.trace(YOURS, sockets_at), complaint)
 
 
-def crashed(error: str, outcome: Outcome = Outcome.CRASHED) -> HalfResult:
-    return half(YOURS, scripted.trace(YOURS, lambda step: step, outcome=outcome, error=error))
+def ended(words: str, place: Place | None = None, raised: Raised | None = None) -> HalfResult:
+    ending = Ending(words, place, raised)
+    return half(YOURS, scripted.trace(YOURS, lambda step: step, outcome=Outcome.CRASHED, ending=ending))
+
+
+def timed_out(place: Place | None) -> HalfResult:
+    ending = Ending("it was ended at its time limit of 20 s (--time-limit)", place)
+    return half(YOURS, scripted.trace(YOURS, lambda step: step, outcome=Outcome.TIMED_OUT, ending=ending))
 
 
 def measured(mine: HalfResult, *, leaky: HalfResult | None = None, fixed: HalfResult | None = None) -> Result:
@@ -84,38 +91,26 @@ def test_work_left_out_is_not_fixed_however_clean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "reason", "place"),
+    ("words", "raised", "reason"),
     [
-        (
-            "it raised ValueError: no (unclosed_body.py, line 5: raise ValueError('no'))",
-            "it raised ValueError: no (in step 26)",
-            Place("unclosed_body.py", 5, "raise ValueError('no')"),
-        ),
-        (
-            "it cannot be imported: ModuleNotFoundError: No module named 'x' (helpers.py, line 1: import x)",
-            "it cannot be imported: ModuleNotFoundError: No module named 'x'",
-            Place("helpers.py", 1, "import x"),
-        ),
-        ("it exited with code 3 after 2 whole steps", "it exited with code 3 after 2 whole steps", None),
-        ("it was ended by SIGSEGV after 0 whole steps", "it was ended by SIGSEGV after 0 whole steps", None),
+        ("it raised ValueError: no", Raised(("ValueError",), "no"), "it raised ValueError: no (in step 26)"),
+        ("it cannot be imported: ModuleNotFoundError: x", None, "it cannot be imported: ModuleNotFoundError: x"),
+        ("it exited with code 3 after 2 whole steps", None, "it exited with code 3 after 2 whole steps"),
     ],
 )
-def test_an_error_is_told_with_the_learners_own_line(error: str, reason: str, place: Place | None) -> None:
-    found = said(crashed(error))
+@pytest.mark.parametrize("place", [None, Place("helpers.py", 5, "raise ValueError('no')")])
+def test_what_ended_it_is_told_with_the_learners_own_line(
+    words: str, raised: Raised | None, reason: str, place: Place | None
+) -> None:
+    found = said(ended(words, place, raised))
     assert (found.state, found.reason, found.place) == (State.FAILED, reason, place)
 
 
-def test_a_time_limit_is_told_with_the_step_it_was_met_in() -> None:
-    found = said(crashed("it was ended at its time limit of 20 s (--time-limit)", Outcome.TIMED_OUT))
-    assert (found.state, found.place) == (State.TIMED_OUT, None)
+@pytest.mark.parametrize("place", [None, Place("mine.py", 3, "while True:")])
+def test_a_time_limit_is_told_with_the_step_and_the_line_it_was_met_in(place: Place | None) -> None:
+    found = said(timed_out(place))
+    assert (found.state, found.place) == (State.TIMED_OUT, place)
     assert found.reason.endswith("(--time-limit), in step 26")
-
-
-def test_a_time_limit_is_told_with_the_learners_own_line_where_it_is_known() -> None:
-    error = "it was ended at its time limit of 20 s (--time-limit) (mine.py, line 3: while True:)"
-    found = said(crashed(error, Outcome.TIMED_OUT))
-    assert found.reason.endswith("(--time-limit), in step 26")
-    assert found.place == Place("mine.py", 3, "while True:")
 
 
 @pytest.mark.parametrize("which", ["leaky", "fixed"])
@@ -257,31 +252,23 @@ def test_whoever_neither_held_the_data_nor_worked_for_it_has_invented_the_answer
     assert huge(cpu_s, peak).state is state
 
 
-def waited(error: str, elapsed_s: float, requests: Mapping[str, int]) -> Check:
+LATE = Raised(("TimeoutError", "OSError"), "stock is late")
+LINE = Place("mine.py", 3, "raise TimeoutError(late)  # stock")
+
+
+def waited(raised: Raised, elapsed_s: float, requests: Mapping[str, int]) -> Check:
     settings = WAIT.settings
     bounds = Bounds(deadline_s=settings.deadline)
 
-    def one(name: str, took: float, wrong: str | None = None) -> HalfResult:
+    def one(name: str, took: float, ending: Ending | None = None) -> HalfResult:
         values: Mapping[str, float | None] = {"threads": 1, "open_sockets": 0, "open_fds": 4}
-        outcome = Outcome.CRASHED if wrong else Outcome.COMPLETED
+        outcome = Outcome.CRASHED if ending else Outcome.COMPLETED
         phases = (Phase.BASELINE, Phase.RETURNED, Phase.COLLECTED)
         samples = tuple(Sample(phase, 0, took, values) for phase in phases)
-        kinds = (wrong or "").removeprefix("it raised ").partition(":")[0]
-        raised = ("ServiceLate", "TimeoutError", "OSError") if kinds == "ServiceLate" else (kinds,)
-        trace = Trace(
-            name,
-            outcome,
-            0,
-            took,
-            0.0,
-            samples,
-            error=wrong,
-            raised=raised if wrong else (),
-            requests_by_route=requests,
-        )
+        trace = Trace(name, outcome, 0, took, 0.0, samples, ending=ending, requests_by_route=requests)
         return half(name, trace, None, bounds)
 
-    halves = (one("leaky", 3.0), one("fixed", 0.5), one(YOURS, elapsed_s, error))
+    halves = (one("leaky", 3.0), one("fixed", 0.5), one(YOURS, elapsed_s, Ending(f"it raised {raised}", LINE, raised)))
     return judged(
         WAIT, FILE, settings, scripted.result(*halves, scenario="unbounded-wait", settings=settings), last=True
     )
@@ -291,26 +278,26 @@ ASKED = {"profiles": 2, "silent": 1}
 
 
 @pytest.mark.parametrize(
-    ("error", "elapsed_s", "requests", "state"),
+    ("raised", "elapsed_s", "requests", "state"),
     [
-        ("it raised TimeoutError: stock is late (a.py, line 3: raise)", 0.5, ASKED, State.FIXED),
-        ("it raised TimeoutError: somebody is late (a.py, line 3: raise)", 0.5, ASKED, State.FAILED),
-        ("it raised ServiceLate: stock is late (a.py, line 3: raise)", 0.5, ASKED, State.FIXED),
-        ("it raised ReadTimeout: stock (a.py, line 3: get)", 0.5, ASKED, State.FAILED),
-        ("it raised TimeoutError: stock is late (a.py, line 3: raise)", 3.0, ASKED, State.LEAKS),
-        ("it raised TimeoutError: stock is late (a.py, line 3: raise)", 0.0, {}, State.WRONG_WORK),
-        ("it raised TimeoutError: stock is late (a.py, line 3: raise)", 0.8, ASKED, State.UNDECIDED),
+        (LATE, 0.5, ASKED, State.FIXED),
+        (Raised(LATE.kinds, "somebody is late"), 0.5, ASKED, State.FAILED),
+        (Raised(("ServiceLate", *LATE.kinds), "stock is late"), 0.5, ASKED, State.FIXED),
+        (Raised(("ReadTimeout", "OSError"), "stock"), 0.5, ASKED, State.FAILED),
+        (LATE, 3.0, ASKED, State.LEAKS),
+        (LATE, 0.0, {}, State.WRONG_WORK),
+        (LATE, 0.8, ASKED, State.UNDECIDED),
     ],
     ids=["named", "unnamed", "of a class of their own", "another error", "too late", "asked nobody", "a little late"],
 )
 def test_an_error_that_names_the_late_service_is_an_answer_if_the_work_was_done(
-    error: str, elapsed_s: float, requests: Mapping[str, int], state: State
+    raised: Raised, elapsed_s: float, requests: Mapping[str, int], state: State
 ) -> None:
-    assert waited(error, elapsed_s, requests).state is state
+    assert waited(raised, elapsed_s, requests).state is state
 
 
 def test_an_error_is_no_answer_where_the_scenario_does_not_say_so() -> None:
-    assert said(crashed("it raised TimeoutError: stock")).state is State.FAILED
+    assert said(ended(f"it raised {LATE}", LINE, LATE)).state is State.FAILED
 
 
 # ---- files that need not be run
@@ -432,7 +419,7 @@ EXERCISE = Exercise(scenario="unclosed-body", started="2026-05-04T09:30:00+00:00
         said(yours(lambda step: min(step, 1))),
         said(yours(lambda step: step)),
         said(yours(lambda _: 0, complaint="the services were asked none; the work is 50 × profiles")),
-        said(crashed("it raised ValueError: no (unclosed_body.py, line 5: raise)")),
+        said(ended("it raised ValueError: no", Place("unclosed_body.py", 5, "raise"))),
         said(yours(lambda step: min(step, 1)), leaky=half("leaky", scripted.trace("leaky", lambda _: 0))),
         said(half(YOURS, scripted.trace(YOURS, lambda step: step, output="one\ntwo\n\x1b[2Jthree\n" * 40))),
     ],

@@ -16,7 +16,7 @@ from leaklab.doctor import Check, State, Terminal
 from leaklab.errors import MeasureError, UsageError
 from leaklab.processes import container_allows
 from leaklab.reports.doctor import checkup, checkup_document, summary
-from leaklab.trace import Outcome, Phase, Sample, Trace
+from leaklab.trace import Ending, Outcome, Phase, Sample, Trace
 
 MIB, GIB = 2**20, 2**30
 WIDE = Terminal(is_terminal=True, width=120, colours="truecolor", no_color=False, encoding="utf-8")
@@ -29,7 +29,7 @@ def measured(collected: Mapping[str, float | None] = SEEN, outcome: Outcome = Ou
     before = {"threads": 1, "rss": 20 * MIB, "open_fds": 4, "open_sockets": 0}
     samples = (Sample(Phase.BASELINE, 0, 0.0, before), Sample(Phase.COLLECTED, 3, 0.1, collected))
     error = None if outcome is Outcome.COMPLETED else "it was ended by SIGKILL after 0 whole steps"
-    return Trace("doctor", outcome, 3, 0.1, 0.0, samples, error=error)
+    return Trace("doctor", outcome, 3, 0.1, 0.0, samples, ending=None if error is None else Ending(error))
 
 
 def refused(words: str) -> Check:

@@ -20,7 +20,7 @@ from leaklab.reports.lesson import aligned, lesson
 from leaklab.reports.table import comparison, scenario_list, scenario_result
 from leaklab.result import Done, HalfResult, Result, half_result
 from leaklab.scenario import LEAKS_NOTHING, Expected, Settings
-from leaklab.trace import Outcome, Phase, Sample, Trace
+from leaklab.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.verdict import Bounds
 
 MIB = 2**20
@@ -42,8 +42,8 @@ def trace(
     else:
         moments = moments[:4]
     samples = tuple(Sample(phase, done, 0.01 * done, at(done)) for phase, done in moments)
-    error = None if outcome is Outcome.COMPLETED else "it was ended by SIGSEGV after 2 whole steps"
-    return Trace("half", outcome, steps, elapsed_s, 0.0, samples, error=error, output=output)
+    ending = None if outcome is Outcome.COMPLETED else Ending("it was ended by SIGSEGV after 2 whole steps")
+    return Trace("half", outcome, steps, elapsed_s, 0.0, samples, ending=ending, output=output)
 
 
 def half(name: str, *traces: Trace, complaint: str | None = None) -> HalfResult:

@@ -9,7 +9,7 @@ import pytest
 
 from leaklab.result import Done, HalfResult, Result, half_result, half_surprises
 from leaklab.scenario import LEAKS_NOTHING, Expected, Settings
-from leaklab.trace import Outcome, Phase, Sample, Trace
+from leaklab.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.verdict import Bounds, Verdict
 
 STEPS = 5
@@ -30,7 +30,7 @@ def trace(
     samples = tuple(
         Sample(phase, done, 0.0, {"open_fds": None if unread else float(4 + each * done)}) for phase, done in moments
     )
-    return Trace("leaky", outcome, STEPS, elapsed_s, 0.0, samples, error=error)
+    return Trace("leaky", outcome, STEPS, elapsed_s, 0.0, samples, ending=None if error is None else Ending(error))
 
 
 def half(*traces: Trace, complaint: str | None = None) -> HalfResult:

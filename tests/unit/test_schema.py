@@ -14,18 +14,19 @@ import pytest
 
 from leaklab import doctor
 from leaklab.catalog import Catalog
-from leaklab.checked import Check, Place, Showed, State
+from leaklab.checked import Check, Showed, State
 from leaklab.doctor import Check as Checked
 from leaklab.forecast import Forecast
 from leaklab.lab import Options, run_scenario
 from leaklab.metrics import METRICS
+from leaklab.place import Place
 from leaklab.reports.check import check_document
 from leaklab.reports.doctor import checkup_document
 from leaklab.reports.failure import failure_document
 from leaklab.reports.json import comparison_document, result_document, schema
 from leaklab.result import MOMENTS, Result
 from leaklab.scenario import DEAD, Settings
-from leaklab.trace import Outcome, Phase, Trace
+from leaklab.trace import Ending, Outcome, Phase, Trace
 from leaklab.until_failure import Failure
 from leaklab.verdict import Finding, Kind, Verdict
 from leaklab.workshop import Exercise
@@ -48,10 +49,10 @@ SCRIPTED = {
     ),
     "a crash": scripted.result(scripted.crashed("it was ended by SIGSEGV"), scripted.fixed()),
     "a half that cannot be imported": scripted.result(
-        scripted.leaky(Trace("leaky", Outcome.CRASHED, 0, 0.0, 0.0, (), error=IMPORT_ERROR)), scripted.fixed()
+        scripted.leaky(Trace("leaky", Outcome.CRASHED, 0, 0.0, 0.0, (), ending=Ending(IMPORT_ERROR))), scripted.fixed()
     ),
     "a time limit": scripted.result(
-        scripted.leaky(scripted.trace("leaky", lambda step: step, outcome=Outcome.TIMED_OUT, error="60 s")),
+        scripted.leaky(scripted.trace("leaky", lambda step: step, outcome=Outcome.TIMED_OUT, ending=Ending("60 s"))),
         scripted.fixed(),
     ),
     "work left out": scripted.result(scripted.leaky(), scripted.fixed(complaint="expected the sizes of 50 profiles")),

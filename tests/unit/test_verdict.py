@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from leaklab.metrics import MEMORY_FLOOR
-from leaklab.trace import Outcome, Phase, Sample, Trace, summarize
+from leaklab.trace import Ending, Outcome, Phase, Sample, Trace, summarize
 from leaklab.verdict import (
     IN_TIME,
     TOO_LATE,
@@ -80,7 +80,7 @@ class Half:
             elapsed_s=self.elapsed_s,
             waited_s=self.waited_s,
             samples=tuple(Sample(phase, done, self.elapsed_s, values) for phase, done, values in moments),
-            error=None if completed else "it was ended by SIGSEGV",
+            ending=None if completed else Ending("it was ended by SIGSEGV"),
         )
 
     def judged(self, bounds: Bounds | None = None) -> Judgement:

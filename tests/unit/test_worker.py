@@ -151,7 +151,7 @@ def test_a_half_that_raises_tells_its_error_with_the_line_and_is_collected(start
     message = worker.hear()
     assert message["say"] == "raised"
     error = message["error"]
-    assert (error["type"], error["message"]) == ("ValueError", "no jobs")
+    assert (error["kinds"][0], error["message"]) == ("ValueError", "no jobs")
     assert [(Path(frame["file"]).name, frame["line"]) for frame in error["places"]] == [("half.py", 2)]
     assert worker.to_the_end() == 0
 
@@ -170,7 +170,7 @@ def test_a_half_that_cannot_be_loaded_is_told_with_the_reason(start: Start, text
     worker = start(text)
     message = worker.hear()
     assert message["say"] == "unloadable"
-    assert message["error"]["type"] == kind
+    assert message["error"]["kinds"][0] == kind
     worker.say(do="leave")
     assert worker.process.wait(PATIENCE_S) == 0
 

@@ -1,0 +1,32 @@
+"""A line of somebody's file: what an error, or a half that hangs, is told with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leaklab.units import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line: the file's name, the line's number, its text (empty if it cannot be read)."""
+
+    file: str
+    line: int
+    text: str
+
+    @classmethod
+    def at(cls, path: Path, line: int) -> Place:
+        """The place that is line `line` of `path`, counted from 1; no error if there is none."""
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        return cls(path.name, line, printable(lines[line - 1].strip()) if 1 <= line <= len(lines) else "")
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}{': ' if self.text else ''}{self.text}"
