@@ -21,7 +21,8 @@ def schema() -> None:
 
 def doctor(mongo: Mongo = None, scenarios: Scenarios = None, as_json: Json = False) -> None:
     """Check what works on this machine and what does not, each with its remedy."""
-    from leaklab.doctor import State, Terminal, examine
+    from leaklab.doctor.checks import State, Terminal
+    from leaklab.doctor.looks import examine
     from leaklab.reports.doctor import checkup, checkup_document
 
     console = output.console()

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 import leaklab
-from leaklab.doctor import Check, State
+from leaklab.doctor.checks import Check, State
 
 STYLES = {State.OK: "green", State.WARNING: "bold yellow", State.FAILED: "bold red"}
 

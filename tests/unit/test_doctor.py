@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from rich.console import Console
 
-from leaklab import doctor
-from leaklab.doctor import Check, State, Terminal
+from leaklab.doctor import judges, looks
+from leaklab.doctor.checks import Check, State, Terminal
 from leaklab.errors import MeasureError, UsageError
 from leaklab.processes import container_allows
 from leaklab.reports.doctor import checkup, checkup_document, summary
@@ -33,121 +34,129 @@ def measured(collected: Mapping[str, float | None] = SEEN, outcome: Outcome = Ou
 
 
 def refused(words: str) -> Check:
-    return doctor.refused_mongo("MongoDB", MeasureError(words))
+    return judges.refused_mongo("MongoDB", MeasureError(words))
 
+
+NEEDED = {"rich": SpecifierSet(">=13.9,<16"), "h11": SpecifierSet(">=0.16")}
 
 GOOD = {
-    "CPython": doctor.judge_python((3, 11, 7), "cpython", "/usr/bin/python3"),
-    "a whole package": doctor.judge_leaklab("0.1.0", Path("/lib/leaklab"), Path("/lib/s"), scenarios_there=True),
-    "new libraries": doctor.judge_libraries({"rich": "13.10.0", "h11": "0.16"}, {"rich": "13.9", "h11": "0.16"}),
-    "a library's release candidate": doctor.judge_libraries({"rich": "14.0.0rc1"}, {"rich": "13.9"}),
-    "scenarios": doctor.judge_scenarios(5, [], [], []),
-    "Linux": doctor.judge_system("Linux", "6.1", "posix"),
-    "macOS": doctor.judge_system("Darwin", "24.1", "posix"),
-    "two cores": doctor.judge_cores(2),
-    "memory": doctor.judge_memory(GIB, None, 256 * MIB),
-    "memory in a container": doctor.judge_memory(8 * GIB, GIB, 256 * MIB),
-    "descriptors": doctor.judge_descriptors(1024, 4096, 64),
-    "just enough descriptors": doctor.judge_descriptors(256, 2064, 64),
-    "no limit of descriptors": doctor.judge_descriptors(256, None, 64),
-    "the HTTP service": doctor.judge_http(200, 1),
-    "a measured half": doctor.judge_measuring(measured()),
-    "a MongoDB server": doctor.judge_mongo("MongoDB", "server 7.0.1", 0),
-    "no proxy": doctor.judge_proxy({"PATH": "/bin", "https_proxy": "http://p:3128"}),
-    "a proxy": doctor.judge_proxy({"http_proxy": "http://p:3128"}),
-    "a wide terminal": doctor.judge_terminal(WIDE),
-    "just wide enough": doctor.judge_terminal(replace(WIDE, width=80)),
-    "a pipe": doctor.judge_terminal(replace(WIDE, width=80, is_terminal=False)),
-    "colours": doctor.judge_colours(WIDE),
-    "no colours": doctor.judge_colours(replace(WIDE, colours=None)),
-    "NO_COLOR": doctor.judge_colours(replace(WIDE, no_color=True)),
-    "UTF-8": doctor.judge_encoding("UTF-8"),
+    "CPython": judges.judge_python((3, 11, 7), "cpython", "/usr/bin/python3"),
+    "a whole package": judges.judge_leaklab("0.1.0", Path("/lib/leaklab"), Path("/lib/s"), scenarios_there=True),
+    "new libraries": judges.judge_libraries({"rich": "13.10.0", "h11": "0.16"}, NEEDED),
+    "a library's release candidate": judges.judge_libraries({"rich": "14.0.0rc1", "h11": "0.16"}, NEEDED),
+    "a library of no version that is known": judges.judge_libraries({"rich": "git-1a2b", "h11": "0.16"}, NEEDED),
+    "scenarios": judges.judge_scenarios(5, [], [], []),
+    "Linux": judges.judge_system("Linux", "6.1", "posix"),
+    "macOS": judges.judge_system("Darwin", "24.1", "posix"),
+    "two cores": judges.judge_cores(2),
+    "memory": judges.judge_memory(GIB, None, 256 * MIB),
+    "memory in a container": judges.judge_memory(8 * GIB, GIB, 256 * MIB),
+    "descriptors": judges.judge_descriptors(1024, 4096, 64),
+    "just enough descriptors": judges.judge_descriptors(256, 2064, 64),
+    "no limit of descriptors": judges.judge_descriptors(256, None, 64),
+    "the HTTP service": judges.judge_http(200, 1),
+    "a measured half": judges.judge_measuring(measured()),
+    "a MongoDB server": judges.judge_mongo("MongoDB", "server 7.0.1", 0),
+    "no proxy": judges.judge_proxy({"PATH": "/bin", "https_proxy": "http://p:3128"}),
+    "a proxy": judges.judge_proxy({"http_proxy": "http://p:3128"}),
+    "a wide terminal": judges.judge_terminal(WIDE),
+    "just wide enough": judges.judge_terminal(replace(WIDE, width=80)),
+    "a pipe": judges.judge_terminal(replace(WIDE, width=80, is_terminal=False)),
+    "colours": judges.judge_colours(WIDE),
+    "no colours": judges.judge_colours(replace(WIDE, colours=None)),
+    "NO_COLOR": judges.judge_colours(replace(WIDE, no_color=True)),
+    "UTF-8": judges.judge_encoding("UTF-8"),
 }
 
 WORSE = {
-    "PyPy": (doctor.judge_python((3, 11, 9), "pypy", "/usr/bin/pypy3"), "pypy 3.11.9", "CPython"),
-    "never installed": (doctor.judge_libraries({}, {}), "never installed", "pip install -e"),
+    "PyPy": (judges.judge_python((3, 11, 9), "pypy", "/usr/bin/pypy3"), "pypy 3.11.9", "CPython"),
+    "never installed": (judges.judge_libraries({}, {}), "never installed", "pip install -e"),
     "an old library": (
-        doctor.judge_libraries({"rich": "13.8.1", "h11": "0.16"}, {"rich": "13.9", "h11": "0.16"}),
-        "Needed: rich 13.9 or later",
-        "pip install --upgrade rich.",
+        judges.judge_libraries({"rich": "13.8.1", "h11": "0.16"}, NEEDED),
+        "Needed: rich<16,>=13.9",
+        "pip install --upgrade 'rich<16,>=13.9'.",
     ),
-    "another system": (doctor.judge_system("FreeBSD", "14.1", "posix"), "FreeBSD 14.1", "Linux"),
-    "one core": (doctor.judge_cores(1), "take turns", "--repeat 5"),
-    "little memory": (doctor.judge_memory(200 * MIB, None, 256 * MIB), "200 MiB free", "--size 160MiB"),
+    "a library that is too new": (
+        judges.judge_libraries({"rich": "16.0", "h11": "0.16"}, NEEDED),
+        "Needed: rich<16,>=13.9",
+        "pip install --upgrade 'rich<16,>=13.9'.",
+    ),
+    "another system": (judges.judge_system("FreeBSD", "14.1", "posix"), "FreeBSD 14.1", "Linux"),
+    "one core": (judges.judge_cores(1), "take turns", "--repeat 5"),
+    "little memory": (judges.judge_memory(200 * MIB, None, 256 * MIB), "200 MiB free", "--size 160MiB"),
     "a small container": (
-        doctor.judge_memory(8 * GIB, 100 * MIB, 256 * MIB),
+        judges.judge_memory(8 * GIB, 100 * MIB, 256 * MIB),
         "8.0 GiB free, of which this container allows 100 MiB, too little for the default --size 256MiB",
         "--size 80MiB",
     ),
-    "no memory": (doctor.judge_memory(0, None, 256 * MIB), "0 B free", "Free some."),
+    "no memory": (judges.judge_memory(0, None, 256 * MIB), "0 B free", "Free some."),
     "few descriptors": (
-        doctor.judge_descriptors(256, 1024, 64),
+        judges.judge_descriptors(256, 1024, 64),
         "soft limit 256, hard limit 1,024: enough for --steps 50, not for --steps 2000",
         "at most --steps 960, or raise the hard limit to 2,064",
     ),
-    "a narrow terminal": (doctor.judge_terminal(replace(WIDE, width=79)), "79 columns", "80 columns"),
-    "ASCII": (doctor.judge_encoding("ascii"), "ascii", "PYTHONUTF8=1"),
-    "Latin-1": (doctor.judge_encoding("latin-1"), "latin-1", "PYTHONUTF8=1"),
-    "no encoding": (doctor.judge_encoding(""), "none is known", "PYTHONUTF8=1"),
+    "a narrow terminal": (judges.judge_terminal(replace(WIDE, width=79)), "79 columns", "80 columns"),
+    "ASCII": (judges.judge_encoding("ascii"), "ascii", "PYTHONUTF8=1"),
+    "Latin-1": (judges.judge_encoding("latin-1"), "latin-1", "PYTHONUTF8=1"),
+    "no encoding": (judges.judge_encoding(""), "none is known", "PYTHONUTF8=1"),
 }
 
 BAD = {
-    "an old Python": (doctor.judge_python((3, 10, 2), "cpython", "/usr/bin/python3"), "3.10.2", "3.11 or later"),
-    "a Python without a file": (doctor.judge_python((3, 11, 7), "cpython", ""), "no file", "sys.executable"),
+    "an old Python": (judges.judge_python((3, 10, 2), "cpython", "/usr/bin/python3"), "3.10.2", "3.11 or later"),
+    "a Python without a file": (judges.judge_python((3, 11, 7), "cpython", ""), "no file", "sys.executable"),
     "no scenarios": (
-        doctor.judge_leaklab("0.1.0", Path("/lib/leaklab"), Path("/lib/s"), scenarios_there=False),
+        judges.judge_leaklab("0.1.0", Path("/lib/leaklab"), Path("/lib/s"), scenarios_there=False),
         "/lib/s is not there",
         "--force-reinstall",
     ),
     "a missing library": (
-        doctor.judge_libraries({"rich": None, "h11": "0.1"}, {"rich": "13.9", "h11": "0.16"}),
+        judges.judge_libraries({"rich": None, "h11": "0.1"}, NEEDED),
         "rich missing",
         "pip install --upgrade rich.",
     ),
-    "no scenario at all": (doctor.judge_scenarios(0, [], [], []), "0 found", "--force-reinstall"),
+    "no scenario at all": (judges.judge_scenarios(0, [], [], []), "0 found", "--force-reinstall"),
     "a broken scenario": (
-        doctor.judge_scenarios(5, ["scenario x is broken: no leaky.py"], ["pack"], []),
+        judges.judge_scenarios(5, ["scenario x is broken: no leaky.py"], ["pack"], []),
         "5 found, installed packages: pack; scenario x is broken: no leaky.py",
         "leaklab validate",
     ),
     "a package that cannot be loaded": (
-        doctor.judge_scenarios(5, [], ["pack"], ["'pack' cannot be loaded: ImportError. Repair or uninstall it."]),
+        judges.judge_scenarios(5, [], ["pack"], ["'pack' cannot be loaded: ImportError. Repair or uninstall it."]),
         "'pack' cannot be loaded: ImportError.",
         "Repair what is named",
     ),
-    "Windows": (doctor.judge_system("Windows", "11", "nt"), "Windows 11", "WSL"),
+    "Windows": (judges.judge_system("Windows", "11", "nt"), "Windows 11", "WSL"),
     "hardly any descriptors": (
-        doctor.judge_descriptors(64, 100, 64),
+        judges.judge_descriptors(64, 100, 64),
         "hard limit 100: not enough for --steps 50",
         "to 114 or more (ulimit -Hn, as root, or in limits.conf), or take --steps 36",
     ),
-    "fewer descriptors than the lab needs": (doctor.judge_descriptors(32, 32, 64), "hard limit 32", "take --steps 1."),
-    "an HTTP service that refuses": (doctor.judge_http(500, 1), "with 500", "LEAKLAB_DEBUG"),
-    "an HTTP service that does not count": (doctor.judge_http(200, 0), "counted 0", "LEAKLAB_DEBUG"),
-    "an HTTP service that cannot count": (doctor.judge_http(200, None), "counted none", "LEAKLAB_DEBUG"),
+    "fewer descriptors than the lab needs": (judges.judge_descriptors(32, 32, 64), "hard limit 32", "take --steps 1."),
+    "an HTTP service that refuses": (judges.judge_http(500, 1), "with 500", "LEAKLAB_DEBUG"),
+    "an HTTP service that does not count": (judges.judge_http(200, 0), "counted 0", "LEAKLAB_DEBUG"),
+    "an HTTP service that cannot count": (judges.judge_http(200, None), "counted none", "LEAKLAB_DEBUG"),
     "a worker that dies": (
-        doctor.judge_measuring(measured(outcome=Outcome.CRASHED)),
+        judges.judge_measuring(measured(outcome=Outcome.CRASHED)),
         "it was ended by SIGKILL",
         "LEAKLAB_DEBUG",
     ),
     "a process that cannot be read": (
-        doctor.judge_measuring(measured({"threads": None, "rss": None})),
+        judges.judge_measuring(measured({"threads": None, "rss": None})),
         "does not tell its threads, rss, open_fds, open_sockets",
         "psutil",
     ),
     "sockets that cannot be read": (
-        doctor.judge_measuring(measured({**SEEN, "open_sockets": None})),
+        judges.judge_measuring(measured({**SEEN, "open_sockets": None})),
         "does not tell its open_sockets",
         "psutil",
     ),
     "sockets that are not seen": (
-        doctor.judge_measuring(measured({**SEEN, "open_sockets": 2})),
+        judges.judge_measuring(measured({**SEEN, "open_sockets": 2})),
         "left 3 sockets open; seen were 2 sockets and 3 descriptors",
         "LEAKLAB_DEBUG",
     ),
     "a MongoDB server that tells no cursors": (
-        doctor.judge_mongo("MongoDB", "server 7.0.1", None),
+        judges.judge_mongo("MongoDB", "server 7.0.1", None),
         "server 7.0.1 answers serverStatus without",
         "mongod",
     ),
@@ -199,28 +208,29 @@ def test_what_does_not_work_has_failed_with_its_figures_and_a_remedy(what: str) 
 
 
 def test_a_proxy_is_named_without_its_address_which_may_hold_a_password() -> None:
-    check = doctor.judge_proxy({"HTTP_PROXY": "http://user:secret@proxy:3128", "all_proxy": "socks://x"})
+    check = judges.judge_proxy({"HTTP_PROXY": "http://user:secret@proxy:3128", "all_proxy": "socks://x"})
     assert "HTTP_PROXY, all_proxy set, and would catch requests to 127.0.0.1: leaklab takes it out" in check.found
     assert "secret" not in check.found
 
 
 @pytest.mark.parametrize("no_proxy", ["*", "127.0.0.1", "localhost,127.0.0.1", "10.0.0.0/8, 127.0.0.0/8"])
 def test_a_proxy_that_leaves_loopback_out_is_told_so(no_proxy: str) -> None:
-    found = doctor.judge_proxy({"http_proxy": "http://p:1", "no_proxy": no_proxy}).found
+    found = judges.judge_proxy({"http_proxy": "http://p:1", "no_proxy": no_proxy}).found
     assert found == "http_proxy set; NO_PROXY leaves 127.0.0.1 out"
 
 
 @pytest.mark.parametrize("no_proxy", ["", "localhost", "10.0.0.0/8", "not/a/network", "::1/128"])
 def test_a_proxy_that_does_not_leave_loopback_out_would_catch_it(no_proxy: str) -> None:
-    assert "would catch" in doctor.judge_proxy({"http_proxy": "http://p:1", "no_proxy": no_proxy}).found
+    assert "would catch" in judges.judge_proxy({"http_proxy": "http://p:1", "no_proxy": no_proxy}).found
 
 
 # ---- what is read to be judged
 
 
 def test_only_requirements_without_a_condition_are_needed() -> None:
-    requirements = ["h11>=0.16", "rich (>=13.9)", 'mypy>=1.13; extra == "dev"', "pytest", "a.b-c >= 1"]
-    assert doctor.least_versions(requirements) == {"h11": "0.16", "rich": "13.9", "a.b-c": "1"}
+    requirements = ["h11>=0.16", "mongomock<4.4,>=4.3", 'mypy>=1.13; extra == "dev"', "pytest", "a.b-c (>= 1)"]
+    needed = {name: str(versions) for name, versions in judges.versions_needed(requirements).items()}
+    assert needed == {"h11": ">=0.16", "mongomock": "<4.4,>=4.3", "pytest": "", "a.b-c": ">=1"}
 
 
 def group(folder: Path, most: str) -> Path:
@@ -251,14 +261,14 @@ def test_an_error_of_leaklab_brings_its_own_remedy() -> None:
         raise MeasureError("two scenarios are called x: /a and /b. Rename one folder.")
 
     expected = Check("name", State.FAILED, "two scenarios are called x: /a and /b", "Rename one folder.")
-    assert doctor.tried("name", "report it", look) == expected
+    assert looks.tried("name", "report it", look) == expected
 
 
 def test_an_error_without_a_remedy_gets_the_checks() -> None:
     def look() -> Check:
         raise MeasureError("the services' process ended unexpectedly")
 
-    check = doctor.tried("name", "report it", look)
+    check = looks.tried("name", "report it", look)
     assert (check.found, check.remedy) == ("the services' process ended unexpectedly", "report it")
 
 
@@ -267,7 +277,7 @@ def test_any_other_error_fails_its_check_and_no_other() -> None:
         raise PermissionError("no such luck")
 
     expected = Check("name", State.FAILED, "PermissionError: no such luck", "report it")
-    assert doctor.tried("name", "report it", look) == expected
+    assert looks.tried("name", "report it", look) == expected
 
 
 def test_an_option_that_cannot_be_meant_is_no_finding() -> None:
@@ -275,7 +285,7 @@ def test_an_option_that_cannot_be_meant_is_no_finding() -> None:
         raise UsageError("--scenarios x: there is no such folder")
 
     with pytest.raises(UsageError):
-        doctor.tried("name", "report it", look)
+        looks.tried("name", "report it", look)
 
 
 # ---- the report

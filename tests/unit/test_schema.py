@@ -12,10 +12,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from leaklab import doctor
 from leaklab.catalog import Catalog
 from leaklab.checked import Check, Showed, State
-from leaklab.doctor import Check as Checked
+from leaklab.doctor.checks import Check as Checked
+from leaklab.doctor.checks import State as Found
 from leaklab.forecast import Forecast
 from leaklab.lab import Options, run_scenario
 from leaklab.metrics import METRICS
@@ -141,8 +141,8 @@ def test_the_document_of_a_check_says_fixed_if_its_state_does() -> None:
 
 def test_the_document_of_a_checkup_validates_and_a_broken_one_does_not() -> None:
     checks = [
-        Checked("memory", doctor.State.OK, "22 GiB free"),
-        Checked("mongo", doctor.State.FAILED, "no", "Start it."),
+        Checked("memory", Found.OK, "22 GiB free"),
+        Checked("mongo", Found.FAILED, "no", "Start it."),
     ]
     document = checkup_document(checks)
     assert errors(document) == []

@@ -1,80 +1,25 @@
-"""Checks what works on this machine and what does not, each with its remedy: surroundings → checks.
-
-What judges is pure and takes what it judges as arguments (`judge_…`); what looks (`examine`, `_look_…`) starts the
-lab's own processes and services for it, and leaves none of them running.
-"""
+"""What the doctor says of what was found, each with its remedy: pure functions, which take what they judge."""
 
 from __future__ import annotations
 
-import http.client
 import ipaddress
-import os
-import platform
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import leaklab
-from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
-from leaklab.interrupts import Owner
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from leaklab.doctor.checks import Check, State, Terminal
+from leaklab.errors import MeasureError
 from leaklab.limits import MEMORY_SHARE
-from leaklab.processes import CONTROL_GROUP, container_allows, machine_memory
 from leaklab.units import format_size
 
 if TYPE_CHECKING:
-    from leaklab.catalog import Catalog
-    from leaklab.scenario import Scenario
     from leaklab.trace import Trace
-
-
-class State(StrEnum):
-    """What a check found: all is well; something is worse than it could be; leaklab, or a part of it, cannot work."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        name: what was looked at.
-        state: how it is.
-        found: what was found, with its figures.
-        remedy: what to do; empty if there is nothing to do.
-    """
-
-    name: str
-    state: State
-    found: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Terminal:
-    """Where output goes.
-
-    Attributes:
-        is_terminal: whether a person looks at it.
-        width: columns.
-        colours: which system of colours it has; None for none.
-        no_color: whether NO_COLOR asks for none.
-        encoding: the name of the output's encoding.
-    """
-
-    is_terminal: bool
-    width: int
-    colours: str | None
-    no_color: bool
-    encoding: str
-
 
 FEWEST_PYTHON = (3, 11)
 
@@ -90,73 +35,8 @@ MARKS = "–→…×▸’"
 OPENED = 3
 """Connections that the doctor's own half leaves open."""
 
-HALF = Path(__file__).with_name("doctor_half.py")
-
 REINSTALL = "Install it again: python -m pip install --force-reinstall leaklab."
 REPORT = "`LEAKLAB_DEBUG=1 leaklab run unclosed-body` shows more; please report it."
-
-
-def examine(
-    environ: Mapping[str, str], terminal: Terminal, mongo_uri: str | None, scenarios: Path | None
-) -> list[Check]:
-    """Look at everything, in the order it is shown. What breaks one check fails it and no other.
-
-    Args:
-        environ: the environment variables.
-        terminal: where the output goes.
-        mongo_uri: a real MongoDB server to look at too; None for none.
-        scenarios: a folder of scenarios besides the built-in ones; None for none.
-
-    Raises:
-        UsageError: the folder is none, or `mongo_uri` is no MongoDB URI.
-    """
-    from leaklab.catalog import Catalog
-
-    catalog = Catalog(scenarios)
-    looks: list[tuple[str, str, Callable[[], Check]]] = [
-        ("Python", REINSTALL, _look_at_python),
-        ("leaklab", REINSTALL, _look_at_leaklab),
-        ("libraries", REINSTALL, _look_at_libraries),
-        ("system", REPORT, lambda: judge_system(platform.system(), platform.release(), os.name)),
-        ("cores", REPORT, lambda: judge_cores(_cores())),
-        ("memory", REPORT, lambda: _look_at_memory(catalog)),
-        ("descriptors", REPORT, _look_at_descriptors),
-    ]
-    if os.name == "posix":
-        # Elsewhere nothing can be started: the system's check has said so.
-        looks += [
-            ("HTTP service", REPORT, _look_at_http),
-            ("measuring", REPORT, _look_at_measuring),
-            ("MongoDB, embedded", REPORT, lambda: _look_at_mongo("MongoDB, embedded", None)),
-        ]
-        if mongo_uri is not None:
-            looks.append(("MongoDB, --mongo", REPORT, lambda: _look_at_mongo("MongoDB, --mongo", mongo_uri)))
-    looks += [
-        ("scenarios", REINSTALL, lambda: _look_at_scenarios(catalog)),
-        ("proxy", REPORT, lambda: judge_proxy(environ)),
-        ("terminal", REPORT, lambda: judge_terminal(terminal)),
-        ("colours", REPORT, lambda: judge_colours(terminal)),
-        ("encoding", REPORT, lambda: judge_encoding(terminal.encoding)),
-    ]
-    return [tried(*look) for look in looks]
-
-
-def tried(name: str, remedy: str, look: Callable[[], Check]) -> Check:
-    """What `look` finds; if it raises, a failed check with the error, and with `remedy` unless the error has its own.
-
-    Raises:
-        UsageError: an option of the doctor's own cannot be meant.
-    """
-    try:
-        return look()
-    except UsageError:
-        raise
-    except LeaklabError as error:
-        # leaklab's errors say what was wrong, then what to do.
-        found, _, what_to_do = str(error).partition(". ")
-        return Check(name, State.FAILED, found, what_to_do or remedy)
-    except Exception as error:  # noqa: BLE001 # whatever is wrong with this machine, the other checks are still made
-        return Check(name, State.FAILED, f"{type(error).__name__}: {error}", remedy)
 
 
 # ---- what is installed
@@ -187,8 +67,8 @@ def judge_leaklab(version: str, folder: Path, scenarios: Path, *, scenarios_ther
     return Check("leaklab", State.OK, f"{version} in {folder}, built-in scenarios in {scenarios}")
 
 
-def judge_libraries(installed: Mapping[str, str | None], least: Mapping[str, str]) -> Check:
-    """The libraries' versions against the least that leaklab was made for; a missing one is None."""
+def judge_libraries(installed: Mapping[str, str | None], needed: Mapping[str, SpecifierSet]) -> Check:
+    """The libraries' versions against those that leaklab was made for; a missing one is None."""
     name, install = "libraries", "python -m pip install --upgrade"
     if not installed:
         return Check(
@@ -201,29 +81,29 @@ def judge_libraries(installed: Mapping[str, str | None], least: Mapping[str, str
     missing = sorted(library for library, version in installed.items() if version is None)
     if missing:
         return Check(name, State.FAILED, found, f"Install what is missing: {install} {' '.join(missing)}.")
-    old = sorted(
-        library
-        for library, version in installed.items()
-        if version is not None and _numbers(version) < _numbers(least.get(library, "0"))
-    )
-    if old:
-        needed = ", ".join(f"{library} {least[library]} or later" for library in old)
-        return Check(name, State.WARNING, f"{found}. Needed: {needed}", f"Upgrade: {install} {' '.join(old)}.")
+    others = [
+        f"{library}{needed[library]}" for library in sorted(needed) if not _fits(installed[library], needed[library])
+    ]
+    if others:
+        wanted = " ".join(f"'{other}'" for other in others)
+        return Check(
+            name, State.WARNING, f"{found}. Needed: {', '.join(others)}", f"Install those: {install} {wanted}."
+        )
     return Check(name, State.OK, found)
 
 
-_REQUIREMENT = re.compile(r"([\w.-]+)\s*\(?>=\s*([\d.]+)\)?")
+def versions_needed(requirements: Sequence[str]) -> dict[str, SpecifierSet]:
+    """Library → its versions, of the requirements that no marker (an extra, a platform) makes conditional."""
+    parsed = [Requirement(requirement) for requirement in requirements]
+    return {requirement.name: requirement.specifier for requirement in parsed if requirement.marker is None}
 
 
-def least_versions(requirements: Sequence[str]) -> dict[str, str]:
-    """Library → least version, of the requirements that no marker (an extra, a platform) makes conditional."""
-    matches = [_REQUIREMENT.fullmatch(requirement.strip()) for requirement in requirements]
-    return {match[1]: match[2] for match in matches if match is not None}
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    match = re.match(r"[\d.]*\d", version)
-    return tuple(int(part) for part in match[0].split(".")) if match else ()
+def _fits(version: str | None, needed: SpecifierSet) -> bool:
+    """Whether a library's version is one of those needed; one that cannot be read is taken for one."""
+    try:
+        return version is None or needed.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return True
 
 
 def judge_scenarios(found: int, broken: Sequence[str], packages: Sequence[str], unloadable: Sequence[str]) -> Check:
@@ -472,134 +352,3 @@ def judge_encoding(encoding: str) -> Check:
             "Set PYTHONUTF8=1, or a UTF-8 locale such as LANG=C.UTF-8.",
         )
     return Check("encoding", State.OK, encoding)
-
-
-# ---- looking
-
-
-def _look_at_python() -> Check:
-    major, minor, micro = sys.version_info[:3]
-    return judge_python((major, minor, micro), sys.implementation.name, sys.executable or "")
-
-
-def _look_at_leaklab() -> Check:
-    from leaklab.catalog import built_in_folder
-
-    folder = built_in_folder()
-    return judge_leaklab(leaklab.__version__, Path(__file__).parent, folder, scenarios_there=folder.is_dir())
-
-
-def _look_at_libraries() -> Check:
-    from importlib import metadata
-
-    try:
-        least = least_versions(metadata.requires("leaklab") or [])
-    except metadata.PackageNotFoundError:
-        least = {}
-    installed: dict[str, str | None] = dict.fromkeys(least)
-    for library in least:
-        with suppress(metadata.PackageNotFoundError):
-            installed[library] = metadata.version(library)
-    return judge_libraries(installed, least)
-
-
-def _look_at_scenarios(catalog: Catalog) -> Check:
-    from importlib import metadata
-
-    from leaklab.catalog import ENTRY_POINTS
-
-    entries = catalog.entries
-    broken = [error for entry in entries if (error := entry.error) is not None]
-    packages = sorted(point.name for point in metadata.entry_points(group=ENTRY_POINTS))
-    return judge_scenarios(len(entries), [str(error) for error in broken], packages, catalog.problems)
-
-
-def _look_at_memory(catalog: Catalog) -> Check:
-    return judge_memory(machine_memory(), container_allows(CONTROL_GROUP), _greatest_size(catalog))
-
-
-def _greatest_size(catalog: Catalog) -> int:
-    """Bytes of the greatest buffer that a scenario takes by default. Broken ones have a check of their own."""
-    sizes = [0]
-    with suppress(ScenarioError, OSError):
-        for entry in catalog.local:
-            with suppress(ScenarioError):
-                sizes.append(entry.scenario.settings.size or 0)
-    return max(sizes)
-
-
-def _look_at_descriptors() -> Check:
-    from leaklab.lab import DESCRIPTORS_BESIDE
-    from leaklab.processes import descriptor_limits
-
-    return judge_descriptors(*descriptor_limits(), DESCRIPTORS_BESIDE)
-
-
-def _cores() -> int:
-    """The cores that this process may use; macOS does not tell which, so that all of them count."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _look_at_http() -> Check:
-    from leaklab.services.client import Services
-
-    with Owner() as owner:
-        services = owner.enter_context(Services())
-        its = services.start(_scenario_with("http"), None)
-        assert its.http is not None  # noqa: S101 # it was asked for
-        # http.client knows no proxies: what answers is the service.
-        connection = http.client.HTTPConnection("127.0.0.1", its.http.port, timeout=10)
-        try:
-            connection.request("GET", "/profiles/1")
-            response = connection.getresponse()
-            response.read()
-        finally:
-            connection.close()
-        services.ask_counts(its)
-        counts = services.hear_counts(its)
-        return judge_http(response.status, counts.values["requests_served"])
-
-
-def _look_at_measuring() -> Check:
-    from leaklab.processes import raise_descriptor_limit
-    from leaklab.runner import HalfRun
-    from leaklab.scenario import Steps
-    from leaklab.services.client import Services
-
-    raise_descriptor_limit()
-    with Owner() as owner:
-        services = owner.enter_context(Services())
-        its = services.start(_scenario_with("http"), None)
-        assert its.http is not None  # noqa: S101 # it was asked for
-        run = owner.enter_context(HalfRun("doctor", HALF, services))
-        run.make_ready(its, {"paths": Steps(OPENED, "/profiles/{n}"), "port": its.http.port})
-        run.run()
-        trace = run.settle()
-        if run.interrupted:
-            raise KeyboardInterrupt
-        return judge_measuring(trace)
-
-
-def _look_at_mongo(name: str, uri: str | None) -> Check:
-    from leaklab.services.client import Services
-
-    with Owner() as owner:
-        services = owner.enter_context(Services())
-        try:
-            its = services.start(_scenario_with("mongo"), uri)
-        except MeasureError as error:
-            if uri is None:
-                raise
-            return refused_mongo(name, error)
-        services.ask_counts(its)
-        counts = services.hear_counts(its)
-        return judge_mongo(name, its.server or "a server", counts.values["open_cursors"])
-
-
-def _scenario_with(service: str) -> Scenario:
-    """The smallest scenario that has the lab start `service`."""
-    from leaklab.scenario import Scenario
-
-    return Scenario(
-        title="doctor", leaks="", summary="", workload=lambda _: {}, expected={}, telling=(), services=(service,)
-    )
