@@ -1,0 +1,208 @@
+"""What the embedded MongoDB server says of itself, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import bson
+import pytest
+from pymongo import MongoClient
+
+from leaklab.services.database import READS
+from leaklab.services.mongo import wire
+from leaklab.services.mongo.server import MongoCounts, MongoService
+from tests.integration.mongo.raw import answer, ask, connect, is_closed
+from tests.integration.mongo.servers import Document, Server, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_pymongo_polls_it_instead_of_streaming(embedded: Server) -> None:
+    with MongoClient[Document](embedded.uri) as client:
+        assert "topologyVersion" not in client.admin.command("hello")
+
+
+def serve(use: Callable[[int, Callable[[], MongoCounts]], None], **options: Any) -> MongoCounts:
+    """Run `use(port, counts)` in a thread against a service in this process; returns its last counts."""
+
+    async def main() -> MongoCounts:
+        service = MongoService(**options)
+        port = await service.start()
+        try:
+            await asyncio.to_thread(use, port, service.counts)
+        finally:
+            await service.stop()
+            await service.stop()
+        leftover = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not leftover
+        return service.counts()
+
+    return asyncio.run(main())
+
+
+def test_the_counts_are_exact() -> None:
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        assert counts() == MongoCounts(0, 0, 0, 0, 0, 0)
+        with connect(port) as one, connect(port) as two:
+            for connection in (one, two, one):
+                assert ask(connection, {"ping": 1, "$db": "a"})["ok"] == 1.0
+            ask(one, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
+            for _ in range(4):
+                ask(one, {"find": "c", "batchSize": 1, "$db": "a"})
+            assert counts() == MongoCounts(2, 2, 2, 8, 4, 4)
+            two.shutdown(socket.SHUT_WR)  # half-closed is closed
+            assert is_closed(two)
+            assert counts().connections_open == 1
+        eventually(lambda: counts().connections_open == 0)
+        with connect(port) as three:
+            status = ask(three, {"serverStatus": 1, "$db": "admin"})
+            assert status["connections"] == {"current": 1, "totalCreated": 3}
+            assert status["metrics"]["cursor"]["open"]["total"] == 4
+        eventually(lambda: counts() == MongoCounts(3, 0, 2, 9, 4, 4))
+
+    assert serve(use) == MongoCounts(3, 0, 2, 9, 0, 4)
+
+
+def test_operations_are_counted_by_their_kind() -> None:
+    """Manual, "serverStatus", opcounters: writes by statement, finds as queries, the rest as commands."""
+
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        with connect(port) as connection:
+            ask(connection, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
+            ask(connection, {"delete": "c", "deletes": [{"q": {"_id": 0}, "limit": 1}] * 2, "$db": "a"})
+            cursor_id = ask(connection, {"find": "c", "batchSize": 1, "$db": "a"})["cursor"]["id"]
+            ask(connection, {"getMore": cursor_id, "collection": "c", "$db": "a"})
+            ask(connection, {"update": "c", "updates": 5, "$db": "a"})
+            assert ask(connection, {"serverStatus": 1, "$db": "a"})["opcounters"] == {
+                "insert": 9,
+                "query": 1,
+                "update": 1,
+                "delete": 2,
+                "getmore": 1,
+                "command": 1,
+            }
+
+    serve(use)
+
+
+def test_find_and_modify_is_counted_but_reads_nothing() -> None:
+    """The lab counts the reads of a half by their commands; this one writes."""
+
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        with connect(port) as connection:
+            ask(connection, {"findAndModify": "c", "query": {}, "update": {"a": 1}, "upsert": True, "$db": "a"})
+            commands = ask(connection, {"serverStatus": 1, "$db": "a"})["metrics"]["commands"]
+            assert {name: counted["total"] for name, counted in commands.items()} == {
+                "findAndModify": 1,
+                "serverStatus": 1,
+            }
+        assert "findAndModify" not in READS
+
+    serve(use)
+
+
+def test_idle_cursors_time_out_unless_they_must_not() -> None:
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        with connect(port) as connection:
+            ask(connection, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
+            for no_timeout in (False, True, False):
+                find = {"find": "c", "batchSize": 1, "noCursorTimeout": no_timeout, "$db": "a"}
+                assert ask(connection, find)["cursor"]["id"]
+            eventually(lambda: counts().cursors_open == 1)
+            cursors = ask(connection, {"serverStatus": 1, "$db": "a"})["metrics"]["cursor"]
+            assert cursors["timedOut"] == 2
+            assert cursors["open"] == {"noTimeout": 1, "pinned": 0, "total": 1}
+
+    serve(use, cursor_timeout_s=0.05)
+
+
+def test_more_cursors_than_allowed_are_refused() -> None:
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        with connect(port) as connection:
+            ask(connection, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
+            replies = [ask(connection, {"find": "c", "batchSize": 1, "$db": "a"}) for _ in range(3)]
+            assert [r.get("code") for r in replies] == [None, None, 146]
+
+    serve(use, max_open_cursors=2)
+
+
+def test_stopping_ends_clients_that_wait_and_those_that_idle() -> None:
+    async def main() -> None:
+        service = MongoService()
+        port = await service.start()
+        with pytest.raises(RuntimeError, match="started already"):
+            await service.start()
+        idle, waiting = await asyncio.to_thread(connect, port), await asyncio.to_thread(connect, port)
+        with idle, waiting:
+
+            def tail() -> None:
+                ask(waiting, {"create": "c", "capped": True, "size": 4096, "$db": "a"})
+                ask(waiting, {"insert": "c", "documents": [{}], "$db": "a"})
+                find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
+                more = {"getMore": ask(waiting, find)["cursor"]["id"], "collection": "c", "$db": "a"}
+                body = bson.encode({**more, "maxTimeMS": 1_000_000})
+                waiting.sendall(wire.request_message(body, request_id=1))
+
+            await asyncio.to_thread(tail)
+            while len(asyncio.all_tasks()) < 2:
+                await asyncio.sleep(0.001)
+            await service.stop()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert (service.counts().connections_open, service.counts().cursors_open) == (0, 0)
+            assert await asyncio.to_thread(is_closed, idle)
+            assert await asyncio.to_thread(is_closed, waiting)
+        with pytest.raises(ConnectionRefusedError):
+            connect(port)
+
+    asyncio.run(main())
+
+
+def test_a_client_that_goes_while_it_waits_leaves_its_cursor_usable() -> None:
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        with connect(port) as keeper:
+            ask(keeper, {"create": "c", "capped": True, "size": 4096, "$db": "a"})
+            ask(keeper, {"insert": "c", "documents": [{"_id": 1}], "$db": "a"})
+            with connect(port) as gone:
+                find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
+                cursor_id = ask(gone, find)["cursor"]["id"]
+                more = {"getMore": cursor_id, "collection": "c", "$db": "a"}
+                gone.sendall(wire.request_message(bson.encode({**more, "maxTimeMS": 999_999}), request_id=1))
+
+                def pinned() -> int:
+                    status = ask(keeper, {"serverStatus": 1, "$db": "a"})
+                    return int(status["metrics"]["cursor"]["open"]["pinned"])
+
+                eventually(lambda: pinned() == 1)
+                assert ask(keeper, more)["code"] == 12051
+            eventually(lambda: pinned() == 0)
+            ask(keeper, {"insert": "c", "documents": [{"_id": 2}], "$db": "a"})
+            assert ask(keeper, more)["cursor"]["nextBatch"] == [{"_id": 2}]
+
+    serve(use)
+
+
+def test_killing_a_cursor_ends_the_wait_on_it() -> None:
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        with connect(port) as killer, connect(port) as waiting:
+            ask(killer, {"create": "c", "capped": True, "size": 4096, "$db": "a"})
+            ask(killer, {"insert": "c", "documents": [{"_id": 1}], "$db": "a"})
+            find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
+            cursor_id = ask(waiting, find)["cursor"]["id"]
+            more = {"getMore": cursor_id, "collection": "c", "maxTimeMS": 999_999, "$db": "a"}
+            waiting.sendall(wire.request_message(bson.encode(more), request_id=1))
+            eventually(lambda: ask(killer, {"serverStatus": 1, "$db": "a"})["metrics"]["cursor"]["open"]["pinned"] == 1)
+            killed = ask(killer, {"killCursors": "c", "cursors": [cursor_id], "$db": "a"})
+            assert killed["cursorsKilled"] == [cursor_id]
+            assert answer(waiting)["code"] == 237
+            assert counts().cursors_open == 0
+
+    serve(use)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "", "::"])  # noqa: S104 - refused
+def test_it_listens_on_loopback_only(host: str) -> None:
+    with pytest.raises(ValueError, match="loopback"):
+        MongoService(host=host)
