@@ -7,7 +7,8 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leaklab.services.mongo.commands import CommandServer, Held, ServerFigures, Waiting
+from leaklab.services.mongo.batches import Held, Waiting
+from leaklab.services.mongo.commands import CommandServer, ServerFigures
 from leaklab.services.mongo.cursors import CursorTable
 from leaklab.services.mongo.errors import CommandError
 from leaklab.services.mongo.wire import (
