@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -70,14 +70,21 @@ class Owner(ExitStack[None]):
             super().__exit__(kind, error, trace)
 
 
-def _on_signal(_number: int, _frame: object) -> None:
+def _on_signal(_number: int, frame: FrameType | None) -> None:
     global _waiting  # noqa: PLW0603 # as above
     if time.monotonic() - _raised_at < SAME_S:
         return
-    if _held:
+    if _held or _is_leaving(frame):
         _waiting = True
     else:
         _raise()
+
+
+def _is_leaving(frame: FrameType | None) -> bool:
+    """Whether an owner was just called to leave what it has, and does not hold signals back yet."""
+    while frame is not None and frame.f_code is not Owner.__exit__.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _raise() -> None:

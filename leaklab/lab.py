@@ -73,13 +73,8 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     allowed = descriptor_limits()[0]
     raise_descriptor_limit()
     bounds = bounds_of(scenario, settings)
-    with Owner() as owner:
-        services = owner.enter_context(Services())
-        bench = _Bench(entry, paths, settings, options, services)
-        for _ in range(options.repeat):
-            bench.run_each_once()
-            if bench.interrupted:
-                break
+    bench = _Bench(entry, paths, settings, options)
+    bench.run()
     capacities = Capacities(descriptors=allowed, memory=free_memory(), threads=thread_limit())
     return Result(
         scenario=entry.id,
@@ -115,13 +110,31 @@ class _Bench:
     paths: Mapping[str, Path]
     settings: Settings
     options: Options
-    services: Services
+    services: Services = field(init=False)
     done: dict[str, list[Done]] = field(init=False)
     server: str | None = field(init=False, default=None)
     interrupted: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.done = {half: [] for half in self.paths}
+
+    def run(self) -> None:
+        """Run each half as often as is asked. An interrupt ends that; what was measured until then stays.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted before anything was measured.
+        """
+        try:
+            with Owner() as owner:
+                self.services = owner.enter_context(Services())
+                for _ in range(self.options.repeat):
+                    self.run_each_once()
+                    if self.interrupted:
+                        break
+        except KeyboardInterrupt:
+            if not any(self.done.values()):
+                raise
+            self.interrupted = True
 
     def run_each_once(self) -> None:
         """Run each half once. All are imported before the first one runs, so that no import disturbs a measurement.

@@ -82,9 +82,29 @@ class Child:
         assert self.process.stdout is not None  # noqa: S101 # start_child asks for a pipe
         return self.process.stdout.fileno()
 
+    def ended(self, within_s: float) -> int | None:
+        """Its exit code (negative: a signal) if it ends within so many seconds, None if it does not.
+
+        Its number, and that of its group, stay its own: it is not waited for yet, where the system can tell without
+        (macOS before Python 3.13 cannot).
+        """
+        if not hasattr(os, "waitid"):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.process.wait(within_s)
+            return None
+        until = time.monotonic() + within_s
+        while self.process.returncode is None:
+            told = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            if told is not None:
+                return told.si_status if told.si_code == os.CLD_EXITED else -told.si_status
+            if time.monotonic() > until:
+                return None
+            time.sleep(0.005)
+        return self.process.returncode
+
     def end(self) -> int:
         """End the child and all it started, and return its exit code (negative: a signal)."""
-        end_family(self.pid, self.mark)
+        end_family(self.pid, self.mark, waited_for=self.process.returncode is not None)
         code = self.process.wait()
         self.channel.close()
         if self.process.stdout is not None:
@@ -113,21 +133,39 @@ SEARCH_S = 1.0
 """Seconds after which descendants that no look finds are not looked for any more; one that is found is ended still."""
 
 
-def end_family(group: int, mark: str) -> None:
-    """Kill every process of the process group `group`, and every process that left it but still bears `mark`."""
-    end_group(group)
+def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
+    """Kill every process of the process group `group`, what its leader started, and what bears `mark`.
+
+    Args:
+        group: the number of the group and of its leader.
+        mark: the value of MARK in the leader's environment.
+        waited_for: whether the leader was waited for already: then the number may be that of others.
+    """
+    import psutil
+
+    if not waited_for:
+        started: list[int] = []
+        with contextlib.suppress(OSError, psutil.Error):
+            started = descendants(group)
+        end_group(group)
+        for pid in started:
+            _kill(pid)
     known_zombies = {group}
     until = time.monotonic() + SEARCH_S
     while True:
         found, ended = _look_for(mark)
         for pid in found - {group}:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            _kill(pid)
         # What ended while it was looked for may have started another just before: then look again. On a machine where
         # processes come and go all the time, that alone is no reason to go on.
         if found <= {group} and (ended <= known_zombies or time.monotonic() > until):
             return
         known_zombies |= ended
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _look_for(mark: str) -> tuple[set[int], set[int]]:

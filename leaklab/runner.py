@@ -8,7 +8,6 @@ import os
 import re
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -510,9 +509,8 @@ class HalfRun:
     def _end_in_words(self) -> str:
         """How the worker ended, after its channel closed."""
         self._at += time.monotonic() - self._since if self._running else 0.0
-        try:
-            code = self._child.process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
+        code = self._child.ended(within_s=1.0)
+        if code is None:
             return "it closed the lab's channel and went on, so that it could not be measured,"
         if code == LOST:
             return "it closed the lab's channel, so that it could not be measured any more, and ended"

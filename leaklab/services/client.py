@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,12 +16,15 @@ from typing import Any, Self
 
 from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
 from leaklab.processes import Child, end_group, start_child
-from leaklab.scenario import Documents, HttpEndpoint, MongoEndpoint, Scenario
+from leaklab.scenario import HttpEndpoint, MongoEndpoint, Scenario
 
 HOST = Path(__file__).with_name("host.py")
 
 ANSWER_WITHIN_S = 30.0
 """Seconds in which the services' process must answer; it is only exceeded if that process is stuck."""
+
+LAST_WORDS = 1 << 16
+"""Bytes that are kept of what it prints: it prints nothing, unless something is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class Services:
     """
 
     _child: Child = field(init=False)
-    _buffer: bytes = b""
+    _buffer: bytes = field(init=False, default=b"")
+    _said: bytes = field(init=False, default=b"")
 
     def start(self, scenario: Scenario, mongo_uri: str | None) -> HalfServices:
         """Start what `scenario` asks for, for one half.
@@ -80,7 +86,7 @@ class Services:
                 about = self._ask({"do": "start", "service": "http"})
                 http = HttpEndpoint(about["ports"][0], about["secret"])
             else:
-                documents = [_plain(entry) for entry in scenario.documents]
+                documents = [asdict(entry) for entry in scenario.documents]
                 about = self._ask({"do": "start", "service": "mongo", "uri": mongo_uri, "documents": documents})
                 mongo = MongoEndpoint(about["uri"], about["database"])
                 server = about["server"]
@@ -108,7 +114,8 @@ class Services:
                 answers_due = counts.pop("answers_due", answers_due)
                 peaks.update(counts.pop("peaks"))
                 routes.update(counts.pop("routes"))
-                values.update(counts)
+                for name, count in counts.items():
+                    values[name] = _sum(values[name], count) if name in values else count
         return ServiceCounts(values, peaks, routes, tuple(connections), still_open, answers_due)
 
     def stop(self, services: HalfServices) -> None:
@@ -122,10 +129,13 @@ class Services:
 
     def release(self, child: Child) -> None:
         """Guard `child` no longer: it has ended, and its number may be given to others."""
-        self._send({"do": "guard", "group": child.pid, "mark": None})
+        # Where there is no guard any more, that has been said by whoever asked it last.
+        with contextlib.suppress(OSError):
+            self._child.channel.sendall(_line({"do": "guard", "group": child.pid, "mark": None}))
 
     def __enter__(self) -> Self:
         self._child = start_child(HOST)
+        os.set_blocking(self._child.output, False)
         return self
 
     def __exit__(
@@ -133,10 +143,8 @@ class Services:
     ) -> None:
         """Let the process clean up and end; kill it if it does not."""
         self._child.channel.close()
-        closing = select.poll()
-        closing.register(self._child.output, select.POLLHUP)
-        # Its output closes when it ends. Dropping a database on a server that just went away takes the longest.
-        closing.poll(10_000)
+        # Dropping a database on a server that just went away takes the longest.
+        self._child.ended(within_s=10)
         self._child.end()
 
     def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,22 +153,29 @@ class Services:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         try:
-            self._child.channel.sendall(json.dumps(message).encode() + b"\n")
+            self._child.channel.sendall(_line(message))
         except OSError:
             raise self.gone() from None
 
     def _hear(self) -> dict[str, Any]:
-        self._child.channel.settimeout(ANSWER_WITHIN_S)
+        waiting = select.poll()
+        waiting.register(self._child.channel, select.POLLIN)
+        waiting.register(self._child.output, select.POLLIN)
+        until = time.monotonic() + ANSWER_WITHIN_S
         while b"\n" not in self._buffer:
-            try:
-                data = self._child.channel.recv(1 << 16)
-            except TimeoutError:
-                raise MeasureError(f"the services did not answer within {ANSWER_WITHIN_S:.0f} s") from None
-            except OSError:
-                data = b""
-            if not data:
-                raise self.gone()
-            self._buffer += data
+            ready = [descriptor for descriptor, _ in waiting.poll(max(0.0, until - time.monotonic()) * 1000)]
+            if not ready:
+                raise MeasureError(f"the services did not answer within {ANSWER_WITHIN_S:.0f} s{self._last_words()}")
+            if self._child.output in ready and not self._read_output():
+                waiting.unregister(self._child.output)
+            if self._child.channel.fileno() in ready:
+                try:
+                    data = self._child.channel.recv(1 << 16)
+                except OSError:
+                    data = b""
+                if not data:
+                    raise self.gone()
+                self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
@@ -178,14 +193,28 @@ class Services:
         # Its last words are complete when it has ended; it is ended if it only closed its socket.
         end_group(self._child.pid)
         self._child.process.wait()
-        os.set_blocking(self._child.output, False)
+        while self._read_output():
+            pass
+        return MeasureError(f"the services' process ended unexpectedly{self._last_words()}")
+
+    def _read_output(self) -> bool:
+        """Keep the end of what it printed, so that it never waits to print more; False if there is nothing now."""
         try:
-            last = os.read(self._child.output, 1 << 16).decode(errors="replace").strip().splitlines()
+            data = os.read(self._child.output, 1 << 16)
         except OSError:
-            last = []
-        reason = f": {last[-1]}" if last else ""
-        return MeasureError(f"the services' process ended unexpectedly{reason}")
+            return False
+        self._said = (self._said + data)[-LAST_WORDS:]
+        return bool(data)
+
+    def _last_words(self) -> str:
+        last = self._said.decode(errors="replace").strip().splitlines()
+        return f": {last[-1]}" if last else ""
 
 
-def _plain(documents: Documents) -> dict[str, Any]:
-    return asdict(documents)
+def _line(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    """What two services counted; None if one of them cannot say."""
+    return None if first is None or second is None else first + second

@@ -17,13 +17,9 @@ from typing import cast
 
 import h11
 
-from leaklab.services.http_routes import Answer, answer_to, profile
+from leaklab.services.http_routes import Answer, answer_to
+from leaklab.services.listener import Listener
 
-__all__ = ["HttpCounts", "HttpService", "profile"]
-
-_BACKLOG = 4096
-_ACCEPTS_PER_TURN = 128
-_ACCEPT_RETRY_S = 0.1  # when the process is out of descriptors
 _RECEIVE_BYTES = 64 * 1024
 # Bounds what the kernel keeps of a body that nobody reads; by default that may be 4 MiB for each connection.
 _SEND_BUFFER_BYTES = 64 * 1024
@@ -61,23 +57,19 @@ class HttpCounts:
 
 
 class HttpService:
-    """An HTTP/1.1 service on a free port of a loopback address, for one start and one stop.
+    """An HTTP/1.1 service on a free port of 127.0.0.1, for one start and one stop.
 
-    All methods belong to the thread of the event loop in which it was started. `ValueError` if `host` is not
-    a loopback address (127.0.0.0/8 or ::1). `secret` makes the profiles what nobody can tell beforehand.
+    All methods belong to the thread of the event loop in which it was started. `secret` makes the profiles what
+    nobody can tell beforehand.
 
     A connection counts as open from when the service has accepted it, at the latest when its first request is
     served, until the first sign that its client has ended it (FIN or RST). So a client that closes one
     connection and then opens the next has one open at once, never two.
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", secret: str = "") -> None:
+    def __init__(self, *, secret: str = "") -> None:
         self.secret = secret
-        self._family = _loopback_family(host)
-        self._host = host
-        self._listener: socket.socket | None = None
-        self._accept_retry: asyncio.TimerHandle | None = None
-        self._adoptions: set[asyncio.Task[None]] = set()
+        self._listener = Listener(lambda: _Connection(self, asyncio.get_running_loop()))
         self._connections: set[_Connection] = set()
         self._nothing_left: asyncio.Event | None = None
         self._watch: _HangupWatch | None = None
@@ -90,23 +82,15 @@ class HttpService:
 
     async def start(self) -> int:
         """Listen; return the port. `RuntimeError` if it was started before, `OSError` if it cannot listen."""
-        if self._nothing_left is not None:
-            raise RuntimeError("this HTTP service was started before; make a new one")
-        loop = asyncio.get_running_loop()
-        listener = socket.socket(self._family, socket.SOCK_STREAM)
+        watch = _HangupWatch(asyncio.get_running_loop()) if sys.platform == "linux" else None
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-            listener.setblocking(False)
-            listener.bind((self._host, 0))
-            listener.listen(_BACKLOG)
-            port = cast("int", listener.getsockname()[1])
-            self._watch = _HangupWatch(loop) if sys.platform == "linux" else None
-        except OSError:
-            listener.close()
+            port = await self._listener.start(send_buffer=_SEND_BUFFER_BYTES)
+        except (OSError, RuntimeError):
+            if watch is not None:
+                watch.close()
             raise
         self._nothing_left = asyncio.Event()
-        self._listener = listener
-        loop.add_reader(listener, self._accept)
+        self._watch = watch
         return port
 
     def counts(self) -> HttpCounts:
@@ -124,14 +108,7 @@ class HttpService:
 
     async def stop(self) -> None:
         """Close the listener and every connection, cancel all that is pending; nothing is left after it."""
-        if self._listener is not None:
-            asyncio.get_running_loop().remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
-        if self._accept_retry is not None:
-            self._accept_retry.cancel()
-        while self._adoptions:  # a connection that is just being made is made first, so that it can be closed
-            await asyncio.wait(self._adoptions)
+        await self._listener.stop()
         if self._connections and self._nothing_left is not None:
             self._nothing_left.clear()
             for connection in list(self._connections):
@@ -140,40 +117,6 @@ class HttpService:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
-
-    # Accepting is done here and not by loop.create_server: that accepts up to `backlog` connections in one
-    # turn of the loop, and when descriptors run out it prints to stderr, once for each (CPython 3.11,
-    # selector_events.py).
-    def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        assert self._listener is not None  # noqa: S101 (the reader is removed before the listener is)
-        for _ in range(_ACCEPTS_PER_TURN):
-            try:
-                accepted, _address = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError:
-                # No descriptors, or no memory. Those who wait stay in the listen queue until something is
-                # closed.
-                loop.remove_reader(self._listener)
-                self._accept_retry = loop.call_later(_ACCEPT_RETRY_S, self._accept_again)
-                return
-            accepted.setblocking(False)
-            adoption = loop.create_task(self._adopt(accepted))
-            self._adoptions.add(adoption)
-            adoption.add_done_callback(self._adoptions.discard)
-
-    def _accept_again(self) -> None:
-        self._accept_retry = None
-        if self._listener is not None:
-            asyncio.get_running_loop().add_reader(self._listener, self._accept)
-
-    async def _adopt(self, accepted: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.connect_accepted_socket(lambda: _Connection(self, loop), accepted)
-        except OSError:  # gone already: some systems refuse to set options of such a socket
-            accepted.close()
 
     def made(self, connection: "_Connection", sock: socket.socket) -> None:
         """Count a new connection."""
@@ -202,16 +145,6 @@ class HttpService:
     def served(self, route: str) -> None:
         """Count a request."""
         self._by_route[route] = self._by_route.get(route, 0) + 1
-
-
-def _loopback_family(host: str) -> socket.AddressFamily:
-    """Return the family of a loopback address; `ValueError` for any other address, and for names."""
-    if host == "::1":
-        return socket.AF_INET6
-    with suppress(OSError):
-        if socket.inet_pton(socket.AF_INET, host)[0] == 127:
-            return socket.AF_INET
-    raise ValueError(f"the HTTP service listens on loopback only, for example 127.0.0.1, not on {host!r}")
 
 
 class _Connection(asyncio.BufferedProtocol):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 import pytest
 
@@ -113,6 +115,27 @@ def own_two(second: Callable[[list[str]], Told]) -> list[str]:
 def test_what_was_being_entered_is_left_and_so_is_what_was_entered_before() -> None:
     events = own_two(lambda events: Told("second", events, when_entered=signal.SIGINT))
     assert events == ["first is entered", "second is entered", "second is left", "first is left"]
+
+
+def test_a_signal_at_the_first_instruction_of_leaving_keeps_nothing_from_being_left() -> None:
+    events: list[str] = []
+
+    def at_the_call(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is Owner.__exit__.__code__:
+            signal.raise_signal(signal.SIGINT)
+
+    def one() -> None:
+        with Owner() as owner:
+            owner.enter_context(Told("it", events))
+            sys.settrace(at_the_call)
+
+    traced = sys.gettrace()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            one()
+    finally:
+        sys.settrace(traced)
+    assert events == ["it is entered", "it is left"]
 
 
 def test_a_signal_while_things_are_left_keeps_none_of_them_from_being_left() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leaklab.services.listener import Listener
 from leaklab.services.mongo.batches import Held, Waiting
 from leaklab.services.mongo.commands import CommandServer, ServerFigures
 from leaklab.services.mongo.cursors import CursorTable
@@ -23,7 +23,6 @@ from leaklab.services.mongo.wire import (
 if TYPE_CHECKING:
     from leaklab.services.mongo.wire import Request
 
-_BACKLOG = 4096  # a burst of connects must not be refused; the kernel cuts it to net.core.somaxconn
 _READ_AHEAD_BYTES = 64 * 1024  # how much more of a client is read while its last command is still being answered
 
 
@@ -43,20 +42,15 @@ class MongoCounts:
 
 
 class MongoService:
-    """One server on a free port of a loopback address, inside the running event loop.
+    """One server on a free port of 127.0.0.1, inside the running event loop.
 
     `cursor_timeout_s` is how long a cursor may be idle, in seconds; past `max_open_cursors` a query that
     needs a cursor is answered with ExceededMemoryLimit. A cursor outlives its client's connection, as on the
-    real server. Raises ValueError if `host` is no loopback address.
+    real server.
     """
 
-    def __init__(
-        self, *, host: str = "127.0.0.1", cursor_timeout_s: float = 600.0, max_open_cursors: int = 100_000
-    ) -> None:
-        self._host = _loopback(host)
-        self._cursor_timeout_s = cursor_timeout_s
-        self._max_open_cursors = max_open_cursors
-        self._server: asyncio.Server | None = None
+    def __init__(self, *, cursor_timeout_s: float = 600.0, max_open_cursors: int = 100_000) -> None:
+        self._listener = Listener(lambda: _Connection(self))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started_at = 0.0
         self._expiry: asyncio.TimerHandle | None = None
@@ -80,13 +74,10 @@ class MongoService:
 
         Raises RuntimeError if it was started before, OSError if it cannot listen.
         """
-        if self._loop is not None:
-            raise RuntimeError("this MongoService was started already; make a new one")
+        port = await self._listener.start()
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._gone = asyncio.Event()
-        self._server = await self._loop.create_server(lambda: _Connection(self), self._host, 0, backlog=_BACKLOG)
-        port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     def counts(self) -> MongoCounts:
@@ -105,17 +96,13 @@ class MongoService:
 
     async def stop(self) -> None:
         """End listener, connections, cursors and timer; returns when all are gone. May be called again."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
+        await self._listener.stop()
         for connection in list(self.connections):
             connection.abort()
         while self.connections and self._gone is not None:
             self._gone.clear()
             await self._gone.wait()
         await asyncio.gather(*self.waiters, return_exceptions=True)
-        await server.wait_closed()
         self.cursors.clear()
         if self._expiry is not None:
             self._expiry.cancel()
@@ -127,7 +114,7 @@ class MongoService:
         self.accepted += 1
         self.open += 1
         self.peak = max(self.peak, self.open)
-        if self._server is None:  # accepted while the server was being stopped
+        if not self._listener.is_listening:  # accepted while the server was being stopped
             connection.abort()
 
     def left(self, connection: _Connection) -> None:
@@ -138,7 +125,7 @@ class MongoService:
 
     def watch_cursors(self) -> None:
         """See to it that a timer runs while a cursor can time out; one for all of them."""
-        if self._expiry is None and self._loop is not None and self._server is not None:
+        if self._expiry is None and self._loop is not None and self._listener.is_listening:
             due = self.cursors.next_expiry()
             if due is not None:
                 self._expiry = self._loop.call_at(due, self._expire)
@@ -147,17 +134,6 @@ class MongoService:
         self._expiry = None
         self.cursors.expire()
         self.watch_cursors()
-
-
-def _loopback(host: str) -> str:
-    if host == "localhost":
-        return "127.0.0.1"  # the name may stand for two addresses, and then there would be two ports
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return host
-    except ValueError:
-        pass
-    raise ValueError(f"host must be a loopback address such as 127.0.0.1, not {host!r}")
 
 
 class _Connection(asyncio.Protocol):

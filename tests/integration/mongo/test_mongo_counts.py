@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 import bson
+import psutil
 import pytest
 from pymongo import MongoClient
 
@@ -14,7 +17,7 @@ from leaklab.services.database import READS
 from leaklab.services.mongo import wire
 from leaklab.services.mongo.server import MongoCounts, MongoService
 from tests.integration.mongo.raw import answer, ask, connect, is_closed
-from tests.integration.mongo.servers import Document, Server, eventually
+from tests.integration.mongo.servers import PATIENCE_S, Document, Server, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +136,7 @@ def test_stopping_ends_clients_that_wait_and_those_that_idle() -> None:
     async def main() -> None:
         service = MongoService()
         port = await service.start()
-        with pytest.raises(RuntimeError, match="started already"):
+        with pytest.raises(RuntimeError, match="started before"):
             await service.start()
         idle, waiting = await asyncio.to_thread(connect, port), await asyncio.to_thread(connect, port)
         with idle, waiting:
@@ -202,7 +205,30 @@ def test_killing_a_cursor_ends_the_wait_on_it() -> None:
     serve(use)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org", "", "::"])  # noqa: S104 - refused
-def test_it_listens_on_loopback_only(host: str) -> None:
-    with pytest.raises(ValueError, match="loopback"):
-        MongoService(host=host)
+def test_it_listens_on_loopback_only() -> None:
+    def use(port: int, _: Callable[[], MongoCounts]) -> None:
+        listening = [sock for sock in psutil.Process().net_connections("tcp") if sock.laddr.port == port]
+        assert {(sock.laddr.ip, sock.status) for sock in listening} == {("127.0.0.1", psutil.CONN_LISTEN)}
+
+    serve(use)
+
+
+def test_running_out_of_descriptors_delays_clients_and_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:
+    """Those who cannot be accepted wait in the listen queue, silently, until there are descriptors again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        with socket.socket() as client:
+            client.settimeout(PATIENCE_S)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
+            try:
+                client.connect(("127.0.0.1", port))
+                client.sendall(wire.request_message(bson.encode({"ping": 1, "$db": "a"}), request_id=1))
+                time.sleep(0.05)  # it would be accepted within this, if it could be
+                assert counts().connections_accepted == 0
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert answer(client)["ok"] == 1.0
+
+    serve(use)
+    assert capfd.readouterr() == ("", "")
