@@ -90,7 +90,7 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
         return _system_refuses(error)
     except SystemExit as error:
         # Rich and Typer leave like this, with 1, when their output cannot be written.
-        return _nobody_listens() if error.code == 1 else _defect(error)
+        return _unheard() if error.code == 1 else _defect(error)
     except BaseException as error:  # noqa: BLE001 # nobody sees our traceback
         return _defect(error)
     return int(code or 0)
@@ -99,10 +99,10 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
 def _system_refuses(error: OSError) -> int:
     """What the system refused, told as what it means here."""
     if error.errno in (errno.EPIPE, errno.EIO):
-        return _nobody_listens()
+        return _unheard()
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         output.complain(f"what is said here cannot be written: {error.strerror}. Make room, or write it elsewhere.")
-        _nobody_listens()
+        output.nobody_listens()
         return ExitCode.COULD_NOT_MEASURE
     if error.errno in (errno.EMFILE, errno.ENFILE):
         output.complain("a process may open too few files here (ulimit -n): raise that to 256 or more.")
@@ -110,9 +110,9 @@ def _system_refuses(error: OSError) -> int:
     return _defect(error)
 
 
-def _nobody_listens() -> int:
-    """Whoever read our output has gone: that is no error of theirs, and there is nobody to tell."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _unheard() -> int:
+    """Whoever read our output has gone before anything was measured."""
+    output.nobody_listens()
     return ExitCode.DONE
 
 

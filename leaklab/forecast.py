@@ -23,13 +23,15 @@ class Capacities:
     """What a process may have on this machine; None is not known, or no limit.
 
     Attributes:
-        descriptors: open descriptors (the soft limit a process is started with, `ulimit -n`).
-        memory: bytes that are free, or may be taken.
+        descriptors: open descriptors.
+        descriptors_are: where that number comes from; by itself, the soft limit a process is started with.
+        memory: bytes above what the half holds before its first step.
         memory_is: how a sentence calls them.
         threads: threads of this user.
     """
 
     descriptors: int | None = None
+    descriptors_are: str = "ulimit -n"
     memory: int | None = None
     memory_is: str = "that are free"
     threads: int | None = None
@@ -65,7 +67,7 @@ def forecasts(summary: Mapping[str, MetricSummary | None], capacities: Capacitie
             descriptors,
             named,
             capacities.descriptors,
-            f"its limit of {capacities.descriptors:,} descriptors (ulimit -n)",
+            f"its limit of {capacities.descriptors:,} descriptors ({capacities.descriptors_are})",
         )
     threads = _growing(summary, "threads")
     if threads is not None and capacities.threads is not None:
@@ -99,10 +101,12 @@ def _growing(summary: Mapping[str, MetricSummary | None], name: str) -> MetricSu
 
 
 def _until(metric: MetricSummary, named: str, limit: int | float, limit_in_words: str) -> list[Forecast]:
-    per_step, baseline = metric.per_step, metric.baseline
-    if not per_step or baseline is None:
+    per_step, growth = metric.per_step, metric.growth
+    # From where it was seen last: what `run` opens before its first step is no part of the pace.
+    there = metric.peak if metric.end is None else metric.end
+    if not per_step or growth is None or there is None:
         return []
-    steps = max(0, int((limit - baseline) / per_step))
+    steps = max(0, growth.steps + int((limit - there) / per_step))
     words = f"{_pace(named, per_step)}: this process reaches {limit_in_words} after about {steps:,} steps"
     return [Forecast(named, per_step, limit, steps, words)]
 

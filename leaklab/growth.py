@@ -43,6 +43,7 @@ class Growth:
         events: how many readings rose above all that had stayed before.
         steps: the steps covered.
         by_half: what of `total` was there after half of the steps.
+        one_a_step: whether every reading was above the one before by as many as there were steps between them.
     """
 
     shape: Shape
@@ -51,6 +52,7 @@ class Growth:
     events: int
     steps: int
     by_half: float = 0.0
+    one_a_step: bool = False
 
     @classmethod
     def constant(cls, per_step: float) -> Growth:
@@ -66,7 +68,8 @@ def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growt
 
     * no rise of `least` or more: flat.
     * nothing rose for twice the longest earlier pause between rises, or the second half of the steps grew less than
-      half as much as the first and the last rise is as long ago as any before: bounded.
+      half as much as the first and the last rise is as long ago as any before, or the second half grew not at all:
+      bounded.
     * three or more rises at a pace that holds to the end, well above what comes and goes: steady.
     * anything else (one or two rises, a pace that is falling but has not stopped, growth that began in the second
       half, as of a batch that is not closed yet): unclear, more steps would tell.
@@ -91,7 +94,8 @@ def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growt
     if shape is Shape.STEADY and total < ABOVE_WOBBLE * wobble:
         shape = Shape.UNCLEAR
     per_step = total / steps if shape in (Shape.STEADY, Shape.UNCLEAR) else 0.0
-    return Growth(shape, total, per_step, len(rises), steps, by_half)
+    one_a_step = all(value - start == step - first_step for (step, _), value in zip(points, stayed, strict=True))
+    return Growth(shape, total, per_step, len(rises), steps, by_half, one_a_step)
 
 
 def _lowest_from_here_on(values: Sequence[float]) -> list[float]:

@@ -12,8 +12,10 @@ from leaklab.errors import UsageError
 from leaklab.forecast import Capacities
 from leaklab.interrupts import Owner
 from leaklab.limits import Limits
+from leaklab.metrics import MEMORY_FLOOR
 from leaklab.processes import (
     descriptor_limits,
+    descriptors_at_start,
     free_memory,
     most_memory,
     raise_descriptor_limit,
@@ -70,12 +72,11 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
     scenario = entry.scenario
     check_settings(entry.id, scenario, settings, options)
-    allowed = descriptor_limits()[0]
     raise_descriptor_limit()
     bounds = bounds_of(scenario, settings)
     bench = _Bench(entry, paths, settings, options)
     bench.run()
-    capacities = Capacities(descriptors=allowed, memory=free_memory(), threads=thread_limit())
+    capacities = _capacities(options.limits)
     return Result(
         scenario=entry.id,
         settings=settings,
@@ -85,6 +86,19 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
         expected=scenario.expected,
         telling=scenario.telling,
         interrupted=bench.interrupted,
+    )
+
+
+def _capacities(limits: Limits) -> Capacities:
+    """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
+    own = {} if limits.descriptors is None else {"descriptors_are": "--descriptor-limit"}
+    spare = {} if limits.memory is None else {"memory_is": "that it may hold (--memory-limit)"}
+    return Capacities(
+        descriptors=limits.descriptors or descriptors_at_start(),
+        memory=limits.memory or free_memory(),
+        threads=thread_limit(),
+        **own,
+        **spare,
     )
 
 
@@ -227,7 +241,8 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: O
     """Refuse what cannot be meant, or what this machine cannot carry, before anything starts.
 
     Raises:
-        UsageError: settings that contradict each other, or ask for more memory or descriptors than there are.
+        UsageError: settings that contradict each other, ask for more memory or descriptors than there are, or for too
+            little memory to be judged.
     """
     if options.mongo_uri is not None and "mongo" not in scenario.services:
         raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")
@@ -242,12 +257,17 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: O
             f"raise --time-limit above {format_duration(settings.hang)}"
         )
     if settings.size is not None:
-        _check_size(settings.size, options.limits.memory)
+        _check_size(settings.size, options.limits.memory, bounds_of(scenario, settings).memory)
     if settings.steps is not None and "http" in scenario.services:
         _check_descriptors(settings.steps, descriptor_limits()[1])
 
 
-def _check_size(size: int, limit: int | None) -> None:
+def _check_size(size: int, limit: int | None, budget: int | None) -> None:
+    if budget is not None and budget < MEMORY_FLOOR:
+        raise UsageError(
+            f"--size {format_size(size)} is too small to judge: a half may hold {format_size(budget)} of it, and "
+            f"identical runs differ by up to {format_size(MEMORY_FLOOR)}. Take a larger --size."
+        )
     spare = most_memory()
     if size > spare:
         raise UsageError(

@@ -6,11 +6,11 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from leaklab.errors import LeaklabError, ScenarioError
 from leaklab.metrics import METRICS
@@ -18,6 +18,14 @@ from leaklab.scenario import ALL_HALVES, DEAD, HALVES, Documents, Expected, Scen
 from leaklab.units import printable
 
 SERVICES = {"http", "mongo"}
+
+NEEDS = {
+    "open_cursors": {"mongo"},
+    "open_sockets": SERVICES,
+    "connections_opened": SERVICES,
+    "requests_served": SERVICES,
+}
+"""Metrics that only services give: one of these must be there."""
 """What the lab can start for a half."""
 
 KINDS = ("leaked", "held", "wasted", "stalled")
@@ -111,6 +119,18 @@ def _is_expected(value: object) -> bool:
     )
 
 
+def _is_documents(value: object) -> bool:
+    return _is_tuple_of(Documents)(value) and all(_is_plain(asdict(item)) for item in cast("tuple[Documents]", value))
+
+
+def _is_plain(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or check(value)
 
@@ -127,7 +147,7 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "services": (_is_tuple_of(str), 'a tuple of strings, like ("http",)'),
     "telling": (_is_tuple_of(str), 'a tuple of strings, like ("open_sockets",)'),
     "hints": (_is_tuple_of(str), 'a tuple of strings, like ("look at …",)'),
-    "documents": (_is_tuple_of(Documents), "a tuple of Documents(…)"),
+    "documents": (_is_documents, "a tuple of Documents(…) of plain values: strings, numbers, lists, dictionaries"),
     "expected": (_is_expected, 'a dictionary of Expected(…) by half, like {"leaky": Expected("leaks")}'),
     "workload": (callable, "a function of the lab"),
     "check_answer": (callable, "a function of the lab and the answer"),
@@ -165,13 +185,23 @@ def _inconsistent(scenario: Scenario) -> str | None:
     """The first thing in `scenario` that names what is not there, None if there is none."""
     if unknown := set(scenario.services) - SERVICES:
         return f"unknown service {min(unknown)!r}: there are {', '.join(sorted(SERVICES))}"
-    if unknown := set(scenario.telling) - set(METRICS):
-        return f"unknown metric {min(unknown)!r} in telling: there are {', '.join(METRICS)}"
+    if problem := _inconsistent_telling(scenario):
+        return problem
     if missing := set(HALVES) - set(scenario.expected):
         return f"expected says nothing of the {min(missing)} half"
     for half, expected in scenario.expected.items():
         if problem := _inconsistent_expectation(half, expected):
             return problem
+    return None
+
+
+def _inconsistent_telling(scenario: Scenario) -> str | None:
+    for metric in scenario.telling:
+        if metric not in METRICS:
+            return f"unknown metric {metric!r} in telling: there are {', '.join(METRICS)}"
+        needs = NEEDS.get(metric)
+        if needs is not None and not needs & set(scenario.services):
+            return f"{metric} is in telling, and nothing counts it: services must name {' or '.join(sorted(needs))}"
     return None
 
 
@@ -221,7 +251,7 @@ def _answered_for(name: str, path: Path, scenario: Scenario) -> Scenario:
 
     return replace(
         scenario,
-        workload=guard("workload", _is_workload, "a dictionary of plain values and Steps(…) by argument"),
+        workload=guard("workload", _is_workload, "a dictionary of plain values by argument, at most one a Steps(…)"),
         check_answer=guard("check_answer", _or_none(_is_text), "what is wrong as a string, or None"),
         requests=guard("requests", _is_requests, 'a dictionary like {"profiles": 50}'),
         memory_budget=guard("memory_budget", _is_number, "a number of bytes"),
@@ -234,11 +264,7 @@ def _is_workload(value: object) -> bool:
         return False
     steps = [item for item in value.values() if isinstance(item, Steps)]
     plain = {key: item.item if isinstance(item, Steps) else item for key, item in value.items()}
-    try:
-        json.dumps(plain)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return all(_is_count(item.count) and item.count >= 0 for item in steps)
+    return _is_plain(plain) and len(steps) <= 1 and all(_is_count(item.count) and item.count >= 0 for item in steps)
 
 
 def _is_requests(value: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leaklab.units import printable
+from leaklab.units import lines_of, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ class Place:
     def at(cls, path: Path, line: int) -> Place:
         """The place that is line `line` of `path`, counted from 1; no error if there is none."""
         try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = lines_of(path.read_text(encoding="utf-8", errors="replace"))
         except OSError:
             lines = []
         return cls(path.name, line, printable(lines[line - 1].strip()) if 1 <= line <= len(lines) else "")

@@ -16,6 +16,8 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from leaklab.errors import MeasureError
@@ -112,8 +114,13 @@ class Child:
         return code
 
 
-def start_child(script: Path) -> Child:
-    """Start `script` with this interpreter, in a process group of its own, its channel's descriptor as argument."""
+def start_child(script: Path, besides: Mapping[str, str] = MappingProxyType({})) -> Child:
+    """Start `script` with this interpreter, in a process group of its own, its channel's descriptor as argument.
+
+    Args:
+        script: what is run.
+        besides: variables of its environment besides those of `child_environment`.
+    """
     ours, theirs = socket.socketpair()
     mark = secrets.token_hex(16)
     with theirs:
@@ -124,7 +131,7 @@ def start_child(script: Path) -> Child:
             stderr=subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
-            env={**child_environment(), MARK: mark},
+            env={**child_environment(), **besides, MARK: mark},
         )
     return Child(process, ours, mark)
 
@@ -240,6 +247,12 @@ def descriptor_limits() -> tuple[int | None, int | None]:
     return None if soft == unlimited else soft, most if hard == unlimited else hard
 
 
+@cache
+def descriptors_at_start() -> int | None:
+    """How many descriptors a process may open here, as this one was started; None is no limit."""
+    return descriptor_limits()[0]
+
+
 CONTROL_GROUP = "/sys/fs/cgroup"
 """Where a container sees its own control group (Linux kernel documentation, "Control Group v2")."""
 
@@ -303,6 +316,7 @@ def raise_descriptor_limit() -> None:
     """Raise this process's soft descriptor limit as far as the hard one goes."""
     if resource is None:
         return
+    descriptors_at_start()  # what it was is known from here on
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in (hard, MACOS_DESCRIPTORS):
         with contextlib.suppress(ValueError, OSError):

@@ -98,6 +98,11 @@ class _Plan:
         return next((pause for pause in self.pauses if pause > done), 2**62)
 
 
+FEW_ADDRESSES = {"MALLOC_ARENA_MAX": "1"}
+"""For a half whose addresses are limited: else glibc reserves 64 MiB of them for each of its first threads (mallopt(3),
+M_ARENA_MAX), and it would run out of what nobody uses."""
+
+
 class _LostError(Exception):
     """The worker's channel closed, or something else than the worker wrote on it."""
 
@@ -145,7 +150,7 @@ class HalfRun:
 
     def __enter__(self) -> HalfRun:
         """Start the worker; it imports the half while the services start."""
-        self._child = start_child(WORKER)
+        self._child = start_child(WORKER, {} if self.limits.address_room is None else FEW_ADDRESSES)
         try:
             self.services.guard(self._child)
             self._child.channel.setblocking(False)

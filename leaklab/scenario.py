@@ -86,6 +86,13 @@ class HttpEndpoint:
 
         return profile(number, self.secret)
 
+    def late_body(self, path: str) -> bytes:
+        """All that a path whose answer is late or comes in drips sends in the end."""
+        from leaklab.services.http_routes import FILLER, answer_to
+
+        plan = answer_to("GET", path)
+        return plan.body if plan.filler is None else FILLER * int(plan.filler)
+
 
 @dataclass(frozen=True, slots=True)
 class MongoEndpoint:

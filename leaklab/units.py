@@ -86,6 +86,12 @@ def format_duration(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of `text` as Python numbers them: they end at line feeds, and not at form feeds and the like."""
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
 def printable(text: str) -> str:
     """`text` without what would move the cursor, change colours or ring the bell; lines and tabs stay."""
     return "".join(char if char.isprintable() or char in "\t\n" else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
 from leaklab.forecast import Capacities, Forecast, forecasts
-from leaklab.lab import Options, run_halves
-from leaklab.limits import Limits
+from leaklab.lab import DESCRIPTORS_BESIDE, Options, run_halves
+from leaklab.limits import THREADS, Limits
 from leaklab.metrics import MEMORY_FLOOR
+from leaklab.processes import descriptor_limits
 from leaklab.trace import MetricSummary, Outcome
 
 if TYPE_CHECKING:
@@ -90,14 +91,18 @@ def run_until_failure(entry: Entry, settings: Settings, options: Options) -> Fai
         raise UsageError(f"{entry.id} has no steps to go on with: --until-failure is for leaks that grow")
     resource, limit, forecast, stacks = _foretell(entry, settings, options)
     steps = max(PAST_FORECAST * forecast.steps, settings.steps)
+    allowed = descriptor_limits()[1]
+    if allowed is not None:
+        # The services may need a descriptor for each step, too.
+        steps = min(steps, max(forecast.steps + 1, allowed - DESCRIPTORS_BESIDE))
     limits = _limits(options.limits, resource, limit, stacks)
     paths = {half: entry.half_path(half) for half in ("leaky", "fixed")}
     low = replace(options, limits=limits, repeat=1)
     result = run_halves(entry, paths, replace(settings, steps=steps), low)
     leaky = result.halves["leaky"]
     died = leaky.outcome is Outcome.CRASHED and not result.interrupted
-    # `steps` counts those begun: the last one began and failed.
-    done = leaky.runs[0].trace.steps - 1
+    # `steps` counts those begun: the last one began and failed, if there was one.
+    done = max(0, leaky.runs[0].trace.steps - 1)
     return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
 
 
@@ -107,8 +112,12 @@ def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, 
     The last is the bytes of address space that the stacks of its threads take: they are not what leaks.
     """
     looked = replace(settings)
+    # The limits that were asked for are those it is to die under: not now.
+    whole = replace(options.limits, descriptors=None, memory=None, threads=max(THREADS, options.limits.threads))
     while True:
-        result = run_halves(entry, {"leaky": entry.half_path("leaky")}, looked, replace(options, repeat=1))
+        result = run_halves(
+            entry, {"leaky": entry.half_path("leaky")}, looked, replace(options, repeat=1, limits=whole)
+        )
         leaky = result.halves["leaky"]
         if result.interrupted:
             raise KeyboardInterrupt
@@ -119,9 +128,12 @@ def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, 
             )
         summary = leaky.runs[0].summary
         steps = looked.steps or 0
-        low = Capacities(descriptors=LOW_DESCRIPTORS, memory=LOW_MEMORY, memory_is="it may take", threads=LOW_THREADS)
-        ahead = {RESOURCES[forecast.metric]: forecast for forecast in forecasts(summary, low)}
-        for resource, limit in (("descriptors", LOW_DESCRIPTORS), ("threads", LOW_THREADS), ("memory", LOW_MEMORY)):
+        low = _low(options.limits)
+        capacities = Capacities(
+            descriptors=low["descriptors"], memory=low["memory"], memory_is="it may take", threads=low["threads"]
+        )
+        ahead = {RESOURCES[forecast.metric]: forecast for forecast in forecasts(summary, capacities)}
+        for resource, limit in low.items():
             if resource in ahead:
                 return resource, limit, ahead[resource], _stacks(leaky)
         if not _may_grow(summary) or steps >= LOOKED_AT_MOST:
@@ -130,6 +142,15 @@ def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, 
                 "no limit ends it, however long it runs. --until-failure is for leaks that grow"
             )
         looked = replace(looked, steps=min(LOOKED_AT_MOST, _enough_steps(leaky, steps)))
+
+
+def _low(limits: Limits) -> dict[str, int]:
+    """The low limit of each resource, that which the half is watched for first: as it was asked for, or our own."""
+    return {
+        "descriptors": limits.descriptors or LOW_DESCRIPTORS,
+        "threads": limits.threads if limits.threads != THREADS else LOW_THREADS,
+        "memory": limits.memory or LOW_MEMORY,
+    }
 
 
 def _may_grow(summary: Mapping[str, MetricSummary | None]) -> bool:
@@ -153,8 +174,9 @@ def _stacks(leaky: HalfResult) -> int:
 
 
 def _limits(limits: Limits, resource: str, limit: int, stacks: int) -> Limits:
+    """The limits that the system keeps, so that the half meets an error and is not ended by the lab."""
     if resource == "descriptors":
         return replace(limits, descriptors=limit)
     if resource == "threads":
-        return replace(limits, address_room=limit * THREAD_ADDRESSES)
-    return replace(limits, address_room=limit + stacks)
+        return replace(limits, threads=max(THREADS, 2 * limit), address_room=limit * THREAD_ADDRESSES)
+    return replace(limits, memory=None, address_room=limit + stacks)

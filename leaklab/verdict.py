@@ -66,7 +66,8 @@ class Bounds:
         deadline_s: seconds within which the caller needs its answer; None for no deadline.
         hang_s: seconds after which the dead service answers; None where there is none.
         telling: the metrics that must be known for a verdict.
-        memory: bytes of RSS above the baseline that may be held at the last step; None for no budget.
+        memory: bytes of RSS above the baseline that may be held at the last step, MEMORY_FLOOR at least; None for no
+            budget.
     """
 
     deadline_s: float | None = None
@@ -239,7 +240,7 @@ def _judge_left_open(
     most = 0.0 if metric.peak is None else metric.peak - metric.baseline
     survived = left > 0 and steady and left >= growth.total / 2
     if (survived and left > pool) or (not steady and _all_at_once(metric, growth, left)):
-        findings.append(_leaked(metric, left, growth.steps, waited))
+        findings.append(_leaked(metric, left, growth, waited))
     elif survived:
         doubts.append(f"{over}, as many as it has threads in a pool: {MORE_STEPS}")
     elif steady and growth.total >= HELD_LEAST.get(counted.name, STEADY_EVENTS):
@@ -284,15 +285,13 @@ def _held(metric: MetricSummary, held: float, how: str, left: float) -> Finding:
     )
 
 
-def _leaked(metric: MetricSummary, left: float, steps: int, waited: str) -> Finding:
-    counted = metric.metric
-    if left == steps:
+def _leaked(metric: MetricSummary, left: float, growth: Growth, waited: str) -> Finding:
+    counted, steps = metric.metric, growth.steps
+    if growth.one_a_step and left == steps:
         words = f"{counted.format(left)} of {steps:,} steps left one {counted.singular} open after return and gc"
     else:
-        words = (
-            f"{counted.quantity(left)} left open after return and gc, {left / steps:.2f} per step, "
-            "growing to the last step"
-        )
+        when = "growing to the last step" if growth.shape is Shape.STEADY else "many of them opened after the last step"
+        words = f"{counted.quantity(left)} left open after return and gc, {left / steps:.2f} per step, {when}"
     return Finding(Kind.LEAKED, counted.name, left, 0, words + waited)
 
 
@@ -311,7 +310,9 @@ def _judge_reuse(
     if growth.shape is Shape.STEADY or (growth.steps > 0 and _all_at_once(metric, growth, metric.peak)):
         served = requests.peak if requests and requests.peak else None
         words = f" for {requests.metric.quantity(served)}" if requests and served else ""
-        again = "none is used again" if served and metric.peak >= 0.9 * served else "they are not used again for long"
+        again = "they are not used again for long"
+        if served and metric.peak >= 0.9 * served:
+            again = "none is used again" if metric.peak >= served else "hardly any is used again"
         findings.append(
             Finding(
                 Kind.WASTED,
@@ -333,12 +334,6 @@ def _judge_memory_budget(
     trace: Trace, metric: MetricSummary, budget: int, findings: list[Finding], doubts: list[str]
 ) -> None:
     """`held` (or `leaked`) if more than the scenario's budget is still resident at the last step (or in the end)."""
-    if budget < MEMORY_FLOOR:
-        doubts.append(
-            "the memory in question is too small to judge: identical runs differ by up to "
-            f"{format_size(MEMORY_FLOOR)}. Take at least --size {2 * MEMORY_FLOOR // 2**20}MiB"
-        )
-        return
     if metric.baseline is None or metric.end is None:
         return
     at_steps = sorted((value for _, value in trace.step_points("rss")), reverse=True)

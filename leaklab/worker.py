@@ -121,10 +121,8 @@ class Steps:
         return self._count
 
     def __iter__(self) -> Iterator[object]:
-        for number in range(1, self._count + 1):
-            self._taken[number - 1] = True
-            self._mark(b"step")
-            yield fill(self._item, number)
+        for number in range(self._count):
+            yield self[number]
         self._mark(b"end")
 
     def __getitem__(self, index: int | slice) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -24,8 +25,8 @@ def new(
     output.show(
         Text(
             f"{folder} is there. It runs as it is:\n"
-            f"  leaklab run {name} --scenarios {directory}\n"
+            f"  leaklab run {name} --scenarios {quote(str(directory))}\n"
             f"Fill in what says {BLANK}, until this is content:\n"
-            f"  leaklab validate {name} --scenarios {directory}"
+            f"  leaklab validate {name} --scenarios {quote(str(directory))}"
         )
     )

@@ -215,8 +215,12 @@ def validate(
     limits = given.limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
     problems = list(catalog.problems) if not names else []
     console = output.console()
-    for entry in catalog.select(names or []):
-        uri = mongo if entry.error is None and "mongo" in entry.scenario.services else None
+    entries = catalog.select(names or [])
+    with_mongo = [entry for entry in entries if entry.error is None and "mongo" in entry.scenario.services]
+    if given.mongo_uri(mongo) is not None and not with_mongo:
+        raise UsageError("none of these scenarios uses MongoDB: leave --mongo out")
+    for entry in entries:
+        uri = mongo if entry in with_mongo else None
         steps = entry.scenario.settings.steps if entry.error is None else None
         with output.progress_bar(entry.id, steps, repeat) as progress:
             validation = validate_one(entry, replace(given.options(limits, repeat, uri), progress=progress))
@@ -295,10 +299,7 @@ def _run_until_failure(entry: Entry, settings: Settings, options: Options, *, as
         output.show_json(failure_document(failure, samples=samples))
     else:
         output.show(failure_table(failure))
-    if failure.result.interrupted:
-        raise typer.Exit(ExitCode.INTERRUPTED)
-    if not failure.as_expected:
-        raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
+    _exit_unless([failure.result], as_expected=failure.as_expected)
 
 
 def _halves(entry: Entry, almost: bool) -> Sequence[str]:
@@ -351,6 +352,11 @@ def _plan(
 
 def _exit_for(results: Sequence[Result]) -> None:
     """Leave with the exit code that the results ask for, if they ask for one."""
+    _exit_unless(results, as_expected=all(result.as_expected for result in results))
+
+
+def _exit_unless(results: Sequence[Result], *, as_expected: bool) -> None:
+    """Leave with the exit code that fits unless every half came to an end of its own, and as expected."""
     from leaklab.trace import Outcome
 
     outcomes = [half.outcome for result in results for half in result.halves.values()]
@@ -358,5 +364,5 @@ def _exit_for(results: Sequence[Result]) -> None:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if Outcome.TIMED_OUT in outcomes:
         raise typer.Exit(ExitCode.TIME_LIMIT)
-    if not all(result.as_expected for result in results):
+    if not as_expected:
         raise typer.Exit(ExitCode.NOT_AS_EXPECTED)

@@ -21,7 +21,19 @@ def console(*, stderr: bool = False) -> Console:
     """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    class Heard(Console):
+        """Goes on when whoever read it has gone: what was measured still has its exit code."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            nobody_listens()
+
+    return Heard(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def nobody_listens() -> None:
+    """Whoever read our output has gone: that is no error of theirs, and there is nobody to tell."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show(what: RenderableType, on: Console | None = None) -> None:
@@ -31,12 +43,16 @@ def show(what: RenderableType, on: Console | None = None) -> None:
 
 def show_json(document: dict[str, Any]) -> None:
     """Print a document as JSON, in ASCII, so that any pipe can carry it."""
-    print(json.dumps(document, indent=2, ensure_ascii=True))  # noqa: T201 # machine-readable: no console in between
+    show_text(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
 
 
 def show_text(text: str) -> None:
     """Print lines as they are, however long."""
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nobody_listens()
 
 
 def complain(message: str) -> None:

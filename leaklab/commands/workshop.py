@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -68,8 +69,8 @@ def start(name: Name, directory: Folder = Path(), scenarios: Scenarios = None) -
     output.show(
         Text(
             f"{path} {done}\nEdit it with whatever you like, and measure it:\n"
-            f"  leaklab check {path}      once\n"
-            f"  leaklab watch {path}      each time you save it"
+            f"  leaklab check {quote(str(path))}      once\n"
+            f"  leaklab watch {quote(str(path))}      each time you save it"
         )
     )
 
@@ -120,8 +121,8 @@ def solution(file: File = None, anyway: Anyway = False) -> None:
     task = _task(file, None, None)
     if not anyway and (task.found.exercise is None or task.found.exercise.solved is None):
         raise UsageError(
-            f"{task.found.file} is not solved yet: `leaklab hint {task.found.file}` helps on, and "
-            f"`leaklab solution {task.found.file} --anyway` shows the solution all the same"
+            f"{task.found.file} is not solved yet: `leaklab hint {quote(str(task.found.file))}` helps on, and "
+            f"`leaklab solution {quote(str(task.found.file))} --anyway` shows the solution all the same"
         )
     _show_solution(task, output.console())
 
@@ -197,7 +198,8 @@ def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, mu
         output.complain(str(error))
         found = workshop.Found(file, None)
     if must_exist and not found.file.exists():
-        raise UsageError(f"{found.file} is gone: `leaklab reset {found.file}` puts the leaky half there again")
+        again = f"leaklab reset {quote(str(found.file))}"
+        raise UsageError(f"{found.file} is gone: `{again}` puts the leaky half there again")
     if scenario is None and found.exercise is None:
         raise UsageError(
             f"{found.file} is no exercise of its folder: say what it is to fix with --scenario NAME, "
@@ -295,8 +297,9 @@ class _Screen:
         else:
             if found.state is State.INTERRUPTED:
                 raise KeyboardInterrupt
-            exercise = _record(self._task, found)
+            # Cleared first: what recording complains of is to be seen.
             self._clear()
+            exercise = _record(self._task, found)
             output.show(check_report(found, self._task.found.file, exercise), self._console)
         self._say_keys()
 

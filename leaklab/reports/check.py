@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich import box
@@ -23,7 +24,7 @@ from leaklab.reports.json import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, marked_lines
 from leaklab.reports.rows import READINGS, printed, settings_in_words
 from leaklab.result import Result
-from leaklab.units import printable
+from leaklab.units import lines_of, printable
 from leaklab.workshop import Exercise
 
 HEADS = {
@@ -94,7 +95,7 @@ def hints_report(hints: Sequence[str], shown: int) -> RenderableType:
 def solution_report(learners: str, name: str, fixed: str, console: Console) -> RenderableType:
     """The fixed half, marked where it differs from the learner's file; side by side where there is room."""
     skipped = _task_lines(learners)
-    yours, ours = aligned("\n".join(learners.splitlines()[skipped:]), fixed)
+    yours, ours = aligned("\n".join(lines_of(learners)[skipped:]), fixed)
     yours = [line if line.number is None else replace(line, number=line.number + skipped) for line in yours]
     while yours and not (yours[0].text or ours[0].text):
         yours, ours = yours[1:], ours[1:]
@@ -175,7 +176,7 @@ def _figures(check: Check, result: Result) -> RenderableType:
 def _excerpt(checked: Path, place: Place) -> RenderableType:
     """The line that an error came from, among its neighbours."""
     try:
-        lines = checked.with_name(place.file).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = lines_of(checked.with_name(place.file).read_text(encoding="utf-8", errors="replace"))
     except OSError:
         lines = []
     if not 1 <= place.line <= len(lines):
@@ -208,12 +209,12 @@ def _printed(check: Check) -> Iterator[RenderableType]:
 def _next(check: Check, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
     if check.state is State.FIXED:
-        ours = f"leaklab solution {shown_as}" if exercise is not None else f"leaklab show {check.scenario}"
+        ours = f"leaklab solution {quote(str(shown_as))}" if exercise is not None else f"leaklab show {check.scenario}"
         yield Text.assemble(attempts, "Compare it with ours: ", (ours, "bold"))
         return
     words = f"{attempts}{check.remedy}".strip()
     if check.state is State.LEAKS and exercise is not None:
-        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {shown_as}", "bold"))
+        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {quote(str(shown_as))}", "bold"))
     elif words:
         yield Text(words)
 

@@ -12,6 +12,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from leaklab.units import lines_of
+
 THEME = "ansi_dark"
 """Colours of the terminal's own palette, readable on any background the learner has chosen."""
 
@@ -60,7 +62,7 @@ def code(halves: Mapping[str, str], console: Console) -> RenderableType:
 
 def aligned(left: str, right: str) -> tuple[list[Line], list[Line]]:
     """Both texts as lines, of equal number: gaps stand where only the other one has a line."""
-    ours, theirs = left.splitlines(), right.splitlines()
+    ours, theirs = lines_of(left), lines_of(right)
     first: list[Line] = []
     second: list[Line] = []
     for tag, a, b, c, d in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():

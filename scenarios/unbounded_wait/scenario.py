@@ -3,7 +3,6 @@
 import json
 
 from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings
-from leaklab.services.http_routes import FILLER, answer_to
 
 ALIVE = {"profile": 7, "friend": 8}
 DRIP_S = 0.1
@@ -18,12 +17,6 @@ def dead_path(settings: Settings) -> str:
         "drip": f"/drip/{drips}/{interval}",
         "drip-head": f"/drip-head/{drips}/{interval}",
     }[settings.dead or "silent"]
-
-
-def whole_answer(path: str) -> str:
-    """All that the dead service sends in the end."""
-    plan = answer_to("GET", path)
-    return plan.body.decode() if plan.filler is None else FILLER.decode() * int(plan.filler)
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -45,7 +38,7 @@ def check_answer(lab: Lab, answer: object) -> str | None:
             return f"the answer of {name}, which is alive, is missing or not what it sent"
     if late not in ([], ["stock"]) or ("stock" in answers) == bool(late):
         return f"stock must either have answered or be named as late: late is {json.dumps(late)[:80]}"
-    whole = whole_answer(dead_path(lab.settings))
+    whole = lab.http.late_body(dead_path(lab.settings)).decode()
     if "stock" in answers and answers["stock"] != whole:
         return f"what is given as the answer of stock is not what it sends: {json.dumps(answers['stock'])[:80]}"
     return None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 import leaklab as package
-from tests.integration.conftest import Command, Finished, wait_until
+from tests.integration.conftest import CONTENT, Command, Finished, wait_until
 
 SCENARIOS = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
 """In the order of the course."""
@@ -149,6 +149,16 @@ def test_a_reader_that_went_away_is_no_error(leaklab: Command, arguments: tuple[
     os.close(writer)
     finished = started.finish()
     assert (finished.code, finished.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--markdown",)], ids=["table", "JSON", "Markdown"])
+def test_a_verdict_has_its_exit_code_also_where_nobody_reads_it(leaklab: Command, form: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    started = leaklab.start("run", "raises", "--scenarios", str(CONTENT), *form, stdout=writer)
+    os.close(writer)
+    finished = started.finish()
+    assert (finished.code, finished.stderr) == (1, "")
 
 
 def test_a_reader_that_takes_one_line_gets_it(leaklab: Command) -> None:

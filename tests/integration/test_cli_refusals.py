@@ -92,6 +92,7 @@ def test_a_name_like_no_other_gets_all_scenarios_listed(leaklab: Command) -> Non
         (("unclosed-body", "--time-limit", "0s"), ("--time-limit", "'0s' is no time at all")),
         (("unclosed-body", "--time-limit", "-1s"), ("--time-limit", "'-1s' is not a duration")),
         (("huge-array", "--size", "900TiB"), ("--size", "more than this machine can spare", "smaller --size")),
+        (("huge-array", "--size", "16MiB"), ("--size 16.0 MiB is too small to judge", "a larger --size")),
         (("huge-array", "--size", "lots"), ("--size", "'lots' is not a size", "256MiB")),
         (("huge-array", "--size", "-1MiB"), ("--size", "'-1MiB' is not a size")),
         (("huge-array", "--size", "0"), ("--size", "'0' is less than one byte")),

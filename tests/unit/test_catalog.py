@@ -20,7 +20,7 @@ BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "
 """In the order of the course."""
 
 SCENARIO = """
-from leaklab.scenario import LEAKS_NOTHING, Expected, Scenario, Settings, Steps
+from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Scenario, Settings, Steps
 
 SCENARIO = Scenario(
     title="Tiny",
@@ -292,6 +292,12 @@ def test_a_scenario_file_that_exits_is_broken_and_one_that_is_interrupted_is_int
     [
         ('title="Tiny"', 'title="Tiny", services=("http", "smtp")', "unknown service 'smtp': there are http, mongo"),
         ('telling=("threads",)', 'telling=("thread",)', "unknown metric 'thread' in telling: there are open_sockets"),
+        ('telling=("threads",)', 'telling=("open_cursors",)', "nothing counts it: services must name mongo"),
+        (
+            'telling=("threads",)',
+            'telling=("threads", "open_sockets")',
+            "open_sockets is in telling, and nothing counts it: services must name http or mongo",
+        ),
         ('"fixed": LEAKS_NOTHING', '"almost": LEAKS_NOTHING', "expected says nothing of the fixed half"),
         ('"fixed": LEAKS_NOTHING', '"fixed": LEAKS_NOTHING, "best": LEAKS_NOTHING', "expected names 'best'"),
         ('Expected("leaks"', 'Expected("leaky"', "expected verdict 'leaky' of leaky: it can be "),
@@ -316,6 +322,11 @@ def test_a_scenario_that_names_what_is_not_there_says_which(tmp_path: Path, old:
         ('title="Tiny"', 'title="Tiny", check_answer="right"', "check_answer is 'right': it must be a function"),
         ('title="Tiny"', 'title="Tiny", memory_budget=5', "memory_budget is 5: it must be a function"),
         ('title="Tiny"', 'title="Tiny", documents=({},)', "documents is ({},): it must be a tuple of Documents"),
+        (
+            'title="Tiny"',
+            'title="Tiny", documents=(Documents("c", 1, {"at": {1, 2}}),)',
+            "it must be a tuple of Documents(…) of plain values",
+        ),
         ('"fixed": LEAKS_NOTHING', '"fixed": "clean"', "expected is {'leaky'"),
         ('(("leaked", "threads"),)', '("leaked", "threads")', "expected finding 'leaked' of leaky is not"),
         ("steps=3", 'steps="3"', "steps is '3': it must be at least 1, a whole number"),
@@ -337,6 +348,7 @@ def test_a_field_of_the_wrong_type_is_named_with_its_value_and_what_it_must_be(
         ("workload", "lambda lab: exit(3)", "workload fails: SystemExit: 3"),
         ("workload", "lambda lab: [1]", "workload returned [1]: it must return a dictionary"),
         ("workload", "lambda lab: {'jobs': {1, 2}}", "workload returned {'jobs': {1, 2}}: it must return"),
+        ("workload", "lambda lab: {'jobs': Steps(2), 'more': Steps(2)}", "at most one a Steps(…)"),
         ("check_answer", "lambda lab, answer: answer['no']", "check_answer fails: TypeError: "),
         ("check_answer", "lambda lab, answer: False", "check_answer returned False: it must return what is wrong"),
         ("requests", "lambda settings: {'read': '5'}", "requests returned {'read': '5'}: it must return"),

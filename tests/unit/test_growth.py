@@ -54,6 +54,14 @@ def test_a_leak_at_every_step_is_steady_at_any_number_of_steps(read_at: int, eac
 
 
 @pytest.mark.parametrize("steps", [3, 7, 50, 99, 100, 101, 2000])
+@pytest.mark.parametrize("start", [0, 4])
+def test_one_a_step_is_what_rose_by_one_at_each_step_between_all_readings(steps: int, start: int) -> None:
+    assert grown(lambda step: start + step, steps).one_a_step
+    for series in (lambda step: 2 * step, lambda step: step // 2 * 2, lambda step: min(step, steps - 1), lambda _: 1):
+        assert not grown(series, steps).one_a_step
+
+
+@pytest.mark.parametrize("steps", [3, 7, 50, 99, 100, 101, 2000])
 def test_the_pace_of_a_leak_is_exact_however_many_steps_are_read(steps: int) -> None:
     growth = grown(lambda step: 3 + 2 * step, steps)
     assert (growth.shape, growth.total, growth.per_step, growth.steps) == (Shape.STEADY, 2 * steps, 2.0, steps)

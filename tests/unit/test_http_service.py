@@ -274,7 +274,7 @@ def test_a_late_reply_comes_after_its_time_and_leaves_the_connection_usable(lab:
 
 def test_silent_never_answers(lab: Lab) -> None:
     with pytest.raises(requests.ReadTimeout):
-        requests.get(lab.url("/silent"), timeout=0.2)
+        requests.get(lab.url("/silent"), timeout=(PATIENCE_S, 0.2))
     assert lab.until(lambda counts: counts.connections_open == 0).requests_by_route == {"silent": 1}
 
 

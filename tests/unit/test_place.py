@@ -26,5 +26,15 @@ def test_a_place_has_the_text_of_its_line_if_there_is_one(tmp_path: Path, line: 
     assert str(place) == words
 
 
+def test_lines_are_numbered_as_python_numbers_them(tmp_path: Path) -> None:
+    """A form feed, a file separator and U+2028 end a line for `str.splitlines`, and not for Python."""
+    path = tmp_path / "half.py"
+    path.write_text("one = '\x0c\x1c\u2028'\r\ntwo = 1 / 0\n", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError) as raised:
+        exec(compile(path.read_bytes(), str(path), "exec"), {})  # noqa: S102 # Python itself is asked
+    line = raised.traceback[-1].lineno + 1
+    assert Place.at(path, line).text == "two = 1 / 0"
+
+
 def test_a_file_that_is_gone_has_places_without_text(tmp_path: Path) -> None:
     assert str(Place.at(tmp_path / "gone.py", 4)) == "gone.py, line 4"

@@ -117,6 +117,18 @@ def test_a_half_is_loaded_made_ready_run_step_by_step_and_collected(start: Start
     assert worker.to_the_end() == 0
 
 
+def test_an_item_is_a_step_once_however_often_it_is_taken(start: Start) -> None:
+    worker = start("def run(jobs, factor):\n    return [[*jobs], jobs[1], [*jobs]]\n")
+    worker.until_ready(STEPS)
+    said = []
+    while (message := worker.hear())["say"] != "returned":
+        said.append((message["say"], message["done"]))
+        worker.say(next=message["done"] + 1)
+    assert said == [("step", 0), ("step", 1), ("step", 2), ("end", 3), ("end", 3)]
+    jobs = ["job 1", "job 2", "job 3"]
+    assert json.loads(message["answer"]) == [jobs, "job 2", jobs]
+
+
 def test_steps_before_the_one_that_is_asked_for_are_said_without_a_pause(start: Start) -> None:
     worker = start("def run(jobs, factor):\n    return [*jobs]\n")
     worker.until_ready(STEPS)

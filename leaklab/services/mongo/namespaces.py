@@ -141,9 +141,12 @@ class Namespaces:
 
     def _drop(self, arguments: Arguments) -> Document:
         name = arguments.collection()
-        if not self._store.drop(arguments.database, name):
+        collection = self._store.get(arguments.database, name)
+        if collection is None:
             raise CommandError(26, "ns not found")
-        return {"nIndexesWas": 1, "ns": f"{arguments.database}.{name}", "ok": 1.0}
+        indexes = len(collection.indexes())
+        self._store.drop(arguments.database, name)
+        return {"nIndexesWas": indexes, "ns": f"{arguments.database}.{name}", "ok": 1.0}
 
     def _drop_database(self, arguments: Arguments) -> Document:
         collections = self._store.collections(arguments.database)

@@ -1,0 +1,126 @@
+"""`leaklab run --until-failure`: the leaky half dies where the forecast says, the fixed half does all of the work."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from leaklab.reports.json import schema
+from tests.integration.conftest import CONTENT, Command, Document, complaint
+
+DONE, WRONG_USAGE, TIME_LIMIT = 0, 2, 124
+
+OPENS_BEFORE = """
+import os
+import time
+
+files = []
+
+
+def run(jobs):
+    files.extend(open(os.devnull) for _ in range({before}))
+    done = []
+    for job in jobs:
+        files.append(open(os.devnull))
+        time.sleep({pause})
+        done.append(job)
+    return done
+"""
+
+
+@pytest.fixture
+def opens_before(tmp_path: Path) -> Callable[..., tuple[str, ...]]:
+    """How to name a scenario whose leaky half opens so many files before its first step, and one at each step."""
+
+    def named(before: int, pause: float = 0.0) -> tuple[str, ...]:
+        folder = shutil.copytree(CONTENT / "leaks_files", tmp_path / "pack" / "leaks_files")
+        (folder / "leaky.py").write_text(OPENS_BEFORE.format(before=before, pause=pause))
+        return ("leaks-files", "--scenarios", str(folder.parent))
+
+    return named
+
+
+def until_failure(leaklab: Command, *arguments: str, code: int = DONE) -> Document:
+    """The document of such a run."""
+    finished = leaklab("run", *arguments, "--until-failure", "--json")
+    assert finished.code == code, finished.stderr
+    jsonschema.validate(finished.document, schema())
+    return finished.document
+
+
+@pytest.mark.parametrize(
+    ("arguments", "resource", "limit", "error"),
+    [
+        (("unclosed-body",), "descriptors", 64, "Too many open files"),
+        (("unclosed-body", "--descriptor-limit", "150"), "descriptors", 150, "Too many open files"),
+        (("leaks-threads", "--scenarios", str(CONTENT)), "threads", 32, "can't start new thread"),
+        (("leaks-threads", "--scenarios", str(CONTENT), "--thread-limit", "20"), "threads", 20, "new thread"),
+    ],
+    ids=["sockets", "sockets under a limit of one's own", "threads", "threads under a limit of one's own"],
+)
+def test_the_leaky_half_dies_where_it_was_foretold_and_the_fixed_half_goes_on(
+    leaklab: Command, arguments: tuple[str, ...], resource: str, limit: int, error: str
+) -> None:
+    document = until_failure(leaklab, *arguments)
+    told = document["until_failure"]
+    assert (told["resource"], told["limit"]) == (resource, limit)
+    assert abs(told["died_at_step"] - told["steps_foretold"]) <= 2
+    assert error in told["error"]
+    leaky, fixed = document["halves"]["leaky"], document["halves"]["fixed"]
+    assert (leaky["outcome"], fixed["outcome"]) == ("crashed", "completed")
+    assert fixed["steps"] >= told["steps_foretold"] + 1
+    assert document["as_expected"]
+
+
+def test_memory_runs_out_near_where_it_was_foretold(leaklab: Command) -> None:
+    told = until_failure(leaklab, "open-cursor")["until_failure"]
+    assert told["resource"] == "memory"
+    assert told["died_at_step"] == pytest.approx(told["steps_foretold"], rel=0.25)
+
+
+@pytest.mark.parametrize("before", [0, 30])
+def test_what_is_open_before_the_first_step_is_part_of_the_forecast(
+    leaklab: Command, opens_before: Callable[..., tuple[str, ...]], before: int
+) -> None:
+    told = until_failure(leaklab, *opens_before(before))["until_failure"]
+    assert abs(told["died_at_step"] - told["steps_foretold"]) <= 2
+    assert 30 - before <= told["died_at_step"] <= 64 - before
+
+
+def test_a_half_that_dies_before_its_first_step_has_done_none(
+    leaklab: Command, opens_before: Callable[..., tuple[str, ...]]
+) -> None:
+    told = until_failure(leaklab, *opens_before(70))["until_failure"]
+    assert (told["steps_foretold"], told["died_at_step"]) == (0, 0)
+
+
+def test_a_half_that_meets_the_time_limit_first_did_not_die(
+    leaklab: Command, opens_before: Callable[..., tuple[str, ...]]
+) -> None:
+    """A thousand steps of 10 ms each, in 5 s."""
+    slow = opens_before(0, pause=0.01)
+    limits = ("--descriptor-limit", "1000", "--time-limit", "5s")
+    document = until_failure(leaklab, *slow, *limits, code=TIME_LIMIT)
+    assert document["until_failure"]["died_at_step"] is None
+    assert not document["as_expected"]
+
+
+def test_it_is_told_as_a_table_too(leaklab: Command) -> None:
+    finished = leaklab("run", "unclosed-body", "--until-failure")
+    assert finished.code == DONE
+    said = " ".join(finished.stdout.split())
+    assert "until failure, under a limit of 64 descriptors" in said
+    assert "Foretold: 1.00 sockets per step: this process reaches its limit of 64 descriptors" in said
+    assert "[Errno 24] Too many open files" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("huge-array", "does not grow with its steps"), ("unbounded-wait", "has no steps to go on with")],
+)
+def test_what_does_not_grow_dies_of_no_limit_and_is_refused(leaklab: Command, name: str, words: str) -> None:
+    assert words in complaint(leaklab("run", name, "--until-failure"), WRONG_USAGE)
