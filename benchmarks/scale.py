@@ -151,7 +151,7 @@ def cpu_s(name: str, half: str, steps: int, services: Services, *, probed: bool)
         its = services.start(entry.scenario, None)
         workload = entry.scenario.workload(Lab(settings, its.http, its.mongo))
         measured.make_ready(its, workload if probed else listed(workload))
-        pid = measured._child.pid
+        pid = measured.pid
         ready = time.clock_gettime((~pid << 3) | 2)  # Linux: the CPU-time clock of another process
         measured.run()
         trace = measured.settle()
@@ -211,7 +211,7 @@ def empty_cpu_s(half: Path, steps: int, services: Services, *, probed: bool) -> 
     with HalfRun("empty", half, services) as measured:
         its = services.start(scenario, None)
         measured.make_ready(its, listed({"jobs": Steps(steps)}) if not probed else {"jobs": Steps(steps)})
-        ready = time.clock_gettime((~measured._child.pid << 3) | 2)
+        ready = time.clock_gettime((~measured.pid << 3) | 2)
         measured.run()
         measured.end()
         services.stop(its)

@@ -12,6 +12,7 @@ from leaklab.errors import UsageError
 from leaklab.forecast import Capacities
 from leaklab.interrupts import Owner
 from leaklab.limits import Limits
+from leaklab.messages import Unreadable
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.processes import (
     descriptor_limits,
@@ -23,7 +24,7 @@ from leaklab.processes import (
     thread_limit,
 )
 from leaklab.result import Done, Result, half_result
-from leaklab.runner import HalfRun, Progress, Unreadable, no_progress
+from leaklab.runner import HalfRun, Progress, no_progress
 from leaklab.scenario import HALVES, Lab, Scenario, Settings
 from leaklab.services.client import HalfServices, Services
 from leaklab.trace import Outcome, Trace

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import re
-import selectors
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +11,8 @@ from typing import Any
 
 from leaklab.interrupts import held_back
 from leaklab.limits import Limits
+from leaklab.line import DisturbedError, Line, LostError
+from leaklab.messages import answer_of, as_json, place_of, raised_of
 from leaklab.metrics import METRICS, Judge
 from leaklab.place import Place
 from leaklab.probes import NOBODY, Family, Probe, Reading
@@ -24,7 +21,6 @@ from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 from leaklab.trace import Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.units import format_size
-from leaklab.worker import LOST
 
 SAMPLED_STEPS = 64
 """Steps at which a sample is taken; of more steps, an even spread of so many. Each pause costs the half CPU time, a
@@ -49,14 +45,8 @@ SETTLE_LOOK_S = (0.001, 0.1)
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
 
-WHERE_WITHIN_S = 1.0
-"""Seconds in which a half that hangs says where it is."""
-
 LONGEST_LIFETIME_S = 2**31 - 1
 """Seconds: the most that the system takes (alarm(2), by Python's documentation of `signal.alarm` a C int)."""
-
-LINE_LIMIT = 32 * 2**20
-"""Bytes of one message: eight times the longest answer, as each of its characters may have to be escaped."""
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -103,10 +93,6 @@ FEW_ADDRESSES = {"MALLOC_ARENA_MAX": "1"}
 M_ARENA_MAX), and it would run out of what nobody uses."""
 
 
-class _LostError(Exception):
-    """The worker's channel closed, or something else than the worker wrote on it."""
-
-
 @dataclass(slots=True)
 class HalfRun:
     """One half on its way to a trace: started, made ready, run.
@@ -121,13 +107,10 @@ class HalfRun:
     progress: Progress = no_progress
     interrupted: bool = field(init=False, default=False)
     _child: Child = field(init=False)
-    _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
+    _line: Line = field(init=False)
     _its: HalfServices = field(init=False)
     _probe: Probe = field(init=False)
     _plan: _Plan = field(init=False)
-    _buffer: bytes = field(init=False, default=b"")
-    _output: bytearray = field(init=False, default_factory=bytearray)
-    _dropped: int = field(init=False, default=0)
     _samples: list[Sample] = field(init=False, default_factory=list)
     _counts: ServiceCounts = field(init=False, default_factory=lambda: ServiceCounts({}, {}, {}))
     _steps: int = field(init=False, default=0)
@@ -153,13 +136,9 @@ class HalfRun:
         self._child = start_child(WORKER, {} if self.limits.address_room is None else FEW_ADDRESSES)
         try:
             self.services.guard(self._child)
-            self._child.channel.setblocking(False)
-            os.set_blocking(self._child.output, False)
-            self._selector.register(self._child.channel, selectors.EVENT_READ)
-            self._selector.register(self._child.output, selectors.EVENT_READ)
-            self._selector.register(self.services.channel, selectors.EVENT_READ)
+            self._line = Line(self._child, self.services, self.limits.output)
             limits = limit_names(descriptors=self.limits.descriptors or descriptor_limits()[1])
-            self._say({"half": str(self.path), "limits": dict(limits), "lifetime": int(LOAD_WITHIN_S * 2)})
+            self._line.say({"half": str(self.path), "limits": dict(limits), "lifetime": int(LOAD_WITHIN_S * 2)})
         except BaseException:
             self._child.end()
             raise
@@ -174,7 +153,7 @@ class HalfRun:
         with held_back():
             if not self._ended:
                 self._ended = True
-                self._selector.close()
+                self._line.close()
                 self._child.end()
                 self.services.release(self._child)
 
@@ -190,28 +169,27 @@ class HalfRun:
         self._plan = _Plan.of(max(steps, default=0))
         try:
             within = min(LOAD_WITHIN_S, self.limits.time_s)
-            message = self._hear(within)
+            message = self._line.hear(within)
             if message is None:
                 self._fail(
                     Outcome.TIMED_OUT,
                     f"it was not imported within {within:g} s (--time-limit)",
-                    self._where(),
+                    self._line.where(self.path.parent),
                 )
                 return
             if message["say"] == "unloadable":
                 error = message["error"]
-                self._fail(Outcome.CRASHED, f"it cannot be imported: {_raised(error)}", _place(error))
+                self._fail(Outcome.CRASHED, f"it cannot be imported: {raised_of(error)}", place_of(error))
                 return
-            self._say({"workload": {name: _as_json(value) for name, value in workload.items()}})
-            if self._hear(LOAD_WITHIN_S) is None:
+            self._line.say({"workload": {name: as_json(value) for name, value in workload.items()}})
+            if self._line.hear(LOAD_WITHIN_S) is None:
                 self._fail(
                     Outcome.TIMED_OUT,
                     f"it was imported, and did not come to rest within {LOAD_WITHIN_S:g} s",
-                    self._where(),
+                    self._line.where(self.path.parent),
                 )
-        except _LostError:
-            if self._ending is None:
-                self._fail(Outcome.CRASHED, f"{self._end_in_words()} while it was imported")
+        except LostError as error:
+            self._lost(error, "while it was imported")
 
     def run(self) -> None:
         """Let the half run to its end, or to a limit, and measure it; `settle` is to follow.
@@ -229,8 +207,13 @@ class HalfRun:
             limits = limit_names(address_space=self._address_space(), file_size=self._memory)
             # Whatever becomes of the lab and its guard, the worker does not outlive this.
             lifetime = min(LONGEST_LIFETIME_S, int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2))
-            self._say({"do": "run", "limits": dict(limits), "lifetime": lifetime})
+            self._line.say({"do": "run", "limits": dict(limits), "lifetime": lifetime})
             self._follow()
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._child.pid
 
     @property
     def settled(self) -> bool:
@@ -255,8 +238,8 @@ class HalfRun:
                     time.sleep(pause if wait else 0)
                     pause = min(pause * 2, longest)
                     self._look(last=not wait)
-                self._say({"do": "leave"})
-        self._drain_output()
+                self._line.say({"do": "leave"})
+        self._line.drain_output()
         return self._trace()
 
     @contextlib.contextmanager
@@ -264,9 +247,8 @@ class HalfRun:
         """Whatever ends the half before its time, a Ctrl-C included, is its outcome."""
         try:
             yield
-        except _LostError:
-            if self._ending is None:
-                self._fail(Outcome.CRASHED, f"{self._end_in_words()} after {self._done} whole steps")
+        except LostError as error:
+            self._lost(error, f"after {self._done} whole steps")
         except KeyboardInterrupt:
             self.interrupted = True
             self._sample(Phase.CLOCK, sockets=True)
@@ -283,7 +265,7 @@ class HalfRun:
             peaks=self._counts.peaks,
             answer=self._answer,
             ending=self._ending,
-            output=self._output_text(),
+            output=self._line.output(),
             requests_by_route=self._counts.routes,
             cpu_s=self._cpu,
         )
@@ -299,10 +281,10 @@ class HalfRun:
                 self._fail(
                     Outcome.TIMED_OUT,
                     f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit)",
-                    self._where(),
+                    self._line.where(self.path.parent),
                 )
                 return
-            message = self._hear(min(tick, max(0.0, stop_at - now)) if self._running else LOAD_WITHIN_S)
+            message = self._line.hear(min(tick, max(0.0, stop_at - now)) if self._running else LOAD_WITHIN_S)
             if message is None:
                 if self._running:
                     self._sample(Phase.CLOCK, sockets=True)
@@ -315,7 +297,7 @@ class HalfRun:
                     Outcome.TIMED_OUT,
                     f"it came to no end within {LOAD_WITHIN_S:g} s after run was left: garbage is collected then, and "
                     "what has a __del__ runs it",
-                    self._where(),
+                    self._line.where(self.path.parent),
                 )
                 return
             tick = CLOCK_S
@@ -338,25 +320,25 @@ class HalfRun:
                 self._steps = self._done + 1
                 if message["pause"]:
                     self._sample(Phase.STEP, sockets=self._done in self._plan.looks)
-                    self._say({"next": self._plan.after(self._done)})
+                    self._line.say({"next": self._plan.after(self._done)})
             case "end":
                 self._done = message["done"]
                 self._sample(Phase.END, sockets=True)
-                self._say({"next": 2**62})
+                self._line.say({"next": 2**62})
             case "returned":
                 self._running = False
                 self._returned = self._since
                 self._cpu = message["cpu"]
-                self._answer = _answer(message["answer"], message["problem"])
+                self._answer = answer_of(message["answer"], message["problem"])
                 self._sample(Phase.RETURNED, sockets=True)
-                self._say({"do": "collect"})
+                self._line.say({"do": "collect"})
             case "raised":
                 self._running = False
                 self._returned = self._since
-                raised = _raised(message["error"])
-                self._fail(Outcome.CRASHED, f"it raised {raised}", _place(message["error"]), raised)
+                raised = raised_of(message["error"])
+                self._fail(Outcome.CRASHED, f"it raised {raised}", place_of(message["error"]), raised)
                 self._sample(Phase.RETURNED, sockets=True)
-                self._say({"do": "collect"})
+                self._line.say({"do": "collect"})
             case "collected":
                 self._collected = time.monotonic()
                 self._look()
@@ -422,178 +404,15 @@ class HalfRun:
         self._outcome = outcome
         self._ending = Ending(words, place, raised)
 
-    def _say(self, message: dict[str, Any]) -> None:
-        data = json.dumps(message).encode() + b"\n"
-        self._child.channel.setblocking(True)
-        try:
-            self._child.channel.sendall(data)
-        except OSError:
-            raise _LostError from None
-        finally:
-            self._child.channel.setblocking(False)
-
-    def _hear(self, seconds: float) -> dict[str, Any] | None:
-        """The next message, None if there is none within so many seconds. Raises _LostError if the channel closes."""
-        until = time.monotonic() + seconds
-        while b"\n" not in self._buffer:
-            left = until - time.monotonic()
-            if left <= 0:
-                return None
-            for key, _ in self._selector.select(left):
-                if key.fileobj is self._child.channel:
-                    self._read_channel()
-                elif key.fileobj is self.services.channel:
-                    # It says nothing unasked: it has ended, and nobody guards the half any more.
-                    raise self.services.gone()
-                else:
-                    self._read_output()
-            if len(self._buffer) > LINE_LIMIT:
-                raise self._disturbed()
-        line, self._buffer = self._buffer.split(b"\n", 1)
-        message = _message(line)
-        if message is None:
-            raise self._disturbed()
-        return message
-
-    def _disturbed(self) -> _LostError:
-        done = f"after {self._done} whole steps"
-        self._fail(Outcome.CRASHED, f"it wrote on the lab's channel {done}, so that it could not be measured any more")
-        return _LostError()
-
-    def _read_channel(self) -> None:
-        try:
-            data = self._child.channel.recv(1 << 20)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            raise _LostError
-        self._buffer += data
-
-    def _read_output(self) -> bool:
-        """Keep what the half printed, up to a bound; False if there is nothing (more) to read."""
-        try:
-            data = os.read(self._child.output, 1 << 16)
-        except BlockingIOError:
-            return False
-        if not data:
-            self._selector.unregister(self._child.output)
-            return False
-        room = max(0, self.limits.output - len(self._output))
-        self._output += data[:room]
-        self._dropped += max(0, len(data) - room)
-        return True
-
-    def _drain_output(self) -> None:
-        if self._child.output in self._selector.get_map():
-            while self._read_output():
-                pass
-
-    def _where(self) -> Place | None:
-        """The line of the half that it is at; None if it does not say. What it printed stays as it was."""
-        self._drain_output()
-        before = len(self._output)
-        with contextlib.suppress(OSError):
-            os.kill(self._child.pid, signal.SIGUSR1)
-        until = time.monotonic() + WHERE_WITHIN_S
-        while b" in <module>" not in self._output[before:] and time.monotonic() < until:
-            time.sleep(0.01)
-            self._drain_output()
-        said = self._output[before:].decode(errors="replace")
-        del self._output[before:]
-        for file, line in re.findall(r'File "([^"]+)", line (\d+) in ', said):
-            if Path(file).parent == self.path.parent:
-                return Place.at(Path(file), int(line))
-        return None
-
-    def _output_text(self) -> str:
-        text = self._output.decode(errors="replace")
-        return f"{text}\n… and {self._dropped:,} more bytes" if self._dropped else text
-
-    def _end_in_words(self) -> str:
-        """How the worker ended, after its channel closed."""
+    def _lost(self, error: LostError, when: str) -> None:
+        """How the half ended whose line was lost, unless that is known already."""
         self._at += time.monotonic() - self._since if self._running else 0.0
-        code = self._child.ended(within_s=1.0)
-        if code is None:
-            return "it closed the lab's channel and went on, so that it could not be measured,"
-        if code == LOST:
-            return "it closed the lab's channel, so that it could not be measured any more, and ended"
-        if code < 0:
-            return f"it was ended by {signal.Signals(-code).name}"
-        return f"it exited with code {code}"
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Stands for an answer that could not be carried over: not plain data, or too long."""
-
-    problem: str
-
-
-_TEXT_OR_NONE = (str, type(None))
-_NUMBER = (int, float)
-
-MESSAGES: dict[str, dict[str, tuple[type, ...]]] = {
-    "loaded": {},
-    "unloadable": {"error": (dict,)},
-    "ready": {},
-    "step": {"done": (int,), "at": _NUMBER, "pause": (bool,)},
-    "end": {"done": (int,), "at": _NUMBER},
-    "returned": {"at": _NUMBER, "cpu": _NUMBER, "answer": _TEXT_OR_NONE, "problem": _TEXT_OR_NONE},
-    "raised": {"at": _NUMBER, "error": (dict,)},
-    "collected": {},
-}
-"""What a worker says, and what must be in it (docs/protocol.md)."""
-
-
-def _message(line: bytes) -> dict[str, Any] | None:
-    """A line as a message of the worker's; None if it is none: a half may write on any descriptor it likes."""
-    try:
-        message = json.loads(line)
-        fields = MESSAGES[message["say"]]
-    except (ValueError, RecursionError, TypeError, KeyError):
-        return None
-    if not all(isinstance(message.get(name), kinds) for name, kinds in fields.items()):
-        return None
-    if "error" in fields and not _is_error(message["error"]):
-        return None
-    return dict(message)
-
-
-def _answer(text: str | None, problem: str | None) -> object:
-    """What `run` returned, as JSON values."""
-    if problem is not None:
-        return Unreadable(problem)
-    try:
-        return None if text is None else json.loads(text)
-    except (ValueError, RecursionError):
-        return Unreadable("it is nested too deeply")
-
-
-def _is_error(error: Mapping[str, Any]) -> bool:
-    """Whether an error is described as the worker describes it."""
-    kinds, places = error.get("kinds"), error.get("places")
-    return (
-        isinstance(error.get("message"), str)
-        and isinstance(kinds, list)
-        and len(kinds) > 0
-        and all(isinstance(kind, str) for kind in kinds)
-        and isinstance(places, list)
-        and all(isinstance(place, dict) and isinstance(place.get("file"), str) for place in places)
-        and all(isinstance(place.get("line"), int | None) for place in places)
-    )
-
-
-def _raised(error: Mapping[str, Any]) -> Raised:
-    return Raised(tuple(error["kinds"]), error["message"])
-
-
-def _place(error: Mapping[str, Any]) -> Place | None:
-    """The line of the half's own that an error came from."""
-    last = error["places"][-1] if error["places"] else None
-    return None if last is None else Place.at(Path(last["file"]), last["line"] or 0)
-
-
-def _as_json(value: object) -> object:
-    return {"$steps": {"count": value.count, "item": value.item}} if isinstance(value, Steps) else value
+        if self._ending is not None:
+            return
+        if isinstance(error, DisturbedError):
+            done = f"after {self._done} whole steps"
+            self._fail(
+                Outcome.CRASHED, f"it wrote on the lab's channel {done}, so that it could not be measured any more"
+            )
+        else:
+            self._fail(Outcome.CRASHED, f"{self._line.end_in_words()} {when}")
