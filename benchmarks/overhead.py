@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 from leaklab import catalog
-from leaklab.processes import child_environment, raise_descriptor_limit
+from leaklab.machine import raise_descriptor_limit
+from leaklab.processes import child_environment
 from leaklab.scenario import Lab, Steps
 from leaklab.services.client import Services
 from leaklab.worker import fill

@@ -381,7 +381,7 @@ def cell(said: str, *, leaks: bool) -> str:
 
 def print_table(names: Sequence[str], steps: int, *, talk: bool) -> None:
     """Markdown, a row for each program as it is done, then what it cost and how it was used."""
-    from leaklab.processes import raise_descriptor_limit
+    from leaklab.machine import raise_descriptor_limit
     from leaklab.services.client import Services
 
     raise_descriptor_limit()

@@ -34,7 +34,7 @@ from pathlib import Path
 
 from leaklab import __version__, catalog
 from leaklab.limits import Limits
-from leaklab.processes import raise_descriptor_limit
+from leaklab.machine import raise_descriptor_limit
 from leaklab.runner import SAMPLED_STEPS, HalfRun
 from leaklab.scenario import Lab, Steps
 from leaklab.services.client import Services

@@ -12,17 +12,17 @@ from leaklab.errors import UsageError
 from leaklab.forecast import Capacities
 from leaklab.interrupts import Owner
 from leaklab.limits import Limits
-from leaklab.messages import Unreadable
-from leaklab.metrics import MEMORY_FLOOR
-from leaklab.processes import (
+from leaklab.machine import (
     descriptor_limits,
     descriptors_at_start,
     free_memory,
     most_memory,
     raise_descriptor_limit,
-    require_posix,
     thread_limit,
 )
+from leaklab.messages import Unreadable
+from leaklab.metrics import MEMORY_FLOOR
+from leaklab.processes import require_posix
 from leaklab.result import Done, Result, half_result
 from leaklab.runner import HalfRun, Progress, no_progress
 from leaklab.scenario import HALVES, Lab, Scenario, Settings

@@ -12,11 +12,12 @@ from typing import Any
 from leaklab.interrupts import held_back
 from leaklab.limits import Limits
 from leaklab.line import DisturbedError, Line, LostError
+from leaklab.machine import descriptor_limits, limit_names, most_memory
 from leaklab.messages import answer_of, as_json, place_of, raised_of
 from leaklab.metrics import METRICS, Judge
 from leaklab.place import Place
 from leaklab.probes import NOBODY, Family, Probe, Reading
-from leaklab.processes import Child, descriptor_limits, limit_names, most_memory, start_child
+from leaklab.processes import Child, start_child
 from leaklab.scenario import Steps
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 from leaklab.trace import Ending, Outcome, Phase, Raised, Sample, Trace

@@ -98,7 +98,7 @@ class Trace:
     """The samples of one half, in order, and how it ended.
 
     Attributes:
-        half: `leaky`, `fixed`, `almost`, or the name of a learner's file.
+        half: `leaky`, `fixed`, `almost`, or `yours` for a learner's file.
         outcome: how it ended.
         steps: how many steps it began.
         elapsed_s: seconds in `run`, pauses for samples left out.

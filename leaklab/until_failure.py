@@ -10,8 +10,8 @@ from leaklab.errors import UsageError
 from leaklab.forecast import Capacities, Forecast, forecasts
 from leaklab.lab import DESCRIPTORS_BESIDE, Options, run_halves
 from leaklab.limits import THREADS, Limits
+from leaklab.machine import descriptor_limits
 from leaklab.metrics import MEMORY_FLOOR
-from leaklab.processes import descriptor_limits
 from leaklab.trace import MetricSummary, Outcome
 
 if TYPE_CHECKING:

@@ -259,33 +259,16 @@ def _guessed(
             raise UsageError(f"--guesses {file or '(standard input)'} cannot be read: {reason}") from error
         return read_guesses(text, asked, "standard input" if file is None else str(file))
     said = settings_in_words(settings)
-    _say(f"{entry.id}{f', {said}' if said else ''}. What will be measured? (- is no guess)\n")
-    return ask(asked, lambda question: _answer(prompt(question)), lambda problem: _say(f"  {problem}\n"))
+    output.say_aside(f"{entry.id}{f', {said}' if said else ''}. What will be measured? (- is no guess)\n")
+    return ask(
+        asked, lambda question: output.answer(prompt(question)), lambda problem: output.say_aside(f"  {problem}\n")
+    )
 
 
 def _predictions(entry: Entry, halves: Sequence[str], guessed: Sequence[Guess], result: Result) -> Sequence[Prediction]:
     from leaklab.predict import predictions, questions
 
     return predictions(questions(entry.scenario, halves), guessed, result)
-
-
-def _say(text: str) -> None:
-    """Say something to whoever is asked: on standard error, as standard output may be a document."""
-    import sys
-
-    sys.stderr.write(text)
-    sys.stderr.flush()
-
-
-def _answer(prompt: str) -> str | None:
-    """What is answered at the terminal; None at the end of input."""
-    import sys
-
-    _say(prompt)
-    line = sys.stdin.readline()
-    if not line:
-        _say("\n")
-    return line or None
 
 
 def _run_until_failure(entry: Entry, settings: Settings, options: Options, *, as_json: bool, samples: bool) -> None:

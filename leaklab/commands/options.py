@@ -15,7 +15,7 @@ from leaklab.limits import LEARNERS_TIME_LIMIT_S, MEMORY_SHARE, OUTPUT, THREADS,
 T = TypeVar("T")
 
 MOST = 10_000_000
-"""The highest count an option takes: more steps than any time limit allows."""
+"""The highest count an option takes: more steps than anybody waits for."""
 
 
 def _parser(parse: Callable[[str], T]) -> Callable[[str | T], T]:

@@ -1,4 +1,7 @@
-"""What commands show: the console, plain lines, JSON, a progress bar, complaints. Nothing below this prints."""
+"""What commands show and ask: the console, plain lines, JSON, a progress bar, questions, complaints.
+
+Nothing below this prints.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,21 @@ def show_text(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         nobody_listens()
+
+
+def say_aside(text: str) -> None:
+    """Say something to whoever is asked: on standard error, as standard output may be a document."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def answer(prompt: str) -> str | None:
+    """What is answered at the terminal to `prompt`; None at the end of input."""
+    say_aside(prompt)
+    line = sys.stdin.readline()
+    if not line:
+        say_aside("\n")
+    return line or None
 
 
 def complain(message: str) -> None:

@@ -17,7 +17,7 @@ from leaklab.doctor.checks import Check, State, Terminal
 from leaklab.doctor.judges import OPENED, REINSTALL, REPORT
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
 from leaklab.interrupts import Owner
-from leaklab.processes import CONTROL_GROUP, container_allows, machine_memory
+from leaklab.machine import CONTROL_GROUP, container_allows, machine_memory
 
 if TYPE_CHECKING:
     from leaklab.catalog import Catalog
@@ -144,7 +144,7 @@ def _greatest_size(catalog: Catalog) -> int:
 
 def _look_at_descriptors() -> Check:
     from leaklab.lab import DESCRIPTORS_BESIDE
-    from leaklab.processes import descriptor_limits
+    from leaklab.machine import descriptor_limits
 
     return judges.judge_descriptors(*descriptor_limits(), DESCRIPTORS_BESIDE)
 
@@ -175,7 +175,7 @@ def _look_at_http() -> Check:
 
 
 def _look_at_measuring() -> Check:
-    from leaklab.processes import raise_descriptor_limit
+    from leaklab.machine import raise_descriptor_limit
     from leaklab.runner import HalfRun
     from leaklab.scenario import Steps
     from leaklab.services.client import Services

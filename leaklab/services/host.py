@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from leaklab.errors import ExitCode, LeaklabError
-from leaklab.processes import end_family, raise_descriptor_limit
+from leaklab.machine import raise_descriptor_limit
+from leaklab.processes import end_family
 
 if TYPE_CHECKING:
     from leaklab.services.database import Database

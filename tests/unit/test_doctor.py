@@ -15,7 +15,7 @@ from rich.console import Console
 from leaklab.doctor import judges, looks
 from leaklab.doctor.checks import Check, State, Terminal
 from leaklab.errors import MeasureError, UsageError
-from leaklab.processes import container_allows
+from leaklab.machine import container_allows
 from leaklab.reports.doctor import checkup, checkup_document, summary
 from leaklab.trace import Ending, Outcome, Phase, Sample, Trace
 

@@ -8,7 +8,7 @@ from bson import Decimal128
 
 from leaklab.services.mongo.errors import CommandError, not_implemented
 from leaklab.services.mongo.expressions import check_expression, evaluate, sort_documents
-from leaklab.services.mongo.filters import check_filter, matches
+from leaklab.services.mongo.filters import check_filter, check_sort, matches
 from leaklab.services.mongo.mock import aggregate, helpers
 from leaklab.services.mongo.names import ACCUMULATORS, STAGES
 from leaklab.services.mongo.projection import Projection, assign, flatten
@@ -92,13 +92,7 @@ def _sort(spec: Any) -> Document:
         raise CommandError(15973, "the $sort key specification must be an object")
     if not spec:
         raise CommandError(15976, "$sort stage must have at least one sort key")
-    for field, direction in spec.items():
-        if isinstance(direction, dict):
-            raise not_implemented(f"sorting {field!r} by {direction}")
-        if isinstance(direction, bool) or not isinstance(direction, (int, float)):
-            raise CommandError(15974, f"Illegal key in $sort specification: {field}: {direction!r}")
-        if direction not in (1, -1):
-            raise CommandError(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)")
+    check_sort(spec)
     return spec
 
 
