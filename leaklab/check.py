@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leaklab import second_look
 from leaklab.checked import YOURS, Check, Showed, State
 from leaklab.errors import UsageError
-from leaklab.lab import Options, bounds_of, run_halves, wrong_requests
+from leaklab.lab import Options, bounds_of, gave_up_early, run_halves, wrong_requests
 from leaklab.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.metrics import METRICS, Judge
 from leaklab.plain_code import refused
@@ -151,7 +151,7 @@ def _by_measure(blank: Check, scenario: Scenario, judgement: Judgement, *, last:
         return replace(
             blank,
             reason="; ".join(judgement.doubts),
-            remedy="It was measured twice. End what else is busy on this machine, and check again.",
+            remedy="Two looks did not tell. Do the work item by item, as the leaky half does, and check again.",
         )
     return replace(blank, state=State.FIXED)
 
@@ -212,7 +212,8 @@ def _complaint(scenario: Scenario, settings: Settings, result: Result) -> str | 
         return yours.complaint
     if yours.outcome is not Outcome.COMPLETED and result.mongo is None:
         # The lab holds the counts against the work of halves that complete only.
-        return wrong_requests(scenario, settings, yours.runs[0].trace)
+        trace = yours.runs[0].trace
+        return wrong_requests(scenario, settings, trace) or gave_up_early(settings, trace)
     return _no_effort(scenario, settings, result)
 
 
@@ -239,6 +240,8 @@ def _no_effort(scenario: Scenario, settings: Settings, result: Result) -> str | 
 def _failed(blank: Check, step: int, ending: Ending) -> Check:
     """The check of a half that did not complete, and ended in step `step`."""
     remedy = "Repair the line, then check again." if ending.place else "Repair the file, then check again."
+    if ending.raised is not None and ending.raised.kinds[0] == "BdbQuit":
+        remedy = "There is a breakpoint in it, and nobody at the keyboard: take it out, then check again."
     if not ending.place and re.search(r"\brun(\(\)| in it$)", ending.words):
         remedy = "The file needs a function run, with the arguments that it has in the leaky half."
     return replace(

@@ -43,6 +43,7 @@ class Growth:
         events: how many readings rose above all that had stayed before.
         steps: the steps covered.
         by_half: what of `total` was there after half of the steps.
+        pace: units per step between the first rise and the last; 0 where there are not two.
         one_a_step: whether every reading was above the one before by as many as there were steps between them.
     """
 
@@ -52,6 +53,7 @@ class Growth:
     events: int
     steps: int
     by_half: float = 0.0
+    pace: float = 0.0
     one_a_step: bool = False
 
     @classmethod
@@ -95,7 +97,7 @@ def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growt
         shape = Shape.UNCLEAR
     per_step = total / steps if shape in (Shape.STEADY, Shape.UNCLEAR) else 0.0
     one_a_step = all(value - start == step - first_step for (step, _), value in zip(points, stayed, strict=True))
-    return Growth(shape, total, per_step, len(rises), steps, by_half, one_a_step)
+    return Growth(shape, total, per_step, len(rises), steps, by_half, _pace(points, stayed, rises), one_a_step)
 
 
 def _lowest_from_here_on(values: Sequence[float]) -> list[float]:
@@ -114,6 +116,13 @@ def _rises(steps: Sequence[int], stayed: Sequence[float], start: float, quantum:
             rises.append(step)
             level = reached
     return rises
+
+
+def _pace(points: Sequence[tuple[int, float]], stayed: Sequence[float], rises: Sequence[int]) -> float:
+    if len(rises) < 2 or rises[0] == rises[-1]:
+        return 0.0
+    reached = {step: value for (step, _), value in zip(points, stayed, strict=True)}
+    return (reached[rises[-1]] - reached[rises[0]]) / (rises[-1] - rises[0])
 
 
 def _by_half(points: Sequence[tuple[int, float]], stayed: Sequence[float], start: float) -> float:

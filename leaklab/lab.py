@@ -35,6 +35,9 @@ LOOKS = 3
 """How often, at most, a half whose answer came late is run. A busy machine adds time and takes none away: the shortest
 run is nearest to what the half itself takes (documentation of timeit, on `repeat`)."""
 
+GIVEN = 0.8
+"""The share of the deadline that a service must have been given before it is called late: some keep a reserve."""
+
 DESCRIPTORS_BESIDE = 64
 """Descriptors that a half and the services need beside one per step."""
 
@@ -110,6 +113,7 @@ def bounds_of(scenario: Scenario, settings: Settings) -> Bounds:
         hang_s=settings.hang,
         memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
         telling=scenario.telling,
+        steps=settings.steps,
     )
 
 
@@ -225,7 +229,17 @@ def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) ->
         return f"its answer cannot be read: {trace.answer.problem}"
     # A real server counts what everybody asks of it.
     wrong = None if its.is_remote else wrong_requests(scenario, lab.settings, trace)
-    return wrong or scenario.check_answer(lab, trace.answer)
+    return wrong or gave_up_early(lab.settings, trace) or scenario.check_answer(lab, trace.answer)
+
+
+def gave_up_early(settings: Settings, trace: Trace) -> str | None:
+    """Why nobody can know that the dead service was late: it had not had its time yet; None if it had."""
+    if settings.hang is None or settings.deadline is None or trace.elapsed_s >= GIVEN * settings.deadline:
+        return None
+    return (
+        f"it ended after {format_duration(trace.elapsed_s)}: the dead service had until "
+        f"{format_duration(settings.deadline)} to answer"
+    )
 
 
 def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str | None:

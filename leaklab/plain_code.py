@@ -94,9 +94,12 @@ def _modules(node: ast.AST) -> list[str]:
             return [alias.name for alias in names]
         case ast.ImportFrom(module=str(module), level=0):
             return [module]
-        case ast.Call(func=ast.Name(id="__import__" | "import_module"), args=[ast.Constant(value=str(name)), *_]):
-            return [name]
-        case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
+        case ast.Call(
+            func=ast.Name(id="__import__" | "import_module")
+            | ast.Attribute(attr="import_module")
+            | ast.Attribute(value=ast.Attribute(attr="modules")),
+            args=[ast.Constant(value=str(name)), *_],
+        ):
             return [name]
         case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(name))):
             return [name]

@@ -36,14 +36,16 @@ class Family:
         processes: how many.
         rss: bytes, all of them together; what they share is counted more than once.
         threads: all of them together.
+        cpu_s: CPU seconds of all of them together.
     """
 
     processes: int
     rss: int
     threads: int
+    cpu_s: float
 
 
-NOBODY = Family(0, 0, 0)
+NOBODY = Family(0, 0, 0, 0.0)
 
 
 class Probe:
@@ -115,14 +117,15 @@ class Probe:
 
         if self._process is None:
             return NOBODY
-        found: list[tuple[int, int]] = []
+        found: list[tuple[int, int, float]] = []
         with contextlib.suppress(*self._failures):
             for pid in descendants(self._process.pid):
                 with contextlib.suppress(*self._failures):
                     child = psutil.Process(pid)
                     with child.oneshot():
-                        found.append((child.memory_info().rss, child.num_threads()))
-        return Family(len(found), sum(rss for rss, _ in found), sum(threads for _, threads in found))
+                        found.append((child.memory_info().rss, child.num_threads(), sum(child.cpu_times()[:2])))
+        rss, threads, cpu = (sum(each) for each in zip(*found, strict=True)) if found else (0, 0, 0.0)
+        return Family(len(found), int(rss), int(threads), cpu)
 
     def may_change(self) -> bool:
         """Whether anything in the paused process can still end by itself: another thread, or a child process."""

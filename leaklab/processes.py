@@ -147,6 +147,10 @@ def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
         started: list[int] = []
         with contextlib.suppress(OSError, psutil.Error):
             started = descendants(group)
+        trackers = _trackers(group)
+        for pid in {group, *started, *_members(group)} - trackers if trackers else ():
+            _kill(pid)
+        _wait_for(trackers)
         end_group(group)
         for pid in started:
             _kill(pid)
@@ -161,6 +165,55 @@ def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
         if found <= {group} and (ended <= known_zombies or time.monotonic() > until):
             return
         known_zombies |= ended
+
+
+def _members(group: int) -> set[int]:
+    """The processes of a process group."""
+    import psutil
+
+    found: set[int] = set()
+    for pid in psutil.pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) == group:
+                found.add(pid)
+    return found
+
+
+def _trackers(group: int) -> set[int]:
+    """The processes of a group that clean up what Python's multiprocessing left in shared memory, when all others end.
+
+    Source: multiprocessing/resource_tracker.py, which says so of itself, and whose name is in their command line.
+    """
+    import psutil
+
+    found: set[int] = set()
+    for pid in _members(group) - {group}:
+        with contextlib.suppress(psutil.Error, OSError):
+            if any("multiprocessing.resource_tracker" in part for part in psutil.Process(pid).cmdline()):
+                found.add(pid)
+    return found
+
+
+TRACKERS_S = 2.0
+"""Seconds that they are given for it."""
+
+
+def _wait_for(pids: set[int]) -> None:
+    """Wait until these have ended, children of ours or not, at most TRACKERS_S seconds."""
+    import psutil
+
+    until = time.monotonic() + TRACKERS_S
+    while time.monotonic() < until and any(psutil.pid_exists(pid) and not _is_zombie(pid) for pid in pids):
+        time.sleep(0.005)
+
+
+def _is_zombie(pid: int) -> bool:
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
 
 
 def _kill(pid: int) -> None:

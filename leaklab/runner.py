@@ -116,6 +116,7 @@ class HalfRun:
     _counts: ServiceCounts = field(init=False, default_factory=lambda: ServiceCounts({}, {}, {}))
     _steps: int = field(init=False, default=0)
     _done: int = field(init=False, default=0)
+    _round: int = field(init=False, default=0)
     _at: float = field(init=False, default=0.0)
     _since: float = field(init=False, default=0.0)
     _sampled: float = field(init=False, default=0.0)
@@ -129,6 +130,7 @@ class HalfRun:
     _settled: bool = field(init=False, default=False)
     _returned: float = field(init=False, default=0.0)
     _cpu: float | None = field(init=False, default=None)
+    _cpu_before: float = field(init=False, default=0.0)
     _ended: bool = field(init=False, default=False)
     _memory: int = field(init=False, default=0)
 
@@ -201,6 +203,7 @@ class HalfRun:
         if self._ending is not None:
             return
         self._sample(Phase.BASELINE, sockets=True)
+        self._cpu_before = self._probe.family().cpu_s
         with self._told_how_it_ends():
             self.progress(self.half, 0)
             self._running = True
@@ -317,8 +320,10 @@ class HalfRun:
         self._since = time.monotonic()
         match message["say"]:
             case "step":
+                if message["done"] == 0 and self._steps:
+                    self._round += 1
                 self._done = message["done"]
-                self._steps = self._done + 1
+                self._steps = max(self._steps, self._done + 1)
                 if message["pause"]:
                     self._sample(Phase.STEP, sockets=self._done in self._plan.looks)
                     self._line.say({"next": self._plan.after(self._done)})
@@ -329,7 +334,7 @@ class HalfRun:
             case "returned":
                 self._running = False
                 self._returned = self._since
-                self._cpu = message["cpu"]
+                self._cpu = message["cpu"] + self._probe.family().cpu_s - self._cpu_before
                 self._answer = answer_of(message["answer"], message["problem"])
                 self._sample(Phase.RETURNED, sockets=True)
                 self._line.say({"do": "collect"})
@@ -344,7 +349,8 @@ class HalfRun:
                 self._collected = time.monotonic()
                 self._look()
                 return True
-        self.progress(self.half, self._done)
+        if not self._round:
+            self.progress(self.half, self._done)
         self._since = time.monotonic()
         return False
 
@@ -399,7 +405,7 @@ class HalfRun:
         at = self._at + time.monotonic() - self._returned if after_return else self._at
         self._counts = reading.counts
         self._sampled = time.monotonic()
-        self._samples.append(Sample(phase, self._done, at, reading.values, reading.counts.answers_due))
+        self._samples.append(Sample(phase, self._done, at, reading.values, reading.counts.answers_due, self._round))
 
     def _fail(self, outcome: Outcome, words: str, place: Place | None = None, raised: Raised | None = None) -> None:
         self._outcome = outcome

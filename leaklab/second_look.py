@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leaklab.checked import Check, State
 from leaklab.metrics import METRICS, Judge
-from leaklab.verdict import Finding, Kind, Verdict
+from leaklab.verdict import EXACT_PEAKS, LEAST_WASTE, Finding, Kind, Verdict
 
 if TYPE_CHECKING:
     from leaklab.result import HalfResult, Result
@@ -22,21 +22,34 @@ NOTICED = 5
 """Things left over of a half that is clean otherwise, from which on a second look tells a pool from a leak: a client
 keeps fewer for itself (pymongo: three connections, three threads)."""
 
+MANY = 12
+"""Connections, or things open at once, of a half that is clean otherwise, from which on a second look is worth its
+time: pools of ten are usual."""
+
 GROWN = 0.75
-"""What is left over in the second look, over what was in the first, as a share of MORE, from which on it grew with the
-work."""
+"""What there is in the second look, over what there was in the first, as a share of MORE, from which on it grew with
+the work."""
 
 _LEFT_OPEN = [name for name, metric in METRICS.items() if metric.judge is Judge.LEFT_OPEN]
 _REUSED = [name for name, metric in METRICS.items() if metric.judge is Judge.REUSE]
+
+_GROWS = [
+    *((name, "collected", NOTICED, Kind.LEAKED) for name in _LEFT_OPEN),
+    *((name, "peak", MANY, Kind.HELD) for name in EXACT_PEAKS),
+    *((name, "peak", MANY, Kind.WASTED) for name in _REUSED),
+]
+"""What grows where there is a leak: metric, moment, how much is worth a second look, and what it is."""
+
+_SAID = {Kind.LEAKED: ("left open", "after"), Kind.HELD: ("open at once", "in"), Kind.WASTED: ("opened", "in")}
 
 
 def worth_another(first: Check) -> bool:
     """Whether a first look leaves a doubt, or so much open, that a second one is worth its time."""
     if first.state is State.UNDECIDED:
         return True
-    has_steps = first.result is not None and first.result.settings.steps is not None
-    left = has_steps and any(_risen(first.yours, name, "collected") >= NOTICED for name in _LEFT_OPEN)
-    return first.state is State.FIXED and left
+    if first.state is not State.FIXED or first.result is None or first.result.settings.steps is None:
+        return False
+    return any(_risen(first.yours, name, moment) >= noticed for name, moment, noticed, _ in _GROWS)
 
 
 def decided(first: Check, second: Check) -> Check:
@@ -63,10 +76,16 @@ def is_pool(first: Check, second: Check) -> bool:
     counted = {*_LEFT_OPEN, *_REUSED}
     # A peak that the services do not count may have been missed by every sample of a short run.
     peaks = told | {"connections_opened", "open_cursors"}
+    steps = 0 if second.result is None or told else second.result.settings.steps or 0
+
+    def may_be_one(name: str, moment: str) -> bool:
+        before, after = (max(1, _risen(half, name, moment)) for half in (first.yours, second.yours))
+        # Where nothing says that it keeps a pace, fewer than one a dozen steps are a pool that grows when it is short.
+        is_slow = after <= steps * LEAST_WASTE and after < GROWN * MORE * before
+        return after <= POOL and (after <= 2 * before or is_slow)
+
     return told <= counted and all(
-        _risen(second.yours, name, moment) <= min(POOL, 2 * max(1, _risen(first.yours, name, moment)))
-        for moment, names in (("collected", counted), ("peak", peaks))
-        for name in names
+        may_be_one(name, moment) for moment, names in (("collected", counted), ("peak", peaks)) for name in names
     )
 
 
@@ -74,15 +93,16 @@ def grown_with_the_work(first: Check, second: Check) -> Finding | None:
     """What is left over and grew from the first look to the second as the steps did, whatever its steps look like."""
     if first.result is None or second.result is None:
         return None
-    for name in _LEFT_OPEN:
-        before, after = (_risen(check.yours, name, "collected") for check in (first, second))
-        if before >= NOTICED and after >= GROWN * MORE * before:
+    for name, moment, noticed, kind in _GROWS:
+        before, after = (_risen(check.yours, name, moment) for check in (first, second))
+        if before >= noticed and after >= GROWN * MORE * before:
             metric, steps = METRICS[name], (first.result.settings.steps, second.result.settings.steps)
+            what, when = _SAID[kind]
             words = (
-                f"{metric.quantity(before)} left open after {steps[0]:,} steps, {metric.format(after)} after "
+                f"{metric.quantity(before)} {what} {when} {steps[0]:,} steps, {metric.format(after)} {when} "
                 f"{steps[1]:,}: what grows with the work is no pool"
             )
-            return Finding(Kind.LEAKED, name, after, before, words)
+            return Finding(kind, name, after, before, words)
     return None
 
 

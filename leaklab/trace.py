@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,6 +34,7 @@ class Sample:
         at_s: seconds since `run` was called, the pauses for earlier samples left out.
         values: by metric name; a metric that was not or could not be read is None or missing, never 0.
         answers_due: answers of a dead service that the half still waits for; None where no service says.
+        round: which pass over the items of the workload it was taken in, from 0.
     """
 
     phase: Phase
@@ -41,6 +42,7 @@ class Sample:
     at_s: float
     values: Mapping[str, float | None]
     answers_due: int | None = None
+    round: int = 0
 
     def get(self, metric: str) -> float | None:
         """The value of `metric`, None if it was not read in this sample."""
@@ -109,7 +111,7 @@ class Trace:
         ending: what ended it, if it did not complete.
         output: what the half printed (standard output and error), cut to a bounded length.
         requests_by_route: what the services were asked, by route.
-        cpu_s: CPU seconds in `run`, of the process and those it started and waited for; None if it did not return.
+        cpu_s: CPU seconds in `run`, of the process and of those it started; None if it did not return.
         looks: how often the half was run for it: more than once where an answer came late, and this is the shortest.
     """
 
@@ -135,12 +137,38 @@ class Trace:
         return None
 
     def step_points(self, metric: str) -> list[tuple[int, float]]:
-        """(steps done, value) at every step that `metric` is known at, the end included."""
-        at_steps = [sample for sample in self.samples if sample.phase in (Phase.STEP, Phase.END)]
-        values = [sample.get(metric) for sample in at_steps]
-        if metric == "open_sockets":
-            values = _between_looks(values, [sample.get("open_fds") for sample in at_steps])
-        return [(sample.steps_done, value) for sample, value in zip(at_steps, values, strict=True) if value is not None]
+        """(steps done, value) at every step that `metric` is known at, the end included.
+
+        Of several passes over the items, that in which it rose most: in the others something else was done.
+        """
+        return self.most_risen(lambda samples: points_of(samples, metric), METRICS[metric].least)
+
+    def most_risen(
+        self, points: Callable[[Sequence[Sample]], list[tuple[int, float]]], least: float
+    ) -> list[tuple[int, float]]:
+        """What `points` makes of the samples of that pass in which it rises most, by `least` or more.
+
+        Where none rises, that which reaches highest; of equals the last.
+        """
+        rounds: dict[int, list[Sample]] = {}
+        for sample in self.samples:
+            if sample.phase in (Phase.STEP, Phase.END):
+                rounds.setdefault(sample.round, []).append(sample)
+
+        def risen(series: list[tuple[int, float]]) -> tuple[float, float]:
+            values = [value for _, value in series]
+            rise = values[-1] - values[0] if len(values) > 1 else 0.0
+            return (rise if rise >= least else 0.0, max(values, default=0.0))
+
+        return max((points(samples) for samples in reversed(rounds.values())), key=risen, default=[])
+
+
+def points_of(samples: Sequence[Sample], metric: str) -> list[tuple[int, float]]:
+    """(steps done, value) of each of these samples that `metric` is known at."""
+    values = [sample.get(metric) for sample in samples]
+    if metric == "open_sockets":
+        values = _between_looks(values, [sample.get("open_fds") for sample in samples])
+    return [(sample.steps_done, value) for sample, value in zip(samples, values, strict=True) if value is not None]
 
 
 def _between_looks(sockets: Sequence[float | None], descriptors: Sequence[float | None]) -> list[float | None]:
@@ -208,15 +236,19 @@ def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
 
 
 def _at_the_end(trace: Trace, metric: Metric) -> float | None:
-    """The value at the last step; of a half that took its items by number, and asked for no more, when that began."""
-    if trace.outcome is not Outcome.COMPLETED or any(sample.phase is Phase.END for sample in trace.samples):
-        return trace.value(metric.name, Phase.END)
+    """The value at the last step, of several passes over the items the most.
+
+    Of a half that took its items by number, and asked for no more, when the last one began.
+    """
+    at_ends = [sample.get(metric.name) for sample in trace.samples if sample.phase is Phase.END]
+    if trace.outcome is not Outcome.COMPLETED or at_ends:
+        return max((value for value in at_ends if value is not None), default=None)
     return next((value for _, value in reversed(trace.step_points(metric.name))), None)
 
 
 def _summarize_elapsed(trace: Trace, metric: Metric) -> MetricSummary:
     returned = trace.elapsed_s if trace.outcome is Outcome.COMPLETED else None
-    end = next((sample.at_s for sample in trace.samples if sample.phase is Phase.END), None)
+    end = next((sample.at_s for sample in reversed(trace.samples) if sample.phase is Phase.END), None)
     return MetricSummary(
         metric=metric,
         baseline=0.0,

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from leaklab.growth import STEADY_EVENTS, Growth, Shape, growth_of
 from leaklab.metrics import MEMORY_FLOOR, METRICS, Judge
-from leaklab.trace import MetricSummary, Outcome, Phase, Trace
+from leaklab.trace import MetricSummary, Outcome, Phase, Sample, Trace, points_of
 from leaklab.units import format_duration, format_size
 
 
@@ -66,6 +66,7 @@ class Bounds:
         deadline_s: seconds within which the caller needs its answer; None for no deadline.
         hang_s: seconds after which the dead service answers; None where there is none.
         telling: the metrics that must be known for a verdict.
+        steps: the steps that the work has, whether or not the half takes its items one by one; None where it has none.
         memory: bytes of RSS above the baseline that may be held at the last step, MEMORY_FLOOR at least; None for no
             budget.
     """
@@ -74,6 +75,7 @@ class Bounds:
     hang_s: float | None = None
     memory: int | None = None
     telling: tuple[str, ...] = ()
+    steps: int | None = None
 
 
 IN_TIME = 1.3
@@ -94,6 +96,10 @@ as large as the machine has processors."""
 HELD_AT_STEPS = 0.1
 """A buffer that is resident at more than this share of the steps is held: whoever makes it when the first item was
 taken already, and lets it go before the second, has it at one."""
+
+LEAST_WASTE = 1 / 12
+"""New connections per step below which they are no waste: whoever renews a connection after a dozen requests or more
+uses it. One in ten is found."""
 
 MORE_STEPS = "more steps would tell (--steps)"
 
@@ -126,6 +132,8 @@ def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bou
     if bounds.deadline_s is not None:
         _judge_deadline(trace, bounds.deadline_s, findings, doubts)
     judged = {**summary, "open_fds": _other_descriptors(trace, summary)}
+    if trace.outcome is Outcome.COMPLETED:
+        judged = {name: metric and _over_all_steps(metric, bounds.steps) for name, metric in judged.items()}
     # Threads first: sockets and connections are held against them.
     for name, metric in sorted(judged.items(), key=lambda item: item[0] != "threads"):
         if metric is None:
@@ -138,13 +146,22 @@ def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bou
             case Judge.REUSE:
                 pool = _pool(summary, findings)
                 _judge_reuse(metric, summary.get("requests_served"), findings, doubts, pool=pool)
-            case Judge.MEMORY if bounds.memory is not None:
-                _judge_memory_budget(trace, metric, bounds.memory, findings, doubts)
-            case Judge.MEMORY if trace.outcome is Outcome.COMPLETED:
-                _judge_memory(trace, metric, findings)
+            case Judge.MEMORY:
+                if bounds.memory is not None:
+                    _judge_memory_budget(trace, metric, bounds.memory, findings, doubts)
+                if trace.outcome is Outcome.COMPLETED and all(finding.metric != name for finding in findings):
+                    _judge_memory(trace, metric, findings)
             case _:
                 pass
     return _decide(findings, doubts)
+
+
+def _over_all_steps(metric: MetricSummary, steps: int | None) -> MetricSummary:
+    """The same, its growth over as many steps as the work has: a half may do it without asking for each item."""
+    if steps is None or METRICS[metric.metric.name].judge is Judge.DEADLINE:
+        return metric
+    growth = metric.growth or Growth(Shape.FLAT, 0.0, 0.0, 0, 0)
+    return replace(metric, growth=replace(growth, steps=max(growth.steps, steps)))
 
 
 def may_be_the_machine(trace: Trace, bounds: Bounds) -> bool:
@@ -198,8 +215,13 @@ def _other_descriptors(trace: Trace, summary: Mapping[str, MetricSummary | None]
     sockets, descriptors = summary.get("open_sockets"), summary.get("open_fds")
     if sockets is None or descriptors is None:
         return descriptors
-    of_sockets = dict(trace.step_points("open_sockets"))
-    points = [(step, value - of_sockets[step]) for step, value in trace.step_points("open_fds") if step in of_sockets]
+
+    def of_a_pass(samples: Sequence[Sample]) -> list[tuple[int, float]]:
+        of_sockets = dict(points_of(samples, "open_sockets"))
+        all_of_them = points_of(samples, "open_fds")
+        return [(step, value - of_sockets[step]) for step, value in all_of_them if step in of_sockets]
+
+    points = trace.most_risen(of_a_pass, descriptors.metric.least)
 
     def others(moment: str) -> float | None:
         all_of_them, its_sockets = getattr(descriptors, moment), getattr(sockets, moment)
@@ -307,12 +329,15 @@ def _judge_reuse(
     growth = metric.growth
     if growth is None or metric.peak is None or metric.peak <= pool:
         return
-    if growth.shape is Shape.STEADY or (growth.steps > 0 and _all_at_once(metric, growth, metric.peak)):
+    steady = growth.shape is Shape.STEADY and growth.pace >= LEAST_WASTE
+    if steady or (growth.steps > 0 and _all_at_once(metric, growth, metric.peak)):
         served = requests.peak if requests and requests.peak else None
         words = f" for {requests.metric.quantity(served)}" if requests and served else ""
         again = "they are not used again for long"
         if served and metric.peak >= 0.9 * served:
             again = "none is used again" if metric.peak >= served else "hardly any is used again"
+        by_half = metric.metric.format(growth.by_half)
+        when = f"{by_half} by half of the steps and still rising" if steady else "many of them after the last step"
         findings.append(
             Finding(
                 Kind.WASTED,
@@ -320,7 +345,7 @@ def _judge_reuse(
                 metric.peak,
                 growth.by_half,
                 f"{metric.metric.quantity(metric.peak)} opened{words} ({metric.peak / growth.steps:.2f} per step), "
-                f"{metric.metric.format(growth.by_half)} by half of the steps and still rising: {again}",
+                f"{when}: {again}",
             )
         )
     elif growth.shape is Shape.UNCLEAR and (growth.events >= STEADY_EVENTS or growth.events == growth.steps > 1):
@@ -334,7 +359,11 @@ def _judge_memory_budget(
     trace: Trace, metric: MetricSummary, budget: int, findings: list[Finding], doubts: list[str]
 ) -> None:
     """`held` (or `leaked`) if more than the scenario's budget is still resident at the last step (or in the end)."""
-    if metric.baseline is None or metric.end is None:
+    if metric.baseline is None:
+        return
+    if metric.end is None:
+        if trace.outcome is Outcome.COMPLETED and (metric.peak or 0) - metric.baseline > budget:
+            doubts.append("no item was taken, so that no step shows whether the buffer was kept: take them one by one")
         return
     at_steps = sorted((value for _, value in trace.step_points("rss")), reverse=True)
     # At the last step, or at many steps: what is let go just before the last reading was held all the same.
@@ -454,6 +483,6 @@ def _came_after_the_steps(trace: Trace, limit: float) -> bool:
     phases = [sample.phase for sample in trace.samples]
     if Phase.END not in phases:
         return False
-    end = phases.index(Phase.END)
+    end = len(phases) - 1 - phases[::-1].index(Phase.END)
     before, after = trace.samples[:end], trace.samples[end:]
     return max((s.get("rss") or 0 for s in before), default=0) <= limit < max((s.get("rss") or 0) for s in after)

@@ -13,6 +13,9 @@ import os
 import sys
 import time
 import types
+
+# Both are there already: `os` and `threading` come with them.
+from _collections_abc import Sequence
 from _thread import allocate_lock
 
 # The measured process pays for every import: typing and collections.abc are left to the type checker.
@@ -104,8 +107,17 @@ class Clock:
         self.cpu += worked
 
 
-class Steps:
-    """The items of a workload, one step each. Plain to its user: an iterable with a length and items by number."""
+ROUNDS = 4
+"""Passes over the items in which they are steps, at most; what comes after costs the half nothing."""
+
+
+class Steps(Sequence[object]):
+    """The items of a workload, one step each when it is taken for the first time in a pass over them.
+
+    A pass is over when somebody asks for one item more than there are; the next item that is taken begins another.
+    Plain to its user: it does what a list does that nobody changes. A copy of it, and what is sent of it to another
+    process, is a list.
+    """
 
     def __init__(self, spec: dict[str, Any], channel: Channel, clock: Clock) -> None:
         self._count: int = spec["count"]
@@ -115,21 +127,38 @@ class Steps:
         self._begun = 0
         self._taken = bytearray(self._count)
         self._next_pause = 0
+        self._rounds = 1
+        self._is_over = False
         self._lock = allocate_lock()
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[object]:
-        for number in range(self._count):
-            yield self[number]
-        self._mark(b"end")
+        return Items(self)
 
-    def __getitem__(self, index: int | slice) -> object:
-        """One item, or a list of those of a slice; each is a step when it is taken for the first time."""
+    def __reduce__(self) -> tuple[type, tuple[list[object]]]:
+        return list, ([*self],)
+
+    def copy(self) -> list[object]:
+        """All items, as of a list."""
+        return [*self]
+
+    def end(self) -> None:
+        """Tell the runner that somebody has taken the last item, and asks for one more."""
+        if not self._is_over:
+            self._mark(b"end")
+            self._is_over = True
+
+    def __getitem__(self, index: Any) -> Any:
+        """One item, or a list of those of a slice."""
         if isinstance(index, slice):
             return [self[number] for number in range(self._count)[index]]
         number = range(self._count)[index]
+        if self._is_over and self._rounds < ROUNDS:
+            self._rounds += 1
+            self._is_over = False
+            self._begun, self._taken, self._next_pause = 0, bytearray(self._count), 0
         if not self._taken[number]:
             self._taken[number] = True
             self._mark(b"step")
@@ -150,6 +179,25 @@ class Steps:
             self._channel.send(b'{"say":"%s","done":%d,"at":%.6f,"pause":true}\n' % (what, done, at))
             self._next_pause = self._channel.hear()["next"]
             self._clock.leave_out(perf_counter() - before, process_time() - worked)
+
+
+class Items:
+    """The items one after the other. Not a generator: threads may share it, as they may share a list's iterator."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._numbers = iter(range(len(steps)))
+        self._lock = allocate_lock()
+
+    def __iter__(self) -> Items:
+        return self
+
+    def __next__(self) -> object:
+        with self._lock:
+            for number in self._numbers:
+                return self._steps[number]
+            self._steps.end()
+        raise StopIteration
 
 
 def fill(template: Any, number: int) -> Any:
@@ -260,7 +308,8 @@ def plain(answer: object) -> tuple[str | None, str | None]:
             return None, "run is a coroutine function: make it a plain one that calls asyncio.run()"
         if name == "generator":
             return None, "run is a generator function: return a list of what it yields"
-        return None, f"a {name} that is not plain data ({where(answer)}{type(error).__name__})"
+        article = "an" if name[:1].lower() in "aeiou" else "a"
+        return None, f"{article} {name} that is not plain data ({where(answer)}{type(error).__name__})"
     if len(text) > ANSWER_LIMIT:
         return None, f"it is {len(text):,} characters long as JSON, over {ANSWER_LIMIT:,}"
     return text, None

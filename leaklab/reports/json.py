@@ -92,6 +92,7 @@ def _metric(half: HalfResult, name: str) -> Document | None:
 def _sample(sample: Sample) -> Document:
     return {
         "phase": sample.phase.value,
+        "round": sample.round,
         "steps_done": sample.steps_done,
         "at_s": sample.at_s,
         **{name: sample.get(name) for name in METRICS if name != "elapsed"},

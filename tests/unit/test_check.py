@@ -155,6 +155,7 @@ def look(peak: int, collected: int, steps: int) -> Check:
 
 def test_what_is_left_and_does_not_grow_with_the_work_is_a_pool() -> None:
     assert is_pool(look(4, 4, 50), look(5, 5, 50 * MORE))
+    assert is_pool(look(5, 5, 50), look(13, 13, 50 * MORE)), "it grows when it is short, and not with the work"
 
 
 def test_what_grows_with_the_work_is_no_pool() -> None:

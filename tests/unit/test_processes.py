@@ -69,6 +69,26 @@ def test_a_child_is_ended_with_what_left_its_group_and_its_environment(tmp_path:
     assert not stranger.is_running() or stranger.status() == psutil.STATUS_ZOMBIE
 
 
+LEAVES_SHARED_MEMORY = """
+import socket, sys, time
+from multiprocessing.shared_memory import SharedMemory
+kept = SharedMemory(create=True, size=4096)
+socket.socket(fileno=int(sys.argv[1])).sendall(kept.name.encode() + b"\\n")
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is no file here")  # noqa: S108 # where it is
+def test_what_a_child_left_in_shared_memory_is_gone_with_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(LEAVES_SHARED_MEMORY)
+    child = start_child(script)
+    kept = Path("/dev/shm") / child.channel.recv(64).decode().strip()  # noqa: S108 # as above
+    assert kept.exists()
+    child.end()
+    assert not kept.exists()
+
+
 @pytest.mark.parametrize(("ending", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", -9)])
 def test_how_a_child_ended_can_be_asked_before_it_is_waited_for(tmp_path: Path, ending: str, code: int) -> None:
     script = tmp_path / "script.py"

@@ -167,7 +167,7 @@ def test_samples_are_in_the_document_if_they_are_asked_for(pair: Result) -> None
     (samples,) = result_document(pair, samples=True)["halves"]["leaky"]["samples"]
     assert len(samples) == 54
     assert samples[0] == {
-        "phase": "baseline", "steps_done": 0, "at_s": 0.0, "open_sockets": 0, "connections_opened": 0,
+        "phase": "baseline", "round": 0, "steps_done": 0, "at_s": 0.0, "open_sockets": 0, "connections_opened": 0,
         "requests_served": 0, "open_cursors": None, "threads": 1, "child_processes": None,
         "open_fds": 4, "rss": 27.9 * MIB,
     }  # fmt: skip

@@ -117,16 +117,85 @@ def test_a_half_is_loaded_made_ready_run_step_by_step_and_collected(start: Start
     assert worker.to_the_end() == 0
 
 
-def test_an_item_is_a_step_once_however_often_it_is_taken(start: Start) -> None:
-    worker = start("def run(jobs, factor):\n    return [[*jobs], jobs[1], [*jobs]]\n")
+def told_by(start: Start, expression: str) -> tuple[list[tuple[str, int]], object]:
+    """What a half that takes its jobs like this says, and what it returns."""
+    worker = start(f"import copy, pickle, threading\n\n\ndef run(jobs, factor):\n    return {expression}\n")
     worker.until_ready(STEPS)
-    said = []
+    said: list[tuple[str, int]] = []
     while (message := worker.hear())["say"] != "returned":
         said.append((message["say"], message["done"]))
         worker.say(next=message["done"] + 1)
-    assert said == [("step", 0), ("step", 1), ("step", 2), ("end", 3), ("end", 3)]
-    jobs = ["job 1", "job 2", "job 3"]
-    assert json.loads(message["answer"]) == [jobs, "job 2", jobs]
+    assert message["problem"] is None
+    return said, json.loads(message["answer"])
+
+
+ONE_PASS = [("step", 0), ("step", 1), ("step", 2), ("end", 3)]
+JOBS = ["job 1", "job 2", "job 3"]
+
+
+def test_an_item_is_a_step_once_in_each_pass_over_them(start: Start) -> None:
+    """A pass is over when one more is asked for than there are."""
+    said, answer = told_by(start, "[jobs[1], jobs[1], *jobs], [*jobs], jobs[0]")
+    assert said == [*ONE_PASS, *ONE_PASS, ("step", 0)]
+    assert answer == [["job 2", "job 2", *JOBS], JOBS, "job 1"]
+
+
+def test_passes_without_end_are_not_told_without_end(start: Start) -> None:
+    said, _ = told_by(start, "[[*jobs] for _ in range(50)] and None")
+    assert said == 4 * ONE_PASS
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("jobs.copy()", JOBS),
+        ("copy.copy(jobs)", JOBS),
+        ("pickle.loads(pickle.dumps(jobs))", JOBS),
+        ("[*reversed(jobs)]", JOBS[::-1]),
+        ("[jobs.index('job 2'), jobs.count('job 3'), 'job 9' in jobs]", [1, 1, False]),
+        ("[*zip(jobs, iter(jobs))]", [[job, job] for job in JOBS]),
+        ("[len(jobs), jobs[-1], jobs[1:]]", [3, "job 3", ["job 2", "job 3"]]),
+    ],
+)
+def test_items_do_what_a_list_does(start: Start, expression: str, answer: object) -> None:
+    assert told_by(start, expression)[1] == answer
+
+
+def test_items_match_as_a_list_does(start: Start) -> None:
+    worker = start(
+        """
+        def run(jobs, factor):
+            match jobs:
+                case [first, *others]:
+                    return [first, others]
+        """
+    )
+    worker.until_ready(STEPS)
+    while (message := worker.hear())["say"] != "returned":
+        worker.say(next=2**62)
+    assert json.loads(message["answer"]) == ["job 1", ["job 2", "job 3"]]
+
+
+def test_threads_may_share_an_iterator_over_the_items(start: Start) -> None:
+    worker = start(
+        """
+        import threading
+
+
+        def run(jobs, factor):
+            taken, shared = [], iter(jobs)
+            threads = [threading.Thread(target=lambda: taken.extend(shared)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return sorted(taken)
+        """
+    )
+    worker.until_ready({"jobs": {"$steps": {"count": 200, "item": None}}, "factor": 1})
+    while (message := worker.hear())["say"] != "returned":
+        worker.say(next=message["done"] + 1)
+    assert json.loads(message["answer"]) == [*range(1, 201)]
 
 
 def test_steps_before_the_one_that_is_asked_for_are_said_without_a_pause(start: Start) -> None:
@@ -254,7 +323,7 @@ def test_a_plain_answer_is_carried_over_as_it_is(answer: object) -> None:
 
 
 def test_an_answer_that_is_not_plain_is_told_by_its_type() -> None:
-    assert plain(object()) == (None, "a object that is not plain data (TypeError)")
+    assert plain(object()) == (None, "an object that is not plain data (TypeError)")
 
 
 @pytest.mark.parametrize(
