@@ -106,6 +106,11 @@ def test_what_ended_it_is_told_with_the_learners_own_line(
     assert (found.state, found.reason, found.place) == (State.FAILED, reason, place)
 
 
+def test_a_breakpoint_that_was_forgotten_is_told_as_one() -> None:
+    raised = Raised(("BdbQuit", "Exception"), "")
+    assert "breakpoint" in said(ended(f"it raised {raised}", Place("mine.py", 3, "breakpoint()"), raised)).remedy
+
+
 @pytest.mark.parametrize("place", [None, Place("mine.py", 3, "while True:")])
 def test_a_time_limit_is_told_with_the_step_and_the_line_it_was_met_in(place: Place | None) -> None:
     found = said(timed_out(place))
@@ -170,6 +175,20 @@ def test_what_is_left_and_grew_fourfold_with_the_steps_leaks_whatever_its_steps_
     found = decided(first, second)
     assert found.state is State.LEAKS
     assert found.reason.startswith("open sockets: 26 sockets left open after 50 steps, 101 after 200")
+
+
+def test_connections_that_grew_fourfold_with_the_steps_are_wasted_whatever_its_steps_look_like() -> None:
+    """Half of the bodies were left unread, and closed: nothing is left over."""
+    first, second = (replace(look(opened, 0, steps), state=State.FIXED) for opened, steps in ((26, 50), (101, 200)))
+    assert worth_another(first)
+    found = decided(first, second)
+    assert found.state is State.LEAKS
+    assert found.finding is not None
+    assert (found.finding.kind, found.finding.metric) in {
+        (Kind.HELD, "open_sockets"),
+        (Kind.WASTED, "connections_opened"),
+    }
+    assert not worth_another(replace(look(10, 0, 50), state=State.FIXED)), "a pool of ten is usual"
 
 
 def test_a_clean_half_that_leaves_no_more_than_a_client_keeps_is_not_looked_at_again() -> None:
@@ -286,10 +305,22 @@ ASKED = {"profiles": 2, "silent": 1}
         (Raised(("ServiceLate", *LATE.kinds), "stock is late"), 0.5, ASKED, State.FIXED),
         (Raised(("ReadTimeout", "OSError"), "stock"), 0.5, ASKED, State.FAILED),
         (LATE, 3.0, ASKED, State.LEAKS),
-        (LATE, 0.0, {}, State.WRONG_WORK),
+        (LATE, 0.5, {}, State.WRONG_WORK),
+        (LATE, 0.3, ASKED, State.WRONG_WORK),
+        (LATE, 0.4, ASKED, State.FIXED),
         (LATE, 0.8, ASKED, State.UNDECIDED),
     ],
-    ids=["named", "unnamed", "of a class of their own", "another error", "too late", "asked nobody", "a little late"],
+    ids=[
+        "named",
+        "unnamed",
+        "of a class of their own",
+        "another error",
+        "too late",
+        "asked nobody",
+        "given up early",
+        "with a reserve",
+        "a little late",
+    ],
 )
 def test_an_error_that_names_the_late_service_is_an_answer_if_the_work_was_done(
     raised: Raised, elapsed_s: float, requests: Mapping[str, int], state: State
@@ -322,6 +353,7 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         ("import importlib\nimportlib.import_module('leaklab.worker')\n", 2, "leaklab"),
         ("routes = __import__('leaklab')\n", 1, "leaklab"),
         ("import sys\nworker = sys.modules['__main__']\n", 2, "__main__"),
+        ("import sys\nworker = sys.modules.get('__main__')\n", 2, "__main__"),
         ("import __main__\n", 1, "__main__"),
         ("import helper\n", 1, "leaklab"),
     ],

@@ -54,6 +54,42 @@ def summary_of(trace: Trace, metric: str) -> MetricSummary:
     return summary
 
 
+def passes(metric: str, *series: list[float]) -> Trace:
+    """A half that goes through its items more than once: the values after each step of each pass."""
+    samples = [Sample(Phase.BASELINE, 0, 0.0, {metric: series[0][0]})]
+    for number, values in enumerate(series):
+        for done, value in enumerate(values):
+            phase = Phase.STEP if done < len(values) - 1 else Phase.END
+            samples.append(Sample(phase, done, 0.1, {metric: value}, None, number))
+    return Trace("leaky", Outcome.COMPLETED, 3, 0.3, 0.0, tuple(samples))
+
+
+@pytest.mark.parametrize(
+    ("series", "number", "end"),
+    [
+        (([0, 0, 0, 0], [0, 1, 2, 3]), 1, 3),
+        (([0, 1, 2, 3], [3, 3, 3, 3]), 0, 3),
+        (([0, 1, 2, 3], [0, 0, 0, 0]), 0, 3),
+        (([0, 1, 1, 1], [1, 2, 3, 4]), 1, 4),
+        (([0, 0, 0, 0], [0, 0, 0, 0]), 1, 0),
+    ],
+    ids=["logged first", "logged afterwards", "closed before it is logged", "the greater rise", "nothing"],
+)
+def test_of_several_passes_that_tells_in_which_a_metric_rose_most(
+    series: tuple[list[float], ...], number: int, end: float
+) -> None:
+    trace = passes("open_fds", *series)
+    assert trace.step_points("open_fds") == [*enumerate(series[number])]
+    assert summary_of(trace, "open_fds").end == end
+
+
+def test_memory_is_told_by_the_pass_in_which_there_was_most_where_it_rises_in_none() -> None:
+    held = [280.0 * 2**20] * 4
+    trace = passes("rss", [15.0 * 2**20] * 4, held, [16.0 * 2**20] * 4)
+    assert trace.step_points("rss") == [*enumerate(held)]
+    assert summary_of(trace, "rss").end == held[0]
+
+
 def usual(metric: str = "open_fds", **more: float) -> Trace:
     return trace_of([(phase, done, {metric: value}) for phase, done, value in IN_ORDER], peaks=more)
 

@@ -163,6 +163,29 @@ def test_that_every_step_left_one_is_said_only_where_it_was_seen(at_step: Callab
     assert only_finding(Half().counts("open_fds", at_step).judged()).reason.startswith(words)
 
 
+def nobody_took_an_item(metric: str, peak: float, collected: float) -> Judgement:
+    """A half that did the work of 50 steps without asking for its items, as by `range(len(jobs))`."""
+    half = Half(steps=0).counts(metric, lambda _: 0, returned=collected)
+    trace = replace(half.trace(), peaks={metric: peak})
+    return judge(trace, summarize(trace), Bounds(steps=50))
+
+
+@pytest.mark.parametrize(
+    ("metric", "peak", "collected", "found"),
+    [
+        ("open_cursors", 50, 50, [("leaked", "open_cursors")]),
+        ("open_cursors", 50, 0, [("held", "open_cursors")]),
+        ("connections_opened", 50, 50, [("wasted", "connections_opened")]),
+        ("open_cursors", 1, 0, []),
+        ("connections_opened", 1, 1, []),
+    ],
+)
+def test_where_nobody_took_an_item_what_there_was_is_held_against_the_steps_of_the_work(
+    metric: str, peak: float, collected: float, found: list[tuple[str, str]]
+) -> None:
+    assert kinds(nobody_took_an_item(metric, peak, collected)) == found
+
+
 # ---- held
 
 
@@ -297,6 +320,16 @@ def test_that_no_connection_is_used_again_is_said_only_where_there_are_as_many_a
 ) -> None:
     half = Half().counts("connections_opened", opened).counts("requests_served", every_step)
     assert only_finding(half.judged()).reason.endswith(words)
+
+
+@pytest.mark.parametrize("steps", [50, 60, 100, 200, 333, 2000])
+@pytest.mark.parametrize(("each", "wasted"), [(1, True), (5, True), (10, True), (15, False), (20, False), (25, False)])
+def test_a_connection_that_serves_a_dozen_requests_is_no_waste_at_any_number_of_steps(
+    steps: int, each: int, wasted: bool
+) -> None:
+    judgement = Half(steps=steps).counts("connections_opened", lambda done: -(-done // each)).judged()
+    assert (kinds(judgement) == [("wasted", "connections_opened")]) is wasted
+    assert wasted or judgement.verdict is Verdict.CLEAN
 
 
 def test_one_connection_for_all_steps_is_not_wasted() -> None:
