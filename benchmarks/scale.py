@@ -52,6 +52,9 @@ PROBED = (
     ("huge-array", "leaky"),
 )
 
+FEW_PAIRS = 3
+"""Pairs of runs at LARGE steps, of which each takes some ten seconds."""
+
 STEP_GROWS_AT_MOST = 1.3
 MEMORY_AT_MOST_MB = 120
 PROBING_AT_MOST = 0.05
@@ -183,13 +186,13 @@ def print_probing(pairs: int) -> None:
     raise_descriptor_limit()
     with Services() as services:
         for name, half in PROBED:
-            for steps in (SMALL, MIDDLE):
+            for steps in (SMALL, MIDDLE, LARGE):
                 took = [
                     (
                         cpu_s(name, half, steps, services, probed=False),
                         cpu_s(name, half, steps, services, probed=True),
                     )
-                    for _ in range(pairs)
+                    for _ in range(pairs if steps < LARGE else FEW_PAIRS)
                 ]
                 bare, probed = (statistics.median(side) for side in zip(*took, strict=True))
                 shares = [(after - before) / before for before, after in took]
