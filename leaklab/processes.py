@@ -187,10 +187,19 @@ def _trackers(group: int) -> set[int]:
     import psutil
 
     found: set[int] = set()
-    for pid in _members(group) - {group}:
-        with contextlib.suppress(psutil.Error, OSError):
-            if any("multiprocessing.resource_tracker" in part for part in psutil.Process(pid).cmdline()):
+    unknown = _members(group) - {group}
+    until = time.monotonic() + TRACKERS_S
+    while unknown and time.monotonic() < until:
+        for pid in sorted(unknown):
+            command: list[str] | None = None
+            with contextlib.suppress(psutil.Error, OSError):
+                command = psutil.Process(pid).cmdline()
+            # While a process is on its way from fork to its program, the system has no command line of it.
+            if command or command is None or _is_zombie(pid):
+                unknown.discard(pid)
+            if command and any("multiprocessing.resource_tracker" in part for part in command):
                 found.add(pid)
+        time.sleep(0.002 if unknown else 0)
     return found
 
 
