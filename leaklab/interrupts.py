@@ -19,6 +19,8 @@ SAME_S = 0.5
 """Seconds within which a second signal is the first one over again: a terminal sends it to all of a group, and a parent
 in that group may pass on what it got."""
 
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 _held = 0
 _waiting = False
 _raised_at = float("-inf")
@@ -26,16 +28,14 @@ _raised_at = float("-inf")
 
 def end_by_signal() -> None:
     """From now on, a KeyboardInterrupt in the main thread is what each of these signals causes."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _on_signal)
+    for number in _SIGNALS:
+        signal.signal(number, _on_signal)
 
 
 def ignore() -> None:
     """From now on, none of these signals does anything: all is ended, and the exit code is decided."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

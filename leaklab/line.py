@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import selectors
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaklab.messages import message_of
+from leaklab.messages import line_of, message_of
 from leaklab.place import Place
 from leaklab.processes import Child
 from leaklab.services.client import Services
@@ -65,10 +64,9 @@ class Line:
 
     def say(self, message: dict[str, Any]) -> None:
         """Send one message. Raises LostError if the channel is closed."""
-        data = json.dumps(message).encode() + b"\n"
         self.child.channel.setblocking(True)
         try:
-            self.child.channel.sendall(data)
+            self.child.channel.sendall(line_of(message))
         except OSError:
             raise LostError from None
         finally:

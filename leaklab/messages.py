@@ -36,6 +36,11 @@ MESSAGES: dict[str, dict[str, tuple[type, ...]]] = {
 """What a worker says, and what must be in it (docs/protocol.md)."""
 
 
+def line_of(message: Mapping[str, Any]) -> bytes:
+    """A message as a line."""
+    return json.dumps(message).encode() + b"\n"
+
+
 def message_of(line: bytes) -> dict[str, Any] | None:
     """A line as a message of the worker's; None if it is none: a half may write on any descriptor it likes."""
     try:

@@ -179,6 +179,10 @@ def _members(group: int) -> set[int]:
     return found
 
 
+TRACKERS_S = 2.0
+"""Seconds that a resource tracker is given to clean up."""
+
+
 def _trackers(group: int) -> set[int]:
     """The processes of a group that clean up what Python's multiprocessing left in shared memory, when all others end.
 
@@ -195,7 +199,7 @@ def _trackers(group: int) -> set[int]:
             with contextlib.suppress(psutil.Error, OSError):
                 command = psutil.Process(pid).cmdline()
             # While a process is on its way from fork to its program, the system has no command line of it.
-            if command or command is None or _is_zombie(pid):
+            if command or command is None or _has_ended(pid):
                 unknown.discard(pid)
             if command and any("multiprocessing.resource_tracker" in part for part in command):
                 found.add(pid)
@@ -203,20 +207,15 @@ def _trackers(group: int) -> set[int]:
     return found
 
 
-TRACKERS_S = 2.0
-"""Seconds that they are given for it."""
-
-
 def _wait_for(pids: set[int]) -> None:
     """Wait until these have ended, children of ours or not, at most TRACKERS_S seconds."""
-    import psutil
-
     until = time.monotonic() + TRACKERS_S
-    while time.monotonic() < until and any(psutil.pid_exists(pid) and not _is_zombie(pid) for pid in pids):
+    while time.monotonic() < until and not all(_has_ended(pid) for pid in pids):
         time.sleep(0.005)
 
 
-def _is_zombie(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone, or waits only for somebody to ask how it ended."""
     import psutil
 
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import PurePath
+from shlex import quote
 
 _SIZE_UNITS = {
     "": 1,
@@ -84,6 +86,11 @@ def format_duration(seconds: float) -> str:
     if magnitude >= 0.01 or magnitude == 0:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds * 1000:.1f} ms"
+
+
+def as_argument(path: PurePath) -> str:
+    """A path as it is typed in a shell, quoted where that is needed: what is shown can be pasted."""
+    return quote(str(path))
 
 
 def lines_of(text: str) -> list[str]:

@@ -145,7 +145,7 @@ def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, 
 
 
 def _low(limits: Limits) -> dict[str, int]:
-    """The low limit of each resource, that which the half is watched for first: as it was asked for, or our own."""
+    """The low limit of each resource, as it was asked for or our own; of several that run out the first is taken."""
     return {
         "descriptors": limits.descriptors or LOW_DESCRIPTORS,
         "threads": limits.threads if limits.threads != THREADS else LOW_THREADS,

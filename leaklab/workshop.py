@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from leaklab.errors import ExitCode, LeaklabError, UsageError
 from leaklab.metrics import METRICS
+from leaklab.units import as_argument
 
 if TYPE_CHECKING:
     from leaklab.catalog import Entry
@@ -272,8 +272,8 @@ def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = No
     known, path = load(folder), folder / name
     if name in known and path.exists():
         raise UsageError(
-            f"{path} is there already: nothing was written. `leaklab check {quote(str(path))}` measures it, "
-            f"`leaklab reset {quote(str(path))}` begins anew."
+            f"{path} is there already: nothing was written. `leaklab check {as_argument(path)}` measures it, "
+            f"`leaklab reset {as_argument(path)}` begins anew."
         )
     text = exercise_text(entry)
     try:

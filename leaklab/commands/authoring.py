@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
 
 from leaklab.commands import output
+from leaklab.units import as_argument
 
 
 def new(
@@ -25,8 +25,8 @@ def new(
     output.show(
         Text(
             f"{folder} is there. It runs as it is:\n"
-            f"  leaklab run {name} --scenarios {quote(str(directory))}\n"
+            f"  leaklab run {name} --scenarios {as_argument(directory)}\n"
             f"Fill in what says {BLANK}, until this is content:\n"
-            f"  leaklab validate {name} --scenarios {quote(str(directory))}"
+            f"  leaklab validate {name} --scenarios {as_argument(directory)}"
         )
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,6 +30,7 @@ from leaklab.commands.options import (
 )
 from leaklab.errors import ExitCode, LeaklabError, UsageError
 from leaklab.limits import LEARNERS_TIME_LIMIT_S
+from leaklab.units import as_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,8 +69,8 @@ def start(name: Name, directory: Folder = Path(), scenarios: Scenarios = None) -
     output.show(
         Text(
             f"{path} {done}\nEdit it with whatever you like, and measure it:\n"
-            f"  leaklab check {quote(str(path))}      once\n"
-            f"  leaklab watch {quote(str(path))}      each time you save it"
+            f"  leaklab check {as_argument(path)}      once\n"
+            f"  leaklab watch {as_argument(path)}      each time you save it"
         )
     )
 
@@ -121,8 +121,8 @@ def solution(file: File = None, anyway: Anyway = False) -> None:
     task = _task(file, None, None)
     if not anyway and (task.found.exercise is None or task.found.exercise.solved is None):
         raise UsageError(
-            f"{task.found.file} is not solved yet: `leaklab hint {quote(str(task.found.file))}` helps on, and "
-            f"`leaklab solution {quote(str(task.found.file))} --anyway` shows the solution all the same"
+            f"{task.found.file} is not solved yet: `leaklab hint {as_argument(task.found.file)}` helps on, and "
+            f"`leaklab solution {as_argument(task.found.file)} --anyway` shows the solution all the same"
         )
     _show_solution(task, output.console())
 
@@ -198,7 +198,7 @@ def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, mu
         output.complain(str(error))
         found = workshop.Found(file, None)
     if must_exist and not found.file.exists():
-        again = f"leaklab reset {quote(str(found.file))}"
+        again = f"leaklab reset {as_argument(found.file)}"
         raise UsageError(f"{found.file} is gone: `{again}` puts the leaky half there again")
     if scenario is None and found.exercise is None:
         raise UsageError(

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from rich import box
@@ -24,7 +23,7 @@ from leaklab.reports.json import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, marked_lines
 from leaklab.reports.rows import READINGS, printed, settings_in_words
 from leaklab.result import Result
-from leaklab.units import lines_of, printable
+from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop import Exercise
 
 HEADS = {
@@ -209,12 +208,12 @@ def _printed(check: Check) -> Iterator[RenderableType]:
 def _next(check: Check, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
     if check.state is State.FIXED:
-        ours = f"leaklab solution {quote(str(shown_as))}" if exercise is not None else f"leaklab show {check.scenario}"
+        ours = f"leaklab solution {as_argument(shown_as)}" if exercise is not None else f"leaklab show {check.scenario}"
         yield Text.assemble(attempts, "Compare it with ours: ", (ours, "bold"))
         return
     words = f"{attempts}{check.remedy}".strip()
     if check.state is State.LEAKS and exercise is not None:
-        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {quote(str(shown_as))}", "bold"))
+        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(shown_as)}", "bold"))
     elif words:
         yield Text(words)
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
+from leaklab.messages import line_of
 from leaklab.processes import Child, end_group, start_child
 from leaklab.scenario import HttpEndpoint, MongoEndpoint, Scenario
 
@@ -131,7 +132,7 @@ class Services:
         """Guard `child` no longer: it has ended, and its number may be given to others."""
         # Where there is no guard any more, that has been said by whoever asked it last.
         with contextlib.suppress(OSError):
-            self._child.channel.sendall(_line({"do": "guard", "group": child.pid, "mark": None}))
+            self._child.channel.sendall(line_of({"do": "guard", "group": child.pid, "mark": None}))
 
     def __enter__(self) -> Self:
         self._child = start_child(HOST)
@@ -153,7 +154,7 @@ class Services:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         try:
-            self._child.channel.sendall(_line(message))
+            self._child.channel.sendall(line_of(message))
         except OSError:
             raise self.gone() from None
 
@@ -209,10 +210,6 @@ class Services:
     def _last_words(self) -> str:
         last = self._said.decode(errors="replace").strip().splitlines()
         return f": {last[-1]}" if last else ""
-
-
-def _line(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(message).encode() + b"\n"
 
 
 def _sum(first: int | None, second: int | None) -> int | None:

@@ -48,13 +48,8 @@ class Writing:
 
     def _update(self, arguments: Arguments) -> Document:
         name = arguments.collection()
-        arguments.refuse("let")
-        statements = arguments.documents("updates", at_most=MAX_WRITE_BATCH)
 
-        def update(statement: Document) -> Document:
-            one = Arguments("update.updates", statement)
-            one.check_names()
-            query = one.document("q", required=True)
+        def update(one: Arguments, query: Document) -> Document:
             change = one.get("u")
             multi, upsert = one.boolean("multi"), one.boolean("upsert")
             one.refuse("collation", "arrayFilters", "hint", "c", "sort")
@@ -73,17 +68,12 @@ class Writing:
                 return {"n": 1, "nModified": 0, "upserted": done.upserted[0]}
             return {"n": done.matched, "nModified": done.modified}
 
-        return {"nModified": 0} | _write(statements, update, ordered=arguments.boolean("ordered", default=True))
+        return {"nModified": 0} | _statements(arguments, "updates", update)
 
     def _delete(self, arguments: Arguments) -> Document:
         name = arguments.collection()
-        arguments.refuse("let")
-        statements = arguments.documents("deletes", at_most=MAX_WRITE_BATCH)
 
-        def delete(statement: Document) -> Document:
-            one = Arguments("delete.deletes", statement)
-            one.check_names()
-            query = one.document("q", required=True)
+        def delete(one: Arguments, query: Document) -> Document:
             check_filter(query)
             one.refuse("collation", "hint")
             limit = one.integer("limit")
@@ -92,7 +82,7 @@ class Writing:
             collection = self._store.get(arguments.database, name)
             return {"n": collection.delete(query, multi=not limit) if collection is not None else 0}
 
-        return _write(statements, delete, ordered=arguments.boolean("ordered", default=True))
+        return _statements(arguments, "deletes", delete)
 
     def _find_and_modify(self, arguments: Arguments) -> Document:
         """Fields and reply of the MongoDB manual, "findAndModify"."""
@@ -134,6 +124,19 @@ class Writing:
         if projection is not None and value is not None:
             value = projection.apply(value)
         return {"lastErrorObject": last, "value": value, "ok": 1.0}
+
+
+def _statements(arguments: Arguments, field: str, write: Callable[[Arguments, Document], Document]) -> Document:
+    """Run the statements of an update or a delete: each by its own arguments and its query."""
+    arguments.refuse("let")
+    statements = arguments.documents(field, at_most=MAX_WRITE_BATCH)
+
+    def write_one(statement: Document) -> Document:
+        one = Arguments(f"{arguments.command_name}.{field}", statement)
+        one.check_names()
+        return write(one, one.document("q", required=True))
+
+    return _write(statements, write_one, ordered=arguments.boolean("ordered", default=True))
 
 
 def _write(statements: list[Document], write: Callable[[Document], Document], *, ordered: bool) -> Document:
