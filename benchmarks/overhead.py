@@ -17,12 +17,12 @@ import sys
 import time
 from pathlib import Path
 
-from leaklab import catalog
-from leaklab.machine import raise_descriptor_limit
-from leaklab.processes import child_environment
-from leaklab.scenario import Lab, Steps
+from leaklab.content import catalog
+from leaklab.content.declaration import Lab, Steps
+from leaklab.measure.worker import fill
 from leaklab.services.client import Services
-from leaklab.worker import fill
+from leaklab.system.machine import raise_descriptor_limit
+from leaklab.system.processes import child_environment
 
 PLAIN = Path(__file__).with_name("plain.py")
 CASES = (

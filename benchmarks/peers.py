@@ -298,8 +298,8 @@ def program_called(name: str) -> Program:
 
 def spec_of(program: Program, steps: int, workload: Mapping[str, object]) -> dict[str, object]:
     """What a child needs to know; its schedule is long enough for every peer."""
-    from leaklab.scenario import Steps
-    from leaklab.worker import fill
+    from leaklab.content.declaration import Steps
+    from leaklab.measure.worker import fill
 
     long = program.arguments(FOREVER)
     arguments = {
@@ -349,7 +349,7 @@ def measure_program(
     program: Program, steps: int, services: Services, *, talk: bool
 ) -> tuple[dict[str, str], dict[str, float]]:
     """What each peer made of a program, and its time as a ratio of the bare run's."""
-    from leaklab.scenario import Lab, Settings
+    from leaklab.content.declaration import Lab, Settings
     from tests.planted.programs import HALVES, PlantedEntry
 
     scenario = PlantedEntry(HALVES, program=program).scenario
@@ -381,8 +381,8 @@ def cell(said: str, *, leaks: bool) -> str:
 
 def print_table(names: Sequence[str], steps: int, *, talk: bool) -> None:
     """Markdown, a row for each program as it is done, then what it cost and how it was used."""
-    from leaklab.machine import raise_descriptor_limit
     from leaklab.services.client import Services
+    from leaklab.system.machine import raise_descriptor_limit
 
     raise_descriptor_limit()
     headings = " | ".join(f"{peer.name} {version_of(peer) or ''}".strip() for peer in PEERS)

@@ -32,13 +32,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaklab import __version__, catalog
-from leaklab.limits import Limits
-from leaklab.machine import raise_descriptor_limit
-from leaklab.runner import SAMPLED_STEPS, HalfRun
-from leaklab.scenario import Lab, Steps
+from leaklab import __version__
+from leaklab.content import catalog
+from leaklab.content.declaration import Lab, Steps
+from leaklab.measure.measurement import SAMPLED_STEPS, HalfRun
+from leaklab.measure.worker import fill
 from leaklab.services.client import Services
-from leaklab.worker import fill
+from leaklab.system.limits import Limits
+from leaklab.system.machine import raise_descriptor_limit
 
 SCENARIOS = ("unclosed-body", "open-cursor")
 SMALL, MIDDLE, LARGE = 50, 1_000, 10_000

@@ -11,9 +11,9 @@ import typer
 from typer.exceptions import TyperException
 
 import leaklab
-from leaklab import interrupts
 from leaklab.commands import about, authoring, measuring, output, reading, workshop
 from leaklab.errors import ExitCode, LeaklabError
+from leaklab.system import interrupts
 
 # Commands import what they need when they need it: `leaklab --help` waits for nothing but Typer.
 

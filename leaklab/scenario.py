@@ -1,250 +1,35 @@
-"""What a scenario author uses: `Scenario`, its settings, its workload, and what is expected of its halves."""
+"""What a scenario author imports; the parts stand in the rooms that use them."""
 
-from __future__ import annotations
+from leaklab.content.declaration import (
+    ALL_HALVES,
+    DEAD,
+    HALVES,
+    LEAKS_NOTHING,
+    Complaint,
+    Documents,
+    Expected,
+    HttpEndpoint,
+    Lab,
+    MongoEndpoint,
+    Scenario,
+    Settings,
+    Steps,
+    difference,
+)
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-
-from leaklab.errors import UsageError
-
-HALVES = ("leaky", "fixed")
-"""The halves that every scenario has; `almost` is an addition."""
-
-ALL_HALVES = ("leaky", "almost", "fixed")
-"""All halves that there can be, in the order they are shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a person can set of a scenario; None is a setting that the scenario does not have.
-
-    Attributes:
-        steps: units of work, at least 1.
-        size: bytes of the buffer in question.
-        hang: seconds that the dead service is dead for.
-        deadline: seconds within which the caller needs its answer.
-        dead: how the dead service is dead: one of `DEAD`.
-    """
-
-    steps: int | None = None
-    size: int | None = None
-    hang: float | None = None
-    deadline: float | None = None
-    dead: str | None = None
-
-    def given(self) -> dict[str, int | float | str]:
-        """The settings that are there, by name."""
-        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) is not None}
-
-    def changed(self, scenario: str, wanted: Mapping[str, int | float | str | None]) -> Settings:
-        """These settings with those of `wanted` that are not None.
-
-        Raises:
-            UsageError: the scenario has no such setting.
-        """
-        changes = {name: value for name, value in wanted.items() if value is not None}
-        here = self.given()
-        for name in changes:
-            if name not in here:
-                takes = ", ".join(f"--{known}" for known in here) or "no settings"
-                raise UsageError(f"{scenario} has no --{name}: it takes {takes}")
-        return replace(self, **changes)  # type: ignore[arg-type] # names and types were checked by the options
-
-
-DEAD = ("silent", "drip", "drip-head")
-"""Ways to be dead: no answer at all, a body that comes byte by byte, a head that comes byte by byte."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """An iterable argument of a half that marks one step each time the half asks for the next item.
-
-    Attributes:
-        count: how many items.
-        item: what each item is: a template in which `{n}` stands for the number of the step, counted from 1,
-            or None for the number itself. Lists and mappings of templates work too.
-    """
-
-    count: int
-    item: object = None
-
-
-@dataclass(frozen=True, slots=True)
-class HttpEndpoint:
-    """Where the half finds the lab's HTTP service, and what only the lab knows of it."""
-
-    port: int
-    secret: str = ""
-
-    def url(self, path: str) -> str:
-        """The address of `path`, which starts with a slash."""
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def profile(self, number: int) -> bytes:
-        """The body of `/profiles/{number}` on this service: on every other one it is another."""
-        from leaklab.services.http_routes import profile
-
-        return profile(number, self.secret)
-
-    def late_body(self, path: str) -> bytes:
-        """All that a path whose answer is late or comes in drips sends in the end."""
-        from leaklab.services.http_routes import FILLER, answer_to
-
-        plan = answer_to("GET", path)
-        return plan.body if plan.filler is None else FILLER * int(plan.filler)
-
-
-@dataclass(frozen=True, slots=True)
-class MongoEndpoint:
-    """Where the half finds the MongoDB server, and the database of this run."""
-
-    uri: str
-    database: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lab:
-    """What a workload is made from: the settings, and the services that the scenario asked for."""
-
-    settings: Settings
-    _http: HttpEndpoint | None = None
-    _mongo: MongoEndpoint | None = None
-
-    @property
-    def http(self) -> HttpEndpoint:
-        """The HTTP service. Raises LookupError if the scenario did not ask for `http`."""
-        if self._http is None:
-            raise LookupError('the scenario uses lab.http but has no "http" among its services')
-        return self._http
-
-    @property
-    def mongo(self) -> MongoEndpoint:
-        """The MongoDB server. Raises LookupError if the scenario did not ask for `mongo`."""
-        if self._mongo is None:
-            raise LookupError('the scenario uses lab.mongo but has no "mongo" among its services')
-        return self._mongo
-
-    @property
-    def steps(self) -> int:
-        """The number of steps. Raises LookupError if the scenario has none."""
-        if self.settings.steps is None:
-            raise LookupError("the scenario uses lab.steps but its settings have no steps")
-        return self.settings.steps
-
-
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """Documents that the lab inserts before a half runs.
-
-    Attributes:
-        collection: its name.
-        count: how many.
-        document: one document; `{n}` in its strings stands for its number.
-        first: the number of the first.
-    """
-
-    collection: str
-    count: int
-    document: Mapping[str, object]
-    first: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a half must be found to be: its verdict, and (kind, metric) of the findings that must be among them.
-
-    The verdict `either` is for an almost half whose figures depend on when a background thread comes round.
-    """
-
-    verdict: str
-    findings: tuple[tuple[str, str], ...] = ()
-
-
-LEAKS_NOTHING = Expected("clean")
-
-Complaint = str | None
-
-
-def difference(answer: object, expected: Sequence[object], what: str) -> Complaint:
-    """What is wrong with an answer that must be a list of so many things; None if nothing is.
-
-    Args:
-        answer: what `run` returned.
-        expected: what it must return.
-        what: what the list holds, in words: `the sizes of 50 profiles in order`.
-    """
-    if answer == expected:
-        return None
-    got = "None: is there a return at its end?" if answer is None else f"a {type(answer).__name__}, {_shown(answer)}"
-    if isinstance(answer, list):
-        wrong = next((n for n, (is_, must) in enumerate(zip(answer, expected, strict=False)) if is_ != must), None)
-        if wrong is not None:
-            got = f"{_shown(answer[wrong])} at [{wrong}], where {_shown(expected[wrong])} must be"
-        else:
-            got = f"{len(answer):,} of them"
-    return f"expected {what}, got {got}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _asked_nothing(_: Settings) -> dict[str, int]:
-    return {}
-
-
-def _any_answer(_: Lab, answer: object) -> Complaint:  # noqa: ARG001 # the signature of a check
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One leak pattern: what it is called, what its halves get, and what must come out.
-
-    Attributes:
-        title: the pattern's name in words.
-        number: its place in the course; scenarios without one come last.
-        leaks: what is left open, for how long, in a few words.
-        summary: one line on how it happens.
-        settings: the defaults; a setting that is None here cannot be set.
-        learners: the settings that a learner's file is checked with, where the defaults would make it wait; None for
-            the defaults.
-        services: what the halves talk to: `http`, `mongo`.
-        workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
-        check_answer: what is wrong with the answer of a half, None if nothing is.
-        requests: how many requests of each route of the HTTP service the work takes; a HEAD, POST or PUT
-            is a route of its own (`HEAD profiles`). For MongoDB, `read`: how many commands that ask for documents
-            (find, aggregate, count, distinct); `write`: how many that change or drop some.
-        documents: what is in the database before a half runs.
-        expected: per half, what must be found.
-        telling: the metrics that show the leak, emphasised in tables.
-        memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
-        check_error: whether an error that `run` raised is an answer as good as any, told from its words (`Type:
-            message` and the line that raised it); None if no error is.
-        effort: for work that no service counts: an answer after less than this share of the fixed half's CPU time, by
-            a learner's half that never held half of `size`, must have been invented; None for no such work. A share,
-            as both halves run one after the other on the same machine; memory too, as whoever held the data may have
-            a faster way to go through it.
-        task: one more sentence for the learner who is to fix it; may be empty.
-        hints: what to look at, from the symptom to nearly the fix, one at a time.
-    """
-
-    title: str
-    leaks: str
-    summary: str
-    workload: Callable[[Lab], Mapping[str, object]]
-    expected: Mapping[str, Expected]
-    telling: tuple[str, ...]
-    number: int = 1_000
-    settings: Settings = field(default_factory=Settings)
-    learners: Settings | None = None
-    services: tuple[str, ...] = ()
-    check_answer: Callable[[Lab, object], Complaint] = _any_answer
-    requests: Callable[[Settings], Mapping[str, int]] = _asked_nothing
-    documents: tuple[Documents, ...] = ()
-    memory_budget: Callable[[Settings], int] | None = None
-    check_error: Callable[[Settings, str], bool] | None = None
-    effort: float | None = None
-    task: str = ""
-    hints: tuple[str, ...] = ()
+__all__ = [
+    "ALL_HALVES",
+    "DEAD",
+    "HALVES",
+    "LEAKS_NOTHING",
+    "Complaint",
+    "Documents",
+    "Expected",
+    "HttpEndpoint",
+    "Lab",
+    "MongoEndpoint",
+    "Scenario",
+    "Settings",
+    "Steps",
+    "difference",
+]

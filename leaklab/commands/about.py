@@ -14,7 +14,7 @@ from leaklab.errors import ExitCode
 
 def schema() -> None:
     """Print the JSON Schema of what --json prints, whatever the command."""
-    from leaklab.reports import json
+    from leaklab.reports import document as json
 
     output.show_json(json.schema())
 
@@ -23,7 +23,7 @@ def doctor(mongo: Mongo = None, scenarios: Scenarios = None, as_json: Json = Fal
     """Check what works on this machine and what does not, each with its remedy."""
     from leaklab.doctor.checks import State, Terminal
     from leaklab.doctor.looks import examine
-    from leaklab.reports.doctor import checkup, checkup_document
+    from leaklab.reports.checkup import checkup, checkup_document
 
     console = output.console()
     terminal = Terminal(

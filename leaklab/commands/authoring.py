@@ -18,8 +18,8 @@ def new(
     """Write the folder of a new scenario, with blanks to fill in."""
     from rich.text import Text
 
-    from leaklab.author import new_scenario
-    from leaklab.validate import BLANK
+    from leaklab.content.author import new_scenario
+    from leaklab.content.validation import BLANK
 
     folder = new_scenario(name, directory)
     output.show(

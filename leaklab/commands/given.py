@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leaklab.errors import UsageError
-from leaklab.limits import OUTPUT, THREADS, Limits
+from leaklab.system.limits import OUTPUT, THREADS, Limits
 
 if TYPE_CHECKING:
-    from leaklab.lab import Options
+    from leaklab.lab.pair import Options
 
 EMBEDDED = "embedded"
 """What --mongo calls the lab's own server."""
@@ -36,7 +36,7 @@ def limits(
 
 def options(its_limits: Limits, repeat: int, mongo: str | None) -> Options:
     """How halves are run. Raises UsageError if `mongo` names no server."""
-    from leaklab.lab import Options
+    from leaklab.lab.pair import Options
 
     return Options(repeat=repeat, limits=its_limits, mongo_uri=mongo_uri(mongo))
 

@@ -35,15 +35,15 @@ from leaklab.commands.options import (
     UntilFailure,
 )
 from leaklab.errors import ExitCode, LeaklabError, UsageError
-from leaklab.limits import TIME_LIMIT_S
+from leaklab.system.limits import TIME_LIMIT_S
 
 if TYPE_CHECKING:
-    from leaklab.catalog import Entry
-    from leaklab.lab import Options
-    from leaklab.limits import Limits
-    from leaklab.predict import Guess, Prediction
-    from leaklab.result import Result
-    from leaklab.scenario import Settings
+    from leaklab.content.catalog import Entry
+    from leaklab.content.declaration import Settings
+    from leaklab.lab.pair import Options
+    from leaklab.lab.prediction import Guess, Prediction
+    from leaklab.lab.result import Result
+    from leaklab.system.limits import Limits
 
 
 def run(
@@ -70,7 +70,7 @@ def run(
     samples: Samples = False,
 ) -> None:
     """Run a scenario's leaky and fixed halves and show what each left open."""
-    from leaklab.catalog import Catalog
+    from leaklab.content.catalog import Catalog
 
     _check_form(as_json=as_json, as_markdown=as_markdown, samples=samples)
     entry = Catalog(scenarios).get(name)
@@ -93,11 +93,11 @@ def run(
     result = _measure(entry, settings, options, halves)
     predicted = None if guessed is None else _predictions(entry, halves, guessed, result)
     if as_json:
-        from leaklab.reports.json import result_document
+        from leaklab.reports.document import result_document
 
         document = result_document(result, samples=samples)
         if predicted is not None:
-            from leaklab.reports.predict import predictions_document
+            from leaklab.reports.guesses import predictions_document
 
             document["predictions"] = predictions_document(predicted)
         output.show_json(document)
@@ -110,7 +110,7 @@ def run(
 
         output.show(scenario_result(result, entry.why))
         if predicted is not None:
-            from leaklab.reports.predict import predictions_table
+            from leaklab.reports.guesses import predictions_table
 
             output.show(predictions_table(predicted))
     _exit_for([result])
@@ -137,7 +137,7 @@ def compare(
     samples: Samples = False,
 ) -> None:
     """Run several scenarios (all, unless named) and show their halves in one table."""
-    from leaklab.catalog import Catalog
+    from leaklab.content.catalog import Catalog
 
     _check_form(as_json=as_json, as_markdown=as_markdown, samples=samples)
     catalog = Catalog(scenarios)
@@ -177,7 +177,7 @@ def _measure_all(
 
 def _show_comparison(results: Sequence[Result], *, as_json: bool, as_markdown: bool, samples: bool) -> None:
     if as_json:
-        from leaklab.reports.json import comparison_document
+        from leaklab.reports.document import comparison_document
 
         output.show_json(comparison_document(results, samples=samples))
         return
@@ -207,9 +207,9 @@ def validate(
     scenarios: Scenarios = None,
 ) -> None:
     """Prove that every leaky half leaks as its scenario says, every fixed half is clean, and every file is in place."""
-    from leaklab.catalog import Catalog
-    from leaklab.reports.validation import validation_line
-    from leaklab.validate import validate as validate_one
+    from leaklab.content.catalog import Catalog
+    from leaklab.content.validation import validate as validate_one
+    from leaklab.reports.validated import validation_line
 
     catalog = Catalog(scenarios)
     limits = given.limits(time_limit, memory_limit, thread_limit, descriptor_limit, output_limit)
@@ -244,9 +244,9 @@ def _guessed(
     """
     import sys
 
-    from leaklab.lab import check_settings
-    from leaklab.predict import ask, questions, read_guesses
-    from leaklab.reports.predict import prompt
+    from leaklab.lab.pair import check_settings
+    from leaklab.lab.prediction import ask, questions, read_guesses
+    from leaklab.reports.guesses import prompt
     from leaklab.reports.rows import settings_in_words
 
     check_settings(entry.id, entry.scenario, settings, options)
@@ -266,13 +266,13 @@ def _guessed(
 
 
 def _predictions(entry: Entry, halves: Sequence[str], guessed: Sequence[Guess], result: Result) -> Sequence[Prediction]:
-    from leaklab.predict import predictions, questions
+    from leaklab.lab.prediction import predictions, questions
 
     return predictions(questions(entry.scenario, halves), guessed, result)
 
 
 def _run_until_failure(entry: Entry, settings: Settings, options: Options, *, as_json: bool, samples: bool) -> None:
-    from leaklab.until_failure import run_until_failure
+    from leaklab.lab.until_failure import run_until_failure
 
     with output.progress_bar(entry.id, None, 1) as progress:
         failure = run_until_failure(entry, settings, replace(options, progress=progress))
@@ -286,13 +286,13 @@ def _run_until_failure(entry: Entry, settings: Settings, options: Options, *, as
 
 
 def _halves(entry: Entry, almost: bool) -> Sequence[str]:
-    from leaklab.scenario import HALVES
+    from leaklab.content.declaration import HALVES
 
     return entry.halves if almost else HALVES
 
 
 def _measure(entry: Entry, settings: Settings, options: Options, halves: Sequence[str]) -> Result:
-    from leaklab.lab import run_scenario
+    from leaklab.lab.pair import run_scenario
 
     with output.progress_bar(entry.id, settings.steps, options.repeat) as progress:
         return run_scenario(entry, settings, replace(options, progress=progress), halves)
@@ -314,7 +314,7 @@ def _plan(
     Raises:
         UsageError: an option that none has, or that cannot be meant for one that has it; before any is run.
     """
-    from leaklab.lab import check_settings
+    from leaklab.lab.pair import check_settings
 
     named = ", ".join(entry.id for entry in entries)
     for name, value in wanted.items():
@@ -340,7 +340,7 @@ def _exit_for(results: Sequence[Result]) -> None:
 
 def _exit_unless(results: Sequence[Result], *, as_expected: bool) -> None:
     """Leave with the exit code that fits unless every half came to an end of its own, and as expected."""
-    from leaklab.trace import Outcome
+    from leaklab.measure.trace import Outcome
 
     outcomes = [half.outcome for result in results for half in result.halves.values()]
     if any(result.interrupted for result in results):

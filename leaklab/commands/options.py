@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from leaklab.errors import LeaklabError
-from leaklab.limits import LEARNERS_TIME_LIMIT_S, MEMORY_SHARE, OUTPUT, THREADS, TIME_LIMIT_S
+from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, MEMORY_SHARE, OUTPUT, THREADS, TIME_LIMIT_S
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ def _duration(text: str) -> float:
 
 
 def _dead(text: str) -> str:
-    from leaklab.scenario import DEAD
+    from leaklab.content.declaration import DEAD
 
     if text not in DEAD:
         raise ValueError(f"{text!r} is no way to be dead: there are {', '.join(DEAD)}")
@@ -82,7 +82,7 @@ def _dead(text: str) -> str:
 
 
 def _complete_scenario(incomplete: str) -> list[str]:
-    from leaklab import catalog
+    from leaklab.content import catalog
 
     wanted = incomplete.lower().replace("_", "-")
     with contextlib.suppress(LeaklabError):
@@ -91,7 +91,7 @@ def _complete_scenario(incomplete: str) -> list[str]:
 
 
 def _complete_dead(incomplete: str) -> list[str]:
-    from leaklab.scenario import DEAD
+    from leaklab.content.declaration import DEAD
 
     return [how for how in DEAD if how.startswith(incomplete)]
 

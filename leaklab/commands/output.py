@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from leaklab.runner import Progress
+    from leaklab.measure.measurement import Progress
 
 _IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
 
@@ -84,13 +84,13 @@ def complain(message: str) -> None:
 @contextlib.contextmanager
 def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[Progress]:
     """A progress bar on standard error if that is a terminal, else nothing."""
-    from leaklab.runner import no_progress
+    from leaklab.measure.measurement import no_progress
 
     if not sys.stderr.isatty():
         yield no_progress
         return
-    from leaklab.interrupts import Owner
-    from leaklab.reports.progress import Bars
+    from leaklab.reports.live import Bars
+    from leaklab.system.interrupts import Owner
 
     with Owner() as owner:
         yield owner.enter_context(Bars(console(stderr=True), label, steps, repeat))

@@ -16,7 +16,7 @@ OnlyCode = Annotated[bool, typer.Option("--code", help="Show the halves only, wi
 
 def list_(scenarios: Scenarios = None) -> None:
     """Show what scenarios there are."""
-    from leaklab.catalog import Catalog
+    from leaklab.content.catalog import Catalog
     from leaklab.reports.table import scenario_list
 
     catalog = Catalog(scenarios)
@@ -30,9 +30,9 @@ def list_(scenarios: Scenarios = None) -> None:
 
 def show(name: Name, almost: ShowAlmost = False, only_code: OnlyCode = False, scenarios: Scenarios = None) -> None:
     """Show a scenario's lesson, and its halves with the lines that differ marked."""
-    from leaklab.catalog import Catalog
+    from leaklab.content.catalog import Catalog
+    from leaklab.content.declaration import HALVES
     from leaklab.reports.lesson import code, lesson
-    from leaklab.scenario import HALVES
 
     entry = Catalog(scenarios).get(name)
     entry.check()

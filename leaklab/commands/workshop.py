@@ -29,7 +29,7 @@ from leaklab.commands.options import (
     ThreadLimit,
 )
 from leaklab.errors import ExitCode, LeaklabError, UsageError
-from leaklab.limits import LEARNERS_TIME_LIMIT_S
+from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
 from leaklab.units import as_argument
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from leaklab.catalog import Entry
-    from leaklab.checked import Check
-    from leaklab.lab import Options
-    from leaklab.workshop import Exercise, Found
+    from leaklab.content.catalog import Entry
+    from leaklab.lab.pair import Options
+    from leaklab.workshop.check_result import Check
+    from leaklab.workshop.exercises import Exercise, Found
 
 
 File = Annotated[
@@ -60,8 +60,8 @@ def start(name: Name, directory: Folder = Path(), scenarios: Scenarios = None) -
     """Write an exercise: the leaky half as a file of your own, with the task at its top."""
     from rich.text import Text
 
-    from leaklab import workshop
-    from leaklab.catalog import Catalog
+    from leaklab.content.catalog import Catalog
+    from leaklab.workshop import exercises as workshop
 
     entry = Catalog(scenarios).get(name)
     path, written = workshop.start(entry, directory, _now(), scenarios)
@@ -100,11 +100,11 @@ def check(
     found = _measure(task, options, given.wanted(steps, size, hang, deadline, dead))
     exercise = _record(task, found)
     if as_json:
-        from leaklab.reports.check import check_document
+        from leaklab.reports.check_report import check_document
 
         output.show_json(check_document(found, exercise))
     else:
-        from leaklab.reports.check import check_report
+        from leaklab.reports.check_report import check_report
 
         output.show(check_report(found, task.found.file, exercise))
     _exit_for(found)
@@ -129,8 +129,8 @@ def solution(file: File = None, anyway: Anyway = False) -> None:
 
 def progress(directory: Folder = Path()) -> None:
     """Show how far the exercises of a folder have come."""
-    from leaklab import workshop
-    from leaklab.reports.check import progress_report
+    from leaklab.reports.check_report import progress_report
+    from leaklab.workshop import exercises as workshop
 
     output.show(progress_report(workshop.known_exercises(directory)))
 
@@ -139,7 +139,7 @@ def reset(file: Annotated[Path, typer.Argument(metavar="FILE", help="The exercis
     """Begin an exercise anew: the leaky half is put back, and your file is kept beside it."""
     from rich.text import Text
 
-    from leaklab import workshop
+    from leaklab.workshop import exercises as workshop
 
     task = _task(file, None, None, must_exist=False)
     backup = workshop.reset(task.found, task.entry, _now())
@@ -156,8 +156,8 @@ def watch(
     scenarios: Scenarios = None,
 ) -> None:
     """Check your file each time it is saved, until you press q or Ctrl-C."""
-    from leaklab.interrupts import Owner
-    from leaklab.watch import HUNG_UP, SAVED, Keys, events
+    from leaklab.system.interrupts import Owner
+    from leaklab.workshop.watching import HUNG_UP, SAVED, Keys, events
 
     task = _task(file, scenario, scenarios)
     with Owner() as owner:
@@ -186,8 +186,8 @@ class _Task:
 
 def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, must_exist: bool = True) -> _Task:
     """The exercise that is meant, and its scenario: as the progress file says, or `--scenario`."""
-    from leaklab import workshop
-    from leaklab.catalog import Catalog
+    from leaklab.content.catalog import Catalog
+    from leaklab.workshop import exercises as workshop
 
     try:
         found = workshop.find(file)
@@ -218,8 +218,8 @@ def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, mu
 
 
 def _measure(task: _Task, options: Options, wanted: Mapping[str, Any]) -> Check:
-    from leaklab.check import check as check_one
-    from leaklab.check import learners_settings
+    from leaklab.workshop.checking import check as check_one
+    from leaklab.workshop.checking import learners_settings
 
     settings = learners_settings(task.entry.scenario).changed(task.entry.id, wanted)
     with output.progress_bar(task.entry.id, settings.steps, options.repeat) as shown:
@@ -228,8 +228,8 @@ def _measure(task: _Task, options: Options, wanted: Mapping[str, Any]) -> Check:
 
 def _record(task: _Task, found: Check) -> Exercise | None:
     """Count the attempt. That it cannot be counted is said, and the check holds all the same."""
-    from leaklab import workshop
-    from leaklab.checked import State
+    from leaklab.workshop import exercises as workshop
+    from leaklab.workshop.check_result import State
 
     if found.state is State.INTERRUPTED:
         return task.found.exercise
@@ -243,15 +243,15 @@ def _record(task: _Task, found: Check) -> Exercise | None:
 
 
 def _show_hint(task: _Task, console: Console) -> None:
-    from leaklab import workshop
-    from leaklab.reports.check import hints_report
+    from leaklab.reports.check_report import hints_report
+    from leaklab.workshop import exercises as workshop
 
     hints = task.entry.scenario.hints
     output.show(hints_report(hints, workshop.next_hint(task.found, hints)), console)
 
 
 def _show_solution(task: _Task, console: Console) -> None:
-    from leaklab.reports.check import solution_report
+    from leaklab.reports.check_report import solution_report
 
     try:
         learners = task.found.file.read_text(encoding="utf-8", errors="replace")
@@ -282,8 +282,8 @@ class _Screen:
 
     def check(self) -> None:
         """Check the file, whether or not it changed."""
-        from leaklab.checked import State
-        from leaklab.reports.check import check_report
+        from leaklab.reports.check_report import check_report
+        from leaklab.workshop.check_result import State
 
         self._clear()
         self._say(f"Measuring {self._task.found.file} …")
@@ -339,7 +339,7 @@ class _Screen:
 
 def _exit_for(found: Check) -> None:
     """Leave with the exit code that the check asks for, if it asks for one."""
-    from leaklab.checked import State
+    from leaklab.workshop.check_result import State
 
     codes = {
         State.FIXED: ExitCode.DONE,

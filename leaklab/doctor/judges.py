@@ -15,11 +15,11 @@ from packaging.version import InvalidVersion, Version
 
 from leaklab.doctor.checks import Check, State, Terminal
 from leaklab.errors import MeasureError
-from leaklab.limits import MEMORY_SHARE
+from leaklab.system.limits import MEMORY_SHARE
 from leaklab.units import format_size
 
 if TYPE_CHECKING:
-    from leaklab.trace import Trace
+    from leaklab.measure.trace import Trace
 
 FEWEST_PYTHON = (3, 11)
 
@@ -229,7 +229,7 @@ def judge_http(status: int, counted: int | None) -> Check:
 
 def judge_measuring(trace: Trace) -> Check:
     """What was read of the doctor's own half, which left `OPENED` connections open."""
-    from leaklab.trace import Outcome, Phase
+    from leaklab.measure.trace import Outcome, Phase
 
     name = "measuring"
     if trace.outcome is not Outcome.COMPLETED:

@@ -16,12 +16,12 @@ from leaklab.doctor import judges
 from leaklab.doctor.checks import Check, State, Terminal
 from leaklab.doctor.judges import OPENED, REINSTALL, REPORT
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
-from leaklab.interrupts import Owner
-from leaklab.machine import CONTROL_GROUP, container_allows, machine_memory
+from leaklab.system.interrupts import Owner
+from leaklab.system.machine import CONTROL_GROUP, container_allows, machine_memory
 
 if TYPE_CHECKING:
-    from leaklab.catalog import Catalog
-    from leaklab.scenario import Scenario
+    from leaklab.content.catalog import Catalog
+    from leaklab.content.declaration import Scenario
 
 HALF = Path(__file__).with_name("half.py")
 
@@ -40,7 +40,7 @@ def examine(
     Raises:
         UsageError: the folder is none, or `mongo_uri` is no MongoDB URI.
     """
-    from leaklab.catalog import Catalog
+    from leaklab.content.catalog import Catalog
 
     catalog = Catalog(scenarios)
     looks: list[tuple[str, str, Callable[[], Check]]] = [
@@ -95,7 +95,7 @@ def _look_at_python() -> Check:
 
 
 def _look_at_leaklab() -> Check:
-    from leaklab.catalog import built_in_folder
+    from leaklab.content.catalog import built_in_folder
 
     folder = built_in_folder()
     return judges.judge_leaklab(
@@ -120,7 +120,7 @@ def _look_at_libraries() -> Check:
 def _look_at_scenarios(catalog: Catalog) -> Check:
     from importlib import metadata
 
-    from leaklab.catalog import ENTRY_POINTS
+    from leaklab.content.catalog import ENTRY_POINTS
 
     entries = catalog.entries
     broken = [error for entry in entries if (error := entry.error) is not None]
@@ -143,8 +143,8 @@ def _greatest_size(catalog: Catalog) -> int:
 
 
 def _look_at_descriptors() -> Check:
-    from leaklab.lab import DESCRIPTORS_BESIDE
-    from leaklab.machine import descriptor_limits
+    from leaklab.lab.pair import DESCRIPTORS_BESIDE
+    from leaklab.system.machine import descriptor_limits
 
     return judges.judge_descriptors(*descriptor_limits(), DESCRIPTORS_BESIDE)
 
@@ -175,10 +175,10 @@ def _look_at_http() -> Check:
 
 
 def _look_at_measuring() -> Check:
-    from leaklab.machine import raise_descriptor_limit
-    from leaklab.runner import HalfRun
-    from leaklab.scenario import Steps
+    from leaklab.content.declaration import Steps
+    from leaklab.measure.measurement import HalfRun
     from leaklab.services.client import Services
+    from leaklab.system.machine import raise_descriptor_limit
 
     raise_descriptor_limit()
     with Owner() as owner:
@@ -212,7 +212,7 @@ def _look_at_mongo(name: str, uri: str | None) -> Check:
 
 def _scenario_with(service: str) -> Scenario:
     """The smallest scenario that has the lab start `service`."""
-    from leaklab.scenario import Scenario
+    from leaklab.content.declaration import Scenario
 
     return Scenario(
         title="doctor", leaks="", summary="", workload=lambda _: {}, expected={}, telling=(), services=(service,)

@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from leaklab.reports.json import result_document
-from leaklab.trace import Outcome
+from leaklab.lab.until_failure import Failure
+from leaklab.measure.trace import Outcome
+from leaklab.reports.document import result_document
 from leaklab.units import format_size
-from leaklab.until_failure import Failure
 
 
 def failure_table(failure: Failure) -> RenderableType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from leaklab.lab.result import HalfResult, Result
 from leaklab.reports.rows import (
     WITH_END,
     Column,
@@ -15,7 +16,6 @@ from leaklab.reports.rows import (
     printed,
     remarks,
 )
-from leaklab.result import HalfResult, Result
 
 _MARKUP = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
 """What GitHub would read as markup. An underscore inside a word is none, and `open_fds` stays readable."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from leaklab.content.declaration import Settings
+from leaklab.judge.verdict import Verdict
+from leaklab.lab.result import HalfResult, Result
 from leaklab.metrics import METRICS, Metric, Reading
-from leaklab.result import HalfResult, Result
-from leaklab.scenario import Settings
 from leaklab.units import format_duration, format_size, printable
-from leaklab.verdict import Verdict
 
 READINGS = {
     Reading.PEAK: "at peak",

@@ -10,7 +10,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from leaklab.catalog import Entry
+from leaklab.content.catalog import Entry
+from leaklab.judge.verdict import Verdict
+from leaklab.lab.result import HalfResult, Result
 from leaklab.reports.rows import (
     COMPARED,
     WITH_END,
@@ -23,8 +25,6 @@ from leaklab.reports.rows import (
     printed,
     remarks,
 )
-from leaklab.result import HalfResult, Result
-from leaklab.verdict import Verdict
 
 STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONCLUSIVE: "bold yellow"}
 

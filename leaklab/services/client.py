@@ -14,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from leaklab.content.declaration import HttpEndpoint, MongoEndpoint, Scenario
 from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
-from leaklab.messages import line_of
-from leaklab.processes import Child, end_group, start_child
-from leaklab.scenario import HttpEndpoint, MongoEndpoint, Scenario
+from leaklab.measure.messages import line_of
+from leaklab.system.processes import Child, end_group, start_child
 
 HOST = Path(__file__).with_name("host.py")
 

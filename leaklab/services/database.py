@@ -13,9 +13,9 @@ from typing import Any
 import pymongo
 from pymongo import MongoClient, errors
 
+from leaklab.content.declaration import Documents
 from leaklab.errors import LeaklabError, MeasureError, UsageError
-from leaklab.scenario import Documents
-from leaklab.worker import fill
+from leaklab.measure.worker import fill
 
 REACH_S = 3.0
 """Seconds to find and reach the server in: with a start of the lab's processes this stays under 5."""

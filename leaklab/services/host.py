@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from leaklab.errors import ExitCode, LeaklabError
-from leaklab.machine import raise_descriptor_limit
-from leaklab.processes import end_family
+from leaklab.system.machine import raise_descriptor_limit
+from leaklab.system.processes import end_family
 
 if TYPE_CHECKING:
     from leaklab.services.database import Database
@@ -151,7 +151,7 @@ class Host:
         return RunningHttp(service), {"ports": [port], "secret": service.secret}
 
     async def _start_mongo(self, message: dict[str, Any]) -> tuple[Running, dict[str, Any]]:
-        from leaklab.scenario import Documents
+        from leaklab.content.declaration import Documents
         from leaklab.services.database import Database
 
         uri: str | None = message["uri"]

@@ -12,8 +12,12 @@ import sys
 from types import FrameType
 from typing import Any
 
-from leaklab import cli, interrupts, lab, probes, processes, runner
+from leaklab import cli
+from leaklab.lab import pair as lab
+from leaklab.measure import measurement as runner
+from leaklab.measure import probes
 from leaklab.services import client
+from leaklab.system import interrupts, processes
 
 WHERE = {module.__file__ for module in (client, contextlib, interrupts, lab, probes, processes, runner, subprocess)}
 

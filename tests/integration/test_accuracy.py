@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from leaklab.result import HalfResult
+from leaklab.lab.result import HalfResult
 
 # At the end of the path: where leaklab is installed as a wheel, that is the one to be tested.
 sys.path.append(str(Path(__file__).parents[2]))

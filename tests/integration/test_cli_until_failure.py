@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from leaklab.reports.json import schema
+from leaklab.reports.document import schema
 from tests.integration.conftest import CONTENT, Command, Document, complaint
 
 DONE, WRONG_USAGE, TIME_LIMIT = 0, 2, 124

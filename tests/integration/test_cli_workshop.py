@@ -19,12 +19,12 @@ import psutil
 import pytest
 from rich.console import Console
 
-from leaklab.catalog import Catalog
-from leaklab.check import check, judged, learners_options
-from leaklab.checked import YOURS, Check
-from leaklab.lab import run_halves
-from leaklab.reports.check import check_report
-from leaklab.workshop import STATE
+from leaklab.content.catalog import Catalog
+from leaklab.lab.pair import run_halves
+from leaklab.reports.check_report import check_report
+from leaklab.workshop.check_result import YOURS, Check
+from leaklab.workshop.checking import check, judged, learners_options
+from leaklab.workshop.exercises import STATE
 from tests.integration.conftest import MARK, PATIENCE_S, SCENARIOS, Command, Finished, wait_until
 
 FIXED, NOT_FIXED, WRONG_USAGE, TIME_LIMIT, INTERRUPTED = 0, 1, 2, 124, 130

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from leaklab.catalog import Catalog, Entry
-from leaklab.check import check, judged, learners_options
-from leaklab.checked import YOURS, Check, State
-from leaklab.lab import run_halves
-from leaklab.scenario import DEAD, Settings
-from leaklab.second_look import worth_another
+from leaklab.content.catalog import Catalog, Entry
+from leaklab.content.declaration import DEAD, Settings
+from leaklab.lab.pair import run_halves
+from leaklab.workshop.check_result import YOURS, Check, State
+from leaklab.workshop.checking import check, judged, learners_options
+from leaklab.workshop.second_look import worth_another
 
 TESTS = Path(__file__).parents[1]
 FIXES, SCENARIOS = TESTS / "fixes", TESTS.parent / "scenarios"

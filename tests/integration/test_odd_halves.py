@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from leaklab.catalog import Entry
-from leaklab.lab import Options, run_halves
-from leaklab.limits import Limits
-from leaklab.result import HalfResult
-from leaklab.runner import CLOCK_MAX_S
-from leaklab.scenario import Scenario, Settings, Steps
-from leaklab.trace import Outcome
+from leaklab.content.catalog import Entry
+from leaklab.content.declaration import Scenario, Settings, Steps
+from leaklab.lab.pair import Options, run_halves
+from leaklab.lab.result import HalfResult
+from leaklab.measure.measurement import CLOCK_MAX_S
+from leaklab.measure.trace import Outcome
+from leaklab.system.limits import Limits
 
 MIB = 2**20
 STEPS = 20

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from leaklab.catalog import Entry
-from leaklab.lab import Options, run_halves
-from leaklab.limits import Limits
-from leaklab.result import HalfResult, Run
-from leaklab.scenario import Documents, Lab, Scenario, Settings, Steps
-from leaklab.verdict import Finding, Verdict
+from leaklab.content.catalog import Entry
+from leaklab.content.declaration import Documents, Lab, Scenario, Settings, Steps
+from leaklab.judge.verdict import Finding, Verdict
+from leaklab.lab.pair import Options, run_halves
+from leaklab.lab.result import HalfResult, Run
+from leaklab.system.limits import Limits
 
 HALVES = Path(__file__).parent
 MIB = 2**20

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from leaklab.forecast import Capacities
-from leaklab.result import Done, HalfResult, Result, half_result
-from leaklab.scenario import LEAKS_NOTHING, Expected, Settings
-from leaklab.trace import Ending, Outcome, Phase, Sample, Trace
-from leaklab.verdict import Bounds
+from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
+from leaklab.judge.forecast import Capacities
+from leaklab.judge.verdict import Bounds
+from leaklab.lab.result import Done, HalfResult, Result, half_result
+from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 50
 MIB = 2**20

@@ -1,0 +1,224 @@
+"""Finds scenarios: the built-in ones, a folder of one's own, and those that installed packages offer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from leaklab.content.declaration import ALL_HALVES, HALVES, Scenario
+from leaklab.content.loading import in_words, load
+from leaklab.errors import ScenarioError, UsageError
+
+ENTRY_POINTS = "leaklab.scenarios"
+"""The entry-point group: each entry names a package or module whose folder holds scenario folders."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A scenario folder: known by its place, loaded when it is asked for."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The scenario's name, in kebab-case, made from the folder's."""
+        return self.folder.name.lower().replace("_", "-")
+
+    def half_path(self, half: str) -> Path:
+        """The file of one half, which need not exist."""
+        return self.folder / f"{half}.py"
+
+    @property
+    def lesson_path(self) -> Path:
+        """The lesson, which need not exist."""
+        return self.folder / "lesson.md"
+
+    @property
+    def halves(self) -> tuple[str, ...]:
+        """The halves that the folder holds, in the order they are shown."""
+        return tuple(half for half in ALL_HALVES if self.half_path(half).is_file())
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """What `scenario.py` declares.
+
+        Raises:
+            ScenarioError: a file is missing, or `scenario.py` cannot be loaded or is inconsistent.
+        """
+        for name in ("scenario.py", *(f"{half}.py" for half in HALVES), "lesson.md"):
+            # Unlike Path.is_file, this does not raise where the folder may not be looked into.
+            if not os.path.isfile(self.folder / name):  # noqa: PTH113
+                may = "" if os.access(self.folder, os.X_OK) else ", or may not be read"
+                raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name} is missing{may}")
+        return load(self.id, self.folder / "scenario.py")
+
+    @property
+    def error(self) -> str | None:
+        """What is broken about the scenario, None if nothing is."""
+        try:
+            self.check()
+        except ScenarioError as error:
+            return str(error)
+        return None
+
+    def check(self) -> None:
+        """Raise ScenarioError if the scenario is broken."""
+        _ = self.scenario
+
+    @cached_property
+    def lesson(self) -> str:
+        """The lesson's Markdown. Raises ScenarioError if it cannot be read."""
+        return self.text(self.lesson_path.name)
+
+    @property
+    def why(self) -> str:
+        """One line of why: the lesson's first block quote."""
+        lines: list[str] = []
+        for line in self.lesson.splitlines():
+            if line.startswith(">"):
+                lines.append(line.lstrip("> ").strip())
+            elif lines:
+                break
+        return " ".join(lines)
+
+    def source(self, half: str) -> str:
+        """The text of one half. Raises ScenarioError if it cannot be read."""
+        return self.text(self.half_path(half).name)
+
+    def text(self, name: str) -> str:
+        """The text of one file of the folder. Raises ScenarioError if it cannot be read."""
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else f"it is no UTF-8: {error.reason}"
+            raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name}: {reason}") from error
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The scenarios that can be found.
+
+    Attributes:
+        folder: a folder of scenarios besides the built-in ones and those of installed packages.
+    """
+
+    folder: Path | None = None
+
+    @cached_property
+    def local(self) -> tuple[Entry, ...]:
+        """The built-in scenarios and those of the folder.
+
+        Raises:
+            UsageError: the folder is none, or holds no scenario.
+            ScenarioError: two folders have the same id.
+        """
+        extra = [] if self.folder is None else [_checked(self.folder)]
+        return tuple(_collect([built_in_folder(), *extra]).values())
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All scenarios, those of installed packages too. Raises as `local` does."""
+        folders, _ = self._packages
+        return tuple(_collect(folders, self.local).values())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with installed packages that offer scenarios, in words."""
+        return self._packages[1]
+
+    def get(self, name: str) -> Entry:
+        """The scenario called `name`; an underscore is as good as a hyphen.
+
+        Raises:
+            UsageError: there is none; the nearest names are suggested.
+            ScenarioError: two folders have the same id.
+        """
+        wanted = name.strip().lower().replace("_", "-")
+        # Installed packages are asked only for a name that is not found without them: finding them takes time.
+        found = _named(wanted, self.local) or _named(wanted, self.entries)
+        if found is not None:
+            return found
+        import difflib
+
+        known = [entry.id for entry in self.entries]
+        near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}."
+        raise UsageError(f"no scenario is called {name!r}: {hint}")
+
+    def select(self, names: list[str]) -> list[Entry]:
+        """The scenarios called `names`, each once, in that order; all in the order of the course if there are none."""
+        if not names:
+            return sorted(self.entries, key=_place_in_course)
+        return list(dict.fromkeys(self.get(name) for name in names))
+
+    @cached_property
+    def _packages(self) -> tuple[list[Path], tuple[str, ...]]:
+        """The folders that installed packages offer, and what is wrong with those that cannot be asked."""
+        from importlib import metadata
+
+        folders: list[Path] = []
+        problems: list[str] = []
+        for point in metadata.entry_points(group=ENTRY_POINTS):
+            try:
+                module: Any = point.load()
+                paths = [Path(path) for path in getattr(module, "__path__", [])] or [Path(module.__file__).parent]
+            except (Exception, SystemExit) as error:  # noqa: BLE001 # a package of somebody else's may raise anything
+                problems.append(
+                    f"the scenarios of the installed package {point.value!r} cannot be loaded: {in_words(error)}. "
+                    "Repair or uninstall it."
+                )
+            else:
+                folders += [path for path in paths if path.is_dir()]
+        return folders, tuple(problems)
+
+
+def _named(wanted: str, entries: Iterable[Entry]) -> Entry | None:
+    return next((entry for entry in entries if entry.id == wanted), None)
+
+
+def _collect(folders: Iterable[Path], known: Iterable[Entry] = ()) -> dict[str, Entry]:
+    entries = {entry.id: entry for entry in known}
+    for folder in folders:
+        for entry in scan(folder):
+            other = entries.setdefault(entry.id, entry)
+            if other.folder != entry.folder:
+                raise ScenarioError(
+                    f"two scenarios are called {entry.id}: {other.folder} and {entry.folder}. Rename one folder."
+                )
+    return entries
+
+
+def built_in_folder() -> Path:
+    """Where the built-in scenarios lie: inside the installed package, or beside it in a checkout."""
+    inside = Path(__file__).parents[1] / "scenarios"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "scenarios"
+
+
+def scan(folder: Path) -> Iterator[Entry]:
+    """The scenario folders in `folder`: every folder that holds any file of a scenario, sorted by name."""
+    marks = ("scenario.py", "leaky.py", "fixed.py", "lesson.md")
+    for child in sorted(folder.iterdir()):
+        # A folder that may not be looked into is named, and keeps nobody from finding the others.
+        if child.is_dir() and (not os.access(child, os.X_OK) or any((child / mark).exists() for mark in marks)):
+            yield Entry(child.resolve())
+
+
+def _place_in_course(entry: Entry) -> tuple[int, str]:
+    """Where an entry is listed; a broken one comes last."""
+    try:
+        return entry.scenario.number, entry.id
+    except ScenarioError:
+        return sys.maxsize, entry.id
+
+
+def _checked(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise UsageError(f"--scenarios {folder}: there is no such folder")
+    if not any(scan(folder)):
+        raise UsageError(f"--scenarios {folder}: no scenario in it (a folder with scenario.py, leaky.py, …)")
+    return folder

@@ -1,0 +1,1 @@
+"""A pair is run and judged: services up, each half measured, services down."""

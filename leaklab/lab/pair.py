@@ -1,0 +1,310 @@
+"""Runs the halves of a scenario, in turn, on services of their own, and judges them: scenario → result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from leaklab.content.catalog import Entry
+from leaklab.content.declaration import HALVES, Lab, Scenario, Settings
+from leaklab.errors import UsageError
+from leaklab.judge.forecast import Capacities
+from leaklab.judge.verdict import TOO_LATE, Bounds, may_be_the_machine
+from leaklab.lab.result import Done, Result, half_result
+from leaklab.measure.measurement import HalfRun, Progress, no_progress
+from leaklab.measure.messages import Unreadable
+from leaklab.measure.trace import Outcome, Trace
+from leaklab.metrics import MEMORY_FLOOR
+from leaklab.services.client import HalfServices, Services
+from leaklab.system.interrupts import Owner
+from leaklab.system.limits import Limits
+from leaklab.system.machine import (
+    descriptor_limits,
+    descriptors_at_start,
+    free_memory,
+    most_memory,
+    raise_descriptor_limit,
+    thread_limit,
+)
+from leaklab.system.processes import require_posix
+from leaklab.units import format_duration, format_size
+
+LOOKS = 3
+"""How often, at most, a half whose answer came late is run. A busy machine adds time and takes none away: the shortest
+run is nearest to what the half itself takes (documentation of timeit, on `repeat`)."""
+
+GIVEN = 0.8
+"""The share of the deadline that a service must have been given before it is called late: some keep a reserve."""
+
+DESCRIPTORS_BESIDE = 64
+"""Descriptors that a half and the services need beside one per step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a scenario is run.
+
+    Attributes:
+        repeat: how often each half is run.
+        limits: what each half may use.
+        mongo_uri: a real server; None for the embedded one.
+        progress: is told of each step.
+    """
+
+    repeat: int = 1
+    limits: Limits = field(default_factory=Limits)
+    mongo_uri: str | None = None
+    progress: Progress = no_progress
+
+
+def run_scenario(entry: Entry, settings: Settings, options: Options, halves: Sequence[str] = HALVES) -> Result:
+    """Run these halves of `entry`, in this order, `options.repeat` times in turn, and judge them.
+
+    Raises:
+        UsageError: the settings cannot be meant.
+        ScenarioError: the scenario is broken.
+        MeasureError: the machine lacks what the run needs, or a service failed.
+    """
+    require_posix()
+    paths = {half: entry.half_path(half) for half in halves}
+    return run_halves(entry, paths, settings, options)
+
+
+def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, options: Options) -> Result:
+    """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
+    scenario = entry.scenario
+    check_settings(entry.id, scenario, settings, options)
+    raise_descriptor_limit()
+    bounds = bounds_of(scenario, settings)
+    bench = _Bench(entry, paths, settings, options)
+    bench.run()
+    capacities = _capacities(options.limits)
+    return Result(
+        scenario=entry.id,
+        settings=settings,
+        mongo=bench.server,
+        python=".".join(map(str, sys.version_info[:3])),
+        halves={half: half_result(half, runs, bounds, capacities) for half, runs in bench.done.items() if runs},
+        expected=scenario.expected,
+        telling=scenario.telling,
+        interrupted=bench.interrupted,
+    )
+
+
+def _capacities(limits: Limits) -> Capacities:
+    """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
+    own = {} if limits.descriptors is None else {"descriptors_are": "--descriptor-limit"}
+    spare = {} if limits.memory is None else {"memory_is": "that it may hold (--memory-limit)"}
+    return Capacities(
+        descriptors=limits.descriptors or descriptors_at_start(),
+        memory=limits.memory or free_memory(),
+        threads=thread_limit(),
+        **own,
+        **spare,
+    )
+
+
+def bounds_of(scenario: Scenario, settings: Settings) -> Bounds:
+    """What is too much of a half of `scenario`, with these settings."""
+    return Bounds(
+        deadline_s=settings.deadline,
+        hang_s=settings.hang,
+        memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
+        telling=scenario.telling,
+        steps=settings.steps,
+    )
+
+
+_Ready = tuple[HalfRun, HalfServices, Lab]
+"""A half that can be run, and what was started for it."""
+
+
+@dataclass(slots=True)
+class _Bench:
+    """The halves of one scenario while they are being run, and what has come of them."""
+
+    entry: Entry
+    paths: Mapping[str, Path]
+    settings: Settings
+    options: Options
+    services: Services = field(init=False)
+    done: dict[str, list[Done]] = field(init=False)
+    server: str | None = field(init=False, default=None)
+    interrupted: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.done = {half: [] for half in self.paths}
+
+    def run(self) -> None:
+        """Run each half as often as is asked. An interrupt ends that; what was measured until then stays.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted before anything was measured.
+        """
+        try:
+            with Owner() as owner:
+                self.services = owner.enter_context(Services())
+                for _ in range(self.options.repeat):
+                    self.run_each_once()
+                    if self.interrupted:
+                        break
+        except KeyboardInterrupt:
+            if not any(self.done.values()):
+                raise
+            self.interrupted = True
+
+    def run_each_once(self) -> None:
+        """Run each half once. All are imported before the first one runs, so that no import disturbs a measurement.
+
+        What is still ending in one half may end while the next one runs.
+        """
+        with Owner() as owner:
+            runs = [
+                owner.enter_context(HalfRun(half, path, self.services, self.options.limits, self.options.progress))
+                for half, path in self.paths.items()
+            ]
+            ready = [(run, *self._make_ready(run)) for run in runs]
+            ending: list[_Ready] = []
+            for run, its, lab in ready:
+                run.run()
+                if run.settled or self._must_settle_first(its):
+                    self._finish(run, its, lab)
+                else:
+                    ending.append((run, its, lab))
+                if self.interrupted or run.interrupted:
+                    break
+            for run, its, lab in ending:
+                self._finish(run, its, lab)
+
+    def _must_settle_first(self, its: HalfServices) -> bool:
+        """Whether what one half leaves behind has a part in what is measured of the next.
+
+        With a deadline it matters when something ended; and the counts of a server of others' hold all halves.
+        """
+        return self.settings.deadline is not None or its.is_remote
+
+    def _finish(self, run: HalfRun, its: HalfServices, lab: Lab) -> None:
+        self.done[run.half].append(self._look_again(run, self._settle(run, its, lab)))
+
+    def _settle(self, run: HalfRun, its: HalfServices, lab: Lab) -> Done:
+        """Have one half that was run looked at to its end, and end it."""
+        trace = run.settle(wait=not (self.interrupted or run.interrupted))
+        run.end()
+        self.services.stop(its)
+        self.interrupted = self.interrupted or run.interrupted
+        return Done(trace, _complaint(self.entry.scenario, lab, its, trace))
+
+    def _look_again(self, run: HalfRun, shortest: Done) -> Done:
+        """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
+        bounds = bounds_of(self.entry.scenario, self.settings)
+        for looks in range(2, LOOKS + 1):
+            if self.interrupted or not may_be_the_machine(shortest.trace, bounds):
+                break
+            with Owner() as owner:
+                once_more = owner.enter_context(replace(run))
+                its, lab = self._make_ready(once_more)
+                once_more.run()
+                again = self._settle(once_more, its, lab)
+            if self.interrupted or again.trace.outcome is not Outcome.COMPLETED:
+                return again
+            shortest = min(shortest, again, key=lambda done: done.trace.elapsed_s)
+            shortest = replace(shortest, trace=replace(shortest.trace, looks=looks))
+        return shortest
+
+    def _make_ready(self, run: HalfRun) -> tuple[HalfServices, Lab]:
+        its = self.services.start(self.entry.scenario, self.options.mongo_uri)
+        self.server = its.server
+        lab = Lab(self.settings, its.http, its.mongo)
+        run.make_ready(its, self.entry.scenario.workload(lab))
+        return its, lab
+
+
+def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) -> str | None:
+    """What is wrong with the work that was done: by the answer, and by the services' own counts."""
+    if trace.outcome is not Outcome.COMPLETED:
+        return None
+    if isinstance(trace.answer, Unreadable):
+        return f"its answer cannot be read: {trace.answer.problem}"
+    # A real server counts what everybody asks of it.
+    wrong = None if its.is_remote else wrong_requests(scenario, lab.settings, trace)
+    return wrong or gave_up_early(lab.settings, trace) or scenario.check_answer(lab, trace.answer)
+
+
+def gave_up_early(settings: Settings, trace: Trace) -> str | None:
+    """Why nobody can know that the dead service was late: it had not had its time yet; None if it had."""
+    if settings.hang is None or settings.deadline is None or trace.elapsed_s >= GIVEN * settings.deadline:
+        return None
+    return (
+        f"it ended after {format_duration(trace.elapsed_s)}: the dead service had until "
+        f"{format_duration(settings.deadline)} to answer"
+    )
+
+
+def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str | None:
+    """What the services were asked, in words, if that is not what the work takes."""
+    asked, made = scenario.requests(settings), trace.requests_by_route
+    if asked == made:
+        return None
+    said = ", ".join(f"{count} × {route}" for route, count in sorted(made.items())) or "none"
+    needed = ", ".join(f"{count} × {route}" for route, count in sorted(asked.items())) or "none"
+    return f"the services were asked {said}; the work is {needed}"
+
+
+def check_settings(name: str, scenario: Scenario, settings: Settings, options: Options) -> None:
+    """Refuse what cannot be meant, or what this machine cannot carry, before anything starts.
+
+    Raises:
+        UsageError: settings that contradict each other, ask for more memory or descriptors than there are, or for too
+            little memory to be judged.
+    """
+    if options.mongo_uri is not None and "mongo" not in scenario.services:
+        raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")
+    if settings.hang is not None and settings.deadline is not None and settings.hang < TOO_LATE * settings.deadline:
+        raise UsageError(
+            f"--hang {format_duration(settings.hang)} is less than {TOO_LATE:g} × --deadline "
+            f"{format_duration(settings.deadline)}: a late answer could not be told from a busy machine"
+        )
+    if settings.hang is not None and settings.hang >= options.limits.time_s:
+        raise UsageError(
+            f"--hang {format_duration(settings.hang)} reaches the time limit of a half: "
+            f"raise --time-limit above {format_duration(settings.hang)}"
+        )
+    if settings.size is not None:
+        _check_size(settings.size, options.limits.memory, bounds_of(scenario, settings).memory)
+    if settings.steps is not None and "http" in scenario.services:
+        _check_descriptors(settings.steps, descriptor_limits()[1])
+
+
+def _check_size(size: int, limit: int | None, budget: int | None) -> None:
+    if budget is not None and budget < MEMORY_FLOOR:
+        raise UsageError(
+            f"--size {format_size(size)} is too small to judge: a half may hold {format_size(budget)} of it, and "
+            f"identical runs differ by up to {format_size(MEMORY_FLOOR)}. Take a larger --size."
+        )
+    spare = most_memory()
+    if size > spare:
+        raise UsageError(
+            f"--size {format_size(size)} is more than this machine can spare: {format_size(free_memory())} are free, "
+            f"and a half may hold {format_size(spare)} of it. Take a smaller --size."
+        )
+    if limit is not None and size >= limit:
+        raise UsageError(
+            f"--size {format_size(size)} reaches the --memory-limit of {format_size(limit)}: every half would be "
+            "ended. Raise the limit, or take a smaller --size."
+        )
+
+
+def _check_descriptors(steps: int, limit: int | None) -> None:
+    needed = steps + DESCRIPTORS_BESIDE
+    if limit is not None and limit <= DESCRIPTORS_BESIDE:
+        raise UsageError(
+            f"a process may have {limit:,} open descriptors here (ulimit -Hn): the lab needs {needed:,} for "
+            f"--steps {steps}. Raise the limit."
+        )
+    if limit is not None and needed > limit:
+        raise UsageError(
+            f"--steps {steps} may need {needed:,} open descriptors and a process may have {limit:,} here "
+            f"(ulimit -Hn): take at most --steps {limit - DESCRIPTORS_BESIDE}"
+        )

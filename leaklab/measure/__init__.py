@@ -1,0 +1,1 @@
+"""One target is started, sampled from outside, and ended: it becomes a trace."""

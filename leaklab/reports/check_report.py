@@ -1,0 +1,235 @@
+"""What a check found, a hint, the solution and the progress: as Rich renderables that fit 80 columns, and as JSON."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+import leaklab
+from leaklab.lab.result import Result
+from leaklab.measure.source_line import Place
+from leaklab.metrics import METRICS
+from leaklab.reports.document import SCHEMA, result_document
+from leaklab.reports.lesson import aligned, marked_lines
+from leaklab.reports.rows import READINGS, printed, settings_in_words
+from leaklab.units import as_argument, lines_of, printable
+from leaklab.workshop.check_result import YOURS, Check, Showed, State
+from leaklab.workshop.exercises import Exercise
+
+HEADS = {
+    State.FIXED: ("FIXED", "bold green"),
+    State.LEAKS: ("NOT FIXED: it leaks", "bold red"),
+    State.WRONG_WORK: ("NOT FIXED: the work is not done", "bold red"),
+    State.FAILED: ("NOT FIXED: it ended in an error", "bold red"),
+    State.TIMED_OUT: ("NOT FIXED: it did not end", "bold red"),
+    State.REFUSED: ("NOT FIXED: not by these means", "bold red"),
+    State.UNDECIDED: ("NOT DECIDED", "bold yellow"),
+    State.INTERRUPTED: ("NOT MEASURED", "bold yellow"),
+}
+
+AROUND = 2
+"""Lines of the learner's file that are shown before and after the one that an error came from."""
+
+
+def check_report(check: Check, shown_as: Path, exercise: Exercise | None = None) -> RenderableType:
+    """One screen: fixed or not, what still tells, since when, beside leaky and fixed; what to do next.
+
+    Args:
+        check: what was found.
+        shown_as: the file as the learner named it.
+        exercise: how far it has come, this attempt included; None if it is no exercise.
+    """
+    parts: list[RenderableType] = [_title(check, shown_as)]
+    if reason := _reason(check):
+        parts.append(Padding(Text(reason), (0, 0, 0, 2), expand=False))
+    if check.place is not None:
+        parts += [Text(""), _excerpt(check.file, check.place)]
+    if check.result is not None and check.state in (State.FIXED, State.LEAKS, State.UNDECIDED):
+        parts += [Text(""), _figures(check, check.result)]
+    parts += _printed(check)
+    parts += [Text(""), *_next(check, shown_as, exercise)]
+    return Group(*parts)
+
+
+def check_document(check: Check, exercise: Exercise | None = None) -> dict[str, Any]:
+    """A check as JSON values, with the result document of what was measured."""
+    return {
+        "schema": SCHEMA,
+        "leaklab": leaklab.__version__,
+        "scenario": check.scenario,
+        "file": check.file.name,
+        "fixed": check.fixed,
+        "state": check.state.value,
+        "reason": check.reason,
+        "remedy": check.remedy,
+        "finding": None if check.finding is None else asdict(check.finding),
+        "first_showed": None if check.showed is None else asdict(check.showed),
+        "place": None if check.place is None else asdict(check.place),
+        "exercise": None if exercise is None else asdict(exercise),
+        "result": None if check.result is None else result_document(check.result),
+    }
+
+
+def hints_report(hints: Sequence[str], shown: int) -> RenderableType:
+    """The hints so far, the newest one last and plain."""
+    parts: list[RenderableType] = []
+    for number, hint in enumerate(hints[:shown], start=1):
+        newest = number == shown
+        parts.append(Text(f"Hint {number} of {len(hints)}", style="bold" if newest else "dim"))
+        parts.append(Padding(Text(hint, style="" if newest else "dim"), (0, 0, 1, 2), expand=False))
+    left = "That was the last one." if shown >= len(hints) else "The next one says more, when you want it."
+    return Group(*parts, Text(left))
+
+
+def solution_report(learners: str, name: str, fixed: str, console: Console) -> RenderableType:
+    """The fixed half, marked where it differs from the learner's file; side by side where there is room."""
+    skipped = _task_lines(learners)
+    yours, ours = aligned("\n".join(lines_of(learners)[skipped:]), fixed)
+    yours = [line if line.number is None else replace(line, number=line.number + skipped) for line in yours]
+    while yours and not (yours[0].text or ours[0].text):
+        yours, ours = yours[1:], ours[1:]
+    width = max([len(line.text) for line in (*yours, *ours)], default=0) + 8
+    if all(line.change == "same" for line in (*yours, *ours)):
+        return Text(f"{name} is the fixed half, line by line.")
+    if console.width >= 2 * width + 2:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        table.add_column(name, no_wrap=True)
+        table.add_column("fixed.py", no_wrap=True)
+        for left, right in zip(marked_lines(yours, no_wrap=True), marked_lines(ours, no_wrap=True), strict=True):
+            table.add_row(left, right)
+        return table
+    return Group(
+        Rule(f"{name}: - is not in fixed.py", align="left"),
+        *marked_lines([line for line in yours if line.number is not None], no_wrap=True),
+        Rule(f"fixed.py: + is not in {name}", align="left"),
+        *marked_lines([line for line in ours if line.number is not None], no_wrap=True),
+    )
+
+
+def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
+    """A row for each exercise."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("exercise", no_wrap=True, style="bold")
+    table.add_column("started", no_wrap=True)
+    table.add_column("attempts", justify="right")
+    table.add_column("hints", justify="right")
+    table.add_column("solved", no_wrap=True)
+    for name, exercise in exercises.items():
+        solved = Text("no", style="dim") if exercise.solved is None else Text(_day(exercise.solved), style="green")
+        table.add_row(name, _day(exercise.started), str(exercise.attempts), str(exercise.hints), solved)
+    done = sum(exercise.solved is not None for exercise in exercises.values())
+    return Group(table, Text(f"\n{done} of {len(exercises)} solved"))
+
+
+def _title(check: Check, shown_as: Path) -> Text:
+    words, style = HEADS[check.state]
+    settings = settings_in_words(check.result.settings) if check.result is not None else ""
+    beside = f"{check.scenario}: {settings}" if settings else check.scenario
+    return Text.assemble((words, style), f"  {shown_as}\n", (beside, "dim"))
+
+
+def _reason(check: Check) -> str:
+    if check.state is State.FIXED:
+        return "It does the work, and nothing grows, nothing is left over, nothing is late."
+    return check.reason
+
+
+def _showed(showed: Showed) -> str:
+    if showed.last == 0:
+        return "It showed before the first step was done."
+    if showed.first == showed.last:
+        return f"It showed first at step {showed.last:,}: from then on more is there than the fixed half ever has."
+    return f"It showed first between steps {showed.first:,} and {showed.last:,}."
+
+
+def _figures(check: Check, result: Result) -> RenderableType:
+    """What was measured of the telling metrics, and of the one that told, of the three halves."""
+    told = None if check.finding is None else check.finding.metric
+    names = [name for name in METRICS if name in result.telling or name == told]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    table.add_column("measured")
+    for half in result.halves:
+        table.add_column(half, justify="right", style="bold" if half == YOURS else "")
+    for name in names:
+        metric = METRICS[name]
+        for reading in metric.readings:
+            label = f"{metric.label}, {READINGS[reading]}" if len(metric.readings) > 1 else metric.label
+            cells = [metric.format(half.value(name, reading.value)) for half in result.halves.values()]
+            table.add_row("▸" if name == told else "", label, *cells)
+    if check.showed is None:
+        return table
+    return Group(table, Text(""), Padding(Text(_showed(check.showed)), (0, 0, 0, 2), expand=False))
+
+
+def _excerpt(checked: Path, place: Place) -> RenderableType:
+    """The line that an error came from, among its neighbours."""
+    try:
+        lines = lines_of(checked.with_name(place.file).read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        lines = []
+    if not 1 <= place.line <= len(lines):
+        return Text(f"  {place.file}, line {place.line}: {printable(place.text)}")
+    shown: list[RenderableType] = [Text(f"  {place.file}, line {place.line}:")]
+    for number in range(max(1, place.line - AROUND), min(len(lines), place.line + AROUND) + 1):
+        here = number == place.line
+        shown.append(
+            Text.assemble(
+                ("  ▸ " if here else "    ", "bold red"),
+                (f"{number:>4}  ", "dim"),
+                (printable(lines[number - 1].expandtabs(4)), "bold" if here else "dim"),
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+        )
+    return Group(*shown)
+
+
+def _printed(check: Check) -> Iterator[RenderableType]:
+    output = None if check.yours is None else printed(check.yours)
+    if output is None:
+        return
+    yield Text("")
+    yield Text(output.heading.replace(f"The {YOURS} half", "It"), style="bold")
+    for line in output.lines:
+        yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
+
+
+def _next(check: Check, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+    attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
+    if check.state is State.FIXED:
+        ours = f"leaklab solution {as_argument(shown_as)}" if exercise is not None else f"leaklab show {check.scenario}"
+        yield Text.assemble(attempts, "Compare it with ours: ", (ours, "bold"))
+        return
+    words = f"{attempts}{check.remedy}".strip()
+    if check.state is State.LEAKS and exercise is not None:
+        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(shown_as)}", "bold"))
+    elif words:
+        yield Text(words)
+
+
+def _task_lines(learners: str) -> int:
+    """How many lines the task takes at the top of a learner's file."""
+    try:
+        first = ast.parse(learners).body[0]
+    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
+        return 0
+    is_task = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return (first.end_lineno or 0) if is_task else 0
+
+
+def _day(stamp: str) -> str:
+    """Day and minute of a time as the progress file has it."""
+    return stamp[:16].replace("T", " ")

@@ -1,0 +1,134 @@
+"""Guesses beside what was measured, for one person and for a whole room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
+from leaklab.reports.rows import READINGS
+
+NAMES = 3
+"""Names of equally good people that are shown; the others are counted."""
+
+BEST = 5
+"""People whose score is shown; a room may hold many."""
+
+Document = dict[str, Any]
+
+
+def label(question: Question) -> str:
+    """What is guessed, as a table calls it: the metric, and the moment where it has several."""
+    counted = question.counted
+    return f"{counted.label}, {READINGS[question.reading]}" if len(counted.readings) > 1 else counted.label
+
+
+def prompt(question: Question) -> str:
+    """A question as it is put to one person."""
+    unit = {"bytes": " in MiB", "seconds": " in seconds"}.get(question.counted.unit, "")
+    return f"{question.half}: {label(question)}{unit}? "
+
+
+def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
+    """Every question with its guesses and what was measured, and who was right."""
+    alone = all(guess.who is None for prediction in predicted for guess in prediction.guesses)
+    return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
+
+
+def predictions_document(predicted: Sequence[Prediction]) -> list[Document]:
+    """The predictions as JSON values."""
+    return [
+        {
+            "half": prediction.question.half,
+            "metric": prediction.question.metric,
+            "moment": prediction.question.reading.value,
+            "unit": prediction.question.counted.unit,
+            "measured": prediction.measured,
+            "guesses": [
+                {"who": guess.who, "guess": guess.value, "right": is_right(guess, prediction.measured)}
+                for guess in prediction.guesses
+            ],
+            "median": prediction.median,
+            "closest": [guess.who for guess in prediction.closest if guess.who is not None],
+            "right": len(prediction.right),
+        }
+        for prediction in predicted
+    ]
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("metric", "half", "closest", "") else "right")
+    return table
+
+
+def _alone(predicted: Sequence[Prediction]) -> Table:
+    table = _table("metric", "half", "your guess", "measured", "")
+    for prediction in predicted:
+        question, guess = prediction.question, next(iter(prediction.guesses), None)
+        table.add_row(
+            label(question),
+            question.half,
+            question.counted.format(None if guess is None else guess.value),
+            question.counted.format(prediction.measured),
+            _mark(guess, prediction.measured),
+        )
+    return table
+
+
+def _mark(guess: Guess | None, measured: float | None) -> Text:
+    if guess is None or measured is None:
+        return Text("")
+    if is_right(guess, measured):
+        return Text("right", style="bold green")
+    return (
+        Text("too many" if guess.value > measured else "too few", style="bold red")
+        if (guess.question.counted.unit == "count")
+        else Text("too much" if guess.value > measured else "too little", style="bold red")
+    )
+
+
+def _room(predicted: Sequence[Prediction]) -> Table:
+    table = _table("metric", "half", "guesses", "median", "measured", "right", "closest")
+    for prediction in predicted:
+        question, counted = prediction.question, prediction.question.counted
+        table.add_row(
+            label(question),
+            question.half,
+            f"{len(prediction.guesses):,}",
+            counted.format(prediction.median),
+            counted.format(prediction.measured),
+            f"{len(prediction.right):,}",
+            _closest(prediction),
+        )
+    return table
+
+
+def _closest(prediction: Prediction) -> Text:
+    closest = prediction.closest
+    if not closest:
+        return Text("–")
+    names = ", ".join(guess.who or "you" for guess in closest[:NAMES])
+    more = f" and {len(closest) - NAMES:,} more" if len(closest) > NAMES else ""
+    values = {guess.value for guess in closest}
+    figures = " or ".join(prediction.question.counted.format(value) for value in sorted(values))
+    return Text(f"{names}{more} ({figures})")
+
+
+def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Iterator[Text]:
+    held = scores(predicted)
+    near = f" (counts exactly, time and memory within {NEAR:.0%})"
+    if not held:
+        yield Text("Nobody guessed." if not alone else "You made no guess.")
+    elif alone:
+        yield Text.assemble(("Right: ", "bold"), f"{held[0].right} of {held[0].of}{near}")
+    else:
+        best = ", ".join(f"{score.who}: {score.right} of {score.of}" for score in held[:BEST])
+        more = f", and {len(held) - BEST:,} more" if len(held) > BEST else ""
+        yield Text.assemble(("Right: ", "bold"), f"{best}{more}{near}")

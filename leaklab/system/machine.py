@@ -1,0 +1,126 @@
+"""What this machine has, and what a process of this user may have of it: descriptors, memory, threads.
+
+POSIX only for most of it: elsewhere a limit is told as none (`require_posix` has said before that nothing is measured).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from leaklab.system.limits import MEMORY_SHARE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment] # Windows
+
+
+MACOS_DESCRIPTORS = 10_240
+"""macOS reports an infinite hard limit of descriptors and refuses it as a soft one: this is its documented OPEN_MAX."""
+
+
+def descriptor_limits() -> tuple[int | None, int | None]:
+    """How many descriptors a process may open: as it is started (soft), and at most (hard); None is no limit."""
+    if resource is None:
+        return None, None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    most = MACOS_DESCRIPTORS if sys.platform == "darwin" else None
+    return None if soft == unlimited else soft, most if hard == unlimited else hard
+
+
+@cache
+def descriptors_at_start() -> int | None:
+    """How many descriptors a process may open here, as this one was started; None is no limit."""
+    return descriptor_limits()[0]
+
+
+CONTROL_GROUP = "/sys/fs/cgroup"
+"""Where a container sees its own control group (Linux kernel documentation, "Control Group v2")."""
+
+
+def free_memory() -> int:
+    """Bytes that can be had without swapping: what the machine has free, or what this container still allows."""
+    allowed = container_allows(CONTROL_GROUP)
+    free = machine_memory()
+    return free if allowed is None else min(free, allowed)
+
+
+def most_memory() -> int:
+    """Bytes that a half may hold now unless it is told otherwise."""
+    return int(free_memory() * MEMORY_SHARE)
+
+
+def machine_memory() -> int:
+    """Bytes that the machine has free."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def container_allows(folder: str | Path) -> int | None:
+    """Bytes that the control group at `folder` still allows, None if it sets no limit.
+
+    Source: Linux kernel documentation, "Control Group v2": memory.max, memory.current; memory.stat's inactive_file is
+    cache that is given back before anything is refused.
+    """
+
+    def text(name: str) -> str:
+        with open(f"{folder}/{name}", encoding="ascii") as file:  # noqa: PTH123 # pathlib is an import every child pays
+            return file.read()
+
+    try:
+        most, current = int(text("memory.max")), int(text("memory.current"))
+        stat = dict(line.split() for line in text("memory.stat").splitlines())
+        return max(0, most - current + int(stat.get("inactive_file", 0)))
+    except (OSError, ValueError):
+        return None
+
+
+def thread_limit() -> int | None:
+    """How many threads this user's processes may have in all, None if the system does not say.
+
+    The least of RLIMIT_NPROC (getrlimit(2)), the kernel's threads-max (proc(5)) and the control group's pids.max
+    (Linux kernel documentation, cgroup-v2).
+    """
+    limits: list[int] = []
+    if resource is not None and hasattr(resource, "RLIMIT_NPROC"):
+        soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+        if soft != resource.RLIM_INFINITY:
+            limits.append(soft)
+    for path in ("/proc/sys/kernel/threads-max", "/sys/fs/cgroup/pids.max"):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="ascii") as file:  # noqa: PTH123 # imports
+            limits.append(int(file.read()))
+    return min(limits, default=None)
+
+
+def raise_descriptor_limit() -> None:
+    """Raise this process's soft descriptor limit as far as the hard one goes."""
+    if resource is None:
+        return
+    descriptors_at_start()  # what it was is known from here on
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (hard, MACOS_DESCRIPTORS):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return
+
+
+def limit_names(
+    *, descriptors: int | None = None, address_space: int | None = None, file_size: int | None = None
+) -> Mapping[str, int]:
+    """The limits of a half by the names of the system's `resource` module."""
+    limits = {
+        "RLIMIT_NOFILE": descriptors,
+        "RLIMIT_AS": address_space,
+        "RLIMIT_FSIZE": file_size,
+        "RLIMIT_CORE": 0,
+    }
+    return {name: value for name, value in limits.items() if value is not None}

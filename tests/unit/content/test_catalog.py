@@ -1,0 +1,396 @@
+"""Finding scenarios: what is a scenario folder, what is wrong with a broken one, and what was probably meant."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from leaklab.content import catalog
+from leaklab.content.catalog import Catalog, Entry
+from leaklab.content.declaration import Lab
+from leaklab.errors import ExitCode, ScenarioError, UsageError
+
+BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
+"""In the order of the course."""
+
+SCENARIO = """
+from leaklab.content.declaration import LEAKS_NOTHING, Documents, Expected, Scenario, Settings, Steps
+
+SCENARIO = Scenario(
+    title="Tiny",
+    leaks="nothing",
+    summary="it is only found",
+    settings=Settings(steps=3),
+    workload=lambda lab: {"jobs": Steps(lab.steps)},
+    expected={"leaky": Expected("leaks", (("leaked", "threads"),)), "fixed": LEAKS_NOTHING},
+    telling=("threads",),
+)
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_module_left() -> Iterator[None]:
+    """Loading a scenario puts its module where dataclasses look for it; the next test must not find it."""
+    yield
+    for name in [name for name in sys.modules if name.startswith("leaklab_scenario_")]:
+        del sys.modules[name]
+
+
+def make(parent: Path, name: str, scenario: str = SCENARIO, /, **files: str | None) -> Entry:
+    """A whole scenario folder; a file whose text is None is left out."""
+    folder = parent / name
+    folder.mkdir()
+    texts: dict[str, str | None] = {
+        "scenario.py": scenario,
+        "leaky.py": "def run(jobs):\n    return [*jobs]\n",
+        "fixed.py": "def run(jobs):\n    return [*jobs]\n",
+        "lesson.md": "# Tiny\n\n> it is\n> small\n\n> another quote\n",
+        **{f"{stem}.md" if stem == "lesson" else f"{stem}.py": text for stem, text in files.items()},
+    }
+    for file, text in texts.items():
+        if text is not None:
+            (folder / file).write_text(text, encoding="utf-8")
+    return Entry(folder)
+
+
+def why_broken(entry: Entry) -> str:
+    with pytest.raises(ScenarioError) as error:
+        _ = entry.scenario
+    assert error.value.exit_code is ExitCode.WRONG_USAGE
+    message = str(error.value)
+    assert message.startswith(f"scenario {entry.id} is broken: ")
+    assert "\n" not in message
+    return message
+
+
+# ---- where they are
+
+
+def test_all_five_are_built_in_and_each_is_whole() -> None:
+    entries = Catalog().select([])
+    assert [entry.id for entry in entries][:5] == BUILT_IN
+    for entry in entries[:5]:
+        assert entry.scenario.title
+        assert {"leaky", "fixed"} <= set(entry.halves)
+        assert set(entry.halves) <= set(entry.scenario.expected), "each half that is there is expected to be something"
+
+
+def test_a_scenario_is_every_folder_with_a_file_of_one_sorted_by_name(tmp_path: Path) -> None:
+    make(tmp_path, "zebra")
+    make(tmp_path, "ant_hill")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "leaky.py").write_text("a file beside the folders")
+    (tmp_path / "half_made").mkdir()
+    (tmp_path / "half_made" / "fixed.py").write_text("")
+    assert [entry.id for entry in catalog.scan(tmp_path)] == ["ant-hill", "half-made", "zebra"]
+
+
+def test_the_folder_of_ones_own_adds_to_the_built_in_ones(tmp_path: Path) -> None:
+    make(tmp_path, "my_own")
+    found = [entry.id for entry in Catalog(tmp_path).entries]
+    assert set(BUILT_IN) < set(found)
+    assert "my-own" in found
+
+
+def test_loading_a_scenario_leaves_no_file_behind(tmp_path: Path) -> None:
+    entry = make(tmp_path, "clean")
+    before = sorted(tmp_path.rglob("*"))
+    assert entry.scenario.title == "Tiny"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a_file"])
+def test_a_folder_that_is_none_is_wrong_usage(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a_file").write_text("")
+    with pytest.raises(UsageError, match=re.escape(f"--scenarios {tmp_path / name}: there is no such folder")):
+        _ = Catalog(tmp_path / name).entries
+
+
+def test_a_folder_without_a_scenario_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no scenario in it"):
+        _ = Catalog(tmp_path).entries
+
+
+def test_two_scenarios_of_one_name_are_refused_and_both_folders_are_named(tmp_path: Path) -> None:
+    entry = make(tmp_path, "unclosed_body")
+    with pytest.raises(ScenarioError, match="two scenarios are called unclosed-body") as error:
+        _ = Catalog(tmp_path).entries
+    assert str(entry.folder) in str(error.value)
+    assert str(catalog.built_in_folder() / "unclosed_body") in str(error.value)
+
+
+def test_two_folders_whose_names_differ_in_the_hyphen_only_are_two_scenarios_of_one_name(tmp_path: Path) -> None:
+    make(tmp_path, "my_own")
+    make(tmp_path, "my-own")
+    with pytest.raises(ScenarioError, match="two scenarios are called my-own"):
+        _ = Catalog(tmp_path).entries
+
+
+def test_the_built_in_folder_itself_can_be_named(tmp_path: Path) -> None:
+    assert [entry.id for entry in Catalog(catalog.built_in_folder()).select([])][:5] == BUILT_IN
+
+
+# ---- those of installed packages
+
+
+class Package:
+    """An entry point of an installed package, or one that cannot be loaded."""
+
+    value = "their_scenarios"
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def load(self) -> ModuleType:
+        if self.folder is None:
+            raise ImportError("it lacks a part")
+        module = ModuleType("their_scenarios")
+        module.__path__ = [str(self.folder)]
+        return module
+
+
+def test_a_scenario_of_an_installed_package_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "theirs")
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: [Package(tmp_path)])
+    assert Catalog().get("theirs").scenario.title == "Tiny"
+    assert [entry.id for entry in Catalog().entries if entry.id not in BUILT_IN] == ["theirs"]
+
+
+def test_an_installed_package_that_cannot_be_loaded_is_named_and_the_others_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: [Package(None)])
+    found = Catalog()
+    assert [entry.id for entry in found.select([])] == BUILT_IN
+    assert len(found.problems) == 1
+    assert "'their_scenarios' cannot be loaded: ImportError: it lacks a part" in found.problems[0]
+
+
+# ---- by name
+
+
+@pytest.fixture
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """A catalog of three."""
+    monkeypatch.setattr(catalog, "built_in_folder", lambda: tmp_path)
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: [])
+    second = SCENARIO.replace('title="Tiny"', 'title="Tiny", number=2')
+    first = SCENARIO.replace('title="Tiny"', 'title="Tiny", number=1')
+    make(tmp_path, "alpha", second)
+    make(tmp_path, "beta", "raise ValueError('no')")
+    make(tmp_path, "gamma_ray", first)
+    return Catalog()
+
+
+@pytest.mark.parametrize("name", ["gamma-ray", "gamma_ray", "GAMMA-Ray", " gamma-ray "])
+def test_a_name_is_found_however_it_is_written(found: Catalog, name: str) -> None:
+    assert found.get(name).id == "gamma-ray"
+
+
+@pytest.mark.parametrize(("name", "near"), [("gama-ray", "gamma-ray"), ("aplha", "alpha"), ("bet", "beta")])
+def test_a_name_that_is_nearly_right_gets_the_nearest_suggested(found: Catalog, name: str, near: str) -> None:
+    with pytest.raises(UsageError, match=f"no scenario is called '{name}': did you mean {near}"):
+        found.get(name)
+
+
+def test_a_name_that_is_like_no_other_gets_all_of_them_listed(found: Catalog) -> None:
+    with pytest.raises(UsageError, match="there are alpha, beta, gamma-ray"):
+        found.get("xyz")
+
+
+def test_without_names_all_are_selected_in_the_order_of_the_course_and_a_broken_one_comes_last(found: Catalog) -> None:
+    assert [entry.id for entry in found.select([])] == ["gamma-ray", "alpha", "beta"]
+
+
+def test_names_are_selected_in_their_own_order_each_once(found: Catalog) -> None:
+    assert [entry.id for entry in found.select(["gamma_ray", "alpha", "gamma-ray"])] == ["gamma-ray", "alpha"]
+
+
+# ---- what is in the folder
+
+
+def test_the_halves_that_are_there_are_named_in_the_order_they_are_shown(tmp_path: Path) -> None:
+    assert make(tmp_path, "two").halves == ("leaky", "fixed")
+    assert make(tmp_path, "three", almost="def run(jobs): ...").halves == ("leaky", "almost", "fixed")
+
+
+def test_the_one_line_of_why_is_the_first_quote_of_the_lesson(tmp_path: Path) -> None:
+    assert make(tmp_path, "quoted").why == "it is small"
+    assert make(tmp_path, "unquoted", lesson="# Nothing\n").why == ""
+
+
+def test_the_text_of_a_half_is_what_is_in_its_file(tmp_path: Path) -> None:
+    entry = make(tmp_path, "typed", leaky="# äöü\n")
+    assert entry.source("leaky") == "# äöü\n"
+
+
+# ---- what is broken is named
+
+
+@pytest.mark.parametrize("missing", ["leaky", "fixed", "lesson"])
+def test_a_missing_file_is_named_with_its_path(tmp_path: Path, missing: str) -> None:
+    entry = make(tmp_path, "holey", SCENARIO, **{missing: None})
+    file = "lesson.md" if missing == "lesson" else f"{missing}.py"
+    assert why_broken(entry).endswith(f"{entry.folder / file} is missing")
+
+
+def test_a_scenario_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "headless"
+    folder.mkdir()
+    (folder / "leaky.py").write_text("")
+    assert "scenario.py is missing" in why_broken(Entry(folder))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def broken(:\n", ", line 1: SyntaxError: "),
+        ("\n\nimport no_such_thing\n", ", line 3: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("x = 1\n1 / 0\n", ", line 2: ZeroDivisionError: division by zero"),
+        ("raise LookupError\n", ", line 1: LookupError"),
+        ("from leaklab.content.declaration import Scenario\nSCENARIO = Scenario(title='x')\n", ", line 2: TypeError: "),
+        ("", "must set SCENARIO to a leaklab.content.declaration.Scenario"),
+        ("SCENARIO = {'title': 'x'}\n", "must set SCENARIO to a leaklab.content.declaration.Scenario"),
+    ],
+)
+def test_a_scenario_file_that_cannot_be_used_is_named_with_the_line_and_the_reason(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    entry = make(tmp_path, "broken", text)
+    message = why_broken(entry)
+    assert str(entry.folder / "scenario.py") in message
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import sys\nsys.exit(3)\n", "SystemExit"),
+        ("raise KeyboardInterrupt\n", None),
+    ],
+)
+def test_a_scenario_file_that_exits_is_broken_and_one_that_is_interrupted_is_interrupted(
+    tmp_path: Path, text: str, words: str | None
+) -> None:
+    entry = make(tmp_path, "leaving", text)
+    if words is None:
+        with pytest.raises(KeyboardInterrupt):
+            _ = entry.scenario
+    else:
+        assert words in why_broken(entry)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('title="Tiny"', 'title="Tiny", services=("http", "smtp")', "unknown service 'smtp': there are http, mongo"),
+        ('telling=("threads",)', 'telling=("thread",)', "unknown metric 'thread' in telling: there are open_sockets"),
+        ('telling=("threads",)', 'telling=("open_cursors",)', "nothing counts it: services must name mongo"),
+        (
+            'telling=("threads",)',
+            'telling=("threads", "open_sockets")',
+            "open_sockets is in telling, and nothing counts it: services must name http or mongo",
+        ),
+        ('"fixed": LEAKS_NOTHING', '"almost": LEAKS_NOTHING', "expected says nothing of the fixed half"),
+        ('"fixed": LEAKS_NOTHING', '"fixed": LEAKS_NOTHING, "best": LEAKS_NOTHING', "expected names 'best'"),
+        ('Expected("leaks"', 'Expected("leaky"', "expected verdict 'leaky' of leaky: it can be "),
+        ('("leaked", "threads")', '("leaking", "threads")', "expected finding ('leaking', 'threads') of leaky"),
+        ('("leaked", "threads")', '("leaked", "thread")', "expected finding ('leaked', 'thread') of leaky"),
+        ("steps=3", "steps=0", "steps is 0: it must be at least 1"),
+    ],
+)
+def test_a_scenario_that_names_what_is_not_there_says_which(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in SCENARIO
+    assert words in why_broken(make(tmp_path, "inconsistent", SCENARIO.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('title="Tiny"', "title=7", "title is 7: it must be a string"),
+        ('telling=("threads",)', 'telling="threads"', "telling is 'threads': it must be a tuple of strings"),
+        ('title="Tiny"', 'title="Tiny", services="http"', "services is 'http': it must be a tuple of strings"),
+        ('title="Tiny"', 'title="Tiny", hints=(1, 2)', "hints is (1, 2): it must be a tuple of strings"),
+        ('title="Tiny"', 'title="Tiny", number="first"', "number is 'first': it must be a number"),
+        ('title="Tiny"', 'title="Tiny", check_answer="right"', "check_answer is 'right': it must be a function"),
+        ('title="Tiny"', 'title="Tiny", memory_budget=5', "memory_budget is 5: it must be a function"),
+        ('title="Tiny"', 'title="Tiny", documents=({},)', "documents is ({},): it must be a tuple of Documents"),
+        (
+            'title="Tiny"',
+            'title="Tiny", documents=(Documents("c", 1, {"at": {1, 2}}),)',
+            "it must be a tuple of Documents(…) of plain values",
+        ),
+        ('"fixed": LEAKS_NOTHING', '"fixed": "clean"', "expected is {'leaky'"),
+        ('(("leaked", "threads"),)', '("leaked", "threads")', "expected finding 'leaked' of leaky is not"),
+        ("steps=3", 'steps="3"', "steps is '3': it must be at least 1, a whole number"),
+        ("steps=3", "deadline=0", "deadline is 0: it must be above 0"),
+        ("steps=3", 'dead="asleep"', "dead is 'asleep': it must be one of silent, drip, drip-head"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named_with_its_value_and_what_it_must_be(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    assert old in SCENARIO
+    assert words in why_broken(make(tmp_path, "mistyped", SCENARIO.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "words"),
+    [
+        ("workload", "lambda lab: 1 / 0", ": workload fails: ZeroDivisionError: division by zero"),
+        ("workload", "lambda lab: exit(3)", "workload fails: SystemExit: 3"),
+        ("workload", "lambda lab: [1]", "workload returned [1]: it must return a dictionary"),
+        ("workload", "lambda lab: {'jobs': {1, 2}}", "workload returned {'jobs': {1, 2}}: it must return"),
+        ("workload", "lambda lab: {'jobs': Steps(2), 'more': Steps(2)}", "at most one a Steps(…)"),
+        ("check_answer", "lambda lab, answer: answer['no']", "check_answer fails: TypeError: "),
+        ("check_answer", "lambda lab, answer: False", "check_answer returned False: it must return what is wrong"),
+        ("requests", "lambda settings: {'read': '5'}", "requests returned {'read': '5'}: it must return"),
+        ("memory_budget", "lambda settings: None", "memory_budget returned None: it must return a number of bytes"),
+        ("check_error", "lambda settings, words: words", "check_error returned 'ValueError'"),
+    ],
+)
+def test_a_function_of_a_scenario_that_fails_or_returns_what_it_may_not_is_named(
+    tmp_path: Path, function: str, text: str, words: str
+) -> None:
+    text = f"{SCENARIO}\nfrom dataclasses import replace\nSCENARIO = replace(SCENARIO, {function}={text})\n"
+    scenario = make(tmp_path, "careless", text).scenario
+    lab = Lab(scenario.settings)
+    arguments: dict[str, tuple[object, ...]] = {
+        "workload": (lab,),
+        "check_answer": (lab, 5),
+        "requests": (scenario.settings,),
+        "memory_budget": (scenario.settings,),
+        "check_error": (scenario.settings, "ValueError"),
+    }
+    with pytest.raises(ScenarioError) as caught:
+        getattr(scenario, function)(*arguments[function])
+    assert words in str(caught.value)
+
+
+def test_a_lesson_that_is_no_text_is_named(tmp_path: Path) -> None:
+    entry = make(tmp_path, "binary")
+    entry.lesson_path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ScenarioError, match=r"scenario binary is broken: .*lesson\.md: "):
+        _ = entry.lesson
+
+
+def test_a_half_that_is_no_text_is_named(tmp_path: Path) -> None:
+    entry = make(tmp_path, "binary")
+    entry.half_path("leaky").write_bytes(b"\xff")
+    with pytest.raises(ScenarioError, match=r"scenario binary is broken: .*leaky\.py: "):
+        entry.source("leaky")
+
+
+def test_a_broken_scenario_does_not_keep_the_others_from_being_found(tmp_path: Path) -> None:
+    make(tmp_path, "broken", "raise ValueError('no')")
+    make(tmp_path, "whole")
+    found = Catalog(tmp_path)
+    assert found.get("whole").scenario.title == "Tiny"
+    assert [entry.id for entry in found.select([])][:5] == BUILT_IN

@@ -1,0 +1,44 @@
+"""Runs of a scenario that are interrupted between the halves."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from leaklab.content.catalog import Catalog
+from leaklab.lab.pair import Options, run_scenario
+from leaklab.lab.result import Result
+from leaklab.services.client import Services
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, what: str, time: int) -> Result:
+    """Five rounds of two halves, interrupted when the services have done this for the so many-th time."""
+    calls = itertools.count(1)
+    does: Callable[..., object] = getattr(Services, what)
+
+    def do(services: Services, *arguments: object) -> object:
+        done = does(services, *arguments)
+        if next(calls) == time:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(Services, what, do)
+    entry = Catalog().get("unclosed-body")
+    return run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 2}), Options(repeat=5))
+
+
+@pytest.mark.parametrize(("what", "time"), [("start", 5), ("stop", 5), ("__exit__", 1)])
+def test_an_interrupt_between_the_halves_keeps_what_was_measured(
+    monkeypatch: pytest.MonkeyPatch, what: str, time: int
+) -> None:
+    result = interrupted(monkeypatch, what, time)
+    assert result.interrupted
+    runs = {half: len(found.runs) for half, found in result.halves.items()}
+    assert runs == ({"leaky": 5, "fixed": 5} if what == "__exit__" else {"leaky": 2, "fixed": 2})
+
+
+def test_an_interrupt_before_anything_was_measured_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(monkeypatch, "start", 2)

@@ -1,0 +1,92 @@
+"""The runner's side of the services' process, beside processes that are not what they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from leaklab.content.catalog import Catalog
+from leaklab.errors import MeasureError
+from leaklab.lab.pair import Options, run_scenario
+from leaklab.services import client
+from leaklab.services.client import HalfServices, ServiceCounts, Services
+from leaklab.system.interrupts import Owner
+
+BEGIN = """
+import json, os, socket, sys
+
+channel = socket.socket(fileno=int(sys.argv[1]))
+lines = channel.makefile("r")
+
+def answer(counts):
+    channel.sendall(json.dumps({"counts": counts}).encode() + b"\\n")
+"""
+
+HTTP = {
+    "connections_opened": 3,
+    "connections_open": 1,
+    "still_open": 1,
+    "answers_due": 0,
+    "requests_served": 5,
+    "peaks": {"open_sockets": 2},
+    "routes": {"profiles": 5},
+}
+MONGO = {
+    "open_cursors": 4,
+    "connections_opened": 2,
+    "connections_open": 2,
+    "requests_served": 7,
+    "peaks": {"open_cursors": 4},
+    "routes": {"read": 7},
+}
+
+
+def counts_of(monkeypatch: pytest.MonkeyPatch, folder: Path, body: str) -> ServiceCounts:
+    """The counts that a process with this code gives."""
+    host = folder / "host.py"
+    host.write_text(BEGIN + dedent(body))
+    monkeypatch.setattr(client, "HOST", host)
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        its = HalfServices((1, 2), frozenset())
+        services.ask_counts(its)
+        return services.hear_counts(its)
+
+
+def test_what_it_prints_never_keeps_it_from_answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A pipe holds 64 KiB: whoever prints more waits until somebody reads."""
+    counts = counts_of(monkeypatch, tmp_path, f"lines.readline(); print('x' * 1_000_000); answer([{HTTP}])")
+    assert counts.values["requests_served"] == 5
+
+
+@pytest.mark.parametrize("both", [[HTTP, MONGO], [MONGO, HTTP]], ids=["HTTP first", "MongoDB first"])
+def test_the_counts_of_two_services_are_added(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, both: list[dict[str, object]]
+) -> None:
+    counts = counts_of(monkeypatch, tmp_path, f"lines.readline(); answer({both})")
+    assert counts.values == {"connections_opened": 5, "requests_served": 12, "open_cursors": 4}
+    assert counts.peaks == {"open_sockets": 2, "open_cursors": 4}
+    assert counts.routes == {"profiles": 5, "read": 7}
+    assert (counts.still_open, counts.answers_due) == (1, 0)
+
+
+def test_what_one_of_two_services_cannot_say_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    remote = {**MONGO, "connections_opened": None}
+    counts = counts_of(monkeypatch, tmp_path, f"lines.readline(); answer([{HTTP}, {remote}])")
+    assert counts.values["connections_opened"] is None
+
+
+def test_the_last_words_of_a_process_that_dies_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(MeasureError, match=r"ended unexpectedly: out of luck$"):
+        counts_of(monkeypatch, tmp_path, "print('well'); sys.exit('out of luck')")
+
+
+def test_they_are_told_also_where_a_half_has_to_be_ended_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    host = tmp_path / "host.py"
+    host.write_text("import sys\nsys.exit('out of luck')\n")
+    monkeypatch.setattr(client, "HOST", host)
+    entry = Catalog().get("unclosed-body")
+    with pytest.raises(MeasureError, match=r"ended unexpectedly: out of luck$"):
+        run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 3}), Options())
