@@ -27,7 +27,7 @@ class Judge(StrEnum):
     """Never a finding: says that the halves did equal work."""
 
 
-class Reading(StrEnum):
+class Moment(StrEnum):
     """Which moment of a summary a row of a table shows."""
 
     PEAK = "peak"
@@ -46,7 +46,7 @@ class Metric:
         plural: many of what it counts.
         unit: `count`, `bytes` or `seconds`.
         judge: how its trace becomes a finding.
-        readings: the moments a table shows, in order.
+        moments: the moments a table shows, in order.
         least: the smallest change that counts as one, in the metric's unit.
         rare: whether a table leaves it out where there was never any.
     """
@@ -57,7 +57,7 @@ class Metric:
     plural: str
     unit: str
     judge: Judge
-    readings: tuple[Reading, ...]
+    moments: tuple[Moment, ...]
     least: int = 1
     rare: bool = False
 
@@ -91,7 +91,7 @@ METRICS: dict[str, Metric] = {
             plural="sockets",
             unit="count",
             judge=Judge.LEFT_OPEN,
-            readings=(Reading.PEAK, Reading.COLLECTED),
+            moments=(Moment.PEAK, Moment.COLLECTED),
         ),
         Metric(
             name="connections_opened",
@@ -100,7 +100,7 @@ METRICS: dict[str, Metric] = {
             plural="connections",
             unit="count",
             judge=Judge.REUSE,
-            readings=(Reading.COLLECTED,),
+            moments=(Moment.COLLECTED,),
         ),
         Metric(
             name="requests_served",
@@ -109,7 +109,7 @@ METRICS: dict[str, Metric] = {
             plural="requests",
             unit="count",
             judge=Judge.WORK,
-            readings=(Reading.COLLECTED,),
+            moments=(Moment.COLLECTED,),
         ),
         Metric(
             name="open_cursors",
@@ -118,7 +118,7 @@ METRICS: dict[str, Metric] = {
             plural="cursors",
             unit="count",
             judge=Judge.LEFT_OPEN,
-            readings=(Reading.PEAK, Reading.COLLECTED),
+            moments=(Moment.PEAK, Moment.COLLECTED),
         ),
         Metric(
             name="threads",
@@ -127,7 +127,7 @@ METRICS: dict[str, Metric] = {
             plural="threads",
             unit="count",
             judge=Judge.LEFT_OPEN,
-            readings=(Reading.PEAK, Reading.COLLECTED),
+            moments=(Moment.PEAK, Moment.COLLECTED),
         ),
         Metric(
             name="child_processes",
@@ -136,7 +136,7 @@ METRICS: dict[str, Metric] = {
             plural="child processes",
             unit="count",
             judge=Judge.LEFT_OPEN,
-            readings=(Reading.PEAK, Reading.COLLECTED),
+            moments=(Moment.PEAK, Moment.COLLECTED),
             rare=True,
         ),
         Metric(
@@ -146,7 +146,7 @@ METRICS: dict[str, Metric] = {
             plural="descriptors",
             unit="count",
             judge=Judge.LEFT_OPEN,
-            readings=(Reading.PEAK, Reading.COLLECTED),
+            moments=(Moment.PEAK, Moment.COLLECTED),
         ),
         Metric(
             name="rss",
@@ -155,7 +155,7 @@ METRICS: dict[str, Metric] = {
             plural="bytes",
             unit="bytes",
             judge=Judge.MEMORY,
-            readings=(Reading.PEAK, Reading.END, Reading.COLLECTED),
+            moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
             least=MEMORY_FLOOR,
         ),
         Metric(
@@ -165,7 +165,7 @@ METRICS: dict[str, Metric] = {
             plural="seconds",
             unit="seconds",
             judge=Judge.DEADLINE,
-            readings=(Reading.PEAK,),
+            moments=(Moment.PEAK,),
         ),
     )
 }

@@ -21,7 +21,7 @@ def schema() -> None:
 
 def doctor(mongo: Mongo = None, scenarios: Scenarios = None, as_json: Json = False) -> None:
     """Check what works on this machine and what does not, each with its remedy."""
-    from leaklab.doctor.checks import State, Terminal
+    from leaklab.doctor.checks import Health, Terminal
     from leaklab.doctor.looks import examine
     from leaklab.reports.checkup import checkup, checkup_document
 
@@ -38,5 +38,5 @@ def doctor(mongo: Mongo = None, scenarios: Scenarios = None, as_json: Json = Fal
         output.show_json(checkup_document(checks))
     else:
         output.show(checkup(checks), console)
-    if any(check.state is State.FAILED for check in checks):
+    if any(check.state is Health.FAILED for check in checks):
         raise typer.Exit(ExitCode.COULD_NOT_MEASURE)

@@ -8,7 +8,7 @@ from leaklab.errors import UsageError
 from leaklab.system.limits import OUTPUT, THREADS, Limits
 
 if TYPE_CHECKING:
-    from leaklab.lab.pair import Options
+    from leaklab.lab.pair import RunOptions
 
 EMBEDDED = "embedded"
 """What --mongo calls the lab's own server."""
@@ -34,11 +34,11 @@ def limits(
     )
 
 
-def options(its_limits: Limits, repeat: int, mongo: str | None) -> Options:
+def options(its_limits: Limits, repeat: int, mongo: str | None) -> RunOptions:
     """How halves are run. Raises UsageError if `mongo` names no server."""
-    from leaklab.lab.pair import Options
+    from leaklab.lab.pair import RunOptions
 
-    return Options(repeat=repeat, limits=its_limits, mongo_uri=mongo_uri(mongo))
+    return RunOptions(repeat=repeat, limits=its_limits, mongo_uri=mongo_uri(mongo))
 
 
 def mongo_uri(mongo: str | None) -> str | None:

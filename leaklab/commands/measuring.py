@@ -40,7 +40,7 @@ from leaklab.system.limits import TIME_LIMIT_S
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
     from leaklab.content.declaration import Settings
-    from leaklab.lab.pair import Options
+    from leaklab.lab.pair import RunOptions
     from leaklab.lab.prediction import Guess, Prediction
     from leaklab.lab.result import Result
     from leaklab.system.limits import Limits
@@ -161,7 +161,7 @@ def compare(
 
 
 def _measure_all(
-    plan: Sequence[tuple[Entry, Settings, Options]], *, almost: bool
+    plan: Sequence[tuple[Entry, Settings, RunOptions]], *, almost: bool
 ) -> tuple[list[Result], LeaklabError | KeyboardInterrupt | None]:
     """What was measured, and what ended it before all was, if anything did: what there is is told all the same."""
     results: list[Result] = []
@@ -235,7 +235,7 @@ def validate(
 
 
 def _guessed(
-    entry: Entry, halves: Sequence[str], settings: Settings, options: Options, file: Path | None
+    entry: Entry, halves: Sequence[str], settings: Settings, options: RunOptions, file: Path | None
 ) -> Sequence[Guess]:
     """What is guessed of the halves: read from `file`, or from standard input, or asked at the terminal.
 
@@ -271,7 +271,7 @@ def _predictions(entry: Entry, halves: Sequence[str], guessed: Sequence[Guess], 
     return predictions(questions(entry.scenario, halves), guessed, result)
 
 
-def _run_until_failure(entry: Entry, settings: Settings, options: Options, *, as_json: bool, samples: bool) -> None:
+def _run_until_failure(entry: Entry, settings: Settings, options: RunOptions, *, as_json: bool, samples: bool) -> None:
     from leaklab.lab.until_failure import run_until_failure
 
     with output.progress_bar(entry.id, None, 1) as progress:
@@ -291,7 +291,7 @@ def _halves(entry: Entry, almost: bool) -> Sequence[str]:
     return entry.halves if almost else HALVES
 
 
-def _measure(entry: Entry, settings: Settings, options: Options, halves: Sequence[str]) -> Result:
+def _measure(entry: Entry, settings: Settings, options: RunOptions, halves: Sequence[str]) -> Result:
     from leaklab.lab.pair import run_scenario
 
     with output.progress_bar(entry.id, settings.steps, options.repeat) as progress:
@@ -308,7 +308,7 @@ def _check_form(*, as_json: bool, as_markdown: bool, samples: bool) -> None:
 
 def _plan(
     entries: Sequence[Entry], wanted: dict[str, Any], limits: Limits, repeat: int, mongo: str | None
-) -> list[tuple[Entry, Settings, Options]]:
+) -> list[tuple[Entry, Settings, RunOptions]]:
     """What each scenario is run with: each takes the options that it has.
 
     Raises:
@@ -322,7 +322,7 @@ def _plan(
             raise UsageError(f"none of {named} has a --{name}")
     if mongo is not None and all("mongo" not in entry.scenario.services for entry in entries):
         raise UsageError(f"none of {named} uses MongoDB: leave --mongo out")
-    planned: list[tuple[Entry, Settings, Options]] = []
+    planned: list[tuple[Entry, Settings, RunOptions]] = []
     for entry in entries:
         here = entry.scenario.settings.given()
         its = {name: value for name, value in wanted.items() if name in here}

@@ -24,14 +24,14 @@ def console(*, stderr: bool = False) -> Console:
     """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set."""
     from rich.console import Console
 
-    class Heard(Console):
+    class PipeTolerantConsole(Console):
         """Goes on when whoever read it has gone: what was measured still has its exit code."""
 
         def on_broken_pipe(self) -> None:
             self.quiet = True
             nobody_listens()
 
-    return Heard(stderr=stderr, highlight=False, soft_wrap=False)
+    return PipeTolerantConsole(stderr=stderr, highlight=False, soft_wrap=False)
 
 
 def nobody_listens() -> None:

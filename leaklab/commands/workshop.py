@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from leaklab.content.catalog import Entry
-    from leaklab.lab.pair import Options
-    from leaklab.workshop.check_result import Check
-    from leaklab.workshop.exercises import Exercise, Found
+    from leaklab.lab.pair import RunOptions
+    from leaklab.workshop.check_result import CheckResult
+    from leaklab.workshop.exercises import Exercise, LocatedExercise
 
 
 File = Annotated[
@@ -180,7 +180,7 @@ def watch(
 class _Task:
     """An exercise and its scenario."""
 
-    found: Found
+    found: LocatedExercise
     entry: Entry
 
 
@@ -191,12 +191,12 @@ def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, mu
 
     try:
         found = workshop.find(file)
-    except workshop.StateError as error:
+    except workshop.ProgressFileError as error:
         # Whoever says which scenario it is needs no progress file; that it is broken is said all the same.
         if scenario is None or file is None or file.is_dir():
             raise
         output.complain(str(error))
-        found = workshop.Found(file, None)
+        found = workshop.LocatedExercise(file, None)
     if must_exist and not found.file.exists():
         again = f"leaklab reset {as_argument(found.file)}"
         raise UsageError(f"{found.file} is gone: `{again}` puts the leaky half there again")
@@ -213,11 +213,11 @@ def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, mu
         )
     entry = Catalog(scenarios or found.scenarios).get(name)
     if found.exercise is not None and found.exercise.scenario != entry.id:
-        found = workshop.Found(found.file, None)
+        found = workshop.LocatedExercise(found.file, None)
     return _Task(found, entry)
 
 
-def _measure(task: _Task, options: Options, wanted: Mapping[str, Any]) -> Check:
+def _measure(task: _Task, options: RunOptions, wanted: Mapping[str, Any]) -> CheckResult:
     from leaklab.workshop.checking import check as check_one
     from leaklab.workshop.checking import learners_settings
 
@@ -226,12 +226,12 @@ def _measure(task: _Task, options: Options, wanted: Mapping[str, Any]) -> Check:
         return check_one(task.entry, task.found.file, replace(options, progress=shown), settings)
 
 
-def _record(task: _Task, found: Check) -> Exercise | None:
+def _record(task: _Task, found: CheckResult) -> Exercise | None:
     """Count the attempt. That it cannot be counted is said, and the check holds all the same."""
     from leaklab.workshop import exercises as workshop
-    from leaklab.workshop.check_result import State
+    from leaklab.workshop.check_result import CheckState
 
-    if found.state is State.INTERRUPTED:
+    if found.state is CheckState.INTERRUPTED:
         return task.found.exercise
     try:
         exercise = workshop.record_attempt(task.found, _now(), fixed=found.fixed)
@@ -263,7 +263,7 @@ def _show_solution(task: _Task, console: Console) -> None:
 class _Screen:
     """What `watch` shows: one check at a time, the keys below it."""
 
-    def __init__(self, task: _Task, options: Options, *, has_keys: bool) -> None:
+    def __init__(self, task: _Task, options: RunOptions, *, has_keys: bool) -> None:
         self._task = task
         self._options = options
         self._has_keys = has_keys
@@ -283,7 +283,7 @@ class _Screen:
     def check(self) -> None:
         """Check the file, whether or not it changed."""
         from leaklab.reports.check_report import check_report
-        from leaklab.workshop.check_result import State
+        from leaklab.workshop.check_result import CheckState
 
         self._clear()
         self._say(f"Measuring {self._task.found.file} …")
@@ -295,7 +295,7 @@ class _Screen:
         except LeaklabError as error:
             output.complain(str(error))
         else:
-            if found.state is State.INTERRUPTED:
+            if found.state is CheckState.INTERRUPTED:
                 raise KeyboardInterrupt
             # Cleared first: what recording complains of is to be seen.
             self._clear()
@@ -337,14 +337,14 @@ class _Screen:
         output.show(Text(words, style="dim"), self._console)
 
 
-def _exit_for(found: Check) -> None:
+def _exit_for(found: CheckResult) -> None:
     """Leave with the exit code that the check asks for, if it asks for one."""
-    from leaklab.workshop.check_result import State
+    from leaklab.workshop.check_result import CheckState
 
     codes = {
-        State.FIXED: ExitCode.DONE,
-        State.TIMED_OUT: ExitCode.TIME_LIMIT,
-        State.INTERRUPTED: ExitCode.INTERRUPTED,
+        CheckState.FIXED: ExitCode.DONE,
+        CheckState.TIMED_OUT: ExitCode.TIME_LIMIT,
+        CheckState.INTERRUPTED: ExitCode.INTERRUPTED,
     }
     code = codes.get(found.state, ExitCode.NOT_AS_EXPECTED)
     if code is not ExitCode.DONE:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leaklab.errors import LeaklabError
-from leaklab.lab.pair import Options, run_scenario
+from leaklab.lab.pair import RunOptions, run_scenario
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
@@ -34,7 +34,7 @@ class Validation:
     result: Result | None = None
 
 
-def validate(entry: Entry, options: Options) -> Validation:
+def validate(entry: Entry, options: RunOptions) -> Validation:
     """Check the folder, then run every half that it holds, with the scenario's own settings."""
     problems: list[str] = []
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class Health(StrEnum):
     """What a check found: all is well; something is worse than it could be; leaklab, or a part of it, cannot work."""
 
     OK = "ok"
@@ -15,7 +15,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """One thing that was looked at.
 
     Attributes:
@@ -26,7 +26,7 @@ class Check:
     """
 
     name: str
-    state: State
+    state: Health
     found: str
     remedy: str = ""
 

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from leaklab.doctor.checks import Check, State, Terminal
+from leaklab.doctor.checks import Health, HealthCheck, Terminal
 from leaklab.errors import MeasureError
 from leaklab.system.limits import MEMORY_SHARE
 from leaklab.units import format_size
@@ -42,54 +42,56 @@ REPORT = "`LEAKLAB_DEBUG=1 leaklab run unclosed-body` shows more; please report 
 # ---- what is installed
 
 
-def judge_python(version: tuple[int, int, int], implementation: str, executable: str) -> Check:
+def judge_python(version: tuple[int, int, int], implementation: str, executable: str) -> HealthCheck:
     """The interpreter: the halves run on it too."""
     name = "Python"
     found = f"{implementation} {'.'.join(map(str, version))}, {executable or 'started from no file that is known'}"
     if version[:2] < FEWEST_PYTHON:
-        return Check(name, State.FAILED, found, "Install Python 3.11 or later, and leaklab with it.")
+        return HealthCheck(name, Health.FAILED, found, "Install Python 3.11 or later, and leaklab with it.")
     if not executable:
-        return Check(name, State.FAILED, found, "Start leaklab with a Python that knows its file (sys.executable).")
+        return HealthCheck(
+            name, Health.FAILED, found, "Start leaklab with a Python that knows its file (sys.executable)."
+        )
     if implementation != "cpython":
-        return Check(
+        return HealthCheck(
             name,
-            State.WARNING,
+            Health.WARNING,
             f"{found}. It closes what is forgotten later than CPython does, so verdicts can differ from the lessons",
             "Install leaklab with CPython.",
         )
-    return Check(name, State.OK, found)
+    return HealthCheck(name, Health.OK, found)
 
 
-def judge_leaklab(version: str, folder: Path, scenarios: Path, *, scenarios_there: bool) -> Check:
+def judge_leaklab(version: str, folder: Path, scenarios: Path, *, scenarios_there: bool) -> HealthCheck:
     """The package, and the folder with the built-in scenarios."""
     if not scenarios_there:
-        return Check("leaklab", State.FAILED, f"{version} in {folder}, but {scenarios} is not there", REINSTALL)
-    return Check("leaklab", State.OK, f"{version} in {folder}, built-in scenarios in {scenarios}")
+        return HealthCheck("leaklab", Health.FAILED, f"{version} in {folder}, but {scenarios} is not there", REINSTALL)
+    return HealthCheck("leaklab", Health.OK, f"{version} in {folder}, built-in scenarios in {scenarios}")
 
 
-def judge_libraries(installed: Mapping[str, str | None], needed: Mapping[str, SpecifierSet]) -> Check:
+def judge_libraries(installed: Mapping[str, str | None], needed: Mapping[str, SpecifierSet]) -> HealthCheck:
     """The libraries' versions against those that leaklab was made for; a missing one is None."""
     name, install = "libraries", "python -m pip install --upgrade"
     if not installed:
-        return Check(
+        return HealthCheck(
             name,
-            State.WARNING,
+            Health.WARNING,
             "not known: leaklab is run from a folder and was never installed",
             "Install it: python -m pip install -e FOLDER.",
         )
     found = ", ".join(f"{library} {version or 'missing'}" for library, version in sorted(installed.items()))
     missing = sorted(library for library, version in installed.items() if version is None)
     if missing:
-        return Check(name, State.FAILED, found, f"Install what is missing: {install} {' '.join(missing)}.")
+        return HealthCheck(name, Health.FAILED, found, f"Install what is missing: {install} {' '.join(missing)}.")
     others = [
         f"{library}{needed[library]}" for library in sorted(needed) if not _fits(installed[library], needed[library])
     ]
     if others:
         wanted = " ".join(f"'{other}'" for other in others)
-        return Check(
-            name, State.WARNING, f"{found}. Needed: {', '.join(others)}", f"Install those: {install} {wanted}."
+        return HealthCheck(
+            name, Health.WARNING, f"{found}. Needed: {', '.join(others)}", f"Install those: {install} {wanted}."
         )
-    return Check(name, State.OK, found)
+    return HealthCheck(name, Health.OK, found)
 
 
 def versions_needed(requirements: Sequence[str]) -> dict[str, SpecifierSet]:
@@ -106,7 +108,9 @@ def _fits(version: str | None, needed: SpecifierSet) -> bool:
         return True
 
 
-def judge_scenarios(found: int, broken: Sequence[str], packages: Sequence[str], unloadable: Sequence[str]) -> Check:
+def judge_scenarios(
+    found: int, broken: Sequence[str], packages: Sequence[str], unloadable: Sequence[str]
+) -> HealthCheck:
     """The scenarios.
 
     Args:
@@ -118,50 +122,54 @@ def judge_scenarios(found: int, broken: Sequence[str], packages: Sequence[str], 
     name = "scenarios"
     told = f"{found} found" + (f", installed packages: {', '.join(packages)}" if packages else "")
     if broken or unloadable:
-        return Check(
+        return HealthCheck(
             name,
-            State.FAILED,
+            Health.FAILED,
             "; ".join([told, *broken, *(problem.removesuffix(" Repair or uninstall it.") for problem in unloadable)]),
             "Repair what is named, or take it away; `leaklab validate NAME` checks a scenario.",
         )
     if not found:
-        return Check(name, State.FAILED, told, REINSTALL)
-    return Check(name, State.OK, told)
+        return HealthCheck(name, Health.FAILED, told, REINSTALL)
+    return HealthCheck(name, Health.OK, told)
 
 
 # ---- what the machine has
 
 
-def judge_system(system: str, release: str, kind: str) -> Check:
+def judge_system(system: str, release: str, kind: str) -> HealthCheck:
     """The operating system. `kind` is `os.name`."""
     found = f"{system} {release}".strip()
     if kind != "posix":
-        return Check("system", State.FAILED, f"{found}: nothing can be measured on it", "Run leaklab inside WSL.")
+        return HealthCheck(
+            "system", Health.FAILED, f"{found}: nothing can be measured on it", "Run leaklab inside WSL."
+        )
     if system == "Darwin":
-        return Check("system", State.OK, f"{found} (macOS): the system keeps no limit on memory, leaklab watches it")
+        return HealthCheck(
+            "system", Health.OK, f"{found} (macOS): the system keeps no limit on memory, leaklab watches it"
+        )
     if system != "Linux":
-        return Check(
+        return HealthCheck(
             "system",
-            State.WARNING,
+            Health.WARNING,
             f"{found}: leaklab is made for Linux and macOS and was never tried here",
             "Trust the other checks, or run leaklab on Linux.",
         )
-    return Check("system", State.OK, found)
+    return HealthCheck("system", Health.OK, found)
 
 
-def judge_cores(count: int) -> Check:
+def judge_cores(count: int) -> HealthCheck:
     """The cores that this process may use: the half and the services that it talks to each keep one busy."""
     if count < 2:
-        return Check(
+        return HealthCheck(
             "cores",
-            State.WARNING,
+            Health.WARNING,
             "1: a half and its services take turns. Counts are exact all the same; elapsed times spread",
             "Take medians: --repeat 5.",
         )
-    return Check("cores", State.OK, str(count))
+    return HealthCheck("cores", Health.OK, str(count))
 
 
-def judge_memory(free: int, allowed: int | None, needed: int) -> Check:
+def judge_memory(free: int, allowed: int | None, needed: int) -> HealthCheck:
     """Free memory against what the built-in scenarios take.
 
     Args:
@@ -173,14 +181,16 @@ def judge_memory(free: int, allowed: int | None, needed: int) -> Check:
     if allowed is not None and allowed < free:
         found += f", of which this container allows {format_size(allowed)}"
     if not needed:
-        return Check("memory", State.OK, found)
+        return HealthCheck("memory", Health.OK, found)
     there = free if allowed is None else min(free, allowed)
     # lab.check_settings refuses a buffer of more than a half may hold.
     if needed > there * MEMORY_SHARE:
         most = int(there * MEMORY_SHARE / 2**20)
         remedy = f"Free some, or take --size {most}MiB." if most >= 1 else "Free some."
-        return Check("memory", State.WARNING, f"{found}, too little for the default --size {_option(needed)}", remedy)
-    return Check("memory", State.OK, f"{found}, enough for the default --size {_option(needed)}")
+        return HealthCheck(
+            "memory", Health.WARNING, f"{found}, too little for the default --size {_option(needed)}", remedy
+        )
+    return HealthCheck("memory", Health.OK, f"{found}, enough for the default --size {_option(needed)}")
 
 
 def _option(size: int) -> str:
@@ -188,27 +198,29 @@ def _option(size: int) -> str:
     return format_size(size).replace(" ", "").replace(".0", "")
 
 
-def judge_descriptors(soft: int | None, hard: int | None, beside: int) -> Check:
+def judge_descriptors(soft: int | None, hard: int | None, beside: int) -> HealthCheck:
     """The limits of open descriptors; None is no limit. Each step may need one, and `beside` are needed besides."""
     name, few, many = "descriptors", *STEPS
     found = f"soft limit {_limit(soft)}, hard limit {_limit(hard)}"
     most = None if hard is None else max(0, hard - beside)
     if most is not None and most < few:
-        return Check(
+        return HealthCheck(
             name,
-            State.FAILED,
+            Health.FAILED,
             f"{found}: not enough for --steps {few}",
             f"Raise the hard limit to {few + beside:,} or more (ulimit -Hn, as root, or in limits.conf), "
             f"or take --steps {max(1, most)}.",
         )
     if most is not None and most < many:
-        return Check(
+        return HealthCheck(
             name,
-            State.WARNING,
+            Health.WARNING,
             f"{found}: enough for --steps {few}, not for --steps {many}",
             f"Take at most --steps {most}, or raise the hard limit to {many + beside:,} (ulimit -Hn).",
         )
-    return Check(name, State.OK, f"{found}: enough for --steps {few} and --steps {many} (leaklab raises the soft one)")
+    return HealthCheck(
+        name, Health.OK, f"{found}: enough for --steps {few} and --steps {many} (leaklab raises the soft one)"
+    )
 
 
 def _limit(limit: int | None) -> str:
@@ -218,29 +230,29 @@ def _limit(limit: int | None) -> str:
 # ---- what the lab starts
 
 
-def judge_http(status: int, counted: int | None) -> Check:
+def judge_http(status: int, counted: int | None) -> HealthCheck:
     """The HTTP service: it must answer the one request that was made with 200, and count it."""
     name = "HTTP service"
     if status != 200 or counted != 1:
         told = "none" if counted is None else str(counted)
-        return Check(name, State.FAILED, f"it answered 1 request with {status} and counted {told}", REPORT)
-    return Check(name, State.OK, "starts, answers on 127.0.0.1, and counts what it was asked")
+        return HealthCheck(name, Health.FAILED, f"it answered 1 request with {status} and counted {told}", REPORT)
+    return HealthCheck(name, Health.OK, "starts, answers on 127.0.0.1, and counts what it was asked")
 
 
-def judge_measuring(trace: Trace) -> Check:
+def judge_measuring(trace: Trace) -> HealthCheck:
     """What was read of the doctor's own half, which left `OPENED` connections open."""
     from leaklab.measure.trace import Outcome, Phase
 
     name = "measuring"
     if trace.outcome is not Outcome.COMPLETED:
-        return Check(name, State.FAILED, f"a worker process did not do its work: {trace.ending}", REPORT)
+        return HealthCheck(name, Health.FAILED, f"a worker process did not do its work: {trace.ending}", REPORT)
     metrics = ("threads", "rss", "open_fds", "open_sockets")
     values = {metric: trace.value(metric, Phase.COLLECTED) for metric in metrics}
     unread = [metric for metric, value in values.items() if value is None]
     if unread:
-        return Check(
+        return HealthCheck(
             name,
-            State.FAILED,
+            Health.FAILED,
             f"a worker process starts, but the system does not tell its {', '.join(unread)}",
             "Let psutil read this user's own processes (in a container or sandbox: allow /proc), or run as that user.",
         )
@@ -249,32 +261,32 @@ def judge_measuring(trace: Trace) -> Check:
         for metric in ("open_sockets", "open_fds")
     }
     if any(count != OPENED for count in opened.values()):
-        return Check(
+        return HealthCheck(
             name,
-            State.FAILED,
+            Health.FAILED,
             f"a worker process left {OPENED} sockets open; seen were {opened['open_sockets']:.0f} sockets and "
             f"{opened['open_fds']:.0f} descriptors",
             REPORT,
         )
-    return Check(
-        name, State.OK, f"a worker process starts, and {OPENED} of {OPENED} sockets that it left open are seen"
+    return HealthCheck(
+        name, Health.OK, f"a worker process starts, and {OPENED} of {OPENED} sockets that it left open are seen"
     )
 
 
-def judge_mongo(name: str, server: str, open_cursors: int | None) -> Check:
+def judge_mongo(name: str, server: str, open_cursors: int | None) -> HealthCheck:
     """A MongoDB server that answered `serverStatus`; `open_cursors` is None if it does not tell them."""
     if open_cursors is None:
-        return Check(
+        return HealthCheck(
             name,
-            State.FAILED,
+            Health.FAILED,
             f"{server} answers serverStatus without metrics.cursor.open.total",
             "Take a mongod or mongos of your own (shared clusters leave it out), or leave --mongo out.",
         )
     others = f"; {open_cursors} cursors are open on it now, by others" if open_cursors else ""
-    return Check(name, State.OK, f"{server}: reachable, serverStatus may be run{others}")
+    return HealthCheck(name, Health.OK, f"{server}: reachable, serverStatus may be run{others}")
 
 
-def refused_mongo(name: str, error: MeasureError) -> Check:
+def refused_mongo(name: str, error: MeasureError) -> HealthCheck:
     """A MongoDB server that cannot be used, with the remedy that fits its words."""
     words = str(error)
     found, _, what_to_do = words.partition(". ")
@@ -287,23 +299,23 @@ def refused_mongo(name: str, error: MeasureError) -> Check:
         remedy = "Correct user, password or authSource: mongodb://USER:PASSWORD@HOST:PORT/?authSource=admin."
     else:
         remedy = what_to_do or "Correct --mongo, or leave it out to use the embedded server."
-    return Check(name, State.FAILED, found, remedy)
+    return HealthCheck(name, Health.FAILED, found, remedy)
 
 
 # ---- what surrounds it
 
 
-def judge_proxy(environ: Mapping[str, str]) -> Check:
+def judge_proxy(environ: Mapping[str, str]) -> HealthCheck:
     """Proxies that would take requests to the lab's services elsewhere. Only names: addresses may hold passwords."""
     proxies = sorted(name for name, value in environ.items() if value and name.lower() in ("http_proxy", "all_proxy"))
     if not proxies:
-        return Check("proxy", State.OK, "none in the environment")
+        return HealthCheck("proxy", Health.OK, "none in the environment")
     exempt = [environ[name] for name in environ if name.lower() == "no_proxy"]
     if any(_exempts_loopback(text) for text in exempt):
-        return Check("proxy", State.OK, f"{', '.join(proxies)} set; NO_PROXY leaves 127.0.0.1 out")
-    return Check(
+        return HealthCheck("proxy", Health.OK, f"{', '.join(proxies)} set; NO_PROXY leaves 127.0.0.1 out")
+    return HealthCheck(
         "proxy",
-        State.OK,
+        Health.OK,
         f"{', '.join(proxies)} set, and would catch requests to 127.0.0.1: leaklab takes it out of the environment of "
         "what it starts. The same program outside leaklab needs NO_PROXY=127.0.0.1",
     )
@@ -319,36 +331,36 @@ def _exempts_loopback(no_proxy: str) -> bool:
     return False
 
 
-def judge_terminal(terminal: Terminal) -> Check:
+def judge_terminal(terminal: Terminal) -> HealthCheck:
     """The width of the tables."""
     kind = "" if terminal.is_terminal else " (not a terminal: plain text, no live display)"
     found = f"{terminal.width} columns{kind}"
     if terminal.width < WIDTH:
-        return Check(
+        return HealthCheck(
             "terminal",
-            State.WARNING,
+            Health.WARNING,
             f"{found}: tables wrap, `compare` shows each half on a row of its own",
             f"Make it {WIDTH} columns wide or wider, or use --markdown or --json.",
         )
-    return Check("terminal", State.OK, found)
+    return HealthCheck("terminal", Health.OK, found)
 
 
-def judge_colours(terminal: Terminal) -> Check:
+def judge_colours(terminal: Terminal) -> HealthCheck:
     """Colours add to what is shown, and never carry it: none is as good as any."""
     if terminal.no_color:
-        return Check("colours", State.OK, "none: NO_COLOR is set")
-    return Check("colours", State.OK, terminal.colours or "none")
+        return HealthCheck("colours", Health.OK, "none: NO_COLOR is set")
+    return HealthCheck("colours", Health.OK, terminal.colours or "none")
 
 
-def judge_encoding(encoding: str) -> Check:
+def judge_encoding(encoding: str) -> HealthCheck:
     """Whether the output can carry what leaklab writes."""
     try:
         MARKS.encode(encoding)
     except (UnicodeError, LookupError):
-        return Check(
+        return HealthCheck(
             "encoding",
-            State.WARNING,
+            Health.WARNING,
             f"{encoding or 'none is known'}: plain characters stand for {' '.join(MARKS)}",
             "Set PYTHONUTF8=1, or a UTF-8 locale such as LANG=C.UTF-8.",
         )
-    return Check("encoding", State.OK, encoding)
+    return HealthCheck("encoding", Health.OK, encoding)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import leaklab
 from leaklab.doctor import judges
-from leaklab.doctor.checks import Check, State, Terminal
+from leaklab.doctor.checks import Health, HealthCheck, Terminal
 from leaklab.doctor.judges import OPENED, REINSTALL, REPORT
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
 from leaklab.system.interrupts import Owner
@@ -28,7 +28,7 @@ HALF = Path(__file__).with_name("half.py")
 
 def examine(
     environ: Mapping[str, str], terminal: Terminal, mongo_uri: str | None, scenarios: Path | None
-) -> list[Check]:
+) -> list[HealthCheck]:
     """Look at everything, in the order it is shown. What breaks one check fails it and no other.
 
     Args:
@@ -43,7 +43,7 @@ def examine(
     from leaklab.content.catalog import Catalog
 
     catalog = Catalog(scenarios)
-    looks: list[tuple[str, str, Callable[[], Check]]] = [
+    looks: list[tuple[str, str, Callable[[], HealthCheck]]] = [
         ("Python", REINSTALL, _look_at_python),
         ("leaklab", REINSTALL, _look_at_leaklab),
         ("libraries", REINSTALL, _look_at_libraries),
@@ -71,7 +71,7 @@ def examine(
     return [tried(*look) for look in looks]
 
 
-def tried(name: str, remedy: str, look: Callable[[], Check]) -> Check:
+def tried(name: str, remedy: str, look: Callable[[], HealthCheck]) -> HealthCheck:
     """What `look` finds; if it raises, a failed check with the error, and with `remedy` unless the error has its own.
 
     Raises:
@@ -84,17 +84,17 @@ def tried(name: str, remedy: str, look: Callable[[], Check]) -> Check:
     except LeaklabError as error:
         # leaklab's errors say what was wrong, then what to do.
         found, _, what_to_do = str(error).partition(". ")
-        return Check(name, State.FAILED, found, what_to_do or remedy)
+        return HealthCheck(name, Health.FAILED, found, what_to_do or remedy)
     except Exception as error:  # noqa: BLE001 # whatever is wrong with this machine, the other checks are still made
-        return Check(name, State.FAILED, f"{type(error).__name__}: {error}", remedy)
+        return HealthCheck(name, Health.FAILED, f"{type(error).__name__}: {error}", remedy)
 
 
-def _look_at_python() -> Check:
+def _look_at_python() -> HealthCheck:
     major, minor, micro = sys.version_info[:3]
     return judges.judge_python((major, minor, micro), sys.implementation.name, sys.executable or "")
 
 
-def _look_at_leaklab() -> Check:
+def _look_at_leaklab() -> HealthCheck:
     from leaklab.content.catalog import built_in_folder
 
     folder = built_in_folder()
@@ -103,7 +103,7 @@ def _look_at_leaklab() -> Check:
     )
 
 
-def _look_at_libraries() -> Check:
+def _look_at_libraries() -> HealthCheck:
     from importlib import metadata
 
     try:
@@ -117,7 +117,7 @@ def _look_at_libraries() -> Check:
     return judges.judge_libraries(installed, needed)
 
 
-def _look_at_scenarios(catalog: Catalog) -> Check:
+def _look_at_scenarios(catalog: Catalog) -> HealthCheck:
     from importlib import metadata
 
     from leaklab.content.catalog import ENTRY_POINTS
@@ -128,7 +128,7 @@ def _look_at_scenarios(catalog: Catalog) -> Check:
     return judges.judge_scenarios(len(entries), [str(error) for error in broken], packages, catalog.problems)
 
 
-def _look_at_memory(catalog: Catalog) -> Check:
+def _look_at_memory(catalog: Catalog) -> HealthCheck:
     return judges.judge_memory(machine_memory(), container_allows(CONTROL_GROUP), _greatest_size(catalog))
 
 
@@ -142,7 +142,7 @@ def _greatest_size(catalog: Catalog) -> int:
     return max(sizes)
 
 
-def _look_at_descriptors() -> Check:
+def _look_at_descriptors() -> HealthCheck:
     from leaklab.lab.pair import DESCRIPTORS_BESIDE
     from leaklab.system.machine import descriptor_limits
 
@@ -154,7 +154,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _look_at_http() -> Check:
+def _look_at_http() -> HealthCheck:
     from leaklab.services.client import Services
 
     with Owner() as owner:
@@ -174,7 +174,7 @@ def _look_at_http() -> Check:
         return judges.judge_http(response.status, counts.values["requests_served"])
 
 
-def _look_at_measuring() -> Check:
+def _look_at_measuring() -> HealthCheck:
     from leaklab.content.declaration import Steps
     from leaklab.measure.measurement import HalfRun
     from leaklab.services.client import Services
@@ -194,7 +194,7 @@ def _look_at_measuring() -> Check:
         return judges.judge_measuring(trace)
 
 
-def _look_at_mongo(name: str, uri: str | None) -> Check:
+def _look_at_mongo(name: str, uri: str | None) -> HealthCheck:
     from leaklab.services.client import Services
 
     with Owner() as owner:

@@ -13,7 +13,7 @@ from leaklab.metrics import MEMORY_FLOOR, METRICS, Judge
 from leaklab.units import format_duration, format_size
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What a trace can show."""
 
     LEAKED = "leaked"
@@ -42,7 +42,7 @@ class Finding:
         reason: both in words.
     """
 
-    kind: Kind
+    kind: FindingKind
     metric: str
     value: float
     threshold: float
@@ -59,7 +59,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Thresholds:
     """What a scenario says is too much.
 
     Attributes:
@@ -118,7 +118,7 @@ UNSEEN = 0.1
 """Things per step by which there are more than the last step showed: what a step showed to come to rest is a pool."""
 
 
-def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Bounds) -> Judgement:
+def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Thresholds) -> Judgement:
     """The verdict on one run of a half."""
     findings: list[Finding] = []
     doubts: list[str] = []
@@ -164,7 +164,7 @@ def _over_all_steps(metric: MetricSummary, steps: int | None) -> MetricSummary:
     return replace(metric, growth=replace(growth, steps=max(growth.steps, steps)))
 
 
-def may_be_the_machine(trace: Trace, bounds: Bounds) -> bool:
+def may_be_the_machine(trace: Trace, bounds: Thresholds) -> bool:
     """Whether an answer came late, and a busy machine may be why: then the half is worth another look."""
     deadline, hang, took = bounds.deadline_s, bounds.hang_s, trace.elapsed_s
     if deadline is None or trace.outcome is not Outcome.COMPLETED or took <= deadline * IN_TIME:
@@ -298,7 +298,7 @@ def _left_in_doubt(growth: Growth, left: float, over: str) -> list[str]:
 def _held(metric: MetricSummary, held: float, how: str, left: float) -> Finding:
     counted, steps = metric.metric, 0 if metric.growth is None else metric.growth.steps
     return Finding(
-        Kind.HELD,
+        FindingKind.HELD,
         counted.name,
         held,
         0,
@@ -314,7 +314,7 @@ def _leaked(metric: MetricSummary, left: float, growth: Growth, waited: str) -> 
     else:
         when = "growing to the last step" if growth.shape is Shape.STEADY else "many of them opened after the last step"
         words = f"{counted.quantity(left)} left open after return and gc, {left / steps:.2f} per step, {when}"
-    return Finding(Kind.LEAKED, counted.name, left, 0, words + waited)
+    return Finding(FindingKind.LEAKED, counted.name, left, 0, words + waited)
 
 
 def _judge_reuse(
@@ -340,7 +340,7 @@ def _judge_reuse(
         when = f"{by_half} by half of the steps and still rising" if steady else "many of them after the last step"
         findings.append(
             Finding(
-                Kind.WASTED,
+                FindingKind.WASTED,
                 metric.metric.name,
                 metric.peak,
                 growth.by_half,
@@ -372,8 +372,8 @@ def _judge_memory_budget(
     left = 0.0 if metric.collected is None else metric.collected - metric.baseline
     if held > budget:
         when = "at the last step" if metric.end >= held_at else f"at one step in {1 / HELD_AT_STEPS:.0f} or more"
-        kind = Kind.LEAKED if left > budget else Kind.HELD
-        after = "still there" if kind is Kind.LEAKED else f"down to {format_size(max(0.0, left))}"
+        kind = FindingKind.LEAKED if left > budget else FindingKind.HELD
+        after = "still there" if kind is FindingKind.LEAKED else f"down to {format_size(max(0.0, left))}"
         findings.append(
             Finding(
                 kind,
@@ -387,7 +387,7 @@ def _judge_memory_budget(
     elif left > budget:
         findings.append(
             Finding(
-                Kind.LEAKED,
+                FindingKind.LEAKED,
                 metric.metric.name,
                 left,
                 budget,
@@ -413,7 +413,7 @@ def _judge_memory(trace: Trace, metric: MetricSummary, findings: list[Finding]) 
     after = "still there after return and gc" if survived else f"{format_size(max(0.0, left))} after return and gc"
     findings.append(
         Finding(
-            Kind.LEAKED if survived else Kind.HELD,
+            FindingKind.LEAKED if survived else FindingKind.HELD,
             metric.metric.name,
             growth.total,
             MEMORY_FLOOR,
@@ -432,7 +432,7 @@ def _judge_deadline(trace: Trace, deadline: float, findings: list[Finding], doub
     if took >= threshold:
         findings.append(
             Finding(
-                Kind.STALLED,
+                FindingKind.STALLED,
                 "elapsed",
                 took,
                 threshold,
@@ -469,7 +469,7 @@ def _still_there(trace: Trace, name: str, threshold: float) -> Finding | None:
         return None
     counted = METRICS[name]
     return Finding(
-        Kind.STALLED,
+        FindingKind.STALLED,
         name,
         left,
         0,

@@ -11,10 +11,10 @@ from leaklab.content.catalog import Entry
 from leaklab.content.declaration import HALVES, Lab, Scenario, Settings
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities
-from leaklab.judge.verdict import TOO_LATE, Bounds, may_be_the_machine
-from leaklab.lab.result import Done, Result, half_result
+from leaklab.judge.verdict import TOO_LATE, Thresholds, may_be_the_machine
+from leaklab.lab.result import MeasuredRun, Result, half_result
 from leaklab.measure.measurement import HalfRun, Progress, no_progress
-from leaklab.measure.messages import Unreadable
+from leaklab.measure.messages import UnreadableAnswer
 from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.services.client import HalfServices, Services
@@ -43,7 +43,7 @@ DESCRIPTORS_BESIDE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class RunOptions:
     """How a scenario is run.
 
     Attributes:
@@ -59,7 +59,7 @@ class Options:
     progress: Progress = no_progress
 
 
-def run_scenario(entry: Entry, settings: Settings, options: Options, halves: Sequence[str] = HALVES) -> Result:
+def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: Sequence[str] = HALVES) -> Result:
     """Run these halves of `entry`, in this order, `options.repeat` times in turn, and judge them.
 
     Raises:
@@ -72,13 +72,13 @@ def run_scenario(entry: Entry, settings: Settings, options: Options, halves: Seq
     return run_halves(entry, paths, settings, options)
 
 
-def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, options: Options) -> Result:
+def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, options: RunOptions) -> Result:
     """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
     scenario = entry.scenario
     check_settings(entry.id, scenario, settings, options)
     raise_descriptor_limit()
     bounds = bounds_of(scenario, settings)
-    bench = _Bench(entry, paths, settings, options)
+    bench = _PairRun(entry, paths, settings, options)
     bench.run()
     capacities = _capacities(options.limits)
     return Result(
@@ -106,9 +106,9 @@ def _capacities(limits: Limits) -> Capacities:
     )
 
 
-def bounds_of(scenario: Scenario, settings: Settings) -> Bounds:
+def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
     """What is too much of a half of `scenario`, with these settings."""
-    return Bounds(
+    return Thresholds(
         deadline_s=settings.deadline,
         hang_s=settings.hang,
         memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
@@ -122,15 +122,15 @@ _Ready = tuple[HalfRun, HalfServices, Lab]
 
 
 @dataclass(slots=True)
-class _Bench:
+class _PairRun:
     """The halves of one scenario while they are being run, and what has come of them."""
 
     entry: Entry
     paths: Mapping[str, Path]
     settings: Settings
-    options: Options
+    options: RunOptions
     services: Services = field(init=False)
-    done: dict[str, list[Done]] = field(init=False)
+    done: dict[str, list[MeasuredRun]] = field(init=False)
     server: str | None = field(init=False, default=None)
     interrupted: bool = field(init=False, default=False)
 
@@ -188,15 +188,15 @@ class _Bench:
     def _finish(self, run: HalfRun, its: HalfServices, lab: Lab) -> None:
         self.done[run.half].append(self._look_again(run, self._settle(run, its, lab)))
 
-    def _settle(self, run: HalfRun, its: HalfServices, lab: Lab) -> Done:
+    def _settle(self, run: HalfRun, its: HalfServices, lab: Lab) -> MeasuredRun:
         """Have one half that was run looked at to its end, and end it."""
         trace = run.settle(wait=not (self.interrupted or run.interrupted))
         run.end()
         self.services.stop(its)
         self.interrupted = self.interrupted or run.interrupted
-        return Done(trace, _complaint(self.entry.scenario, lab, its, trace))
+        return MeasuredRun(trace, _complaint(self.entry.scenario, lab, its, trace))
 
-    def _look_again(self, run: HalfRun, shortest: Done) -> Done:
+    def _look_again(self, run: HalfRun, shortest: MeasuredRun) -> MeasuredRun:
         """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
         bounds = bounds_of(self.entry.scenario, self.settings)
         for looks in range(2, LOOKS + 1):
@@ -225,7 +225,7 @@ def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) ->
     """What is wrong with the work that was done: by the answer, and by the services' own counts."""
     if trace.outcome is not Outcome.COMPLETED:
         return None
-    if isinstance(trace.answer, Unreadable):
+    if isinstance(trace.answer, UnreadableAnswer):
         return f"its answer cannot be read: {trace.answer.problem}"
     # A real server counts what everybody asks of it.
     wrong = None if its.is_remote else wrong_requests(scenario, lab.settings, trace)
@@ -252,7 +252,7 @@ def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str 
     return f"the services were asked {said}; the work is {needed}"
 
 
-def check_settings(name: str, scenario: Scenario, settings: Settings, options: Options) -> None:
+def check_settings(name: str, scenario: Scenario, settings: Settings, options: RunOptions) -> None:
     """Refuse what cannot be meant, or what this machine cannot carry, before anything starts.
 
     Raises:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from leaklab.content.declaration import Scenario
 from leaklab.errors import UsageError
 from leaklab.lab.result import Result, median
-from leaklab.metrics import METRICS, Metric, Reading
+from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import parse_duration, parse_size
 
 NEAR = 0.2
@@ -35,7 +35,7 @@ class Question:
 
     half: str
     metric: str
-    reading: Reading
+    reading: Moment
 
     @property
     def counted(self) -> Metric:
@@ -108,8 +108,8 @@ def questions(scenario: Scenario, halves: Sequence[str]) -> tuple[Question, ...]
     held = {metric for kind, metric in scenario.expected["leaky"].findings if kind == "held"}
     asked: list[Question] = []
     for metric in scenario.telling:
-        readings = METRICS[metric].readings
-        reading = readings[-2] if metric in held and len(readings) > 1 else readings[-1]
+        moments = METRICS[metric].moments
+        reading = moments[-2] if metric in held and len(moments) > 1 else moments[-1]
         asked += [Question(half, metric, reading) for half in halves]
     return tuple(asked)
 

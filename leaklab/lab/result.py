@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leaklab.content.declaration import Expected, Settings
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
-from leaklab.judge.verdict import Bounds, Judgement, Verdict, combine, judge
+from leaklab.judge.verdict import Judgement, Thresholds, Verdict, combine, judge
 from leaklab.measure.trace import Ending, MetricSummary, Outcome, Trace, summarize
 from leaklab.metrics import METRICS
 
@@ -25,7 +25,7 @@ def median(values: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class MeasuredRun:
     """One run of one half as it was measured, and what was wrong with the work it did (None: nothing)."""
 
     trace: Trace
@@ -33,7 +33,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class JudgedRun:
     """One run of one half: what was read, its summary, and the verdict on it."""
 
     trace: Trace
@@ -53,7 +53,7 @@ class HalfResult:
     """
 
     half: str
-    runs: tuple[Run, ...]
+    runs: tuple[JudgedRun, ...]
     judgement: Judgement
     complaint: str | None
     forecast: tuple[Forecast, ...] = ()
@@ -161,12 +161,14 @@ def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     return surprises
 
 
-def half_result(half: str, done: Sequence[Done], bounds: Bounds, capacities: Capacities | None = None) -> HalfResult:
+def half_result(
+    half: str, done: Sequence[MeasuredRun], bounds: Thresholds, capacities: Capacities | None = None
+) -> HalfResult:
     """Summarize and judge what was done by one half; `capacities` are what its forecast is made with."""
-    runs: list[Run] = []
+    runs: list[JudgedRun] = []
     for one in done:
         summary = summarize(one.trace)
-        runs.append(Run(one.trace, summary, judge(one.trace, summary, bounds)))
+        runs.append(JudgedRun(one.trace, summary, judge(one.trace, summary, bounds)))
     complaint = next((one.complaint for one in done if one.complaint is not None), None)
     judgement = combine([run.judgement for run in runs])
     if complaint is not None and judgement.verdict is Verdict.CLEAN:

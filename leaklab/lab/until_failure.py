@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
-from leaklab.lab.pair import DESCRIPTORS_BESIDE, Options, run_halves
+from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_halves
 from leaklab.measure.trace import MetricSummary, Outcome
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.system.limits import THREADS, Limits
@@ -79,7 +79,7 @@ class Failure:
         )
 
 
-def run_until_failure(entry: Entry, settings: Settings, options: Options) -> Failure:
+def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> Failure:
     """Measure the leaky half's growth, then let both halves run under a low limit until the leaky one dies.
 
     Raises:
@@ -106,7 +106,7 @@ def run_until_failure(entry: Entry, settings: Settings, options: Options) -> Fai
     return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
 
 
-def _foretell(entry: Entry, settings: Settings, options: Options) -> tuple[str, int, Forecast, int]:
+def _foretell(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str, int, Forecast, int]:
     """Which resource the leaky half runs out of, the low limit for it, after how many steps that must be.
 
     The last is the bytes of address space that the stacks of its threads take: they are not what leaks.

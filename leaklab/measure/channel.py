@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from leaklab.measure.messages import line_of, message_of
-from leaklab.measure.source_line import Place
+from leaklab.measure.source_line import SourceLine
 from leaklab.measure.worker import LOST
 from leaklab.services.client import Services
 from leaklab.system.processes import Child
@@ -131,7 +131,7 @@ class Line:
             while self._read_output():
                 pass
 
-    def where(self, folder: Path) -> Place | None:
+    def where(self, folder: Path) -> SourceLine | None:
         """The line in `folder` that it is at; None if it does not say. What it printed stays as it was."""
         self.drain_output()
         before = len(self._output)
@@ -145,7 +145,7 @@ class Line:
         del self._output[before:]
         for file, line in re.findall(r'File "([^"]+)", line (\d+) in ', said):
             if Path(file).parent == folder:
-                return Place.at(Path(file), int(line))
+                return SourceLine.at(Path(file), int(line))
         return None
 
     def output(self) -> str:

@@ -13,7 +13,7 @@ from leaklab.content.declaration import Steps
 from leaklab.measure.channel import DisturbedError, Line, LostError
 from leaklab.measure.messages import answer_of, as_json, place_of, raised_of
 from leaklab.measure.probes import NOBODY, Family, Probe, Reading
-from leaklab.measure.source_line import Place
+from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.metrics import METRICS, Judge
 from leaklab.services.client import HalfServices, ServiceCounts, Services
@@ -407,7 +407,9 @@ class HalfRun:
         self._sampled = time.monotonic()
         self._samples.append(Sample(phase, self._done, at, reading.values, reading.counts.answers_due, self._round))
 
-    def _fail(self, outcome: Outcome, words: str, place: Place | None = None, raised: Raised | None = None) -> None:
+    def _fail(
+        self, outcome: Outcome, words: str, place: SourceLine | None = None, raised: Raised | None = None
+    ) -> None:
         self._outcome = outcome
         self._ending = Ending(words, place, raised)
 

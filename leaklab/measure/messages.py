@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from leaklab.content.declaration import Steps
-from leaklab.measure.source_line import Place
+from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Raised
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableAnswer:
     """Stands for an answer that could not be carried over: not plain data, or too long."""
 
     problem: str
@@ -58,11 +58,11 @@ def message_of(line: bytes) -> dict[str, Any] | None:
 def answer_of(text: str | None, problem: str | None) -> object:
     """What `run` returned, as JSON values."""
     if problem is not None:
-        return Unreadable(problem)
+        return UnreadableAnswer(problem)
     try:
         return None if text is None else json.loads(text)
     except (ValueError, RecursionError):
-        return Unreadable("it is nested too deeply")
+        return UnreadableAnswer("it is nested too deeply")
 
 
 def _is_error(error: Mapping[str, Any]) -> bool:
@@ -84,10 +84,10 @@ def raised_of(error: Mapping[str, Any]) -> Raised:
     return Raised(tuple(error["kinds"]), error["message"])
 
 
-def place_of(error: Mapping[str, Any]) -> Place | None:
+def place_of(error: Mapping[str, Any]) -> SourceLine | None:
     """The line of the half's own that an error came from."""
     last = error["places"][-1] if error["places"] else None
-    return None if last is None else Place.at(Path(last["file"]), last["line"] or 0)
+    return None if last is None else SourceLine.at(Path(last["file"]), last["line"] or 0)
 
 
 def as_json(value: object) -> object:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceLine:
     """A line: the file's name, the line's number, its text (empty if it cannot be read)."""
 
     file: str
@@ -20,7 +20,7 @@ class Place:
     text: str
 
     @classmethod
-    def at(cls, path: Path, line: int) -> Place:
+    def at(cls, path: Path, line: int) -> SourceLine:
         """The place that is line `line` of `path`, counted from 1; no error if there is none."""
         try:
             lines = lines_of(path.read_text(encoding="utf-8", errors="replace"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from leaklab.judge.growth import Growth, growth_of
-from leaklab.measure.source_line import Place
+from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.units import printable
 
@@ -88,7 +88,7 @@ class Ending:
     """
 
     words: str
-    place: Place | None = None
+    place: SourceLine | None = None
     raised: Raised | None = None
 
     def __str__(self) -> str:

@@ -17,31 +17,31 @@ from rich.text import Text
 
 import leaklab
 from leaklab.lab.result import Result
-from leaklab.measure.source_line import Place
+from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS
 from leaklab.reports.document import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, marked_lines
-from leaklab.reports.rows import READINGS, printed, settings_in_words
+from leaklab.reports.rows import MOMENT_LABELS, printed, settings_in_words
 from leaklab.units import as_argument, lines_of, printable
-from leaklab.workshop.check_result import YOURS, Check, Showed, State
+from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.exercises import Exercise
 
 HEADS = {
-    State.FIXED: ("FIXED", "bold green"),
-    State.LEAKS: ("NOT FIXED: it leaks", "bold red"),
-    State.WRONG_WORK: ("NOT FIXED: the work is not done", "bold red"),
-    State.FAILED: ("NOT FIXED: it ended in an error", "bold red"),
-    State.TIMED_OUT: ("NOT FIXED: it did not end", "bold red"),
-    State.REFUSED: ("NOT FIXED: not by these means", "bold red"),
-    State.UNDECIDED: ("NOT DECIDED", "bold yellow"),
-    State.INTERRUPTED: ("NOT MEASURED", "bold yellow"),
+    CheckState.FIXED: ("FIXED", "bold green"),
+    CheckState.LEAKS: ("NOT FIXED: it leaks", "bold red"),
+    CheckState.WRONG_WORK: ("NOT FIXED: the work is not done", "bold red"),
+    CheckState.FAILED: ("NOT FIXED: it ended in an error", "bold red"),
+    CheckState.TIMED_OUT: ("NOT FIXED: it did not end", "bold red"),
+    CheckState.REFUSED: ("NOT FIXED: not by these means", "bold red"),
+    CheckState.UNDECIDED: ("NOT DECIDED", "bold yellow"),
+    CheckState.INTERRUPTED: ("NOT MEASURED", "bold yellow"),
 }
 
 AROUND = 2
 """Lines of the learner's file that are shown before and after the one that an error came from."""
 
 
-def check_report(check: Check, shown_as: Path, exercise: Exercise | None = None) -> RenderableType:
+def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None = None) -> RenderableType:
     """One screen: fixed or not, what still tells, since when, beside leaky and fixed; what to do next.
 
     Args:
@@ -54,14 +54,14 @@ def check_report(check: Check, shown_as: Path, exercise: Exercise | None = None)
         parts.append(Padding(Text(reason), (0, 0, 0, 2), expand=False))
     if check.place is not None:
         parts += [Text(""), _excerpt(check.file, check.place)]
-    if check.result is not None and check.state in (State.FIXED, State.LEAKS, State.UNDECIDED):
+    if check.result is not None and check.state in (CheckState.FIXED, CheckState.LEAKS, CheckState.UNDECIDED):
         parts += [Text(""), _figures(check, check.result)]
     parts += _printed(check)
     parts += [Text(""), *_next(check, shown_as, exercise)]
     return Group(*parts)
 
 
-def check_document(check: Check, exercise: Exercise | None = None) -> dict[str, Any]:
+def check_document(check: CheckResult, exercise: Exercise | None = None) -> dict[str, Any]:
     """A check as JSON values, with the result document of what was measured."""
     return {
         "schema": SCHEMA,
@@ -131,20 +131,20 @@ def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
     return Group(table, Text(f"\n{done} of {len(exercises)} solved"))
 
 
-def _title(check: Check, shown_as: Path) -> Text:
+def _title(check: CheckResult, shown_as: Path) -> Text:
     words, style = HEADS[check.state]
     settings = settings_in_words(check.result.settings) if check.result is not None else ""
     beside = f"{check.scenario}: {settings}" if settings else check.scenario
     return Text.assemble((words, style), f"  {shown_as}\n", (beside, "dim"))
 
 
-def _reason(check: Check) -> str:
-    if check.state is State.FIXED:
+def _reason(check: CheckResult) -> str:
+    if check.state is CheckState.FIXED:
         return "It does the work, and nothing grows, nothing is left over, nothing is late."
     return check.reason
 
 
-def _showed(showed: Showed) -> str:
+def _showed(showed: FirstSeen) -> str:
     if showed.last == 0:
         return "It showed before the first step was done."
     if showed.first == showed.last:
@@ -152,7 +152,7 @@ def _showed(showed: Showed) -> str:
     return f"It showed first between steps {showed.first:,} and {showed.last:,}."
 
 
-def _figures(check: Check, result: Result) -> RenderableType:
+def _figures(check: CheckResult, result: Result) -> RenderableType:
     """What was measured of the telling metrics, and of the one that told, of the three halves."""
     told = None if check.finding is None else check.finding.metric
     names = [name for name in METRICS if name in result.telling or name == told]
@@ -163,8 +163,8 @@ def _figures(check: Check, result: Result) -> RenderableType:
         table.add_column(half, justify="right", style="bold" if half == YOURS else "")
     for name in names:
         metric = METRICS[name]
-        for reading in metric.readings:
-            label = f"{metric.label}, {READINGS[reading]}" if len(metric.readings) > 1 else metric.label
+        for reading in metric.moments:
+            label = f"{metric.label}, {MOMENT_LABELS[reading]}" if len(metric.moments) > 1 else metric.label
             cells = [metric.format(half.value(name, reading.value)) for half in result.halves.values()]
             table.add_row("▸" if name == told else "", label, *cells)
     if check.showed is None:
@@ -172,7 +172,7 @@ def _figures(check: Check, result: Result) -> RenderableType:
     return Group(table, Text(""), Padding(Text(_showed(check.showed)), (0, 0, 0, 2), expand=False))
 
 
-def _excerpt(checked: Path, place: Place) -> RenderableType:
+def _excerpt(checked: Path, place: SourceLine) -> RenderableType:
     """The line that an error came from, among its neighbours."""
     try:
         lines = lines_of(checked.with_name(place.file).read_text(encoding="utf-8", errors="replace"))
@@ -195,7 +195,7 @@ def _excerpt(checked: Path, place: Place) -> RenderableType:
     return Group(*shown)
 
 
-def _printed(check: Check) -> Iterator[RenderableType]:
+def _printed(check: CheckResult) -> Iterator[RenderableType]:
     output = None if check.yours is None else printed(check.yours)
     if output is None:
         return
@@ -205,14 +205,14 @@ def _printed(check: Check) -> Iterator[RenderableType]:
         yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
 
 
-def _next(check: Check, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+def _next(check: CheckResult, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
-    if check.state is State.FIXED:
+    if check.state is CheckState.FIXED:
         ours = f"leaklab solution {as_argument(shown_as)}" if exercise is not None else f"leaklab show {check.scenario}"
         yield Text.assemble(attempts, "Compare it with ours: ", (ours, "bold"))
         return
     words = f"{attempts}{check.remedy}".strip()
-    if check.state is State.LEAKS and exercise is not None:
+    if check.state is CheckState.LEAKS and exercise is not None:
         yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(shown_as)}", "bold"))
     elif words:
         yield Text(words)

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 import leaklab
-from leaklab.doctor.checks import Check, State
+from leaklab.doctor.checks import Health, HealthCheck
 
-STYLES = {State.OK: "green", State.WARNING: "bold yellow", State.FAILED: "bold red"}
+STYLES = {Health.OK: "green", Health.WARNING: "bold yellow", Health.FAILED: "bold red"}
 
 
-def checkup(checks: Sequence[Check]) -> RenderableType:
+def checkup(checks: Sequence[HealthCheck]) -> RenderableType:
     """Each check with what was found and its remedy, and a line of what it comes to. It fits any width."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -29,10 +29,10 @@ def checkup(checks: Sequence[Check]) -> RenderableType:
     return Group(table, Text(""), Text(summary(checks), style="bold"))
 
 
-def summary(checks: Sequence[Check]) -> str:
+def summary(checks: Sequence[HealthCheck]) -> str:
     """What the checks come to, in a sentence."""
-    failed = [check.name for check in checks if check.state is State.FAILED]
-    warnings = sum(1 for check in checks if check.state is State.WARNING)
+    failed = [check.name for check in checks if check.state is Health.FAILED]
+    warnings = sum(1 for check in checks if check.state is Health.WARNING)
     warned = f"{warnings} warning{'s' if warnings != 1 else ''}"
     if failed:
         return f"{len(failed)} of {len(checks)} checks failed ({', '.join(failed)}), {warned}."
@@ -41,12 +41,12 @@ def summary(checks: Sequence[Check]) -> str:
     return "leaklab works here."
 
 
-def checkup_document(checks: Sequence[Check]) -> dict[str, Any]:
+def checkup_document(checks: Sequence[HealthCheck]) -> dict[str, Any]:
     """The checks as JSON values: `works` is false if any failed; `remedy` is null where there is nothing to do."""
     return {
         "schema": 1,
         "leaklab": leaklab.__version__,
-        "works": all(check.state is not State.FAILED for check in checks),
+        "works": all(check.state is not Health.FAILED for check in checks),
         "checks": [
             {"name": c.name, "state": c.state.value, "found": c.found, "remedy": c.remedy or None} for c in checks
         ],

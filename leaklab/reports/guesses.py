@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
-from leaklab.reports.rows import READINGS
+from leaklab.reports.rows import MOMENT_LABELS
 
 NAMES = 3
 """Names of equally good people that are shown; the others are counted."""
@@ -25,7 +25,7 @@ Document = dict[str, Any]
 def label(question: Question) -> str:
     """What is guessed, as a table calls it: the metric, and the moment where it has several."""
     counted = question.counted
-    return f"{counted.label}, {READINGS[question.reading]}" if len(counted.readings) > 1 else counted.label
+    return f"{counted.label}, {MOMENT_LABELS[question.reading]}" if len(counted.moments) > 1 else counted.label
 
 
 def prompt(question: Question) -> str:

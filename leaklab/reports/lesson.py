@@ -21,7 +21,7 @@ MARKS = {"removed": ("-", "red"), "added": ("+", "green"), "same": (" ", "")}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CodeLine:
     """One line of a half: its number (None for a gap), its text, and whether the other half has it."""
 
     number: int | None
@@ -60,23 +60,23 @@ def code(halves: Mapping[str, str], console: Console) -> RenderableType:
     return Group(*parts)
 
 
-def aligned(left: str, right: str) -> tuple[list[Line], list[Line]]:
+def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
     """Both texts as lines, of equal number: gaps stand where only the other one has a line."""
     ours, theirs = lines_of(left), lines_of(right)
-    first: list[Line] = []
-    second: list[Line] = []
+    first: list[CodeLine] = []
+    second: list[CodeLine] = []
     for tag, a, b, c, d in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
         removed, added = ("same", "same") if tag == "equal" else ("removed", "added")
-        first += [Line(number + 1, ours[number], removed) for number in range(a, b)]
-        second += [Line(number + 1, theirs[number], added) for number in range(c, d)]
+        first += [CodeLine(number + 1, ours[number], removed) for number in range(a, b)]
+        second += [CodeLine(number + 1, theirs[number], added) for number in range(c, d)]
         while len(first) < len(second):
-            first.append(Line(None, "", "same"))
+            first.append(CodeLine(None, "", "same"))
         while len(second) < len(first):
-            second.append(Line(None, "", "same"))
+            second.append(CodeLine(None, "", "same"))
     return first, second
 
 
-def _beside(left_name: str, left: list[Line], right_name: str, right: list[Line]) -> Table:
+def _beside(left_name: str, left: list[CodeLine], right_name: str, right: list[CodeLine]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(f"{left_name}.py", no_wrap=True)
     table.add_column(f"{right_name}.py", no_wrap=True)
@@ -85,11 +85,11 @@ def _beside(left_name: str, left: list[Line], right_name: str, right: list[Line]
     return table
 
 
-def _column(lines: list[Line]) -> RenderableType:
+def _column(lines: list[CodeLine]) -> RenderableType:
     return Group(*marked_lines(lines))
 
 
-def marked_lines(lines: Sequence[Line], *, no_wrap: bool = False) -> Iterator[Text]:
+def marked_lines(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Text]:
     """Lines of a half, highlighted, each with its mark and its number."""
     code = Syntax("", "python", theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)

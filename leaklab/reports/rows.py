@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from leaklab.content.declaration import Settings
 from leaklab.judge.verdict import Verdict
 from leaklab.lab.result import HalfResult, Result
-from leaklab.metrics import METRICS, Metric, Reading
+from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import format_duration, format_size, printable
 
-READINGS = {
-    Reading.PEAK: "at peak",
-    Reading.END: "at the last step",
-    Reading.COLLECTED: "after return and gc",
+MOMENT_LABELS = {
+    Moment.PEAK: "at peak",
+    Moment.END: "at the last step",
+    Moment.COLLECTED: "after return and gc",
 }
 
 OUTPUT_LINES = 5
@@ -127,15 +127,15 @@ def metric_rows(result: Result) -> Iterator[MetricRow]:
     for metric in METRICS.values():
         if metric.rare and not any(half.value(metric.name, "peak") for half in result.halves.values()):
             continue
-        for reading in metric.readings:
+        for reading in metric.moments:
             if all(half.value(metric.name, reading.value) is None for half in result.halves.values()):
                 continue
             yield _metric_row(result, metric, reading)
 
 
-def _metric_row(result: Result, metric: Metric, reading: Reading) -> MetricRow:
+def _metric_row(result: Result, metric: Metric, reading: Moment) -> MetricRow:
     halves = list(result.halves.values())
-    label = f"{metric.label}, {READINGS[reading]}" if len(metric.readings) > 1 else metric.label
+    label = f"{metric.label}, {MOMENT_LABELS[reading]}" if len(metric.moments) > 1 else metric.label
     values = [half.value(metric.name, reading.value) for half in halves]
     first, last = values[0], values[-1]
     difference = "–"
@@ -146,7 +146,7 @@ def _metric_row(result: Result, metric: Metric, reading: Reading) -> MetricRow:
     return MetricRow(label, cells, difference, metric.name in result.telling)
 
 
-def _cell(metric: Metric, half: HalfResult, reading: Reading) -> str:
+def _cell(metric: Metric, half: HalfResult, reading: Moment) -> str:
     values = half.values(metric.name, reading.value)
     median = metric.format(half.value(metric.name, reading.value))
     if len(values) < 2 or min(values) == max(values):
@@ -207,7 +207,8 @@ def left_out(result: Result, shown: Sequence[Column]) -> list[str]:
     """What shows this scenario's leak and stands in no column that is shown: `memory (RSS) at the last step: …`."""
     out = [column for column in WITH_END if column not in shown and column.metric in result.telling]
     return [
-        f"{METRICS[column.metric].label}, {READINGS[Reading(column.moment)]}: {'/'.join(cell.figures)} {column.unit}"
+        f"{METRICS[column.metric].label}, {MOMENT_LABELS[Moment(column.moment)]}: "
+        f"{'/'.join(cell.figures)} {column.unit}"
         for column, cell in zip(out, compared_cells(result, out), strict=True)
         if not cell.unread
     ]

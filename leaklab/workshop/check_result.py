@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from leaklab.judge.verdict import Finding
     from leaklab.lab.result import HalfResult, Result
-    from leaklab.measure.source_line import Place
+    from leaklab.measure.source_line import SourceLine
 
 YOURS = "yours"
 """What the learner's file is called beside `leaky` and `fixed`."""
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """What a check found."""
 
     FIXED = "fixed"
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Showed:
+class FirstSeen:
     """When a leak showed first: within these steps, counted from 1; `last` 0 is before the first step."""
 
     first: int
@@ -39,7 +39,7 @@ class Showed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class CheckResult:
     """What a check found, and all that a report of it needs.
 
     Attributes:
@@ -56,18 +56,18 @@ class Check:
 
     scenario: str
     file: Path
-    state: State
+    state: CheckState
     reason: str = ""
     remedy: str = ""
     finding: Finding | None = None
-    showed: Showed | None = None
-    place: Place | None = None
+    showed: FirstSeen | None = None
+    place: SourceLine | None = None
     result: Result | None = None
 
     @property
     def fixed(self) -> bool:
         """Whether the learner's file does the work and leaks nothing."""
-        return self.state is State.FIXED
+        return self.state is CheckState.FIXED
 
     @property
     def yours(self) -> HalfResult | None:

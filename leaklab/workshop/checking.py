@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
-from leaklab.judge.verdict import Finding, Judgement, Kind, Verdict, judge
-from leaklab.lab.pair import Options, bounds_of, gave_up_early, run_halves, wrong_requests
+from leaklab.judge.verdict import Finding, FindingKind, Judgement, Verdict, judge
+from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, wrong_requests
 from leaklab.measure.trace import Ending, Outcome, Phase, Trace, summarize
 from leaklab.metrics import METRICS, Judge
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
 from leaklab.units import format_duration
 from leaklab.workshop import second_look
-from leaklab.workshop.check_result import YOURS, Check, Showed, State
+from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.plain_code import refused
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ FEW = 0.25
 """Things per step below which growth may be that of a pool that is still being filled: more steps tell."""
 
 
-def learners_options() -> Options:
+def learners_options() -> RunOptions:
     """How a learner's file is run unless it is told otherwise."""
-    return Options(limits=Limits(time_s=LEARNERS_TIME_LIMIT_S))
+    return RunOptions(limits=Limits(time_s=LEARNERS_TIME_LIMIT_S))
 
 
 def learners_settings(scenario: Scenario) -> Settings:
@@ -40,7 +40,7 @@ def learners_settings(scenario: Scenario) -> Settings:
     return scenario.learners or scenario.settings
 
 
-def check(entry: Entry, file: Path, options: Options | None = None, settings: Settings | None = None) -> Check:
+def check(entry: Entry, file: Path, options: RunOptions | None = None, settings: Settings | None = None) -> CheckResult:
     """Measure `file` as a half of `entry`, beside its leaky and fixed halves.
 
     Where the first look decides nothing, a second one is taken, with more steps where they would tell.
@@ -66,13 +66,13 @@ def check(entry: Entry, file: Path, options: Options | None = None, settings: Se
     return _look_again(found, entry, settings, options) if second_look.worth_another(found) else found
 
 
-def _look(entry: Entry, file: Path, settings: Settings, options: Options, *, last: bool) -> Check:
+def _look(entry: Entry, file: Path, settings: Settings, options: RunOptions, *, last: bool) -> CheckResult:
     paths = {"leaky": entry.half_path("leaky"), "fixed": entry.half_path("fixed"), YOURS: file}
     result = run_halves(entry, paths, settings, options)
     return judged(entry.scenario, file, settings, result, last=last)
 
 
-def _look_again(first: Check, entry: Entry, settings: Settings, options: Options) -> Check:
+def _look_again(first: CheckResult, entry: Entry, settings: Settings, options: RunOptions) -> CheckResult:
     """Measure once more; with more steps, if there are any: what leaks grows with them, and a pool does not."""
     if settings.steps is None:
         return _look(entry, first.file, settings, options, last=True)
@@ -88,7 +88,7 @@ def _look_again(first: Check, entry: Entry, settings: Settings, options: Options
 # ---- after it was run: pure functions over what was measured
 
 
-def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *, last: bool = False) -> Check:
+def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *, last: bool = False) -> CheckResult:
     """What `result`, with the halves `leaky`, `fixed` and YOURS, says of the learner's file.
 
     Args:
@@ -98,14 +98,14 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *
         result: what was measured.
         last: whether no second look, with more steps, is to come: what may be a pool is decided now.
     """
-    blank = Check(scenario=result.scenario, file=file, state=State.UNDECIDED, result=result)
+    blank = CheckResult(scenario=result.scenario, file=file, state=CheckState.UNDECIDED, result=result)
     if result.interrupted:
-        return replace(blank, state=State.INTERRUPTED, reason="it was interrupted before it was measured")
+        return replace(blank, state=CheckState.INTERRUPTED, reason="it was interrupted before it was measured")
     yours = result.halves[YOURS]
     if yours.outcome is Outcome.TIMED_OUT and yours.ending is not None:
         return replace(
             blank,
-            state=State.TIMED_OUT,
+            state=CheckState.TIMED_OUT,
             reason=f"{yours.ending.words}, {_where(yours.runs[0].trace)}",
             remedy="Find what it waits for there. Work that takes longer is given more with --time-limit.",
             finding=next(iter(yours.judgement.findings), None),
@@ -120,14 +120,14 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *
     if complaint := _complaint(scenario, settings, result):
         return replace(
             blank,
-            state=State.WRONG_WORK,
+            state=CheckState.WRONG_WORK,
             reason=f"it does not do the work: {complaint}",
             remedy="Same answer, same requests, nothing left open: all three.",
         )
     return _by_measure(blank, scenario, judgement, last=last)
 
 
-def _by_measure(blank: Check, scenario: Scenario, judgement: Judgement, *, last: bool) -> Check:
+def _by_measure(blank: CheckResult, scenario: Scenario, judgement: Judgement, *, last: bool) -> CheckResult:
     """The check by what was counted, held against the two halves whose verdicts are known beforehand."""
     result = blank.result
     assert result is not None  # noqa: S101 # whoever calls has measured
@@ -142,7 +142,7 @@ def _by_measure(blank: Check, scenario: Scenario, judgement: Judgement, *, last:
         may_be_pool = not last and _may_be_pool(finding, result)
         return replace(
             blank,
-            state=State.UNDECIDED if may_be_pool else State.LEAKS,
+            state=CheckState.UNDECIDED if may_be_pool else CheckState.LEAKS,
             reason=f"{METRICS[finding.metric].label}: {finding.reason}",
             finding=finding,
             showed=first_showed(result.halves[YOURS].runs[0].trace, result.halves["fixed"].runs[0].trace, finding),
@@ -153,19 +153,19 @@ def _by_measure(blank: Check, scenario: Scenario, judgement: Judgement, *, last:
             reason="; ".join(judgement.doubts),
             remedy="Two looks did not tell. Do the work item by item, as the leaky half does, and check again.",
         )
-    return replace(blank, state=State.FIXED)
+    return replace(blank, state=CheckState.FIXED)
 
 
 def _may_be_pool(finding: Finding, result: Result) -> bool:
     """Whether more steps could show that what was found is a pool, still being filled."""
     steps = result.settings.steps
     counts = METRICS[finding.metric].judge in (Judge.LEFT_OPEN, Judge.REUSE)
-    if steps is None or not counts or finding.kind is Kind.STALLED:
+    if steps is None or not counts or finding.kind is FindingKind.STALLED:
         return False
     return finding.value < FEW * steps
 
 
-def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> Showed | None:
+def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> FirstSeen | None:
     """The first steps after which more was there, and stayed, than the fixed half has after any step.
 
     What stays counts, as in `judge.growth`: a value is worth no more than the lowest value after it. None where no
@@ -183,7 +183,7 @@ def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> Showed | None:
             level = points[0][1]
     for index, ((step, _), value) in enumerate(zip(points, stayed, strict=True)):
         if value > level:
-            return Showed(points[index - 1][0] + 1 if index else 0, step)
+            return FirstSeen(points[index - 1][0] + 1 if index else 0, step)
     return None
 
 
@@ -237,7 +237,7 @@ def _no_effort(scenario: Scenario, settings: Settings, result: Result) -> str | 
     )
 
 
-def _failed(blank: Check, step: int, ending: Ending) -> Check:
+def _failed(blank: CheckResult, step: int, ending: Ending) -> CheckResult:
     """The check of a half that did not complete, and ended in step `step`."""
     remedy = "Repair the line, then check again." if ending.place else "Repair the file, then check again."
     if ending.raised is not None and ending.raised.kinds[0] == "BdbQuit":
@@ -246,7 +246,7 @@ def _failed(blank: Check, step: int, ending: Ending) -> Check:
         remedy = "The file needs a function run, with the arguments that it has in the leaky half."
     return replace(
         blank,
-        state=State.FAILED,
+        state=CheckState.FAILED,
         reason=ending.words + (f" (in step {step:,})" if step and ending.raised else ""),
         remedy=remedy,
         place=ending.place,

@@ -36,7 +36,7 @@ WIDTH = 79
 """Columns of the task in an exercise's docstring."""
 
 
-class StateError(LeaklabError):
+class ProgressFileError(LeaklabError):
     """The progress file cannot be read or written; the message says where, and what to do."""
 
     exit_code = ExitCode.WRONG_USAGE
@@ -64,7 +64,7 @@ class Exercise:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedExercise:
     """An exercise and where it is; `exercise` is None for a file that was not started with `start`."""
 
     file: Path
@@ -95,7 +95,7 @@ def load(folder: Path) -> dict[str, Exercise]:
     except UnicodeDecodeError as error:
         raise _broken(path, f"it is no UTF-8: {error.reason}") from error
     except OSError as error:
-        raise StateError(f"{path} cannot be read: {error.strerror}") from error
+        raise ProgressFileError(f"{path} cannot be read: {error.strerror}") from error
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -139,7 +139,9 @@ def write_whole(path: Path, text: str) -> None:
         beside.replace(path)
         _sync(path.parent)
     except OSError as error:
-        raise StateError(f"{path} cannot be written: {error.strerror}. What was there is still there.") from error
+        raise ProgressFileError(
+            f"{path} cannot be written: {error.strerror}. What was there is still there."
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -170,8 +172,8 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
             os.close(fd)
 
 
-def _broken(path: Path, what: str) -> StateError:
-    return StateError(
+def _broken(path: Path, what: str) -> ProgressFileError:
+    return ProgressFileError(
         f"{path} is broken: {what}. Repair it, or move it away and run `leaklab start` again: "
         "your files stay as they are."
     )
@@ -212,7 +214,7 @@ def _exercise(name: str, about: Any) -> Exercise:
 # ---- finding an exercise
 
 
-def find(given: Path | None) -> Found:
+def find(given: Path | None) -> LocatedExercise:
     """The exercise that is meant by `given`: a file, a folder with exactly one exercise, or (None) this folder.
 
     Raises:
@@ -230,12 +232,12 @@ def find(given: Path | None) -> Found:
     if len(exercises) > 1:
         raise UsageError(f"which exercise? In {_called(folder)} there are {', '.join(sorted(exercises))}")
     ((name, exercise),) = exercises.items()
-    return Found(folder / name, exercise)
+    return LocatedExercise(folder / name, exercise)
 
 
-def _find_file(given: Path) -> Found:
+def _find_file(given: Path) -> LocatedExercise:
     exercises = load(given.parent)
-    found = Found(given, exercises.get(given.name))
+    found = LocatedExercise(given, exercises.get(given.name))
     if found.exercise is None and not os.path.exists(given):  # noqa: PTH110
         wanted = given.name.replace("-", "_").removesuffix(".py") + ".py"
         near = difflib.get_close_matches(wanted, exercises, n=1, cutoff=0.6)
@@ -327,7 +329,7 @@ def task_text(entry: Entry) -> str:
     return told + "\n\n" + "\n".join(f"    {line}" for line in commands) + "\n"
 
 
-def record_attempt(found: Found, now: datetime, *, fixed: bool) -> Exercise | None:
+def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exercise | None:
     """Count an attempt; if it was fixed, say since when. None if the file is no exercise of its folder."""
     if found.exercise is None:
         return None
@@ -340,7 +342,7 @@ def record_attempt(found: Found, now: datetime, *, fixed: bool) -> Exercise | No
     return update(found.file.parent, found.file.name, count)
 
 
-def next_hint(found: Found, hints: tuple[str, ...]) -> int:
+def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> int:
     """Count one more hint as shown, and return how many are by now.
 
     Raises:
@@ -357,7 +359,7 @@ def next_hint(found: Found, hints: tuple[str, ...]) -> int:
     return update(found.file.parent, found.file.name, count).hints
 
 
-def reset(found: Found, entry: Entry, now: datetime) -> Path | None:
+def reset(found: LocatedExercise, entry: Entry, now: datetime) -> Path | None:
     """Make the exercise what `start` made it, and return where the learner's file was kept; None if there was none."""
     exercise = _known(found)
     backup = _back_up(found.file)
@@ -405,7 +407,7 @@ def known_exercises(folder: Path) -> Mapping[str, Exercise]:
     return exercises
 
 
-def _known(found: Found) -> Exercise:
+def _known(found: LocatedExercise) -> Exercise:
     if found.exercise is None:
         raise UsageError(
             f"{found.file} is no exercise of its folder ({STATE} does not name it): `leaklab start NAME` makes one"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
-from leaklab.measure.source_line import Place
-from leaklab.workshop.check_result import Check, State
+from leaklab.measure.source_line import SourceLine
+from leaklab.workshop.check_result import CheckResult, CheckState
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
@@ -21,11 +21,11 @@ INSIDE = ("leaklab", "__main__")
 """Modules that a learner's file may not reach into: the lab, and the worker that the lab measures it in."""
 
 
-def refused(entry: Entry, file: Path) -> Check | None:
+def refused(entry: Entry, file: Path) -> CheckResult | None:
     """What can be said of the file without running it; None if nothing is against it."""
 
-    def against_it(state: State, reason: str, remedy: str, place: Place | None = None) -> Check:
-        return Check(scenario=entry.id, file=file, state=state, reason=reason, remedy=remedy, place=place)
+    def against_it(state: CheckState, reason: str, remedy: str, place: SourceLine | None = None) -> CheckResult:
+        return CheckResult(scenario=entry.id, file=file, state=state, reason=reason, remedy=remedy, place=place)
 
     source = _source(file)
     try:
@@ -33,24 +33,24 @@ def refused(entry: Entry, file: Path) -> Check | None:
     except SyntaxError as error:
         line = error.lineno or 0
         return against_it(
-            State.FAILED,
+            CheckState.FAILED,
             f"it cannot be imported: {type(error).__name__}: {error.msg}",
             "Repair the line, then check again.",
-            Place.at(file, line) if line else None,
+            SourceLine.at(file, line) if line else None,
         )
     except (ValueError, RecursionError, MemoryError) as error:
         return against_it(
-            State.FAILED,
+            CheckState.FAILED,
             f"it cannot be imported: {type(error).__name__}: {error}",
             "Repair the file, then check again.",
         )
     for path, line, name in _reaches_inside(file, tree):
         whose = "the lab that measures it" if name == "leaklab" else "the process that measures it"
         return against_it(
-            State.REFUSED,
+            CheckState.REFUSED,
             f"it reaches into {whose} ({name}): a fix is plain code, as written at work",
             "Leave that out, then check again.",
-            Place.at(path, line),
+            SourceLine.at(path, line),
         )
     return None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from leaklab.judge.verdict import EXACT_PEAKS, LEAST_WASTE, Finding, Kind, Verdict
+from leaklab.judge.verdict import EXACT_PEAKS, LEAST_WASTE, Finding, FindingKind, Verdict
 from leaklab.metrics import METRICS, Judge
-from leaklab.workshop.check_result import Check, State
+from leaklab.workshop.check_result import CheckResult, CheckState
 
 if TYPE_CHECKING:
     from leaklab.lab.result import HalfResult, Result
@@ -34,36 +34,40 @@ _LEFT_OPEN = [name for name, metric in METRICS.items() if metric.judge is Judge.
 _REUSED = [name for name, metric in METRICS.items() if metric.judge is Judge.REUSE]
 
 _GROWS = [
-    *((name, "collected", NOTICED, Kind.LEAKED) for name in _LEFT_OPEN),
-    *((name, "peak", MANY, Kind.HELD) for name in EXACT_PEAKS),
-    *((name, "peak", MANY, Kind.WASTED) for name in _REUSED),
+    *((name, "collected", NOTICED, FindingKind.LEAKED) for name in _LEFT_OPEN),
+    *((name, "peak", MANY, FindingKind.HELD) for name in EXACT_PEAKS),
+    *((name, "peak", MANY, FindingKind.WASTED) for name in _REUSED),
 ]
 """What grows where there is a leak: metric, moment, how much is worth a second look, and what it is."""
 
-_SAID = {Kind.LEAKED: ("left open", "after"), Kind.HELD: ("open at once", "in"), Kind.WASTED: ("opened", "in")}
+_SAID = {
+    FindingKind.LEAKED: ("left open", "after"),
+    FindingKind.HELD: ("open at once", "in"),
+    FindingKind.WASTED: ("opened", "in"),
+}
 
 
-def worth_another(first: Check) -> bool:
+def worth_another(first: CheckResult) -> bool:
     """Whether a first look leaves a doubt, or so much open, that a second one is worth its time."""
-    if first.state is State.UNDECIDED:
+    if first.state is CheckState.UNDECIDED:
         return True
-    if first.state is not State.FIXED or first.result is None or first.result.settings.steps is None:
+    if first.state is not CheckState.FIXED or first.result is None or first.result.settings.steps is None:
         return False
     return any(_risen(first.yours, name, moment) >= noticed for name, moment, noticed, _ in _GROWS)
 
 
-def decided(first: Check, second: Check) -> Check:
+def decided(first: CheckResult, second: CheckResult) -> CheckResult:
     """What two looks say together, the second with MORE times the steps of the first."""
-    if second.state in (State.LEAKS, State.UNDECIDED) and is_pool(first, second):
-        return replace(second, state=State.FIXED, reason="", remedy="", finding=None, showed=None)
+    if second.state in (CheckState.LEAKS, CheckState.UNDECIDED) and is_pool(first, second):
+        return replace(second, state=CheckState.FIXED, reason="", remedy="", finding=None, showed=None)
     grown = grown_with_the_work(first, second)
-    if second.state in (State.FIXED, State.UNDECIDED) and grown is not None:
+    if second.state in (CheckState.FIXED, CheckState.UNDECIDED) and grown is not None:
         reason = f"{METRICS[grown.metric].label}: {grown.reason}"
-        return replace(second, state=State.LEAKS, reason=reason, remedy="", finding=grown)
+        return replace(second, state=CheckState.LEAKS, reason=reason, remedy="", finding=grown)
     return second
 
 
-def is_pool(first: Check, second: Check) -> bool:
+def is_pool(first: CheckResult, second: CheckResult) -> bool:
     """Whether all that is against the file in two looks is what a pool is: it does not grow with the work.
 
     Args:
@@ -89,7 +93,7 @@ def is_pool(first: Check, second: Check) -> bool:
     )
 
 
-def grown_with_the_work(first: Check, second: Check) -> Finding | None:
+def grown_with_the_work(first: CheckResult, second: CheckResult) -> Finding | None:
     """What is left over and grew from the first look to the second as the steps did, whatever its steps look like."""
     if first.result is None or second.result is None:
         return None
@@ -113,7 +117,7 @@ def _risen(half: HalfResult | None, metric: str, moment: str) -> float:
     return 0 if value is None or baseline is None else value - baseline
 
 
-def _controls_hold(check: Check) -> bool:
+def _controls_hold(check: CheckResult) -> bool:
     return check.result is not None and not doubtful_controls(check.result)
 
 

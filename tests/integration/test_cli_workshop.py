@@ -22,7 +22,7 @@ from rich.console import Console
 from leaklab.content.catalog import Catalog
 from leaklab.lab.pair import run_halves
 from leaklab.reports.check_report import check_report
-from leaklab.workshop.check_result import YOURS, Check
+from leaklab.workshop.check_result import YOURS, CheckResult
 from leaklab.workshop.checking import check, judged, learners_options
 from leaklab.workshop.exercises import STATE
 from tests.integration.conftest import MARK, PATIENCE_S, SCENARIOS, Command, Finished, wait_until
@@ -250,7 +250,7 @@ REFUSED = ("syntax", "imports the lab")
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What is said of each broken file: those that are run are measured beside one leaky and one fixed half."""
-    entry, found = Catalog().get("unclosed-body"), dict[str, Check]()
+    entry, found = Catalog().get("unclosed-body"), dict[str, CheckResult]()
     files = {kind: tmp_path_factory.mktemp("broken") / EXERCISE for kind in BROKEN}
     for kind, file in files.items():
         file.write_text(BROKEN[kind][0])

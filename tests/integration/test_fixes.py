@@ -20,7 +20,7 @@ from _pytest.mark import ParameterSet
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.declaration import DEAD, Settings
 from leaklab.lab.pair import run_halves
-from leaklab.workshop.check_result import YOURS, Check, State
+from leaklab.workshop.check_result import YOURS, CheckResult, CheckState
 from leaklab.workshop.checking import check, judged, learners_options
 from leaklab.workshop.second_look import worth_another
 
@@ -106,13 +106,13 @@ def cases() -> Iterator[Case]:
 CASES = list(cases())
 
 
-def measure(batch: Sequence[Case]) -> dict[str, Check]:
+def measure(batch: Sequence[Case]) -> dict[str, CheckResult]:
     """What `check` says of each, the leaky and the fixed half measured once for all."""
     entry, settings = batch[0].entry, batch[0].settings
     files = {case.called: case.file for case in batch}
     halves = {half: entry.half_path(half) for half in ("leaky", "fixed")}
     result = run_halves(entry, {**halves, **files}, settings, learners_options())
-    found: dict[str, Check] = {}
+    found: dict[str, CheckResult] = {}
     for case in batch:
         its = {"leaky": result.halves["leaky"], "fixed": result.halves["fixed"], YOURS: result.halves[case.called]}
         said = judged(entry.scenario, case.file, settings, replace(result, halves=its))
@@ -132,11 +132,11 @@ def batches(wanted: Sequence[Case]) -> Iterator[list[Case]]:
 
 
 @pytest.fixture(scope="module")
-def checked(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[dict[str, Check]]]]:
+def checked(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[dict[str, CheckResult]]]]:
     """The checks of the selected tests: as many at once as there are processors, and more of those that wait."""
     selected = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
     with ThreadPoolExecutor(os.cpu_count()) as busy, ThreadPoolExecutor(WAITING) as waiting:
-        futures: dict[str, Future[dict[str, Check]]] = {}
+        futures: dict[str, Future[dict[str, CheckResult]]] = {}
         for batch in batches([case for case in CASES if case.name in selected]):
             future = (busy if batch[0].dead is None else waiting).submit(measure, batch)
             futures.update({case.name: future for case in batch})
@@ -154,7 +154,7 @@ def marked(case: Case) -> ParameterSet:
 
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_every_fix_is_judged_right_and_for_the_right_reason(
-    case: Case, checked: dict[str, Future[dict[str, Check]]]
+    case: Case, checked: dict[str, Future[dict[str, CheckResult]]]
 ) -> None:
     found = checked[case.name].result()[case.name]
     assert found.yours is not None
@@ -162,13 +162,13 @@ def test_every_fix_is_judged_right_and_for_the_right_reason(
     findings = [f"{finding.kind} {finding.metric}" for finding in told_of]
     told = f"{found.state}: {found.reason} {findings}"
     if case.outcome == "right":
-        assert found.state is State.FIXED, told
+        assert found.state is CheckState.FIXED, told
     elif case.outcome == "wrong":
-        assert found.state is not State.FIXED, told
+        assert found.state is not CheckState.FIXED, told
     elif case.outcome == "wrong: work":
-        assert found.state is State.WRONG_WORK, told
+        assert found.state is CheckState.WRONG_WORK, told
     else:
-        assert found.state is State.LEAKS, told
+        assert found.state is CheckState.LEAKS, told
         assert case.outcome.removeprefix("wrong: ") in findings, told
 
 

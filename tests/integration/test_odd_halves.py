@@ -11,7 +11,7 @@ import pytest
 
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import Scenario, Settings, Steps
-from leaklab.lab.pair import Options, run_halves
+from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.lab.result import HalfResult
 from leaklab.measure.measurement import CLOCK_MAX_S
 from leaklab.measure.trace import Outcome
@@ -48,7 +48,7 @@ def measured(folder: Path, text: str, limits: Limits | None = None, steps: int =
     paths["odd"].write_text(textwrap.dedent(text), encoding="utf-8")
     paths["good"].write_text(GOOD, encoding="utf-8")
     entry = Odd(folder, steps=steps)
-    result = run_halves(entry, paths, entry.scenario.settings, Options(limits=limits or Limits()))
+    result = run_halves(entry, paths, entry.scenario.settings, RunOptions(limits=limits or Limits()))
     good = result.halves["good"]
     assert (good.outcome, good.error, good.complaint) == (Outcome.COMPLETED, None, None)
     return result.halves["odd"]

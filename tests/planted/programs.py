@@ -15,8 +15,8 @@ from pathlib import Path
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import Documents, Lab, Scenario, Settings, Steps
 from leaklab.judge.verdict import Finding, Verdict
-from leaklab.lab.pair import Options, run_halves
-from leaklab.lab.result import HalfResult, Run
+from leaklab.lab.pair import RunOptions, run_halves
+from leaklab.lab.result import HalfResult, JudgedRun
 from leaklab.system.limits import Limits
 
 HALVES = Path(__file__).parent
@@ -214,7 +214,7 @@ class PlantedEntry(Entry):
 def measure(program: Program, steps: int, *, repeat: int = 1) -> HalfResult:
     """Run a program in the lab, as `leaklab run` does."""
     entry = PlantedEntry(HALVES, program=program)
-    options = Options(repeat=repeat, limits=Limits(time_s=300))
+    options = RunOptions(repeat=repeat, limits=Limits(time_s=300))
     result = run_halves(entry, {"planted": program.path}, Settings(steps=steps), options)
     return result.halves["planted"]
 
@@ -279,7 +279,7 @@ def _is_true(program: Program, finding: Finding) -> bool:
     return told == (program.truth, program.metric) or told in also.get(program.half, set())
 
 
-def trace_in_words(run: Run, metric: str) -> str:
+def trace_in_words(run: JudgedRun, metric: str) -> str:
     """The readings of a metric, for a report on what went wrong."""
     points = ", ".join(
         f"{sample.phase}@{sample.steps_done}={sample.get(metric)}"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
 from leaklab.judge.forecast import Capacities
-from leaklab.judge.verdict import Bounds
-from leaklab.lab.result import Done, HalfResult, Result, half_result
+from leaklab.judge.verdict import Thresholds
+from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 50
@@ -58,13 +58,13 @@ def trace(
 def leaky(*traces: Trace) -> HalfResult:
     """One socket a step, unless traces are given."""
     given = traces or (trace("leaky", lambda step: step),)
-    return half_result("leaky", [Done(one, None) for one in given], Bounds(), CAPACITIES)
+    return half_result("leaky", [MeasuredRun(one, None) for one in given], Thresholds(), CAPACITIES)
 
 
 def fixed(complaint: str | None = None, output: str = "") -> HalfResult:
     """One socket for all steps."""
     one = trace("fixed", lambda step: min(step, 1), output=output, elapsed_s=0.2)
-    return half_result("fixed", [Done(one, complaint)], Bounds(), CAPACITIES)
+    return half_result("fixed", [MeasuredRun(one, complaint)], Thresholds(), CAPACITIES)
 
 
 def crashed(error: str) -> HalfResult:

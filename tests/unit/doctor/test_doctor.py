@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from rich.console import Console
 
 from leaklab.doctor import judges, looks
-from leaklab.doctor.checks import Check, State, Terminal
+from leaklab.doctor.checks import Health, HealthCheck, Terminal
 from leaklab.errors import MeasureError, UsageError
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.reports.checkup import checkup, checkup_document, summary
@@ -33,7 +33,7 @@ def measured(collected: Mapping[str, float | None] = SEEN, outcome: Outcome = Ou
     return Trace("doctor", outcome, 3, 0.1, 0.0, samples, ending=None if error is None else Ending(error))
 
 
-def refused(words: str) -> Check:
+def refused(words: str) -> HealthCheck:
     return judges.refused_mongo("MongoDB", MeasureError(words))
 
 
@@ -183,7 +183,7 @@ BAD = {
 @pytest.mark.parametrize("what", GOOD)
 def test_what_works_is_told_without_a_remedy(what: str) -> None:
     check = GOOD[what]
-    assert check.state is State.OK
+    assert check.state is Health.OK
     assert check.found
     assert check.remedy == ""
 
@@ -191,7 +191,7 @@ def test_what_works_is_told_without_a_remedy(what: str) -> None:
 @pytest.mark.parametrize("what", WORSE)
 def test_what_could_be_better_is_a_warning_with_its_figures_and_a_remedy(what: str) -> None:
     check, found, remedy = WORSE[what]
-    assert check.state is State.WARNING
+    assert check.state is Health.WARNING
     assert found in check.found
     assert remedy in check.remedy
 
@@ -199,7 +199,7 @@ def test_what_could_be_better_is_a_warning_with_its_figures_and_a_remedy(what: s
 @pytest.mark.parametrize("what", BAD)
 def test_what_does_not_work_has_failed_with_its_figures_and_a_remedy(what: str) -> None:
     check, found, remedy = BAD[what]
-    assert check.state is State.FAILED
+    assert check.state is Health.FAILED
     assert found in check.found
     assert remedy in check.remedy
 
@@ -257,15 +257,15 @@ def test_no_limit_of_a_container_is_none(tmp_path: Path) -> None:
 
 
 def test_an_error_of_leaklab_brings_its_own_remedy() -> None:
-    def look() -> Check:
+    def look() -> HealthCheck:
         raise MeasureError("two scenarios are called x: /a and /b. Rename one folder.")
 
-    expected = Check("name", State.FAILED, "two scenarios are called x: /a and /b", "Rename one folder.")
+    expected = HealthCheck("name", Health.FAILED, "two scenarios are called x: /a and /b", "Rename one folder.")
     assert looks.tried("name", "report it", look) == expected
 
 
 def test_an_error_without_a_remedy_gets_the_checks() -> None:
-    def look() -> Check:
+    def look() -> HealthCheck:
         raise MeasureError("the services' process ended unexpectedly")
 
     check = looks.tried("name", "report it", look)
@@ -273,15 +273,15 @@ def test_an_error_without_a_remedy_gets_the_checks() -> None:
 
 
 def test_any_other_error_fails_its_check_and_no_other() -> None:
-    def look() -> Check:
+    def look() -> HealthCheck:
         raise PermissionError("no such luck")
 
-    expected = Check("name", State.FAILED, "PermissionError: no such luck", "report it")
+    expected = HealthCheck("name", Health.FAILED, "PermissionError: no such luck", "report it")
     assert looks.tried("name", "report it", look) == expected
 
 
 def test_an_option_that_cannot_be_meant_is_no_finding() -> None:
-    def look() -> Check:
+    def look() -> HealthCheck:
         raise UsageError("--scenarios x: there is no such folder")
 
     with pytest.raises(UsageError):
@@ -290,8 +290,8 @@ def test_an_option_that_cannot_be_meant_is_no_finding() -> None:
 
 # ---- the report
 
-CHECKS = [Check("a", State.OK, "fine"), Check("b", State.WARNING, "so so", "Do it.")]
-FAILED = Check("c", State.FAILED, "/a/path" * 30, "Do something else, " * 10)
+CHECKS = [HealthCheck("a", Health.OK, "fine"), HealthCheck("b", Health.WARNING, "so so", "Do it.")]
+FAILED = HealthCheck("c", Health.FAILED, "/a/path" * 30, "Do something else, " * 10)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ FAILED = Check("c", State.FAILED, "/a/path" * 30, "Do something else, " * 10)
         ([FAILED], "1 of 1 checks failed (c), 0 warnings."),
     ],
 )
-def test_the_last_line_says_what_the_checks_come_to(checks: list[Check], expected: str) -> None:
+def test_the_last_line_says_what_the_checks_come_to(checks: list[HealthCheck], expected: str) -> None:
     assert summary(checks) == expected
 
 

@@ -11,10 +11,10 @@ import pytest
 from leaklab.judge.verdict import (
     IN_TIME,
     TOO_LATE,
-    Bounds,
     Finding,
+    FindingKind,
     Judgement,
-    Kind,
+    Thresholds,
     Verdict,
     combine,
     judge,
@@ -83,9 +83,9 @@ class Half:
             ending=None if completed else Ending("it was ended by SIGSEGV"),
         )
 
-    def judged(self, bounds: Bounds | None = None) -> Judgement:
+    def judged(self, bounds: Thresholds | None = None) -> Judgement:
         trace = self.trace()
-        return judge(trace, summarize(trace), bounds or Bounds())
+        return judge(trace, summarize(trace), bounds or Thresholds())
 
 
 def kinds(judgement: Judgement) -> list[tuple[str, str]]:
@@ -115,13 +115,13 @@ def test_one_left_open_by_every_step_after_return_and_gc_is_leaked(metric: str, 
     judgement = Half(steps=steps).counts(metric, every_step).judged()
     assert judgement.verdict is Verdict.LEAKS
     finding = only_finding(judgement)
-    assert (finding.kind, finding.metric, finding.value, finding.threshold) == (Kind.LEAKED, metric, steps, 0)
+    assert (finding.kind, finding.metric, finding.value, finding.threshold) == (FindingKind.LEAKED, metric, steps, 0)
     assert finding.reason.startswith(f"{steps:,} of {steps:,} steps left one ")
 
 
 def test_a_leak_at_some_steps_only_tells_how_many_are_left_and_the_pace() -> None:
     finding = only_finding(Half().counts("open_sockets", lambda done: done // 5).judged())
-    assert finding.kind is Kind.LEAKED
+    assert finding.kind is FindingKind.LEAKED
     assert finding.value == 10
     assert "10 sockets left open after return and gc, 0.20 per step" in finding.reason
 
@@ -167,7 +167,7 @@ def nobody_took_an_item(metric: str, peak: float, collected: float) -> Judgement
     """A half that did the work of 50 steps without asking for its items, as by `range(len(jobs))`."""
     half = Half(steps=0).counts(metric, lambda _: 0, returned=collected)
     trace = replace(half.trace(), peaks={metric: peak})
-    return judge(trace, summarize(trace), Bounds(steps=50))
+    return judge(trace, summarize(trace), Thresholds(steps=50))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_where_nobody_took_an_item_what_there_was_is_held_against_the_steps_of_t
 @pytest.mark.parametrize("steps", [3, 7, 50, 2000])
 def test_what_grows_to_the_last_step_and_is_gone_after_return_is_held(metric: str, steps: int) -> None:
     finding = only_finding(Half(steps=steps).counts(metric, every_step, returned=0).judged())
-    assert (finding.kind, finding.metric, finding.value, finding.threshold) == (Kind.HELD, metric, steps, 0)
+    assert (finding.kind, finding.metric, finding.value, finding.threshold) == (FindingKind.HELD, metric, steps, 0)
     assert f"open at the last of {steps:,} steps (1.00 per step" in finding.reason
     assert "0 after return" in finding.reason
 
@@ -238,7 +238,7 @@ def test_a_pool_that_asks_for_every_item_at_once_is_judged_by_all_that_came_of_t
 
 
 def test_a_telling_metric_that_could_not_be_read_is_a_doubt_and_never_clean() -> None:
-    judgement = Half().judged(Bounds(telling=("open_sockets",)))
+    judgement = Half().judged(Thresholds(telling=("open_sockets",)))
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "open sockets could not be read" in only_doubt(judgement)
 
@@ -284,7 +284,7 @@ def test_descriptors_that_fluctuate_and_are_gone_after_return_are_clean_wherever
 def test_connections_that_are_opened_at_every_step_are_wasted_even_if_none_stays_open() -> None:
     half = Half().counts("open_sockets", lambda _: 0).counts("connections_opened", every_step)
     finding = only_finding(half.counts("requests_served", every_step).judged())
-    assert (finding.kind, finding.metric) == (Kind.WASTED, "connections_opened")
+    assert (finding.kind, finding.metric) == (FindingKind.WASTED, "connections_opened")
     assert (finding.value, finding.threshold) == (50, 25)
     assert "50 connections opened for 50 requests (1.00 per step" in finding.reason
 
@@ -298,7 +298,7 @@ def test_the_reason_of_a_waste_says_the_threshold_it_was_held_against() -> None:
 def test_a_threshold_is_never_above_the_number_that_was_found_to_be_too_much() -> None:
     """A new connection at one step in ten is found at its steady pace: the threshold that is told must agree."""
     finding = only_finding(Half().counts("connections_opened", lambda done: done // 10).judged())
-    assert finding.kind is Kind.WASTED
+    assert finding.kind is FindingKind.WASTED
     assert finding.threshold <= finding.value
 
 
@@ -345,8 +345,13 @@ def test_requests_and_answers_are_work_and_never_a_finding() -> None:
 
 @pytest.mark.parametrize("took", [TOO_LATE * 0.5, 3.0])
 def test_an_answer_after_twice_the_deadline_is_stalled(took: float) -> None:
-    finding = only_finding(Half(steps=0, elapsed_s=took).judged(Bounds(deadline_s=0.5)))
-    assert (finding.kind, finding.metric, finding.value, finding.threshold) == (Kind.STALLED, "elapsed", took, 1.0)
+    finding = only_finding(Half(steps=0, elapsed_s=took).judged(Thresholds(deadline_s=0.5)))
+    assert (finding.kind, finding.metric, finding.value, finding.threshold) == (
+        FindingKind.STALLED,
+        "elapsed",
+        took,
+        1.0,
+    )
     assert f"{took:.2f} s" in finding.reason
     assert "needed within 500 ms" in finding.reason
     assert "1.00 s or more is stalled" in finding.reason
@@ -354,12 +359,12 @@ def test_an_answer_after_twice_the_deadline_is_stalled(took: float) -> None:
 
 @pytest.mark.parametrize("took", [0.01, 0.5, IN_TIME * 0.5])
 def test_an_answer_in_time_is_clean(took: float) -> None:
-    assert Half(steps=0, elapsed_s=took).judged(Bounds(deadline_s=0.5)) == Judgement(Verdict.CLEAN)
+    assert Half(steps=0, elapsed_s=took).judged(Thresholds(deadline_s=0.5)) == Judgement(Verdict.CLEAN)
 
 
 @pytest.mark.parametrize("took", [0.66, 0.99])
 def test_between_in_time_and_stalled_there_is_no_verdict_and_the_doubt_says_the_numbers(took: float) -> None:
-    judgement = Half(steps=0, elapsed_s=took).judged(Bounds(deadline_s=0.5))
+    judgement = Half(steps=0, elapsed_s=took).judged(Thresholds(deadline_s=0.5))
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert f"{took * 1000:.0f} ms" in only_doubt(judgement)
     assert "500 ms" in only_doubt(judgement)
@@ -368,30 +373,30 @@ def test_between_in_time_and_stalled_there_is_no_verdict_and_the_doubt_says_the_
 @pytest.mark.parametrize(
     ("took", "bounds", "again"),
     [
-        (0.65, Bounds(deadline_s=0.5, hang_s=3.0), False),
-        (0.66, Bounds(deadline_s=0.5, hang_s=3.0), True),
-        (2.99, Bounds(deadline_s=0.5, hang_s=3.0), True),
-        (3.0, Bounds(deadline_s=0.5, hang_s=3.0), False),
-        (3.0, Bounds(deadline_s=0.5), True),
-        (1.0, Bounds(deadline_s=0.5, hang_s=1.0), True),
-        (60.0, Bounds(), False),
+        (0.65, Thresholds(deadline_s=0.5, hang_s=3.0), False),
+        (0.66, Thresholds(deadline_s=0.5, hang_s=3.0), True),
+        (2.99, Thresholds(deadline_s=0.5, hang_s=3.0), True),
+        (3.0, Thresholds(deadline_s=0.5, hang_s=3.0), False),
+        (3.0, Thresholds(deadline_s=0.5), True),
+        (1.0, Thresholds(deadline_s=0.5, hang_s=1.0), True),
+        (60.0, Thresholds(), False),
     ],
 )
 def test_a_late_answer_may_be_the_machines_unless_it_came_when_the_dead_service_did(
-    took: float, bounds: Bounds, again: bool
+    took: float, bounds: Thresholds, again: bool
 ) -> None:
     """A dead service that answers soon after the deadline tells nothing: the machine may be as late as that."""
     assert may_be_the_machine(Half(steps=0, elapsed_s=took).trace(), bounds) is again
 
 
 def test_a_half_that_did_not_complete_is_not_looked_at_again() -> None:
-    assert not may_be_the_machine(Half(elapsed_s=1.0, outcome=Outcome.CRASHED).trace(), Bounds(deadline_s=0.5))
+    assert not may_be_the_machine(Half(elapsed_s=1.0, outcome=Outcome.CRASHED).trace(), Thresholds(deadline_s=0.5))
 
 
 def test_a_verdict_on_the_shortest_of_several_runs_says_so() -> None:
     for took in (0.8, 1.2):
         trace = replace(Half(steps=0, elapsed_s=took).trace(), looks=3)
-        judgement = judge(trace, summarize(trace), Bounds(deadline_s=0.5))
+        judgement = judge(trace, summarize(trace), Thresholds(deadline_s=0.5))
         words = [*judgement.doubts, *(finding.reason for finding in judgement.findings)]
         assert "in the shortest of 3 runs" in words[0]
 
@@ -410,12 +415,12 @@ def late(looks: Iterable[tuple[float, float]], *, elapsed_s: float = 0.5, due: i
         Sample(Phase.COLLECTED, 0, found[-1][0], {"threads": found[-1][1]}, due),
     ]
     trace = Trace("fixed", Outcome.COMPLETED, 0, elapsed_s, found[-1][0] - elapsed_s, tuple(samples))
-    return judge(trace, summarize(trace), Bounds(deadline_s=0.5))
+    return judge(trace, summarize(trace), Thresholds(deadline_s=0.5))
 
 
 def test_work_that_was_given_up_and_goes_on_twice_the_deadline_after_the_start_is_stalled() -> None:
     finding = only_finding(late([(0.5, 2), (0.9, 2), (1.1, 2), (2.5, 1)]))
-    assert (finding.kind, finding.metric, finding.value) == (Kind.STALLED, "threads", 1)
+    assert (finding.kind, finding.metric, finding.value) == (FindingKind.STALLED, "threads", 1)
     assert "1 thread of work that was given up still there 1.10 s after the start" in finding.reason
     assert "the caller had its answer after 500 ms, and nothing cancelled the work" in finding.reason
 
@@ -424,7 +429,7 @@ def test_threads_of_a_pool_whose_work_was_cancelled_are_clean_and_those_that_sti
     looks = [(0.5, 4.0), (1.1, 4.0), (2.5, 4.0)]
     assert late(looks, due=0) == Judgement(Verdict.CLEAN)
     finding = only_finding(late(looks, due=1))
-    assert (finding.kind, finding.metric, finding.value) == (Kind.STALLED, "threads", 1)
+    assert (finding.kind, finding.metric, finding.value) == (FindingKind.STALLED, "threads", 1)
 
 
 def test_work_that_ends_soon_after_the_caller_went_on_is_clean() -> None:
@@ -444,9 +449,9 @@ def memory(at_step: Callable[[int], float], *, collected: float, steps: int = 50
 
 
 def test_more_than_the_budget_at_the_last_step_that_is_gone_after_return_is_held() -> None:
-    judgement = memory(lambda done: 256 * MIB if done else 0, collected=0).judged(Bounds(memory=128 * MIB))
+    judgement = memory(lambda done: 256 * MIB if done else 0, collected=0).judged(Thresholds(memory=128 * MIB))
     finding = only_finding(judgement)
-    assert (finding.kind, finding.metric) == (Kind.HELD, "rss")
+    assert (finding.kind, finding.metric) == (FindingKind.HELD, "rss")
     assert (finding.value, finding.threshold) == (256 * MIB, 128 * MIB)
     assert "256 MiB above the baseline" in finding.reason
     assert "128 MiB is too much" in finding.reason
@@ -455,17 +460,17 @@ def test_more_than_the_budget_at_the_last_step_that_is_gone_after_return_is_held
 
 def test_more_than_the_budget_that_is_still_there_after_return_is_leaked() -> None:
     half = memory(lambda done: 256 * MIB if done else 0, collected=250 * MIB)
-    assert kinds(half.judged(Bounds(memory=128 * MIB))) == [("leaked", "rss")]
+    assert kinds(half.judged(Thresholds(memory=128 * MIB))) == [("leaked", "rss")]
 
 
 def test_a_peak_that_is_given_back_before_the_last_step_is_within_the_budget() -> None:
     half = memory(lambda done: 256 * MIB if done == 1 else MIB, collected=MIB)
-    assert half.judged(Bounds(memory=128 * MIB)) == Judgement(Verdict.CLEAN)
+    assert half.judged(Thresholds(memory=128 * MIB)) == Judgement(Verdict.CLEAN)
 
 
 def test_exactly_the_budget_is_within_it() -> None:
     half = memory(lambda done: 128 * MIB if done else 0, collected=0)
-    assert half.judged(Bounds(memory=128 * MIB)) == Judgement(Verdict.CLEAN)
+    assert half.judged(Thresholds(memory=128 * MIB)) == Judgement(Verdict.CLEAN)
 
 
 def test_without_a_budget_memory_that_grows_with_the_steps_is_judged_above_the_floor() -> None:
@@ -530,7 +535,7 @@ def test_something_left_over_by_a_half_without_steps_is_no_verdict() -> None:
 
 def test_a_metric_that_could_not_be_read_is_no_finding_and_no_number() -> None:
     trace = Trace("leaky", Outcome.COMPLETED, 50, 0.1, 0.0, (Sample(Phase.BASELINE, 0, 0.0, {"open_fds": None}),))
-    assert judge(trace, summarize(trace), Bounds()).findings == ()
+    assert judge(trace, summarize(trace), Thresholds()).findings == ()
 
 
 @pytest.mark.parametrize("missing", [Phase.BASELINE, Phase.COLLECTED])
@@ -540,7 +545,7 @@ def test_a_counter_without_its_first_or_last_reading_is_not_taken_for_0(missing:
         Sample(s.phase, s.steps_done, s.at_s, {"open_fds": None}) if s.phase is missing else s for s in trace.samples
     )
     cut = Trace("leaky", Outcome.COMPLETED, 50, 0.1, 0.0, samples)
-    assert judge(cut, summarize(cut), Bounds()).findings == ()
+    assert judge(cut, summarize(cut), Thresholds()).findings == ()
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CRASHED, Outcome.TIMED_OUT])
@@ -553,7 +558,7 @@ def test_a_half_that_did_not_complete_is_not_clean_and_what_it_left_open_when_it
 
 
 def test_a_half_that_hung_past_its_deadline_is_stalled_although_it_was_ended() -> None:
-    judgement = Half(steps=0, elapsed_s=3.0, outcome=Outcome.TIMED_OUT).judged(Bounds(deadline_s=0.5))
+    judgement = Half(steps=0, elapsed_s=3.0, outcome=Outcome.TIMED_OUT).judged(Thresholds(deadline_s=0.5))
     assert judgement.verdict is Verdict.LEAKS
     assert kinds(judgement) == [("stalled", "elapsed")]
 
@@ -562,13 +567,13 @@ def test_nothing_that_grows_is_left_or_is_late_is_clean() -> None:
     half = Half().counts("open_sockets", lambda done: min(done, 1), returned=0)
     half.counts("threads", lambda _: 1, before=1)
     half.counts("open_fds", lambda done: 4 + min(done, 1), before=4).counts("connections_opened", lambda d: min(d, 1))
-    assert half.judged(Bounds(deadline_s=0.5, memory=128 * MIB)) == Judgement(Verdict.CLEAN)
+    assert half.judged(Thresholds(deadline_s=0.5, memory=128 * MIB)) == Judgement(Verdict.CLEAN)
 
 
 # ---- several runs
 
 
-LEAKS = Judgement(Verdict.LEAKS, (Finding(Kind.LEAKED, "threads", 5, 0, "5 of 5"),))
+LEAKS = Judgement(Verdict.LEAKS, (Finding(FindingKind.LEAKED, "threads", 5, 0, "5 of 5"),))
 CLEAN = Judgement(Verdict.CLEAN)
 DOUBTFUL = Judgement(Verdict.INCONCLUSIVE, (), ("too late to be clean",))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from leaklab.content.catalog import Catalog
-from leaklab.lab.pair import Options, run_scenario
+from leaklab.lab.pair import RunOptions, run_scenario
 from leaklab.lab.result import Result
 from leaklab.services.client import Services
 
@@ -26,7 +26,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, what: str, time: int) -> Result
 
     monkeypatch.setattr(Services, what, do)
     entry = Catalog().get("unclosed-body")
-    return run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 2}), Options(repeat=5))
+    return run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 2}), RunOptions(repeat=5))
 
 
 @pytest.mark.parametrize(("what", "time"), [("start", 5), ("stop", 5), ("__exit__", 1)])

@@ -24,15 +24,15 @@ from leaklab.lab.prediction import (
     read_guesses,
     scores,
 )
-from leaklab.metrics import Reading
+from leaklab.metrics import Moment
 from leaklab.reports.document import result_document, schema
 from leaklab.reports.guesses import predictions_document, predictions_table, prompt
 from tests.unit import scripted
 
-SOCKETS = Question("leaky", "open_sockets", Reading.COLLECTED)
-FIXED_SOCKETS = Question("fixed", "open_sockets", Reading.COLLECTED)
-TIME = Question("leaky", "elapsed", Reading.PEAK)
-MEMORY = Question("leaky", "rss", Reading.END)
+SOCKETS = Question("leaky", "open_sockets", Moment.COLLECTED)
+FIXED_SOCKETS = Question("fixed", "open_sockets", Moment.COLLECTED)
+TIME = Question("leaky", "elapsed", Moment.PEAK)
+MEMORY = Question("leaky", "rss", Moment.END)
 ASKED = (SOCKETS, FIXED_SOCKETS)
 MIB = 2**20
 
@@ -54,15 +54,15 @@ def shown(predicted: tuple[Prediction, ...], width: int = 120) -> str:
 @pytest.mark.parametrize(
     ("scenario", "asked"),
     [
-        ("unclosed-body", [("open_sockets", Reading.COLLECTED), ("connections_opened", Reading.COLLECTED)]),
-        ("close-in-loop", [("open_sockets", Reading.PEAK), ("connections_opened", Reading.COLLECTED)]),
-        ("open-cursor", [("open_cursors", Reading.COLLECTED)]),
-        ("unbounded-wait", [("elapsed", Reading.PEAK), ("threads", Reading.COLLECTED)]),
-        ("huge-array", [("rss", Reading.END)]),
+        ("unclosed-body", [("open_sockets", Moment.COLLECTED), ("connections_opened", Moment.COLLECTED)]),
+        ("close-in-loop", [("open_sockets", Moment.PEAK), ("connections_opened", Moment.COLLECTED)]),
+        ("open-cursor", [("open_cursors", Moment.COLLECTED)]),
+        ("unbounded-wait", [("elapsed", Moment.PEAK), ("threads", Moment.COLLECTED)]),
+        ("huge-array", [("rss", Moment.END)]),
     ],
 )
 def test_the_telling_metrics_are_asked_at_the_moment_that_shows_the_leak(
-    scenario: str, asked: list[tuple[str, Reading]]
+    scenario: str, asked: list[tuple[str, Moment]]
 ) -> None:
     found = questions(Catalog().get(scenario).scenario, ("leaky", "fixed"))
     assert [(question.metric, question.reading) for question in found] == [each for each in asked for _ in range(2)]
@@ -265,7 +265,7 @@ def test_what_was_not_measured_or_not_guessed_has_no_closest() -> None:
 
 
 def test_a_half_that_was_not_run_has_no_measurement() -> None:
-    (only,) = predictions((Question("almost", "open_sockets", Reading.PEAK),), (), scripted.result())
+    (only,) = predictions((Question("almost", "open_sockets", Moment.PEAK),), (), scripted.result())
     assert only.measured is None
 
 

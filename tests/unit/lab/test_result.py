@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
-from leaklab.judge.verdict import Bounds, Verdict
-from leaklab.lab.result import Done, HalfResult, Result, half_result, half_surprises
+from leaklab.judge.verdict import Thresholds, Verdict
+from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result, half_surprises
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 5
@@ -34,7 +34,7 @@ def trace(
 
 
 def half(*traces: Trace, complaint: str | None = None) -> HalfResult:
-    return half_result("leaky", [Done(each, complaint) for each in traces], Bounds())
+    return half_result("leaky", [MeasuredRun(each, complaint) for each in traces], Thresholds())
 
 
 def result(leaky: HalfResult, fixed: HalfResult, expected: dict[str, Expected] | None = None) -> Result:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leaklab.measure.source_line import Place
+from leaklab.measure.source_line import SourceLine
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ from leaklab.measure.source_line import Place
 def test_a_place_has_the_text_of_its_line_if_there_is_one(tmp_path: Path, line: int, text: str, words: str) -> None:
     path = tmp_path / "half.py"
     path.write_text("def run(n):\n    return 1 / n\nbell: \x07\n")
-    place = Place.at(path, line)
-    assert place == Place("half.py", line, text)
+    place = SourceLine.at(path, line)
+    assert place == SourceLine("half.py", line, text)
     assert str(place) == words
 
 
@@ -33,8 +33,8 @@ def test_lines_are_numbered_as_python_numbers_them(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError) as raised:
         exec(compile(path.read_bytes(), str(path), "exec"), {})  # noqa: S102 # Python itself is asked
     line = raised.traceback[-1].lineno + 1
-    assert Place.at(path, line).text == "two = 1 / 0"
+    assert SourceLine.at(path, line).text == "two = 1 / 0"
 
 
 def test_a_file_that_is_gone_has_places_without_text(tmp_path: Path) -> None:
-    assert str(Place.at(tmp_path / "gone.py", 4)) == "gone.py, line 4"
+    assert str(SourceLine.at(tmp_path / "gone.py", 4)) == "gone.py, line 4"

@@ -14,21 +14,20 @@ import pytest
 
 from leaklab.content.catalog import Catalog
 from leaklab.content.declaration import DEAD, Settings
-from leaklab.doctor.checks import Check as Checked
-from leaklab.doctor.checks import State as Found
+from leaklab.doctor.checks import Health, HealthCheck
 from leaklab.judge.forecast import Forecast
-from leaklab.judge.verdict import Finding, Kind, Verdict
-from leaklab.lab.pair import Options, run_scenario
+from leaklab.judge.verdict import Finding, FindingKind, Verdict
+from leaklab.lab.pair import RunOptions, run_scenario
 from leaklab.lab.result import MOMENTS, Result
 from leaklab.lab.until_failure import Failure
-from leaklab.measure.source_line import Place
+from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS
 from leaklab.reports.check_report import check_document
 from leaklab.reports.checkup import checkup_document
 from leaklab.reports.document import comparison_document, result_document, schema
 from leaklab.reports.failure import failure_document
-from leaklab.workshop.check_result import Check, Showed, State
+from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
 from leaklab.workshop.exercises import Exercise
 from tests.unit import scripted
 
@@ -71,7 +70,7 @@ def errors(document: object) -> list[str]:
 @pytest.fixture(scope="module")
 def measured() -> Result:
     entry = Catalog().get("unclosed-body")
-    return run_scenario(entry, replace(entry.scenario.settings, steps=5), Options(repeat=2))
+    return run_scenario(entry, replace(entry.scenario.settings, steps=5), RunOptions(repeat=2))
 
 
 def test_the_schema_is_one() -> None:
@@ -104,45 +103,45 @@ def test_the_document_of_a_run_until_failure_validates(died: bool) -> None:
     assert errors(failure_document(failure, samples=True)) == []
 
 
-def checked(state: State) -> Document:
+def checked(state: CheckState) -> Document:
     """A check with all that it can hold, or with nothing at all."""
-    bare = Check(
-        scenario="unclosed-body", file=Path("mine.py"), state=state, reason="" if state is State.FIXED else "no"
+    bare = CheckResult(
+        scenario="unclosed-body", file=Path("mine.py"), state=state, reason="" if state is CheckState.FIXED else "no"
     )
-    if state is State.REFUSED:
+    if state is CheckState.REFUSED:
         return check_document(bare)
     halves = (scripted.leaky(), scripted.fixed(), replace(scripted.fixed(), half="yours"))
     whole = replace(
         bare,
-        finding=Finding(Kind.LEAKED, "open_sockets", 5, 0, "5 left"),
-        showed=Showed(0, 2),
-        place=Place("mine.py", 3, "get(url)"),
+        finding=Finding(FindingKind.LEAKED, "open_sockets", 5, 0, "5 left"),
+        showed=FirstSeen(0, 2),
+        place=SourceLine("mine.py", 3, "get(url)"),
         result=scripted.result(*halves),
     )
     return check_document(whole, Exercise(scenario="unclosed-body", started="2026-11-25T10:00:00+00:00", attempts=3))
 
 
-@pytest.mark.parametrize("state", list(State))
-def test_the_document_of_a_check_validates(state: State) -> None:
+@pytest.mark.parametrize("state", list(CheckState))
+def test_the_document_of_a_check_validates(state: CheckState) -> None:
     assert errors(checked(state)) == []
 
 
-@pytest.mark.parametrize("key", checked(State.LEAKS))
+@pytest.mark.parametrize("key", checked(CheckState.LEAKS))
 def test_the_document_of_a_check_that_lacks_a_key_does_not_validate(key: str) -> None:
-    document = checked(State.LEAKS)
+    document = checked(CheckState.LEAKS)
     del document[key]
     assert errors(document) != []
 
 
 def test_the_document_of_a_check_says_fixed_if_its_state_does() -> None:
-    assert errors({**checked(State.LEAKS), "fixed": True}) != []
-    assert errors({**checked(State.FIXED), "fixed": False}) != []
+    assert errors({**checked(CheckState.LEAKS), "fixed": True}) != []
+    assert errors({**checked(CheckState.FIXED), "fixed": False}) != []
 
 
 def test_the_document_of_a_checkup_validates_and_a_broken_one_does_not() -> None:
     checks = [
-        Checked("memory", Found.OK, "22 GiB free"),
-        Checked("mongo", Found.FAILED, "no", "Start it."),
+        HealthCheck("memory", Health.OK, "22 GiB free"),
+        HealthCheck("mongo", Health.FAILED, "no", "Start it."),
     ]
     document = checkup_document(checks)
     assert errors(document) == []
@@ -286,13 +285,13 @@ def test_the_schema_lists_what_the_code_knows() -> None:
     assert SCHEMA["$defs"]["settings"]["properties"]["dead"]["enum"] == list(DEAD)
     assert half["outcome"]["enum"] == list(Outcome)
     assert half["verdict"]["enum"] == list(Verdict)
-    assert finding["kind"]["enum"] == list(Kind)
+    assert finding["kind"]["enum"] == list(FindingKind)
     assert SCHEMA["$defs"]["metric_name"]["enum"] == list(METRICS)
     assert described("metrics") == set(METRICS)
     assert described("moments") == {"unit", *MOMENTS, "per_step", "runs"}
-    assert SCHEMA["$defs"]["check"]["properties"]["state"]["enum"] == list(State)
+    assert SCHEMA["$defs"]["check"]["properties"]["state"]["enum"] == list(CheckState)
     assert described("checkup") == set(checkup_document([]))
-    assert described("check") == set(checked(State.FIXED))
+    assert described("check") == set(checked(CheckState.FIXED))
     assert described("forecast") == {item.name for item in fields(Forecast)}
     assert SCHEMA["$defs"]["sample"]["properties"]["phase"]["enum"] == list(Phase)
     for name, metric in METRICS.items():

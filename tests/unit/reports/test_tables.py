@@ -15,8 +15,8 @@ from rich.console import Console, RenderableType
 import leaklab
 from leaklab.content.catalog import Catalog
 from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
-from leaklab.judge.verdict import Bounds
-from leaklab.lab.result import Done, HalfResult, Result, half_result
+from leaklab.judge.verdict import Thresholds
+from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS
 from leaklab.reports.document import comparison_document, result_document
@@ -47,7 +47,7 @@ def trace(
 
 
 def half(name: str, *traces: Trace, complaint: str | None = None) -> HalfResult:
-    return half_result(name, [Done(each, complaint) for each in traces], Bounds())
+    return half_result(name, [MeasuredRun(each, complaint) for each in traces], Thresholds())
 
 
 def result(halves: Mapping[str, HalfResult], name: str = "unclosed-body", *, mongo: str | None = None) -> Result:

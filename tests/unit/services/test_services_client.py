@@ -9,7 +9,7 @@ import pytest
 
 from leaklab.content.catalog import Catalog
 from leaklab.errors import MeasureError
-from leaklab.lab.pair import Options, run_scenario
+from leaklab.lab.pair import RunOptions, run_scenario
 from leaklab.services import client
 from leaklab.services.client import HalfServices, ServiceCounts, Services
 from leaklab.system.interrupts import Owner
@@ -89,4 +89,4 @@ def test_they_are_told_also_where_a_half_has_to_be_ended_first(monkeypatch: pyte
     monkeypatch.setattr(client, "HOST", host)
     entry = Catalog().get("unclosed-body")
     with pytest.raises(MeasureError, match=r"ended unexpectedly: out of luck$"):
-        run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 3}), Options())
+        run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 3}), RunOptions())

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from leaklab.content.catalog import Catalog
 from leaklab.content.declaration import Scenario, Settings
-from leaklab.judge.verdict import Bounds, Finding, Kind, Verdict
-from leaklab.lab.result import Done, HalfResult, Result, half_result
-from leaklab.measure.source_line import Place
+from leaklab.judge.verdict import Finding, FindingKind, Thresholds, Verdict
+from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
+from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.reports.check_report import check_document, check_report, hints_report, solution_report
-from leaklab.workshop.check_result import YOURS, Check, Showed, State
+from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judged, learners_options
 from leaklab.workshop.exercises import Exercise
 from leaklab.workshop.second_look import MORE, decided, is_pool, worth_another
@@ -31,20 +31,20 @@ HUGE = Catalog().get("huge-array").scenario
 WAIT = Catalog().get("unbounded-wait").scenario
 
 
-def half(name: str, trace: Trace, complaint: str | None = None, bounds: Bounds | None = None) -> HalfResult:
-    return half_result(name, [Done(trace, complaint)], bounds or Bounds(), scripted.CAPACITIES)
+def half(name: str, trace: Trace, complaint: str | None = None, bounds: Thresholds | None = None) -> HalfResult:
+    return half_result(name, [MeasuredRun(trace, complaint)], bounds or Thresholds(), scripted.CAPACITIES)
 
 
 def yours(sockets_at: Callable[[int], int], complaint: str | None = None) -> HalfResult:
     return half(YOURS, scripted.trace(YOURS, sockets_at), complaint)
 
 
-def ended(words: str, place: Place | None = None, raised: Raised | None = None) -> HalfResult:
+def ended(words: str, place: SourceLine | None = None, raised: Raised | None = None) -> HalfResult:
     ending = Ending(words, place, raised)
     return half(YOURS, scripted.trace(YOURS, lambda step: step, outcome=Outcome.CRASHED, ending=ending))
 
 
-def timed_out(place: Place | None) -> HalfResult:
+def timed_out(place: SourceLine | None) -> HalfResult:
     ending = Ending("it was ended at its time limit of 20 s (--time-limit)", place)
     return half(YOURS, scripted.trace(YOURS, lambda step: step, outcome=Outcome.TIMED_OUT, ending=ending))
 
@@ -55,7 +55,7 @@ def measured(mine: HalfResult, *, leaky: HalfResult | None = None, fixed: HalfRe
 
 def said(
     mine: HalfResult, *, last: bool = True, leaky: HalfResult | None = None, fixed: HalfResult | None = None
-) -> Check:
+) -> CheckResult:
     result = measured(mine, leaky=leaky, fixed=fixed)
     return judged(SCENARIO, FILE, result.settings, result, last=last)
 
@@ -65,28 +65,28 @@ def said(
 
 def test_a_half_that_is_as_clean_as_ours_is_fixed() -> None:
     found = said(yours(lambda step: min(step, 1)))
-    assert (found.state, found.reason, found.finding, found.showed) == (State.FIXED, "", None, None)
+    assert (found.state, found.reason, found.finding, found.showed) == (CheckState.FIXED, "", None, None)
     assert found.fixed
 
 
 def test_a_half_that_leaks_is_told_by_the_first_telling_metric_and_the_first_step() -> None:
     found = said(yours(lambda step: step))
-    assert found.state is State.LEAKS
+    assert found.state is CheckState.LEAKS
     assert found.finding is not None
-    assert (found.finding.kind, found.finding.metric) == (Kind.LEAKED, "open_sockets")
-    assert found.showed == Showed(2, 2), "one socket is what the fixed half has too"
+    assert (found.finding.kind, found.finding.metric) == (FindingKind.LEAKED, "open_sockets")
+    assert found.showed == FirstSeen(2, 2), "one socket is what the fixed half has too"
     assert "50 of 50 steps" in found.reason
 
 
 def test_a_leak_that_begins_late_is_told_from_there() -> None:
     found = said(yours(lambda step: max(1, step - 9)))
-    assert found.state is State.LEAKS
-    assert found.showed == Showed(11, 11)
+    assert found.state is CheckState.LEAKS
+    assert found.showed == FirstSeen(11, 11)
 
 
 def test_work_left_out_is_not_fixed_however_clean() -> None:
     found = said(yours(lambda _: 0, complaint="the services were asked none; the work is 50 × profiles"))
-    assert found.state is State.WRONG_WORK
+    assert found.state is CheckState.WRONG_WORK
     assert "asked none" in found.reason
 
 
@@ -98,23 +98,23 @@ def test_work_left_out_is_not_fixed_however_clean() -> None:
         ("it exited with code 3 after 2 whole steps", None, "it exited with code 3 after 2 whole steps"),
     ],
 )
-@pytest.mark.parametrize("place", [None, Place("helpers.py", 5, "raise ValueError('no')")])
+@pytest.mark.parametrize("place", [None, SourceLine("helpers.py", 5, "raise ValueError('no')")])
 def test_what_ended_it_is_told_with_the_learners_own_line(
-    words: str, raised: Raised | None, reason: str, place: Place | None
+    words: str, raised: Raised | None, reason: str, place: SourceLine | None
 ) -> None:
     found = said(ended(words, place, raised))
-    assert (found.state, found.reason, found.place) == (State.FAILED, reason, place)
+    assert (found.state, found.reason, found.place) == (CheckState.FAILED, reason, place)
 
 
 def test_a_breakpoint_that_was_forgotten_is_told_as_one() -> None:
     raised = Raised(("BdbQuit", "Exception"), "")
-    assert "breakpoint" in said(ended(f"it raised {raised}", Place("mine.py", 3, "breakpoint()"), raised)).remedy
+    assert "breakpoint" in said(ended(f"it raised {raised}", SourceLine("mine.py", 3, "breakpoint()"), raised)).remedy
 
 
-@pytest.mark.parametrize("place", [None, Place("mine.py", 3, "while True:")])
-def test_a_time_limit_is_told_with_the_step_and_the_line_it_was_met_in(place: Place | None) -> None:
+@pytest.mark.parametrize("place", [None, SourceLine("mine.py", 3, "while True:")])
+def test_a_time_limit_is_told_with_the_step_and_the_line_it_was_met_in(place: SourceLine | None) -> None:
     found = said(timed_out(place))
-    assert (found.state, found.place) == (State.TIMED_OUT, place)
+    assert (found.state, found.place) == (CheckState.TIMED_OUT, place)
     assert found.reason.endswith("(--time-limit), in step 26")
 
 
@@ -122,14 +122,14 @@ def test_a_time_limit_is_told_with_the_step_and_the_line_it_was_met_in(place: Pl
 def test_nothing_is_decided_where_a_half_that_is_known_is_not_found_to_be_what_it_is(which: str) -> None:
     turned = half(which, scripted.trace(which, lambda step: step if which == "fixed" else 0))
     found = said(yours(lambda step: min(step, 1)), **{which: turned})  # type: ignore[arg-type] # leaky or fixed
-    assert found.state is State.UNDECIDED
+    assert found.state is CheckState.UNDECIDED
     assert which in found.reason
     assert found.remedy
 
 
 def test_an_interrupted_measurement_says_nothing() -> None:
     result = replace(measured(yours(lambda _: 0)), interrupted=True, halves={})
-    assert judged(SCENARIO, FILE, result.settings, result).state is State.INTERRUPTED
+    assert judged(SCENARIO, FILE, result.settings, result).state is CheckState.INTERRUPTED
 
 
 # ---- pools
@@ -137,11 +137,11 @@ def test_an_interrupted_measurement_says_nothing() -> None:
 
 def test_a_few_that_could_be_a_pool_are_looked_at_again_and_then_decided() -> None:
     mine = yours(lambda step: step // 10)
-    assert said(mine, last=False).state is State.UNDECIDED
-    assert said(mine, last=True).state is not State.FIXED
+    assert said(mine, last=False).state is CheckState.UNDECIDED
+    assert said(mine, last=True).state is not CheckState.FIXED
 
 
-def look(peak: int, collected: int, steps: int) -> Check:
+def look(peak: int, collected: int, steps: int) -> CheckResult:
     """A check of a half that opened so many at most, after its last step was begun, and left so many."""
     base = scripted.trace(YOURS, lambda _: 0)
     values: Mapping[str, float | None] = {**base.samples[-1].values, "open_sockets": peak, "connections_opened": peak}
@@ -170,25 +170,27 @@ def test_what_grows_with_the_work_is_no_pool() -> None:
 
 def test_what_is_left_and_grew_fourfold_with_the_steps_leaks_whatever_its_steps_look_like() -> None:
     """Half of the responses leaked, the first half: its steps come to rest in every look."""
-    first, second = (replace(look(left, left, steps), state=State.FIXED) for left, steps in ((26, 50), (101, 200)))
+    first, second = (replace(look(left, left, steps), state=CheckState.FIXED) for left, steps in ((26, 50), (101, 200)))
     assert worth_another(first)
     found = decided(first, second)
-    assert found.state is State.LEAKS
+    assert found.state is CheckState.LEAKS
     assert found.reason.startswith("open sockets: 26 sockets left open after 50 steps, 101 after 200")
 
 
 def test_connections_that_grew_fourfold_with_the_steps_are_wasted_whatever_its_steps_look_like() -> None:
     """Half of the bodies were left unread, and closed: nothing is left over."""
-    first, second = (replace(look(opened, 0, steps), state=State.FIXED) for opened, steps in ((26, 50), (101, 200)))
+    first, second = (
+        replace(look(opened, 0, steps), state=CheckState.FIXED) for opened, steps in ((26, 50), (101, 200))
+    )
     assert worth_another(first)
     found = decided(first, second)
-    assert found.state is State.LEAKS
+    assert found.state is CheckState.LEAKS
     assert found.finding is not None
     assert (found.finding.kind, found.finding.metric) in {
-        (Kind.HELD, "open_sockets"),
-        (Kind.WASTED, "connections_opened"),
+        (FindingKind.HELD, "open_sockets"),
+        (FindingKind.WASTED, "connections_opened"),
     }
-    assert not worth_another(replace(look(10, 0, 50), state=State.FIXED)), "a pool of ten is usual"
+    assert not worth_another(replace(look(10, 0, 50), state=CheckState.FIXED)), "a pool of ten is usual"
 
 
 def test_a_clean_half_that_leaves_no_more_than_a_client_keeps_is_not_looked_at_again() -> None:
@@ -205,7 +207,7 @@ def test_nothing_is_a_pool_where_the_measurement_cannot_be_trusted() -> None:
 
 def test_one_for_each_item_is_told_although_all_items_were_taken_first() -> None:
     found = look(50, 0, 50)
-    assert found.state is State.LEAKS
+    assert found.state is CheckState.LEAKS
     assert found.finding is not None
     assert "50" in found.finding.reason
     assert found.showed is None
@@ -217,30 +219,30 @@ def test_one_for_each_item_is_told_although_all_items_were_taken_first() -> None
 def test_memory_that_was_there_before_the_first_step_is_told_so() -> None:
     trace = scripted.trace(YOURS, lambda _: 0, rss=300 * MIB)
     trace = replace(trace, samples=(replace(trace.samples[0], values={"rss": 20 * MIB}), *trace.samples[1:]))
-    finding = Finding(Kind.HELD, "rss", 280 * MIB, 128 * MIB, "held")
-    assert first_showed(trace, scripted.trace("fixed", lambda _: 0), finding) == Showed(0, 0)
+    finding = Finding(FindingKind.HELD, "rss", 280 * MIB, 128 * MIB, "held")
+    assert first_showed(trace, scripted.trace("fixed", lambda _: 0), finding) == FirstSeen(0, 0)
 
 
 def test_where_not_every_step_was_sampled_the_steps_between_are_told() -> None:
     trace = scripted.trace(YOURS, lambda step: max(0, step - 20))
     few = [sample for sample in trace.samples if sample.phase is not Phase.STEP or sample.steps_done % 10 == 0]
-    finding = Finding(Kind.LEAKED, "open_sockets", 30, 0, "leaked")
+    finding = Finding(FindingKind.LEAKED, "open_sockets", 30, 0, "leaked")
     fixed = scripted.trace("fixed", lambda step: min(step, 1))
-    assert first_showed(replace(trace, samples=tuple(few)), fixed, finding) == Showed(21, 30)
+    assert first_showed(replace(trace, samples=tuple(few)), fixed, finding) == FirstSeen(21, 30)
 
 
 def test_what_came_and_went_is_not_when_it_showed() -> None:
     trace = scripted.trace(YOURS, lambda step: 9 if step == 5 else max(0, step - 30))
-    finding = Finding(Kind.LEAKED, "open_sockets", 20, 0, "leaked")
-    assert first_showed(trace, scripted.trace("fixed", lambda _: 0), finding) == Showed(31, 31)
+    finding = Finding(FindingKind.LEAKED, "open_sockets", 20, 0, "leaked")
+    assert first_showed(trace, scripted.trace("fixed", lambda _: 0), finding) == FirstSeen(31, 31)
 
 
 # ---- work that no service counts, and errors that are answers
 
 
-def huge(cpu_s: float, peak: int) -> Check:
+def huge(cpu_s: float, peak: int) -> CheckResult:
     settings = Settings(steps=50, size=256 * MIB)
-    bounds = Bounds(memory=128 * MIB)
+    bounds = Thresholds(memory=128 * MIB)
 
     def one(name: str, at_peak: int, end: int, took: float) -> HalfResult:
         trace = scripted.trace(name, lambda _: 0, rss=end)
@@ -259,26 +261,26 @@ def huge(cpu_s: float, peak: int) -> Check:
 @pytest.mark.parametrize(
     ("cpu_s", "peak", "state"),
     [
-        (0.001, 15 * MIB, State.WRONG_WORK),
-        (0.02, 40 * MIB, State.WRONG_WORK),
-        (0.06, 15 * MIB, State.FIXED),
-        (0.01, 271 * MIB, State.FIXED),
+        (0.001, 15 * MIB, CheckState.WRONG_WORK),
+        (0.02, 40 * MIB, CheckState.WRONG_WORK),
+        (0.06, 15 * MIB, CheckState.FIXED),
+        (0.01, 271 * MIB, CheckState.FIXED),
     ],
     ids=["invented", "a part of it", "in pieces", "a faster way through all of it"],
 )
 def test_whoever_neither_held_the_data_nor_worked_for_it_has_invented_the_answer(
-    cpu_s: float, peak: int, state: State
+    cpu_s: float, peak: int, state: CheckState
 ) -> None:
     assert huge(cpu_s, peak).state is state
 
 
 LATE = Raised(("TimeoutError", "OSError"), "stock is late")
-LINE = Place("mine.py", 3, "raise TimeoutError(late)  # stock")
+LINE = SourceLine("mine.py", 3, "raise TimeoutError(late)  # stock")
 
 
-def waited(raised: Raised, elapsed_s: float, requests: Mapping[str, int]) -> Check:
+def waited(raised: Raised, elapsed_s: float, requests: Mapping[str, int]) -> CheckResult:
     settings = WAIT.settings
-    bounds = Bounds(deadline_s=settings.deadline)
+    bounds = Thresholds(deadline_s=settings.deadline)
 
     def one(name: str, took: float, ending: Ending | None = None) -> HalfResult:
         values: Mapping[str, float | None] = {"threads": 1, "open_sockets": 0, "open_fds": 4}
@@ -300,15 +302,15 @@ ASKED = {"profiles": 2, "silent": 1}
 @pytest.mark.parametrize(
     ("raised", "elapsed_s", "requests", "state"),
     [
-        (LATE, 0.5, ASKED, State.FIXED),
-        (Raised(LATE.kinds, "somebody is late"), 0.5, ASKED, State.FAILED),
-        (Raised(("ServiceLate", *LATE.kinds), "stock is late"), 0.5, ASKED, State.FIXED),
-        (Raised(("ReadTimeout", "OSError"), "stock"), 0.5, ASKED, State.FAILED),
-        (LATE, 3.0, ASKED, State.LEAKS),
-        (LATE, 0.5, {}, State.WRONG_WORK),
-        (LATE, 0.3, ASKED, State.WRONG_WORK),
-        (LATE, 0.4, ASKED, State.FIXED),
-        (LATE, 0.8, ASKED, State.UNDECIDED),
+        (LATE, 0.5, ASKED, CheckState.FIXED),
+        (Raised(LATE.kinds, "somebody is late"), 0.5, ASKED, CheckState.FAILED),
+        (Raised(("ServiceLate", *LATE.kinds), "stock is late"), 0.5, ASKED, CheckState.FIXED),
+        (Raised(("ReadTimeout", "OSError"), "stock"), 0.5, ASKED, CheckState.FAILED),
+        (LATE, 3.0, ASKED, CheckState.LEAKS),
+        (LATE, 0.5, {}, CheckState.WRONG_WORK),
+        (LATE, 0.3, ASKED, CheckState.WRONG_WORK),
+        (LATE, 0.4, ASKED, CheckState.FIXED),
+        (LATE, 0.8, ASKED, CheckState.UNDECIDED),
     ],
     ids=[
         "named",
@@ -323,13 +325,13 @@ ASKED = {"profiles": 2, "silent": 1}
     ],
 )
 def test_an_error_that_names_the_late_service_is_an_answer_if_the_work_was_done(
-    raised: Raised, elapsed_s: float, requests: Mapping[str, int], state: State
+    raised: Raised, elapsed_s: float, requests: Mapping[str, int], state: CheckState
 ) -> None:
     assert waited(raised, elapsed_s, requests).state is state
 
 
 def test_an_error_is_no_answer_where_the_scenario_does_not_say_so() -> None:
-    assert said(ended(f"it raised {LATE}", LINE, LATE)).state is State.FAILED
+    assert said(ended(f"it raised {LATE}", LINE, LATE)).state is CheckState.FAILED
 
 
 # ---- files that need not be run
@@ -366,7 +368,7 @@ def test_a_file_that_reaches_into_the_lab_is_refused_with_its_line(
     file = tmp_path / "mine.py"
     file.write_text(source)
     found = check(Catalog().get("unclosed-body"), file)
-    assert (found.state, found.result) == (State.REFUSED, None)
+    assert (found.state, found.result) == (CheckState.REFUSED, None)
     assert found.place is not None
     assert found.place.line == line
     assert name in found.reason
@@ -389,7 +391,7 @@ def test_a_file_that_is_no_python_is_told_at_once_with_its_line(
     file = tmp_path / "mine.py"
     file.write_bytes(source)
     found = check(Catalog().get("unclosed-body"), file)
-    assert found.state is State.FAILED
+    assert found.state is CheckState.FAILED
     assert words in found.reason
     if line is not None:
         assert found.place is not None
@@ -417,13 +419,13 @@ def test_what_is_undecided_is_measured_once_more_with_more_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: bool
 ) -> None:
     from leaklab.errors import UsageError
-    from leaklab.lab.pair import Options
+    from leaklab.lab.pair import RunOptions
 
     file = tmp_path / "mine.py"
     file.write_text("def run(urls): ...\n")
     steps: list[int | None] = []
 
-    def run(entry: object, paths: object, settings: Settings, options: Options) -> Result:
+    def run(entry: object, paths: object, settings: Settings, options: RunOptions) -> Result:
         steps.append(settings.steps)
         if settings.steps != 50 and not fits:
             raise UsageError("too many")
@@ -452,13 +454,13 @@ EXERCISE = Exercise(scenario="unclosed-body", started="2026-05-04T09:30:00+00:00
         said(yours(lambda step: min(step, 1))),
         said(yours(lambda step: step)),
         said(yours(lambda _: 0, complaint="the services were asked none; the work is 50 × profiles")),
-        said(ended("it raised ValueError: no", Place("unclosed_body.py", 5, "raise"))),
+        said(ended("it raised ValueError: no", SourceLine("unclosed_body.py", 5, "raise"))),
         said(yours(lambda step: min(step, 1)), leaky=half("leaky", scripted.trace("leaky", lambda _: 0))),
         said(half(YOURS, scripted.trace(YOURS, lambda step: step, output="one\ntwo\n\x1b[2Jthree\n" * 40))),
     ],
     ids=lambda found: found.state.value,
 )
-def test_every_report_fits_a_screen_of_80_by_24(found: Check) -> None:
+def test_every_report_fits_a_screen_of_80_by_24(found: CheckResult) -> None:
     lines = shown(check_report(found, Path("unclosed_body.py"), EXERCISE)).splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80
     # Two lines below it belong to `watch`, one to the shell.

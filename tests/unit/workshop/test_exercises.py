@@ -18,7 +18,7 @@ import pytest
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.errors import UsageError
 from leaklab.workshop import exercises as workshop
-from leaklab.workshop.exercises import STATE, Exercise, Found, StateError
+from leaklab.workshop.exercises import STATE, Exercise, LocatedExercise, ProgressFileError
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 BUILT_IN = Catalog().select([])
@@ -28,7 +28,7 @@ def entry(name: str = "unclosed-body") -> Entry:
     return Catalog().get(name)
 
 
-def started(folder: Path, name: str = "unclosed-body") -> Found:
+def started(folder: Path, name: str = "unclosed-body") -> LocatedExercise:
     path, _ = workshop.start(entry(name), folder, NOW)
     return workshop.find(path)
 
@@ -288,7 +288,7 @@ def test_a_broken_progress_file_is_told_with_the_remedy_and_stays_as_it_is(
         lambda: workshop.start(entry(), tmp_path, NOW),
         lambda: workshop.update(tmp_path, "b.py", lambda _: Exercise(scenario="x", started="")),
     ):
-        with pytest.raises(StateError) as raised:
+        with pytest.raises(ProgressFileError) as raised:
             attempt()
         assert words in str(raised.value)
         assert "move it away and run `leaklab start`" in str(raised.value)
@@ -301,7 +301,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     found = started(tmp_path)
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(StateError, match="cannot be written"):
+        with pytest.raises(ProgressFileError, match="cannot be written"):
             workshop.record_attempt(found, NOW, fixed=False)
     finally:
         tmp_path.chmod(0o700)
