@@ -18,7 +18,9 @@ import time
 from pathlib import Path
 
 from leaklab.content import catalog
-from leaklab.content.declaration import Lab, Steps
+from leaklab.content.declaration import Lab
+from leaklab.lab.pair import service_needs
+from leaklab.measure.target import Steps
 from leaklab.measure.worker import fill
 from leaklab.services.client import Services
 from leaklab.system.machine import raise_descriptor_limit
@@ -55,8 +57,8 @@ def bare(name: str, steps: int) -> float:
     started = time.perf_counter()
     with Services() as services:
         for half in ("leaky", "fixed"):
-            its = services.start(entry.scenario, None)
-            workload = entry.scenario.workload(Lab(settings, its.http, its.mongo))
+            its = services.start(entry.scenario.services, service_needs(entry.scenario))
+            workload = entry.scenario.workload(Lab(settings, its.endpoints))
             command = [sys.executable, "-P", str(PLAIN), str(entry.half_path(half)), json.dumps(listed(workload))]
             subprocess.run(command, check=True, env=child_environment())
             services.stop(its)

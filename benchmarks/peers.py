@@ -298,7 +298,7 @@ def program_called(name: str) -> Program:
 
 def spec_of(program: Program, steps: int, workload: Mapping[str, object]) -> dict[str, object]:
     """What a child needs to know; its schedule is long enough for every peer."""
-    from leaklab.content.declaration import Steps
+    from leaklab.measure.target import Steps
     from leaklab.measure.worker import fill
 
     long = program.arguments(FOREVER)
@@ -350,6 +350,7 @@ def measure_program(
 ) -> tuple[dict[str, str], dict[str, float]]:
     """What each peer made of a program, and its time as a ratio of the bare run's."""
     from leaklab.content.declaration import Lab, Settings
+    from leaklab.lab.pair import service_needs
     from tests.planted.programs import HALVES, PlantedEntry
 
     scenario = PlantedEntry(HALVES, program=program).scenario
@@ -359,8 +360,8 @@ def measure_program(
         if version_of(peer) is None:
             said[peer.name] = "not installed"
             continue
-        its = services.start(scenario, None)
-        spec = spec_of(program, steps, scenario.workload(Lab(Settings(steps=steps), its.http, its.mongo)))
+        its = services.start(scenario.services, service_needs(scenario))
+        spec = spec_of(program, steps, scenario.workload(Lab(Settings(steps=steps), its.endpoints)))
         bare, _, _ = child(None, spec)
         took, said[peer.name], printed = child(peer, spec)
         services.stop(its)

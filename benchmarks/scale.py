@@ -34,8 +34,12 @@ from pathlib import Path
 
 from leaklab import __version__
 from leaklab.content import catalog
-from leaklab.content.declaration import Lab, Steps
-from leaklab.measure.measurement import SAMPLED_STEPS, HalfRun
+from leaklab.content.declaration import Lab
+from leaklab.lab.pair import service_needs
+from leaklab.measure.measurement import Measurement
+from leaklab.measure.sampler import SAMPLED_STEPS
+from leaklab.measure.target import PythonHalf, Steps
+from leaklab.measure.trace import COMPLETED
 from leaklab.measure.worker import fill
 from leaklab.services.client import Services
 from leaklab.system.limits import Limits
@@ -151,17 +155,19 @@ def cpu_s(name: str, half: str, steps: int, services: Services, *, probed: bool)
     entry = catalog.Catalog().get(name)
     settings = entry.scenario.settings.changed(name, {"steps": steps})
     before = _children_cpu_s()
-    with HalfRun(half, entry.half_path(half), services, Limits(time_s=900)) as measured:
-        its = services.start(entry.scenario, None)
-        workload = entry.scenario.workload(Lab(settings, its.http, its.mongo))
-        measured.make_ready(its, workload if probed else listed(workload))
-        pid = measured.pid
+    limits = Limits(time_s=900)
+    with PythonHalf(entry.half_path(half), services, limits) as target:
+        its = services.start(entry.scenario.services, service_needs(entry.scenario))
+        workload = entry.scenario.workload(Lab(settings, its.endpoints))
+        measured = Measurement(half, target, services, its, limits)
+        measured.prepare(workload if probed else listed(workload))
+        pid = target.pid
         ready = time.clock_gettime((~pid << 3) | 2)  # Linux: the CPU-time clock of another process
         measured.run()
         trace = measured.settle()
-        measured.end()
+        target.end()
         services.stop(its)
-    if trace.ending is not None:
+    if trace.ending is not COMPLETED:
         sys.exit(f"{name}, {half}: {trace.ending}")
     return _children_cpu_s() - before - ready
 
@@ -212,12 +218,13 @@ def empty_cpu_s(half: Path, steps: int, services: Services, *, probed: bool) -> 
     """CPU seconds of a half that only takes its steps, beside an HTTP service that it does not ask."""
     scenario = catalog.Catalog().get("unclosed-body").scenario
     before = _children_cpu_s()
-    with HalfRun("empty", half, services) as measured:
-        its = services.start(scenario, None)
-        measured.make_ready(its, listed({"jobs": Steps(steps)}) if not probed else {"jobs": Steps(steps)})
-        ready = time.clock_gettime((~measured.pid << 3) | 2)
+    with PythonHalf(half, services) as target:
+        its = services.start(scenario.services, service_needs(scenario))
+        measured = Measurement("empty", target, services, its, Limits())
+        measured.prepare(listed({"jobs": Steps(steps)}) if not probed else {"jobs": Steps(steps)})
+        ready = time.clock_gettime((~target.pid << 3) | 2)
         measured.run()
-        measured.end()
+        target.end()
         services.stop(its)
     return _children_cpu_s() - before - ready
 

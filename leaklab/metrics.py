@@ -46,9 +46,13 @@ class Metric:
         plural: many of what it counts.
         unit: `count`, `bytes` or `seconds`.
         judge: how its trace becomes a finding.
+        counter: what the probes call it; empty for one that is not counted but timed.
         moments: the moments a table shows, in order.
         least: the smallest change that counts as one, in the metric's unit.
         rare: whether a table leaves it out where there was never any.
+        part_of: the metric that counts it too, among others: a socket is a file descriptor.
+        services: the kinds of service that it takes to count it, any of them; empty where the system counts it.
+        exact_peak: whether a service counts it at every moment, and not only when a sample is taken.
     """
 
     name: str
@@ -57,9 +61,13 @@ class Metric:
     plural: str
     unit: str
     judge: Judge
+    counter: str
     moments: tuple[Moment, ...]
     least: int = 1
     rare: bool = False
+    part_of: str | None = None
+    services: tuple[str, ...] = ()
+    exact_peak: bool = False
 
     def format(self, value: float | None) -> str:
         """`value` as a table shows it; a dash where it could not be read."""
@@ -81,6 +89,9 @@ class Metric:
 MEMORY_FLOOR = 16 * 2**20
 """Bytes below which a change of RSS is never judged: identical runs differ by some MiB (allocator, imports)."""
 
+SOCKETS = "sockets"
+"""The counter of open sockets: the system counts it, and a service knows its peak."""
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -91,7 +102,11 @@ METRICS: dict[str, Metric] = {
             plural="sockets",
             unit="count",
             judge=Judge.LEFT_OPEN,
+            counter=SOCKETS,
             moments=(Moment.PEAK, Moment.COLLECTED),
+            part_of="open_fds",
+            services=("http", "mongo"),
+            exact_peak=True,
         ),
         Metric(
             name="connections_opened",
@@ -100,7 +115,9 @@ METRICS: dict[str, Metric] = {
             plural="connections",
             unit="count",
             judge=Judge.REUSE,
+            counter="connections",
             moments=(Moment.COLLECTED,),
+            services=("http", "mongo"),
         ),
         Metric(
             name="requests_served",
@@ -109,7 +126,9 @@ METRICS: dict[str, Metric] = {
             plural="requests",
             unit="count",
             judge=Judge.WORK,
+            counter="requests",
             moments=(Moment.COLLECTED,),
+            services=("http", "mongo"),
         ),
         Metric(
             name="open_cursors",
@@ -118,7 +137,10 @@ METRICS: dict[str, Metric] = {
             plural="cursors",
             unit="count",
             judge=Judge.LEFT_OPEN,
+            counter="cursors",
             moments=(Moment.PEAK, Moment.COLLECTED),
+            services=("mongo",),
+            exact_peak=True,
         ),
         Metric(
             name="threads",
@@ -127,6 +149,7 @@ METRICS: dict[str, Metric] = {
             plural="threads",
             unit="count",
             judge=Judge.LEFT_OPEN,
+            counter="threads",
             moments=(Moment.PEAK, Moment.COLLECTED),
         ),
         Metric(
@@ -136,6 +159,7 @@ METRICS: dict[str, Metric] = {
             plural="child processes",
             unit="count",
             judge=Judge.LEFT_OPEN,
+            counter="children",
             moments=(Moment.PEAK, Moment.COLLECTED),
             rare=True,
         ),
@@ -146,6 +170,7 @@ METRICS: dict[str, Metric] = {
             plural="descriptors",
             unit="count",
             judge=Judge.LEFT_OPEN,
+            counter="fds",
             moments=(Moment.PEAK, Moment.COLLECTED),
         ),
         Metric(
@@ -155,6 +180,7 @@ METRICS: dict[str, Metric] = {
             plural="bytes",
             unit="bytes",
             judge=Judge.MEMORY,
+            counter="rss",
             moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
             least=MEMORY_FLOOR,
         ),
@@ -165,6 +191,7 @@ METRICS: dict[str, Metric] = {
             plural="seconds",
             unit="seconds",
             judge=Judge.DEADLINE,
+            counter="",
             moments=(Moment.PEAK,),
         ),
     )

@@ -8,14 +8,13 @@ from leaklab.content.declaration import (
     Complaint,
     Documents,
     Expected,
-    HttpEndpoint,
     Lab,
-    MongoEndpoint,
     Scenario,
     Settings,
-    Steps,
     difference,
 )
+from leaklab.measure.target import Steps
+from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 __all__ = [
     "ALL_HALVES",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from leaklab.measure.measurement import Progress
+    from leaklab.measure.sampler import TraceListener
 
 _IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
 
@@ -82,18 +82,18 @@ def complain(message: str) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[Progress]:
+def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[TraceListener]:
     """A progress bar on standard error if that is a terminal, else nothing."""
-    from leaklab.measure.measurement import no_progress
+    from leaklab.measure.sampler import IgnoringListener
 
     if not sys.stderr.isatty():
-        yield no_progress
+        yield IgnoringListener()
         return
-    from leaklab.reports.live import Bars
+    from leaklab.reports.live import ProgressBars
     from leaklab.system.interrupts import Owner
 
     with Owner() as owner:
-        yield owner.enter_context(Bars(console(stderr=True), label, steps, repeat))
+        yield owner.enter_context(ProgressBars(console(stderr=True), label, steps, repeat))
 
 
 def open_what_is_closed() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from leaklab.errors import UsageError
+from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 HALVES = ("leaky", "fixed")
 """The halves that every scenario has; `almost` is an addition."""
@@ -56,73 +58,28 @@ DEAD = ("silent", "drip", "drip-head")
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """An iterable argument of a half that marks one step each time the half asks for the next item.
-
-    Attributes:
-        count: how many items.
-        item: what each item is: a template in which `{n}` stands for the number of the step, counted from 1,
-            or None for the number itself. Lists and mappings of templates work too.
-    """
-
-    count: int
-    item: object = None
-
-
-@dataclass(frozen=True, slots=True)
-class HttpEndpoint:
-    """Where the half finds the lab's HTTP service, and what only the lab knows of it."""
-
-    port: int
-    secret: str = ""
-
-    def url(self, path: str) -> str:
-        """The address of `path`, which starts with a slash."""
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def profile(self, number: int) -> bytes:
-        """The body of `/profiles/{number}` on this service: on every other one it is another."""
-        from leaklab.services.http_routes import profile
-
-        return profile(number, self.secret)
-
-    def late_body(self, path: str) -> bytes:
-        """All that a path whose answer is late or comes in drips sends in the end."""
-        from leaklab.services.http_routes import FILLER, answer_to
-
-        plan = answer_to("GET", path)
-        return plan.body if plan.filler is None else FILLER * int(plan.filler)
-
-
-@dataclass(frozen=True, slots=True)
-class MongoEndpoint:
-    """Where the half finds the MongoDB server, and the database of this run."""
-
-    uri: str
-    database: str
-
-
-@dataclass(frozen=True, slots=True)
 class Lab:
     """What a workload is made from: the settings, and the services that the scenario asked for."""
 
     settings: Settings
-    _http: HttpEndpoint | None = None
-    _mongo: MongoEndpoint | None = None
+    endpoints: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def http(self) -> HttpEndpoint:
         """The HTTP service. Raises LookupError if the scenario did not ask for `http`."""
-        if self._http is None:
-            raise LookupError('the scenario uses lab.http but has no "http" among its services')
-        return self._http
+        endpoint: HttpEndpoint = self._endpoint("http")
+        return endpoint
 
     @property
     def mongo(self) -> MongoEndpoint:
         """The MongoDB server. Raises LookupError if the scenario did not ask for `mongo`."""
-        if self._mongo is None:
-            raise LookupError('the scenario uses lab.mongo but has no "mongo" among its services')
-        return self._mongo
+        endpoint: MongoEndpoint = self._endpoint("mongo")
+        return endpoint
+
+    def _endpoint(self, kind: str) -> Any:
+        if kind not in self.endpoints:
+            raise LookupError(f'the scenario uses lab.{kind} but has no "{kind}" among its services')
+        return self.endpoints[kind]
 
     @property
     def steps(self) -> int:

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from leaklab.content.declaration import ALL_HALVES, DEAD, HALVES, Documents, Expected, Scenario, Settings, Steps
+from leaklab.content.declaration import ALL_HALVES, DEAD, HALVES, Documents, Expected, Scenario, Settings
 from leaklab.errors import LeaklabError, ScenarioError
+from leaklab.measure.target import Steps
 from leaklab.metrics import METRICS
 from leaklab.units import printable
 

@@ -21,7 +21,6 @@ from leaklab.system.machine import CONTROL_GROUP, container_allows, machine_memo
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Catalog
-    from leaklab.content.declaration import Scenario
 
 HALF = Path(__file__).with_name("half.py")
 
@@ -156,13 +155,13 @@ def _cores() -> int:
 
 def _look_at_http() -> HealthCheck:
     from leaklab.services.client import Services
+    from leaklab.services.kinds import ServiceNeeds
 
     with Owner() as owner:
         services = owner.enter_context(Services())
-        its = services.start(_scenario_with("http"), None)
-        assert its.http is not None  # noqa: S101 # it was asked for
+        its = services.start(["http"], ServiceNeeds())
         # http.client knows no proxies: what answers is the service.
-        connection = http.client.HTTPConnection("127.0.0.1", its.http.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", its.endpoints["http"].port, timeout=10)
         try:
             connection.request("GET", "/profiles/1")
             response = connection.getresponse()
@@ -170,50 +169,43 @@ def _look_at_http() -> HealthCheck:
         finally:
             connection.close()
         services.ask_counts(its)
-        counts = services.hear_counts(its)
-        return judges.judge_http(response.status, counts.values["requests_served"])
+        return judges.judge_http(response.status, services.hear_counts(its).counters["requests"])
 
 
 def _look_at_measuring() -> HealthCheck:
-    from leaklab.content.declaration import Steps
-    from leaklab.measure.measurement import HalfRun
+    from leaklab.measure.measurement import Measurement
+    from leaklab.measure.target import PythonHalf, Steps
+    from leaklab.measure.trace import Outcome
     from leaklab.services.client import Services
+    from leaklab.services.kinds import ServiceNeeds
+    from leaklab.system.limits import Limits
     from leaklab.system.machine import raise_descriptor_limit
 
     raise_descriptor_limit()
     with Owner() as owner:
         services = owner.enter_context(Services())
-        its = services.start(_scenario_with("http"), None)
-        assert its.http is not None  # noqa: S101 # it was asked for
-        run = owner.enter_context(HalfRun("doctor", HALF, services))
-        run.make_ready(its, {"paths": Steps(OPENED, "/profiles/{n}"), "port": its.http.port})
-        run.run()
-        trace = run.settle()
-        if run.interrupted:
+        target = owner.enter_context(PythonHalf(HALF, services))
+        its = services.start(["http"], ServiceNeeds())
+        measurement = Measurement("doctor", target, services, its, Limits())
+        measurement.prepare({"paths": Steps(OPENED, "/profiles/{n}"), "port": its.endpoints["http"].port})
+        measurement.run()
+        trace = measurement.settle()
+        if trace.outcome is Outcome.INTERRUPTED:
             raise KeyboardInterrupt
         return judges.judge_measuring(trace)
 
 
 def _look_at_mongo(name: str, uri: str | None) -> HealthCheck:
     from leaklab.services.client import Services
+    from leaklab.services.kinds import ServiceNeeds
 
     with Owner() as owner:
         services = owner.enter_context(Services())
         try:
-            its = services.start(_scenario_with("mongo"), uri)
+            its = services.start(["mongo"], ServiceNeeds(mongo_uri=uri))
         except MeasureError as error:
             if uri is None:
                 raise
             return judges.refused_mongo(name, error)
         services.ask_counts(its)
-        counts = services.hear_counts(its)
-        return judges.judge_mongo(name, its.server or "a server", counts.values["open_cursors"])
-
-
-def _scenario_with(service: str) -> Scenario:
-    """The smallest scenario that has the lab start `service`."""
-    from leaklab.content.declaration import Scenario
-
-    return Scenario(
-        title="doctor", leaks="", summary="", workload=lambda _: {}, expected={}, telling=(), services=(service,)
-    )
+        return judges.judge_mongo(name, its.server or "a server", services.hear_counts(its).counters["cursors"])

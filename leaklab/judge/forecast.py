@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leaklab.judge.growth import Shape
-from leaklab.measure.trace import MetricSummary
+from leaklab.judge.summary import MetricSummary
 from leaklab.metrics import METRICS
 from leaklab.units import format_size
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from leaklab.judge.growth import STEADY_EVENTS, Growth, Shape, growth_of
-from leaklab.measure.trace import MetricSummary, Outcome, Phase, Sample, Trace, points_of
+from leaklab.judge.summary import MetricSummary
+from leaklab.measure.trace import Outcome, Phase, Sample, Trace, points_of
 from leaklab.metrics import MEMORY_FLOOR, METRICS, Judge
 from leaklab.units import format_duration, format_size
 

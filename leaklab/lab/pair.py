@@ -13,11 +13,15 @@ from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities
 from leaklab.judge.verdict import TOO_LATE, Thresholds, may_be_the_machine
 from leaklab.lab.result import MeasuredRun, Result, half_result
-from leaklab.measure.measurement import HalfRun, Progress, no_progress
+from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import UnreadableAnswer
+from leaklab.measure.sampler import IgnoringListener, TraceListener
+from leaklab.measure.target import PythonHalf, Target
 from leaklab.measure.trace import Outcome, Trace
+from leaklab.measure.worker import fill
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.services.client import HalfServices, Services
+from leaklab.services.kinds import ServiceNeeds
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
 from leaklab.system.machine import (
@@ -50,13 +54,13 @@ class RunOptions:
         repeat: how often each half is run.
         limits: what each half may use.
         mongo_uri: a real server; None for the embedded one.
-        progress: is told of each step.
+        progress: follows each step and sample.
     """
 
     repeat: int = 1
     limits: Limits = field(default_factory=Limits)
     mongo_uri: str | None = None
-    progress: Progress = no_progress
+    progress: TraceListener = field(default_factory=IgnoringListener)
 
 
 def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: Sequence[str] = HALVES) -> Result:
@@ -117,13 +121,20 @@ def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
     )
 
 
-_Ready = tuple[HalfRun, HalfServices, Lab]
-"""A half that can be run, and what was started for it."""
+@dataclass(frozen=True, slots=True)
+class _PreparedHalf:
+    """A half that can be run, and what was started for it."""
+
+    path: Path
+    target: Target
+    measurement: Measurement
+    its: HalfServices
+    lab: Lab
 
 
 @dataclass(slots=True)
 class _PairRun:
-    """The halves of one scenario while they are being run, and what has come of them."""
+    """The halves of one scenario while they are run, and what has come of them."""
 
     entry: Entry
     paths: Mapping[str, Path]
@@ -138,7 +149,7 @@ class _PairRun:
         self.done = {half: [] for half in self.paths}
 
     def run(self) -> None:
-        """Run each half as often as is asked. An interrupt ends that; what was measured until then stays.
+        """Run each half as often as was asked for. An interrupt ends that; what was measured until then stays.
 
         Raises:
             KeyboardInterrupt: it was interrupted before anything was measured.
@@ -161,64 +172,82 @@ class _PairRun:
         What is still ending in one half may end while the next one runs.
         """
         with Owner() as owner:
-            runs = [
-                owner.enter_context(HalfRun(half, path, self.services, self.options.limits, self.options.progress))
+            started = [
+                (half, path, owner.enter_context(PythonHalf(path, self.services, self.options.limits)))
                 for half, path in self.paths.items()
             ]
-            ready = [(run, *self._make_ready(run)) for run in runs]
-            ending: list[_Ready] = []
-            for run, its, lab in ready:
-                run.run()
-                if run.settled or self._must_settle_first(its):
-                    self._finish(run, its, lab)
+            prepared = [self._prepare(*one) for one in started]
+            ending: list[_PreparedHalf] = []
+            for one in prepared:
+                one.measurement.run()
+                if one.measurement.settled or self._must_settle_first(one.its):
+                    self._finish(one)
                 else:
-                    ending.append((run, its, lab))
-                if self.interrupted or run.interrupted:
+                    ending.append(one)
+                if self.interrupted or _was_interrupted(one):
                     break
-            for run, its, lab in ending:
-                self._finish(run, its, lab)
+            for one in ending:
+                self._finish(one)
 
     def _must_settle_first(self, its: HalfServices) -> bool:
         """Whether what one half leaves behind has a part in what is measured of the next.
 
-        With a deadline it matters when something ended; and the counts of a server of others' hold all halves.
+        With a deadline it matters when something ended; and the counts of a server that others use hold all halves.
         """
         return self.settings.deadline is not None or its.is_remote
 
-    def _finish(self, run: HalfRun, its: HalfServices, lab: Lab) -> None:
-        self.done[run.half].append(self._look_again(run, self._settle(run, its, lab)))
+    def _prepare(self, half: str, path: Path, target: Target) -> _PreparedHalf:
+        """Start the services of a half, and make it ready to run."""
+        scenario = self.entry.scenario
+        its = self.services.start(scenario.services, service_needs(scenario, self.options.mongo_uri))
+        self.server = its.server
+        lab = Lab(self.settings, its.endpoints)
+        listeners = (self.options.progress,)
+        measurement = Measurement(half, target, self.services, its, self.options.limits, listeners)
+        measurement.prepare(scenario.workload(lab))
+        return _PreparedHalf(path, target, measurement, its, lab)
 
-    def _settle(self, run: HalfRun, its: HalfServices, lab: Lab) -> MeasuredRun:
+    def _finish(self, one: _PreparedHalf) -> None:
+        self.done[one.measurement.half].append(self._look_again(one, self._settle(one)))
+
+    def _settle(self, one: _PreparedHalf) -> MeasuredRun:
         """Have one half that was run looked at to its end, and end it."""
-        trace = run.settle(wait=not (self.interrupted or run.interrupted))
-        run.end()
-        self.services.stop(its)
-        self.interrupted = self.interrupted or run.interrupted
-        return MeasuredRun(trace, _complaint(self.entry.scenario, lab, its, trace))
+        self.interrupted = self.interrupted or _was_interrupted(one)
+        trace = one.measurement.settle(wait=not self.interrupted)
+        one.target.end()
+        self.services.stop(one.its)
+        self.interrupted = self.interrupted or _was_interrupted(one)
+        return MeasuredRun(trace, _complaint(self.entry.scenario, one.lab, one.its, trace))
 
-    def _look_again(self, run: HalfRun, shortest: MeasuredRun) -> MeasuredRun:
+    def _look_again(self, one: _PreparedHalf, shortest: MeasuredRun) -> MeasuredRun:
         """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
-        bounds = bounds_of(self.entry.scenario, self.settings)
+        thresholds = bounds_of(self.entry.scenario, self.settings)
         for looks in range(2, LOOKS + 1):
-            if self.interrupted or not may_be_the_machine(shortest.trace, bounds):
+            if self.interrupted or not may_be_the_machine(shortest.trace, thresholds):
                 break
             with Owner() as owner:
-                once_more = owner.enter_context(replace(run))
-                its, lab = self._make_ready(once_more)
-                once_more.run()
-                again = self._settle(once_more, its, lab)
+                target = owner.enter_context(PythonHalf(one.path, self.services, self.options.limits))
+                once_more = self._prepare(one.measurement.half, one.path, target)
+                once_more.measurement.run()
+                again = self._settle(once_more)
             if self.interrupted or again.trace.outcome is not Outcome.COMPLETED:
                 return again
             shortest = min(shortest, again, key=lambda done: done.trace.elapsed_s)
             shortest = replace(shortest, trace=replace(shortest.trace, looks=looks))
         return shortest
 
-    def _make_ready(self, run: HalfRun) -> tuple[HalfServices, Lab]:
-        its = self.services.start(self.entry.scenario, self.options.mongo_uri)
-        self.server = its.server
-        lab = Lab(self.settings, its.http, its.mongo)
-        run.make_ready(its, self.entry.scenario.workload(lab))
-        return its, lab
+
+def _was_interrupted(one: _PreparedHalf) -> bool:
+    return one.measurement.ending.outcome is Outcome.INTERRUPTED
+
+
+def service_needs(scenario: Scenario, mongo_uri: str | None = None) -> ServiceNeeds:
+    """What the services of a half of `scenario` need; `mongo_uri` is a real server, None for the embedded one."""
+    documents: dict[str, list[Mapping[str, object]]] = {}
+    for entry in scenario.documents:
+        numbers = range(entry.first, entry.first + entry.count)
+        documents.setdefault(entry.collection, []).extend(fill(dict(entry.document), number) for number in numbers)
+    return ServiceNeeds(documents=documents, mongo_uri=mongo_uri)
 
 
 def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) -> str | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from leaklab.content.declaration import Expected, Settings
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
+from leaklab.judge.summary import MetricSummary, summarize
 from leaklab.judge.verdict import Judgement, Thresholds, Verdict, combine, judge
-from leaklab.measure.trace import Ending, MetricSummary, Outcome, Trace, summarize
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Trace
 from leaklab.metrics import METRICS
 
 MOMENTS = ("baseline", "peak", "end", "returned", "collected")
@@ -60,19 +61,18 @@ class HalfResult:
 
     @property
     def outcome(self) -> Outcome:
-        """How the runs ended: the first that did not complete tells."""
-        outcomes = [run.trace.outcome for run in self.runs]
-        return next((outcome for outcome in outcomes if outcome is not Outcome.COMPLETED), Outcome.COMPLETED)
+        """In which way they ended."""
+        return self.ending.outcome
 
     @property
-    def ending(self) -> Ending | None:
-        """What ended the first run that did not complete."""
-        return next((run.trace.ending for run in self.runs if run.trace.ending is not None), None)
+    def ending(self) -> Ending:
+        """How the first run that did not complete ended; COMPLETED if all did."""
+        return next((run.trace.ending for run in self.runs if run.trace.ending is not COMPLETED), COMPLETED)
 
     @property
     def error(self) -> str | None:
-        """The same in words."""
-        return None if self.ending is None else str(self.ending)
+        """What ended the first run that did not complete, in words; None if all did."""
+        return None if self.ending is COMPLETED else str(self.ending)
 
     @property
     def elapsed_s(self) -> float:

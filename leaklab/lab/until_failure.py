@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
+from leaklab.judge.summary import MetricSummary
 from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_halves
-from leaklab.measure.trace import MetricSummary, Outcome
+from leaklab.measure.trace import Outcome
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.system.limits import THREADS, Limits
 from leaklab.system.machine import descriptor_limits

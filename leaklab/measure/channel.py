@@ -1,4 +1,4 @@
-"""The line to a worker: its messages, what it prints, and where it is when it hangs."""
+"""The channel to a worker: its events, what it prints, and the line it is at when it hangs."""
 
 from __future__ import annotations
 
@@ -12,35 +12,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaklab.measure.messages import line_of, message_of
+from leaklab.measure.messages import Event, event_of
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.worker import LOST
+from leaklab.measure.worker import RUNNER_GONE
 from leaklab.services.client import Services
 from leaklab.system.processes import Child
 
 WHERE_WITHIN_S = 1.0
-"""Seconds in which a half that hangs says where it is."""
+"""Seconds in which a half that hangs must report its line."""
 
 LINE_LIMIT = 32 * 2**20
 """Bytes of one message: eight times the longest answer, as each of its characters may have to be escaped."""
 
-
-class LostError(Exception):
-    """The worker's channel closed."""
+DISTURBED = "it wrote on the lab's channel, so that it could not be measured any more,"
 
 
-class DisturbedError(LostError):
-    """Something else than the worker wrote on its channel."""
+class TargetEndedError(Exception):
+    """The target ended, or can be measured no further: the message says what happened."""
 
 
 @dataclass(slots=True)
-class Line:
-    """Both ways to a worker.
+class WorkerChannel:
+    """Messages to and from a worker, and its output.
 
     Attributes:
         child: the worker.
-        services: the services' process, without which nothing can be measured.
-        output_limit: bytes that are kept of what the worker prints; the rest is counted.
+        services: the services' process: without it nothing can be measured.
+        output_limit: bytes of the worker's output that are kept; the rest is counted.
     """
 
     child: Child
@@ -59,24 +57,24 @@ class Line:
         self._selector.register(self.services.channel, selectors.EVENT_READ)
 
     def close(self) -> None:
-        """Listen no more. The worker itself is ended by whoever started it."""
+        """Stop listening. The worker itself goes on."""
         self._selector.close()
 
     def say(self, message: dict[str, Any]) -> None:
-        """Send one message. Raises LostError if the channel is closed."""
+        """Send one message. Raises TargetEndedError if the channel is closed."""
         self.child.channel.setblocking(True)
         try:
-            self.child.channel.sendall(line_of(message))
+            self.child.send(message)
         except OSError:
-            raise LostError from None
+            raise self._ended() from None
         finally:
             self.child.channel.setblocking(False)
 
-    def hear(self, seconds: float) -> dict[str, Any] | None:
-        """The next message, None if there is none within so many seconds.
+    def hear(self, seconds: float) -> Event | None:
+        """The next event, None if there is none within so many seconds.
 
         Raises:
-            LostError: the channel closed, or something else than a message came.
+            TargetEndedError: the channel closed, or something other than a message came.
             MeasureError: the services' process is gone.
         """
         until = time.monotonic() + seconds
@@ -88,17 +86,17 @@ class Line:
                 if key.fileobj is self.child.channel:
                     self._read_channel()
                 elif key.fileobj is self.services.channel:
-                    # It says nothing unasked: it has ended, and nobody guards the half any more.
+                    # It says nothing unasked: it has ended, and the half is no longer guarded.
                     raise self.services.gone()
                 else:
                     self._read_output()
             if len(self._buffer) > LINE_LIMIT:
-                raise DisturbedError
+                raise TargetEndedError(DISTURBED)
         line, self._buffer = self._buffer.split(b"\n", 1)
-        message = message_of(line)
-        if message is None:
-            raise DisturbedError
-        return message
+        event = event_of(line)
+        if event is None:
+            raise TargetEndedError(DISTURBED)
+        return event
 
     def _read_channel(self) -> None:
         try:
@@ -108,7 +106,7 @@ class Line:
         except OSError:
             data = b""
         if not data:
-            raise LostError
+            raise self._ended()
         self._buffer += data
 
     def _read_output(self) -> bool:
@@ -126,13 +124,13 @@ class Line:
         return True
 
     def drain_output(self) -> None:
-        """Keep what was printed and not read yet."""
+        """Read what was printed since the last look."""
         if self.child.output in self._selector.get_map():
             while self._read_output():
                 pass
 
-    def where(self, folder: Path) -> SourceLine | None:
-        """The line in `folder` that it is at; None if it does not say. What it printed stays as it was."""
+    def hang_location(self, folder: Path) -> SourceLine | None:
+        """The line in `folder` that the worker is at; None if it does not report one. Its output stays as it was."""
         self.drain_output()
         before = len(self._output)
         with contextlib.suppress(OSError):
@@ -149,17 +147,17 @@ class Line:
         return None
 
     def output(self) -> str:
-        """What it printed, as far as it was kept."""
+        """What it printed, cut to the limit."""
         text = self._output.decode(errors="replace")
         return f"{text}\n… and {self._dropped:,} more bytes" if self._dropped else text
 
-    def end_in_words(self) -> str:
-        """How the worker ended, after its channel closed."""
+    def _ended(self) -> TargetEndedError:
+        """What happened to the worker whose channel closed."""
         code = self.child.ended(within_s=1.0)
         if code is None:
-            return "it closed the lab's channel and went on, so that it could not be measured,"
-        if code == LOST:
-            return "it closed the lab's channel, so that it could not be measured any more, and ended"
+            return TargetEndedError("it closed the lab's channel and went on, so that it could not be measured,")
+        if code == RUNNER_GONE:
+            return TargetEndedError("it closed the lab's channel, so that it could not be measured any more, and ended")
         if code < 0:
-            return f"it was ended by {signal.Signals(-code).name}"
-        return f"it exited with code {code}"
+            return TargetEndedError(f"it was ended by {signal.Signals(-code).name}")
+        return TargetEndedError(f"it exited with code {code}")

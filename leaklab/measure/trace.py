@@ -1,4 +1,4 @@
-"""Samples, the trace they form, and the summary of a trace: data, and pure functions over it."""
+"""Samples, and the trace they form: what was read of one run, and how the run ended."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from leaklab.judge.growth import Growth, growth_of
 from leaklab.measure.source_line import SourceLine
-from leaklab.metrics import METRICS, Judge, Metric
+from leaklab.metrics import METRICS
 from leaklab.units import printable
 
 
@@ -50,20 +49,21 @@ class Sample:
 
 
 class Outcome(StrEnum):
-    """How a half ended."""
+    """In which way a run ended."""
 
     COMPLETED = "completed"
     CRASHED = "crashed"
     TIMED_OUT = "timed-out"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An error of a half.
+    """An error that left the half.
 
     Attributes:
-        kinds: the names of its class and of those that it is derived from, its own first.
-        message: its words.
+        kinds: the names of its class and of the classes it is derived from, its own first.
+        message: its text.
     """
 
     kinds: tuple[str, ...]
@@ -73,26 +73,32 @@ class Raised:
         return self.named(self.kinds[0])
 
     def named(self, kind: str) -> str:
-        """Its words as those of an error of one of its classes."""
+        """The error as `kind: message`, as if it were of the class `kind`."""
         return printable(f"{kind}: {self.message}" if self.message else kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What ended a half before its work was done.
+    """How a run ended.
 
     Attributes:
-        words: what it was, without the place.
-        place: the line of the half's own that it came from, or was at; None where that is not known.
-        raised: the error that left `run`; None if it was something else.
+        outcome: in which way.
+        words: what ended it before its work was done; empty if it completed.
+        place: the line of the half that it came from or was at; None where that is unknown.
+        raised: the error that left `run`; None if something else ended it.
     """
 
-    words: str
+    outcome: Outcome
+    words: str = ""
     place: SourceLine | None = None
     raised: Raised | None = None
 
     def __str__(self) -> str:
         return self.words if self.place is None else f"{self.words} ({self.place})"
+
+
+COMPLETED = Ending(Outcome.COMPLETED)
+"""The ending of a run that did all of its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +107,13 @@ class Trace:
 
     Attributes:
         half: `leaky`, `fixed`, `almost`, or `yours` for a learner's file.
-        outcome: how it ended.
         steps: how many steps it began.
         elapsed_s: seconds in `run`, pauses for samples left out.
         waited_s: seconds that were waited, after `gc.collect()`, for what was just ending.
         samples: in the order they were taken.
         peaks: exact highest values that the services kept between samples, by metric name.
         answer: what `run` returned, as JSON values; None if it did not return.
-        ending: what ended it, if it did not complete.
+        ending: how it ended.
         output: what the half printed (standard output and error), cut to a bounded length.
         requests_by_route: what the services were asked, by route.
         cpu_s: CPU seconds in `run`, of the process and of those it started; None if it did not return.
@@ -116,18 +121,22 @@ class Trace:
     """
 
     half: str
-    outcome: Outcome
     steps: int
     elapsed_s: float
     waited_s: float
     samples: tuple[Sample, ...]
     peaks: Mapping[str, float] = field(default_factory=dict)
     answer: object = None
-    ending: Ending | None = None
+    ending: Ending = COMPLETED
     output: str = ""
     requests_by_route: Mapping[str, int] = field(default_factory=dict)
     cpu_s: float | None = None
     looks: int = 1
+
+    @property
+    def outcome(self) -> Outcome:
+        """In which way it ended."""
+        return self.ending.outcome
 
     def value(self, metric: str, phase: Phase) -> float | None:
         """The value of `metric` in the last sample of `phase`, None if there is none."""
@@ -166,95 +175,27 @@ class Trace:
 def points_of(samples: Sequence[Sample], metric: str) -> list[tuple[int, float]]:
     """(steps done, value) of each of these samples that `metric` is known at."""
     values = [sample.get(metric) for sample in samples]
-    if metric == "open_sockets":
-        values = _between_looks(values, [sample.get("open_fds") for sample in samples])
+    if whole := METRICS[metric].part_of:
+        values = _filled(values, [sample.get(whole) for sample in samples])
     return [(sample.steps_done, value) for sample, value in zip(samples, values, strict=True) if value is not None]
 
 
-def _between_looks(sockets: Sequence[float | None], descriptors: Sequence[float | None]) -> list[float | None]:
-    """Sockets at the samples that only descriptors were read at, to see when they rose.
+def _filled(parts: Sequence[float | None], wholes: Sequence[float | None]) -> list[float | None]:
+    """A metric that is read at few samples, worked out for those in between from the metric that it is part of.
 
-    Where two looks in a row found the same number of other descriptors, that number is taken away in between. This
-    serves the judgement of growth, which takes the lowest later value; it is never shown, and no peak is made of it.
+    Sockets are descriptors: where two readings in a row found the same number of other descriptors, the sockets in
+    between are all descriptors less that number. This serves the judgement of growth, which takes the lowest later
+    value; it is never shown, and never makes a peak.
     """
-    filled = list(sockets)
-    last_look: int | None = None
-    for index, value in enumerate(sockets):
-        if value is None or descriptors[index] is None:
+    filled = list(parts)
+    last_read: int | None = None
+    for index, value in enumerate(parts):
+        if value is None or wholes[index] is None:
             continue
-        others = (descriptors[index] or 0) - value
-        if last_look is not None and (descriptors[last_look] or 0) - (sockets[last_look] or 0) == others:
-            for between in range(last_look + 1, index):
-                known = descriptors[between]
+        others = (wholes[index] or 0) - value
+        if last_read is not None and (wholes[last_read] or 0) - (parts[last_read] or 0) == others:
+            for between in range(last_read + 1, index):
+                known = wholes[between]
                 filled[between] = None if known is None else known - others
-        last_look = index
+        last_read = index
     return filled
-
-
-@dataclass(frozen=True, slots=True)
-class MetricSummary:
-    """One metric of one half: its value at the moments that matter, and its growth per step.
-
-    Values are in the metric's unit, None where they could not be read. `per_step` is None where the half has no steps.
-    """
-
-    metric: Metric
-    baseline: float | None
-    peak: float | None
-    end: float | None
-    returned: float | None
-    collected: float | None
-    growth: Growth | None
-
-    @property
-    def per_step(self) -> float | None:
-        """Growth per step in the metric's unit."""
-        return None if self.growth is None else self.growth.per_step
-
-
-def summarize(trace: Trace) -> dict[str, MetricSummary | None]:
-    """The summary of each metric, in the order of the metrics' table; None for one that was never read."""
-    return {name: _summarize_metric(trace, metric) for name, metric in METRICS.items()}
-
-
-def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
-    if metric.judge is Judge.DEADLINE:
-        return _summarize_elapsed(trace, metric)
-    values = [value for sample in trace.samples if (value := sample.get(metric.name)) is not None]
-    if not values:
-        return None
-    points = trace.step_points(metric.name)
-    return MetricSummary(
-        metric=metric,
-        baseline=trace.value(metric.name, Phase.BASELINE),
-        peak=max([*values, trace.peaks.get(metric.name, 0)]),
-        end=_at_the_end(trace, metric),
-        returned=trace.value(metric.name, Phase.RETURNED),
-        collected=trace.value(metric.name, Phase.COLLECTED),
-        growth=growth_of(points, least=metric.least) if len(points) > 1 else None,
-    )
-
-
-def _at_the_end(trace: Trace, metric: Metric) -> float | None:
-    """The value at the last step, of several passes over the items the most.
-
-    Of a half that took its items by number, and asked for no more, when the last one began.
-    """
-    at_ends = [sample.get(metric.name) for sample in trace.samples if sample.phase is Phase.END]
-    if trace.outcome is not Outcome.COMPLETED or at_ends:
-        return max((value for value in at_ends if value is not None), default=None)
-    return next((value for _, value in reversed(trace.step_points(metric.name))), None)
-
-
-def _summarize_elapsed(trace: Trace, metric: Metric) -> MetricSummary:
-    returned = trace.elapsed_s if trace.outcome is Outcome.COMPLETED else None
-    end = next((sample.at_s for sample in reversed(trace.samples) if sample.phase is Phase.END), None)
-    return MetricSummary(
-        metric=metric,
-        baseline=0.0,
-        peak=trace.elapsed_s,
-        end=end,
-        returned=returned,
-        collected=returned,
-        growth=Growth.constant(trace.elapsed_s / trace.steps) if trace.steps else None,
-    )

@@ -35,15 +35,15 @@ ANSWER_LIMIT = 4 * 2**20
 """Characters of JSON; a larger answer is not sent."""
 
 RESERVE = [bytearray(4 * 2**20)]
-"""Memory that is given up to tell of an error: the half may have used up all the rest. It is never touched, so that
-it costs addresses and no pages."""
+"""Memory that is given up to report an error: the half may have used up all the rest. It is never touched, so that it
+costs addresses and no pages."""
 
-LOST = 70
+RUNNER_GONE = 70
 """The exit code of a worker whose runner is gone."""
 
 
-class Channel:
-    """The line to the runner. If the runner is gone, so is this process."""
+class RunnerChannel:
+    """Messages to and from the runner. If the runner is gone, this process ends."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -59,7 +59,7 @@ class Channel:
             while data:
                 data = data[write(self.fd, data) :]
         except OSError:
-            leave(LOST)
+            leave(RUNNER_GONE)
 
     def hear(self) -> dict[str, Any]:
         """Wait for one message."""
@@ -69,7 +69,7 @@ class Channel:
             except OSError:
                 data = b""
             if not data:
-                leave(LOST)
+                leave(RUNNER_GONE)
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
         message: dict[str, Any] = loads(line)
@@ -107,19 +107,18 @@ class Clock:
         self.cpu += worked
 
 
-ROUNDS = 4
-"""Passes over the items in which they are steps, at most; what comes after costs the half nothing."""
+PASSES = 4
+"""Passes over the items in which they are steps, at most; later passes cost the half nothing."""
 
 
-class Steps(Sequence[object]):
+class StepItems(Sequence[object]):
     """The items of a workload, one step each when it is taken for the first time in a pass over them.
 
-    A pass is over when somebody asks for one item more than there are; the next item that is taken begins another.
-    Plain to its user: it does what a list does that nobody changes. A copy of it, and what is sent of it to another
-    process, is a list.
+    A pass is over when the half asks for one item more than there are; the next item that is taken begins another.
+    To the half it is a list that does not change. A copy of it, or what is sent of it to another process, is a list.
     """
 
-    def __init__(self, spec: dict[str, Any], channel: Channel, clock: Clock) -> None:
+    def __init__(self, spec: dict[str, Any], channel: RunnerChannel, clock: Clock) -> None:
         self._count: int = spec["count"]
         self._item = spec["item"]
         self._channel = channel
@@ -127,7 +126,7 @@ class Steps(Sequence[object]):
         self._begun = 0
         self._taken = bytearray(self._count)
         self._next_pause = 0
-        self._rounds = 1
+        self._passes = 1
         self._is_over = False
         self._lock = allocate_lock()
 
@@ -135,7 +134,7 @@ class Steps(Sequence[object]):
         return self._count
 
     def __iter__(self) -> Iterator[object]:
-        return Items(self)
+        return ItemIterator(self)
 
     def __reduce__(self) -> tuple[type, tuple[list[object]]]:
         return list, ([*self],)
@@ -145,7 +144,7 @@ class Steps(Sequence[object]):
         return [*self]
 
     def end(self) -> None:
-        """Tell the runner that somebody has taken the last item, and asks for one more."""
+        """Report that the last item was taken, and one more asked for."""
         if not self._is_over:
             self._mark(b"end")
             self._is_over = True
@@ -155,8 +154,8 @@ class Steps(Sequence[object]):
         if isinstance(index, slice):
             return [self[number] for number in range(self._count)[index]]
         number = range(self._count)[index]
-        if self._is_over and self._rounds < ROUNDS:
-            self._rounds += 1
+        if self._is_over and self._passes < PASSES:
+            self._passes += 1
             self._is_over = False
             self._begun, self._taken, self._next_pause = 0, bytearray(self._count), 0
         if not self._taken[number]:
@@ -165,7 +164,7 @@ class Steps(Sequence[object]):
         return fill(self._item, number + 1)
 
     def _mark(self, what: bytes) -> None:
-        """Tell the runner that a step begins; wait for it where it wants to take a sample."""
+        """Report that a step begins; wait for the runner where it wants to take a sample."""
         with self._lock:
             at = self._clock.read()
             done = self._begun
@@ -181,15 +180,15 @@ class Steps(Sequence[object]):
             self._clock.leave_out(perf_counter() - before, process_time() - worked)
 
 
-class Items:
+class ItemIterator:
     """The items one after the other. Not a generator: threads may share it, as they may share a list's iterator."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: StepItems) -> None:
         self._steps = steps
         self._numbers = iter(range(len(steps)))
         self._lock = allocate_lock()
 
-    def __iter__(self) -> Items:
+    def __iter__(self) -> ItemIterator:
         return self
 
     def __next__(self) -> object:
@@ -214,7 +213,7 @@ def fill(template: Any, number: int) -> Any:
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Keep this process and its children within `limits`; what the system cannot bound is left to the runner."""
+    """Keep this process and its children within `limits`; the runner watches what the system cannot bound."""
     try:
         import resource
     except ImportError:  # Windows has no such limits.
@@ -258,10 +257,10 @@ def load(path: str) -> types.ModuleType:
 
 
 def describe(error: BaseException, path: str) -> dict[str, Any]:
-    """An error in JSON values: its classes, its words, and the places in the half's own folder it went through.
+    """An error in JSON values: its classes, its text, and the lines of the half's own folder that it went through.
 
     Nothing is imported or opened for it: the half may have used up every descriptor, or all memory. What the frames
-    of the error hold is let go first.
+    of the error hold is released first.
     """
     folder = os.path.dirname(path)  # noqa: PTH120
     places: list[dict[str, Any]] = []
@@ -271,7 +270,7 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
         if os.path.dirname(file) == folder:  # noqa: PTH120
             places.append({"file": file, "line": trace.tb_lineno})
         trace = trace.tb_next
-    # A SyntaxError of text that the half made up is no line of its file.
+    # A SyntaxError in text that the half made up has no line of its file.
     if isinstance(error, SyntaxError) and os.path.dirname(error.filename or "") == folder:  # noqa: PTH120
         places.append({"file": error.filename, "line": error.lineno})
     link: BaseException | None = error
@@ -286,8 +285,8 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
     return {"kinds": kinds, "message": words[:500], "places": places[-5:]}
 
 
-def where(answer: object) -> str:
-    """What in a list or dictionary is not plain, and where: `bytes at [0], `; empty if that is not simple to say."""
+def first_unserializable(answer: object) -> str:
+    """The first value in a list or dictionary that is not plain, as `bytes at [0], `; empty if it is nested deeper."""
     items: Any = answer.items() if isinstance(answer, dict) else enumerate(answer if isinstance(answer, list) else ())
     for key, item in items:
         if not isinstance(item, (str, int, float, bool, type(None), list, tuple, dict)):
@@ -304,19 +303,19 @@ def plain(answer: object) -> tuple[str | None, str | None]:
     except BaseException as error:  # noqa: BLE001 # a learner's answer may be anything
         name = type(answer).__name__
         if name == "coroutine":
-            answer.close()  # type: ignore[attr-defined] # or it tells that nobody awaited it, with a line of this file
+            answer.close()  # type: ignore[attr-defined] # or Python warns that it was never awaited, with a line of this file
             return None, "run is a coroutine function: make it a plain one that calls asyncio.run()"
         if name == "generator":
             return None, "run is a generator function: return a list of what it yields"
         article = "an" if name[:1].lower() in "aeiou" else "a"
-        return None, f"{article} {name} that is not plain data ({where(answer)}{type(error).__name__})"
+        return None, f"{article} {name} that is not plain data ({first_unserializable(answer)}{type(error).__name__})"
     if len(text) > ANSWER_LIMIT:
         return None, f"it is {len(text):,} characters long as JSON, over {ANSWER_LIMIT:,}"
     return text, None
 
 
-def run(half: types.ModuleType, workload: dict[str, Any], channel: Channel, clock: Clock) -> None:
-    """Call the half and tell how it ended; nothing of the answer or the error is kept."""
+def run(half: types.ModuleType, workload: dict[str, Any], channel: RunnerChannel, clock: Clock) -> None:
+    """Call the half and report how it ended; nothing of the answer or the error is kept."""
     try:
         answer = half.run(**workload)
     except BaseException as error:  # noqa: BLE001 # SystemExit and KeyboardInterrupt of a half are its end too
@@ -333,13 +332,13 @@ def run(half: types.ModuleType, workload: dict[str, Any], channel: Channel, cloc
 
 def main() -> None:
     """Do what the runner says: load, run, collect."""
-    channel = Channel(int(sys.argv[1]))
+    channel = RunnerChannel(int(sys.argv[1]))
     os.set_inheritable(channel.fd, False)
     job = channel.hear()
     limit(job["limits"])
     end_after(job["lifetime"])
     try:
-        # A half that hangs is asked where it is: the interpreter writes the lines to standard error, whatever it does.
+        # A half that hangs is asked for its line: the interpreter writes the stack to standard error, whatever it does.
         import faulthandler
         import signal
 
@@ -353,12 +352,12 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001 # loading a learner's file may raise anything
         channel.ask(say="unloadable", error=describe(error, job["half"]))
         leave(0)
-    # From here on the channel tells when the lab is gone.
+    # From here on the channel closes when the lab is gone.
     end_after(0)
     job = channel.ask(say="loaded")
     clock = Clock()
     workload = {
-        name: Steps(value["$steps"], channel, clock) if isinstance(value, dict) and "$steps" in value else value
+        name: StepItems(value["$steps"], channel, clock) if isinstance(value, dict) and "$steps" in value else value
         for name, value in job["workload"].items()
     }
     collect()

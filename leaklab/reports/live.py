@@ -8,10 +8,12 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from leaklab.measure.sampler import IgnoringListener
+
 REDRAWS_A_SECOND = 8
 
 
-class Bars:
+class ProgressBars(IgnoringListener):
     """Shows how many steps each half has done. A context manager: at its end the bars are gone from the screen."""
 
     def __init__(self, console: Console, label: str, steps: int | None, repeat: int) -> None:
@@ -39,7 +41,7 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
-    def __call__(self, half: str, done: int) -> None:
+    def stepped(self, half: str, done: int) -> None:
         """Show that `half` has done so many steps of its current run."""
         if half not in self._bars:
             self._bars[half] = self._progress.add_task(f"{self._label} {half}", total=self._total)

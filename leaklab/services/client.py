@@ -14,9 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from leaklab.content.declaration import HttpEndpoint, MongoEndpoint, Scenario
 from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
-from leaklab.measure.messages import line_of
+from leaklab.services.kinds import SERVICE_KINDS, ServiceCounts, ServiceNeeds
 from leaklab.system.processes import Child, end_group, start_child
 
 HOST = Path(__file__).with_name("host.py")
@@ -29,34 +28,20 @@ LAST_WORDS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceCounts:
-    """The exact counts of a half's services, by metric; None where a service cannot say.
+class HalfServices:
+    """What was started for one half.
 
     Attributes:
-        values: now, by metric name.
-        peaks: the highest value so far, by metric name.
-        routes: requests by route of the HTTP service.
-        connections: opened and open now, as far as the services say: unchanged, no connection came or went.
-        still_open: connections that the HTTP service has open now; None where there is none.
-        answers_due: answers that take their time and that are still waited for; None where there is no HTTP service.
+        numbers: the services, as their process numbers them.
+        ports: what they listen on.
+        endpoints: what the half's workload is made from, by kind.
+        server: which server it is, where there are several; None where there is only the lab's own.
+        is_remote: whether others may use one of these servers, too.
     """
-
-    values: Mapping[str, int | None]
-    peaks: Mapping[str, int]
-    routes: Mapping[str, int]
-    connections: tuple[int | None, ...] = ()
-    still_open: int | None = None
-    answers_due: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HalfServices:
-    """What was started for one half."""
 
     numbers: Sequence[int]
     ports: frozenset[int]
-    http: HttpEndpoint | None = None
-    mongo: MongoEndpoint | None = None
+    endpoints: Mapping[str, Any] = field(default_factory=dict)
     server: str | None = None
     is_remote: bool = False
 
@@ -72,28 +57,21 @@ class Services:
     _buffer: bytes = field(init=False, default=b"")
     _said: bytes = field(init=False, default=b"")
 
-    def start(self, scenario: Scenario, mongo_uri: str | None) -> HalfServices:
-        """Start what `scenario` asks for, for one half.
+    def start(self, kinds: Sequence[str], needs: ServiceNeeds) -> HalfServices:
+        """Start services of these kinds, for one half.
 
         Raises:
-            UsageError: `mongo_uri` is no MongoDB URI.
+            UsageError: `needs` has something that a service cannot be started with, such as a URI that is none.
             MeasureError: a service cannot be started or reached.
         """
-        numbers: list[int] = []
-        ports: set[int] = set()
-        http, mongo, server = None, None, None
-        for kind in scenario.services:
-            if kind == "http":
-                about = self._ask({"do": "start", "service": "http"})
-                http = HttpEndpoint(about["ports"][0], about["secret"])
-            else:
-                documents = [asdict(entry) for entry in scenario.documents]
-                about = self._ask({"do": "start", "service": "mongo", "uri": mongo_uri, "documents": documents})
-                mongo = MongoEndpoint(about["uri"], about["database"])
-                server = about["server"]
-            numbers.append(about["service"])
-            ports.update(about["ports"])
-        return HalfServices(tuple(numbers), frozenset(ports), http, mongo, server, is_remote=mongo_uri is not None)
+        started = {kind: self._ask({"do": "start", "service": kind, "needs": asdict(needs)}) for kind in kinds}
+        return HalfServices(
+            numbers=tuple(about["service"] for about in started.values()),
+            ports=frozenset(port for about in started.values() for port in about["ports"]),
+            endpoints={kind: SERVICE_KINDS[kind].endpoint(**about["endpoint"]) for kind, about in started.items()},
+            server=next((about["server"] for about in started.values() if about["server"] is not None), None),
+            is_remote=needs.mongo_uri is not None,
+        )
 
     def ask_counts(self, services: HalfServices) -> None:
         """Send the question; `hear_counts` gets the answer. Between the two there is time for other probes."""
@@ -101,23 +79,9 @@ class Services:
             self._send({"do": "counts", "services": list(services.numbers)})
 
     def hear_counts(self, services: HalfServices) -> ServiceCounts:
-        """The answer to `ask_counts`."""
-        values: dict[str, int | None] = {}
-        peaks: dict[str, int] = {}
-        routes: dict[str, int] = {}
-        connections: list[int | None] = []
-        still_open: int | None = None
-        answers_due: int | None = None
-        if services.numbers:
-            for counts in self._hear()["counts"]:
-                connections += [counts["connections_opened"], counts.pop("connections_open")]
-                still_open = counts.pop("still_open", still_open)
-                answers_due = counts.pop("answers_due", answers_due)
-                peaks.update(counts.pop("peaks"))
-                routes.update(counts.pop("routes"))
-                for name, count in counts.items():
-                    values[name] = _sum(values[name], count) if name in values else count
-        return ServiceCounts(values, peaks, routes, tuple(connections), still_open, answers_due)
+        """The answer to `ask_counts`: the counts of all these services together."""
+        answers = self._hear()["counts"] if services.numbers else []
+        return sum((ServiceCounts(**answer) for answer in answers), ServiceCounts())
 
     def stop(self, services: HalfServices) -> None:
         """Stop what was started for one half."""
@@ -130,9 +94,9 @@ class Services:
 
     def release(self, child: Child) -> None:
         """Guard `child` no longer: it has ended, and its number may be given to others."""
-        # Where there is no guard any more, that has been said by whoever asked it last.
+        # Where the guard itself is gone, the last question to it has reported that.
         with contextlib.suppress(OSError):
-            self._child.channel.sendall(line_of({"do": "guard", "group": child.pid, "mark": None}))
+            self._child.send({"do": "guard", "group": child.pid, "mark": None})
 
     def __enter__(self) -> Self:
         self._child = start_child(HOST)
@@ -154,7 +118,7 @@ class Services:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         try:
-            self._child.channel.sendall(line_of(message))
+            self._child.send(message)
         except OSError:
             raise self.gone() from None
 
@@ -210,8 +174,3 @@ class Services:
     def _last_words(self) -> str:
         last = self._said.decode(errors="replace").strip().splitlines()
         return f": {last[-1]}" if last else ""
-
-
-def _sum(first: int | None, second: int | None) -> int | None:
-    """What two services counted; None if one of them cannot say."""
-    return None if first is None or second is None else first + second

@@ -13,9 +13,7 @@ from typing import Any
 import pymongo
 from pymongo import MongoClient, errors
 
-from leaklab.content.declaration import Documents
 from leaklab.errors import LeaklabError, MeasureError, UsageError
-from leaklab.measure.worker import fill
 
 REACH_S = 3.0
 """Seconds to find and reach the server in: with a start of the lab's processes this stays under 5."""
@@ -84,14 +82,12 @@ class Database:
         """The ports that the server's nodes listen on."""
         return sorted({port for _, port in self._client.nodes if port is not None})
 
-    def seed(self, documents: Sequence[Documents]) -> None:
-        """Insert what the scenario needs. Raises MeasureError if the server refuses."""
+    def seed(self, documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Insert these documents, by collection. Raises MeasureError if the server refuses."""
         database = self._client[self.name]
         try:
-            for entry in documents:
-                database[entry.collection].insert_many(
-                    [fill(dict(entry.document), number) for number in range(entry.first, entry.first + entry.count)]
-                )
+            for collection, entries in documents.items():
+                database[collection].insert_many([dict(entry) for entry in entries])
         except errors.PyMongoError as error:
             raise self._unusable(error) from error
 

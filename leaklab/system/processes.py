@@ -7,6 +7,7 @@ limits itself with `setrlimit`. Windows has none of the three: leaklab says so a
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import signal
@@ -76,6 +77,10 @@ class Child:
         """The descriptor that its standard output and error can be read from."""
         assert self.process.stdout is not None  # noqa: S101 # start_child asks for a pipe
         return self.process.stdout.fileno()
+
+    def send(self, message: Mapping[str, object]) -> None:
+        """Send one message over the channel, as a line of JSON. Raises OSError if the channel is closed."""
+        self.channel.sendall(json.dumps(message).encode() + b"\n")
 
     def ended(self, within_s: float) -> int | None:
         """Its exit code (negative: a signal) if it ends within so many seconds, None if it does not.

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
+from leaklab.judge.summary import summarize
 from leaklab.judge.verdict import Finding, FindingKind, Judgement, Verdict, judge
 from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, wrong_requests
-from leaklab.measure.trace import Ending, Outcome, Phase, Trace, summarize
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, Judge
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
@@ -102,7 +103,7 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *
     if result.interrupted:
         return replace(blank, state=CheckState.INTERRUPTED, reason="it was interrupted before it was measured")
     yours = result.halves[YOURS]
-    if yours.outcome is Outcome.TIMED_OUT and yours.ending is not None:
+    if yours.outcome is Outcome.TIMED_OUT:
         return replace(
             blank,
             state=CheckState.TIMED_OUT,
@@ -112,7 +113,7 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *
             place=yours.ending.place,
         )
     judgement = yours.judgement
-    if yours.ending is not None:
+    if yours.outcome is not Outcome.COMPLETED:
         accepted = _told_by_error(scenario, settings, yours)
         if accepted is None:
             return _failed(blank, yours.runs[0].trace.steps, yours.ending)
@@ -195,13 +196,13 @@ def _told_by_error(scenario: Scenario, settings: Settings, yours: HalfResult) ->
     """The verdict on a half that raised what the scenario takes for an answer; None if it is none."""
     traces = [run.trace for run in yours.runs]
     for trace in traces:
-        raised = None if trace.ending is None else trace.ending.raised
+        raised = trace.ending.raised
         if scenario.check_error is None or raised is None:
             return None
         # An error of a class of the learner's own is one of those that the class is derived from, too.
         if not any(scenario.check_error(settings, raised.named(kind)) for kind in raised.kinds):
             return None
-    whole = replace(traces[0], outcome=Outcome.COMPLETED, ending=None)
+    whole = replace(traces[0], ending=COMPLETED)
     return judge(whole, summarize(whole), bounds_of(scenario, settings))
 
 

@@ -13,13 +13,13 @@ from types import FrameType
 from typing import Any
 
 from leaklab import cli
-from leaklab.lab import pair as lab
-from leaklab.measure import measurement as runner
-from leaklab.measure import probes
+from leaklab.lab import pair
+from leaklab.measure import measurement, probes, sampler, target
 from leaklab.services import client
 from leaklab.system import interrupts, processes
 
-WHERE = {module.__file__ for module in (client, contextlib, interrupts, lab, probes, processes, runner, subprocess)}
+MODULES = (client, contextlib, interrupts, measurement, pair, probes, processes, sampler, subprocess, target)
+WHERE = {module.__file__ for module in MODULES}
 
 at, within = int(sys.argv[1]), sys.argv[2]
 sys.argv = ["leaklab", *sys.argv[3:]]

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import Scenario, Settings, Steps
+from leaklab.content.declaration import Scenario, Settings
 from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.lab.result import HalfResult
-from leaklab.measure.measurement import CLOCK_MAX_S
+from leaklab.measure.sampler import CLOCK_MAX_S
+from leaklab.measure.target import Steps
 from leaklab.measure.trace import Outcome
 from leaklab.system.limits import Limits
 

@@ -13,10 +13,11 @@ from functools import cached_property
 from pathlib import Path
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import Documents, Lab, Scenario, Settings, Steps
+from leaklab.content.declaration import Documents, Lab, Scenario, Settings
 from leaklab.judge.verdict import Finding, Verdict
 from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.lab.result import HalfResult, JudgedRun
+from leaklab.measure.target import Steps
 from leaklab.system.limits import Limits
 
 HALVES = Path(__file__).parent

@@ -8,7 +8,7 @@ from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
 from leaklab.judge.forecast import Capacities
 from leaklab.judge.verdict import Thresholds
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
-from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 50
 MIB = 2**20
@@ -19,14 +19,13 @@ def trace(
     half: str,
     sockets_at: Callable[[int], int],
     *,
-    outcome: Outcome = Outcome.COMPLETED,
-    ending: Ending | None = None,
+    ending: Ending = COMPLETED,
     output: str = "",
     elapsed_s: float = 0.25,
     rss: int = 30 * MIB,
 ) -> Trace:
     """A half that has so many sockets open after each step, and closes none of them later."""
-    done = STEPS if outcome is Outcome.COMPLETED else STEPS // 2
+    done = STEPS if ending is COMPLETED else STEPS // 2
 
     def values(sockets: int) -> Mapping[str, float | None]:
         return {
@@ -41,11 +40,10 @@ def trace(
     moments = [(Phase.BASELINE, 0, 0)]
     moments += [(Phase.STEP if step < STEPS else Phase.END, step, sockets_at(step)) for step in range(done + 1)]
     moments.append((Phase.RETURNED, done, sockets_at(done)))
-    if outcome is Outcome.COMPLETED:
+    if ending is COMPLETED:
         moments.append((Phase.COLLECTED, done, sockets_at(done)))
     return Trace(
         half=half,
-        outcome=outcome,
         steps=min(done + 1, STEPS),
         elapsed_s=elapsed_s,
         waited_s=0.0,
@@ -69,7 +67,7 @@ def fixed(complaint: str | None = None, output: str = "") -> HalfResult:
 
 def crashed(error: str) -> HalfResult:
     """Half of the steps, and then `error`."""
-    return leaky(trace("leaky", lambda step: step, outcome=Outcome.CRASHED, ending=Ending(error)))
+    return leaky(trace("leaky", lambda step: step, ending=Ending(Outcome.CRASHED, error)))
 
 
 def result(*halves: HalfResult, scenario: str = "unclosed-body", settings: Settings | None = None) -> Result:

@@ -20,7 +20,8 @@ BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "
 """In the order of the course."""
 
 SCENARIO = """
-from leaklab.content.declaration import LEAKS_NOTHING, Documents, Expected, Scenario, Settings, Steps
+from leaklab.content.declaration import LEAKS_NOTHING, Documents, Expected, Scenario, Settings
+from leaklab.measure.target import Steps
 
 SCENARIO = Scenario(
     title="Tiny",

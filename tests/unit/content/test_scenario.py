@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from leaklab.content.declaration import DEAD, HttpEndpoint, Lab, MongoEndpoint, Settings, difference
+from leaklab.content.declaration import DEAD, Lab, Settings, difference
 from leaklab.errors import ExitCode, UsageError
+from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 ALL = Settings(steps=50, size=2**20, hang=3.0, deadline=0.5, dead="silent")
 
@@ -59,7 +60,7 @@ def test_the_ways_to_be_dead_start_with_the_default() -> None:
 
 def test_a_lab_hands_out_what_the_scenario_asked_for() -> None:
     http, mongo = HttpEndpoint(8080), MongoEndpoint("mongodb://127.0.0.1:1", "leaklab_x")
-    lab = Lab(ALL, http, mongo)
+    lab = Lab(ALL, {"http": http, "mongo": mongo})
     assert (lab.http, lab.mongo, lab.steps) == (http, mongo, 50)
     assert lab.http.url("/profiles/{n}") == "http://127.0.0.1:8080/profiles/{n}"
 

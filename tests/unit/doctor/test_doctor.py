@@ -29,8 +29,8 @@ def measured(collected: Mapping[str, float | None] = SEEN, outcome: Outcome = Ou
     """What was read of the doctor's half: 4 descriptors before, and `collected` in the end."""
     before = {"threads": 1, "rss": 20 * MIB, "open_fds": 4, "open_sockets": 0}
     samples = (Sample(Phase.BASELINE, 0, 0.0, before), Sample(Phase.COLLECTED, 3, 0.1, collected))
-    error = None if outcome is Outcome.COMPLETED else "it was ended by SIGKILL after 0 whole steps"
-    return Trace("doctor", outcome, 3, 0.1, 0.0, samples, ending=None if error is None else Ending(error))
+    error = "" if outcome is Outcome.COMPLETED else "it was ended by SIGKILL after 0 whole steps"
+    return Trace("doctor", 3, 0.1, 0.0, samples, ending=Ending(outcome, error))
 
 
 def refused(words: str) -> HealthCheck:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from leaklab.judge.forecast import CURSOR_RATE, CURSOR_TIMEOUT_S, Capacities, Forecast, forecasts
-from leaklab.measure.trace import Outcome, Phase, Sample, Trace, summarize
+from leaklab.judge.summary import summarize
+from leaklab.measure.trace import Phase, Sample, Trace
 
 MIB = 2**20
 Series = Callable[[int], float]
@@ -21,7 +22,7 @@ def foretold(
     for step in range(steps + 1):
         phase = Phase.STEP if step < steps else Phase.END
         samples.append(Sample(phase, step, 0.1, {name: value(step) for name, value in series.items()}))
-    return forecasts(summarize(Trace("leaky", Outcome.COMPLETED, steps, 0.1, 0.0, tuple(samples))), capacities)
+    return forecasts(summarize(Trace("leaky", steps, 0.1, 0.0, tuple(samples))), capacities)
 
 
 def only(found: tuple[Forecast, ...]) -> Forecast:

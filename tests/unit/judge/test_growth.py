@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leaklab.judge.growth import Growth, Shape, growth_of
-from leaklab.measure.measurement import SAMPLED_STEPS, SOCKET_LOOKS, spread
+from leaklab.measure.sampler import SAMPLED_STEPS, SOCKET_SAMPLES, spread
 from leaklab.metrics import MEMORY_FLOOR
 
 MIB = 2**20
@@ -272,7 +272,7 @@ def test_nothing_is_called_growth_that_ended_where_it_began(values: list[int]) -
 
 
 @pytest.mark.parametrize("steps", [1, 2, 99, 100, 101, 150, 199, 2000, 10_000_000])
-@pytest.mark.parametrize("most", [SAMPLED_STEPS, SOCKET_LOOKS, 1])
+@pytest.mark.parametrize("most", [SAMPLED_STEPS, SOCKET_SAMPLES, 1])
 def test_the_steps_that_are_read_are_evenly_spread_from_the_first_on(steps: int, most: int) -> None:
     read = spread(steps, most)
     assert len(read) == min(steps, most)

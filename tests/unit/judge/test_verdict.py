@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from leaklab.judge.summary import summarize
 from leaklab.judge.verdict import (
     IN_TIME,
     TOO_LATE,
@@ -20,7 +21,7 @@ from leaklab.judge.verdict import (
     judge,
     may_be_the_machine,
 )
-from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace, summarize
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 from leaklab.metrics import MEMORY_FLOOR
 
 MIB = 2**20
@@ -75,12 +76,11 @@ class Half:
             moments.append((Phase.COLLECTED, self.steps, {n: s.collected for n, s in self.metrics.items()}))
         return Trace(
             half="leaky",
-            outcome=self.outcome,
             steps=self.steps,
             elapsed_s=self.elapsed_s,
             waited_s=self.waited_s,
             samples=tuple(Sample(phase, done, self.elapsed_s, values) for phase, done, values in moments),
-            ending=None if completed else Ending("it was ended by SIGSEGV"),
+            ending=COMPLETED if completed else Ending(self.outcome, "it was ended by SIGSEGV"),
         )
 
     def judged(self, bounds: Thresholds | None = None) -> Judgement:
@@ -414,7 +414,7 @@ def late(looks: Iterable[tuple[float, float]], *, elapsed_s: float = 0.5, due: i
         *(Sample(Phase.SETTLING, 0, at, {"threads": threads}, due) for at, threads in found[:-1]),
         Sample(Phase.COLLECTED, 0, found[-1][0], {"threads": found[-1][1]}, due),
     ]
-    trace = Trace("fixed", Outcome.COMPLETED, 0, elapsed_s, found[-1][0] - elapsed_s, tuple(samples))
+    trace = Trace("fixed", 0, elapsed_s, found[-1][0] - elapsed_s, tuple(samples))
     return judge(trace, summarize(trace), Thresholds(deadline_s=0.5))
 
 
@@ -534,7 +534,7 @@ def test_something_left_over_by_a_half_without_steps_is_no_verdict() -> None:
 
 
 def test_a_metric_that_could_not_be_read_is_no_finding_and_no_number() -> None:
-    trace = Trace("leaky", Outcome.COMPLETED, 50, 0.1, 0.0, (Sample(Phase.BASELINE, 0, 0.0, {"open_fds": None}),))
+    trace = Trace("leaky", 50, 0.1, 0.0, (Sample(Phase.BASELINE, 0, 0.0, {"open_fds": None}),))
     assert judge(trace, summarize(trace), Thresholds()).findings == ()
 
 
@@ -544,7 +544,7 @@ def test_a_counter_without_its_first_or_last_reading_is_not_taken_for_0(missing:
     samples = tuple(
         Sample(s.phase, s.steps_done, s.at_s, {"open_fds": None}) if s.phase is missing else s for s in trace.samples
     )
-    cut = Trace("leaky", Outcome.COMPLETED, 50, 0.1, 0.0, samples)
+    cut = Trace("leaky", 50, 0.1, 0.0, samples)
     assert judge(cut, summarize(cut), Thresholds()).findings == ()
 
 

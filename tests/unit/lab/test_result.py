@@ -10,7 +10,7 @@ import pytest
 from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
 from leaklab.judge.verdict import Thresholds, Verdict
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result, half_surprises
-from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 5
 LEAKS = Expected("leaks", (("leaked", "open_fds"),))
@@ -30,7 +30,8 @@ def trace(
     samples = tuple(
         Sample(phase, done, 0.0, {"open_fds": None if unread else float(4 + each * done)}) for phase, done in moments
     )
-    return Trace("leaky", outcome, STEPS, elapsed_s, 0.0, samples, ending=None if error is None else Ending(error))
+    ending = COMPLETED if outcome is Outcome.COMPLETED else Ending(outcome, error or "")
+    return Trace("leaky", STEPS, elapsed_s, 0.0, samples, ending=ending)
 
 
 def half(*traces: Trace, complaint: str | None = None) -> HalfResult:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import leaklab.measure.worker as worker_module
-from leaklab.measure.worker import LOST, fill, plain
+from leaklab.measure.worker import RUNNER_GONE, fill, plain
 
 PATIENCE_S = 60.0
 
@@ -269,7 +269,7 @@ def test_no_compiled_file_is_left_beside_a_half(start: Start, tmp_path: Path) ->
 def test_a_worker_whose_runner_is_gone_before_it_was_loaded_exits(start: Start) -> None:
     worker = start("def run(jobs, factor):\n    return 1\n")
     worker.channel.close()
-    assert worker.process.wait(PATIENCE_S) == LOST
+    assert worker.process.wait(PATIENCE_S) == RUNNER_GONE
 
 
 def test_a_worker_whose_runner_is_gone_exits_at_its_next_step(start: Start) -> None:
@@ -279,7 +279,7 @@ def test_a_worker_whose_runner_is_gone_exits_at_its_next_step(start: Start) -> N
     worker.say(next=2**62)
     assert worker.hear()["pause"] is False
     worker.channel.close()
-    assert worker.process.wait(PATIENCE_S) == LOST
+    assert worker.process.wait(PATIENCE_S) == RUNNER_GONE
 
 
 def test_a_worker_that_waits_for_an_answer_exits_when_the_runner_is_gone(start: Start) -> None:
@@ -287,7 +287,7 @@ def test_a_worker_that_waits_for_an_answer_exits_when_the_runner_is_gone(start: 
     worker.until_ready(STEPS)
     assert worker.hear()["say"] == "step"
     worker.channel.close()
-    assert worker.process.wait(PATIENCE_S) == LOST
+    assert worker.process.wait(PATIENCE_S) == RUNNER_GONE
 
 
 def test_a_worker_that_hangs_in_its_half_does_not_outlive_its_lifetime(start: Start) -> None:

@@ -48,10 +48,10 @@ SCRIPTED = {
     ),
     "a crash": scripted.result(scripted.crashed("it was ended by SIGSEGV"), scripted.fixed()),
     "a half that cannot be imported": scripted.result(
-        scripted.leaky(Trace("leaky", Outcome.CRASHED, 0, 0.0, 0.0, (), ending=Ending(IMPORT_ERROR))), scripted.fixed()
+        scripted.leaky(Trace("leaky", 0, 0.0, 0.0, (), ending=Ending(Outcome.CRASHED, IMPORT_ERROR))), scripted.fixed()
     ),
     "a time limit": scripted.result(
-        scripted.leaky(scripted.trace("leaky", lambda step: step, outcome=Outcome.TIMED_OUT, ending=Ending("60 s"))),
+        scripted.leaky(scripted.trace("leaky", lambda step: step, ending=Ending(Outcome.TIMED_OUT, "60 s"))),
         scripted.fixed(),
     ),
     "work left out": scripted.result(scripted.leaky(), scripted.fixed(complaint="expected the sizes of 50 profiles")),

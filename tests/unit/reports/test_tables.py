@@ -42,8 +42,9 @@ def trace(
     else:
         moments = moments[:4]
     samples = tuple(Sample(phase, done, 0.01 * done, at(done)) for phase, done in moments)
-    ending = None if outcome is Outcome.COMPLETED else Ending("it was ended by SIGSEGV after 2 whole steps")
-    return Trace("half", outcome, steps, elapsed_s, 0.0, samples, ending=ending, output=output)
+    words = "" if outcome is Outcome.COMPLETED else "it was ended by SIGSEGV after 2 whole steps"
+    ending = Ending(outcome, words)
+    return Trace("half", steps, elapsed_s, 0.0, samples, ending=ending, output=output)
 
 
 def half(name: str, *traces: Trace, complaint: str | None = None) -> HalfResult:

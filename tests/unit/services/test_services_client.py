@@ -11,7 +11,8 @@ from leaklab.content.catalog import Catalog
 from leaklab.errors import MeasureError
 from leaklab.lab.pair import RunOptions, run_scenario
 from leaklab.services import client
-from leaklab.services.client import HalfServices, ServiceCounts, Services
+from leaklab.services.client import HalfServices, Services
+from leaklab.services.kinds import ServiceCounts
 from leaklab.system.interrupts import Owner
 
 BEGIN = """
@@ -25,21 +26,18 @@ def answer(counts):
 """
 
 HTTP = {
-    "connections_opened": 3,
-    "connections_open": 1,
-    "still_open": 1,
-    "answers_due": 0,
-    "requests_served": 5,
-    "peaks": {"open_sockets": 2},
+    "counters": {"connections": 3, "requests": 5},
+    "peaks": {"sockets": 2},
     "routes": {"profiles": 5},
+    "connections": [3, 1],
+    "half_connections": 1,
+    "answers_due": 0,
 }
 MONGO = {
-    "open_cursors": 4,
-    "connections_opened": 2,
-    "connections_open": 2,
-    "requests_served": 7,
-    "peaks": {"open_cursors": 4},
+    "counters": {"cursors": 4, "connections": 2, "requests": 7},
+    "peaks": {"cursors": 4},
     "routes": {"read": 7},
+    "connections": [2, 2],
 }
 
 
@@ -58,7 +56,7 @@ def counts_of(monkeypatch: pytest.MonkeyPatch, folder: Path, body: str) -> Servi
 def test_what_it_prints_never_keeps_it_from_answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A pipe holds 64 KiB: whoever prints more waits until somebody reads."""
     counts = counts_of(monkeypatch, tmp_path, f"lines.readline(); print('x' * 1_000_000); answer([{HTTP}])")
-    assert counts.values["requests_served"] == 5
+    assert counts.counters["requests"] == 5
 
 
 @pytest.mark.parametrize("both", [[HTTP, MONGO], [MONGO, HTTP]], ids=["HTTP first", "MongoDB first"])
@@ -66,16 +64,16 @@ def test_the_counts_of_two_services_are_added(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, both: list[dict[str, object]]
 ) -> None:
     counts = counts_of(monkeypatch, tmp_path, f"lines.readline(); answer({both})")
-    assert counts.values == {"connections_opened": 5, "requests_served": 12, "open_cursors": 4}
-    assert counts.peaks == {"open_sockets": 2, "open_cursors": 4}
+    assert counts.counters == {"connections": 5, "requests": 12, "cursors": 4}
+    assert counts.peaks == {"sockets": 2, "cursors": 4}
     assert counts.routes == {"profiles": 5, "read": 7}
-    assert (counts.still_open, counts.answers_due) == (1, 0)
+    assert (counts.half_connections, counts.answers_due) == (1, 0)
 
 
 def test_what_one_of_two_services_cannot_say_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    remote = {**MONGO, "connections_opened": None}
+    remote = {**MONGO, "counters": {"cursors": 4, "connections": None, "requests": 7}}
     counts = counts_of(monkeypatch, tmp_path, f"lines.readline(); answer([{HTTP}, {remote}])")
-    assert counts.values["connections_opened"] is None
+    assert counts.counters["connections"] is None
 
 
 def test_the_last_words_of_a_process_that_dies_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

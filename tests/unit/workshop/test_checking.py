@@ -16,7 +16,7 @@ from leaklab.content.declaration import Scenario, Settings
 from leaklab.judge.verdict import Finding, FindingKind, Thresholds, Verdict
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.trace import Ending, Outcome, Phase, Raised, Sample, Trace
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.reports.check_report import check_document, check_report, hints_report, solution_report
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judged, learners_options
@@ -40,13 +40,13 @@ def yours(sockets_at: Callable[[int], int], complaint: str | None = None) -> Hal
 
 
 def ended(words: str, place: SourceLine | None = None, raised: Raised | None = None) -> HalfResult:
-    ending = Ending(words, place, raised)
-    return half(YOURS, scripted.trace(YOURS, lambda step: step, outcome=Outcome.CRASHED, ending=ending))
+    ending = Ending(Outcome.CRASHED, words, place, raised)
+    return half(YOURS, scripted.trace(YOURS, lambda step: step, ending=ending))
 
 
 def timed_out(place: SourceLine | None) -> HalfResult:
-    ending = Ending("it was ended at its time limit of 20 s (--time-limit)", place)
-    return half(YOURS, scripted.trace(YOURS, lambda step: step, outcome=Outcome.TIMED_OUT, ending=ending))
+    ending = Ending(Outcome.TIMED_OUT, "it was ended at its time limit of 20 s (--time-limit)", place)
+    return half(YOURS, scripted.trace(YOURS, lambda step: step, ending=ending))
 
 
 def measured(mine: HalfResult, *, leaky: HalfResult | None = None, fixed: HalfResult | None = None) -> Result:
@@ -282,15 +282,15 @@ def waited(raised: Raised, elapsed_s: float, requests: Mapping[str, int]) -> Che
     settings = WAIT.settings
     bounds = Thresholds(deadline_s=settings.deadline)
 
-    def one(name: str, took: float, ending: Ending | None = None) -> HalfResult:
+    def one(name: str, took: float, ending: Ending = COMPLETED) -> HalfResult:
         values: Mapping[str, float | None] = {"threads": 1, "open_sockets": 0, "open_fds": 4}
-        outcome = Outcome.CRASHED if ending else Outcome.COMPLETED
         phases = (Phase.BASELINE, Phase.RETURNED, Phase.COLLECTED)
         samples = tuple(Sample(phase, 0, took, values) for phase in phases)
-        trace = Trace(name, outcome, 0, took, 0.0, samples, ending=ending, requests_by_route=requests)
+        trace = Trace(name, 0, took, 0.0, samples, ending=ending, requests_by_route=requests)
         return half(name, trace, None, bounds)
 
-    halves = (one("leaky", 3.0), one("fixed", 0.5), one(YOURS, elapsed_s, Ending(f"it raised {raised}", LINE, raised)))
+    ending = Ending(Outcome.CRASHED, f"it raised {raised}", LINE, raised)
+    halves = (one("leaky", 3.0), one("fixed", 0.5), one(YOURS, elapsed_s, ending))
     return judged(
         WAIT, FILE, settings, scripted.result(*halves, scenario="unbounded-wait", settings=settings), last=True
     )

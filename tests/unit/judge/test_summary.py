@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import cast
 
 import pytest
 
 from leaklab.judge.growth import Shape
-from leaklab.measure.measurement import HalfRun
-from leaklab.measure.probes import Probe, Reading
-from leaklab.measure.trace import MetricSummary, Outcome, Phase, Sample, Trace, summarize
+from leaklab.judge.summary import MetricSummary, summarize
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS
-from leaklab.services.client import ServiceCounts, Services
 
 Values = Mapping[str, float | None]
 
@@ -32,19 +28,19 @@ IN_ORDER = [
 def trace_of(
     samples: list[tuple[Phase, int, Values]],
     *,
-    outcome: Outcome = Outcome.COMPLETED,
+    ending: Ending = COMPLETED,
     steps: int = 3,
     elapsed_s: float = 0.3,
     peaks: Mapping[str, float] | None = None,
 ) -> Trace:
     return Trace(
         half="leaky",
-        outcome=outcome,
         steps=steps,
         elapsed_s=elapsed_s,
         waited_s=0.0,
         samples=tuple(Sample(phase, done, number / 10, values) for number, (phase, done, values) in enumerate(samples)),
         peaks=peaks or {},
+        ending=ending,
     )
 
 
@@ -61,7 +57,7 @@ def passes(metric: str, *series: list[float]) -> Trace:
         for done, value in enumerate(values):
             phase = Phase.STEP if done < len(values) - 1 else Phase.END
             samples.append(Sample(phase, done, 0.1, {metric: value}, None, number))
-    return Trace("leaky", Outcome.COMPLETED, 3, 0.3, 0.0, tuple(samples))
+    return Trace("leaky", 3, 0.3, 0.0, tuple(samples))
 
 
 @pytest.mark.parametrize(
@@ -169,36 +165,6 @@ def test_what_was_only_worked_out_between_two_looks_is_no_peak() -> None:
     assert summary_of(looked([1, None, 1], [4, 9, 4]), "open_sockets").peak == 1
 
 
-# ---- the last look of all
-
-
-class Ending:
-    """A probe of a process whose background thread ends between the first reading and the question whether it can."""
-
-    def __init__(self) -> None:
-        self.threads = 2.0
-
-    def read(self, *, sockets: bool, fresh: bool = True, children: bool = False) -> Reading:  # noqa: ARG002 # the signature of a probe
-        return Reading({"threads": self.threads}, ServiceCounts({}, {}, {}))
-
-    def may_change(self) -> bool:
-        """The thread has just ended: nothing can change any more."""
-        self.threads = 1.0
-        return False
-
-
-def test_what_ended_while_it_was_looked_at_is_not_told_as_left_over() -> None:
-    """The first reading still had the thread; that nothing can change any more is only true of a later reading."""
-    run = HalfRun("fixed", Path("fixed.py"), cast("Services", None))
-    run._probe = cast("Probe", Ending())
-    run._samples.append(Sample(Phase.BASELINE, 0, 0.0, {"threads": 1.0}))
-    run._collected = 0.0
-    run._look()
-    assert run.settled
-    last = run._samples[-1]
-    assert (last.phase, last.get("threads")) == (Phase.COLLECTED, 1.0)
-
-
 # ---- what was not read
 
 
@@ -233,7 +199,7 @@ def test_a_moment_at_which_nothing_was_read_stays_none_and_never_becomes_0(
 
 def test_a_moment_that_was_not_reached_stays_none() -> None:
     samples: list[tuple[Phase, int, Values]] = [(phase, done, {"rss": value}) for phase, done, value in IN_ORDER[:3]]
-    summary = summary_of(trace_of(samples, outcome=Outcome.CRASHED), "rss")
+    summary = summary_of(trace_of(samples, ending=Ending(Outcome.CRASHED, "it raised")), "rss")
     assert (summary.baseline, summary.peak) == (4, 5)
     assert (summary.end, summary.returned, summary.collected) == (None, None, None)
 
@@ -261,7 +227,9 @@ def test_elapsed_is_the_time_in_run_and_its_pace_is_known() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.CRASHED, Outcome.TIMED_OUT])
 def test_a_half_that_never_returned_has_no_time_at_which_it_did(outcome: Outcome) -> None:
-    summary = summary_of(trace_of([(Phase.BASELINE, 0, {}), (Phase.CLOCK, 0, {})], outcome=outcome), "elapsed")
+    summary = summary_of(
+        trace_of([(Phase.BASELINE, 0, {}), (Phase.CLOCK, 0, {})], ending=Ending(outcome, "")), "elapsed"
+    )
     assert summary.peak == 0.3
     assert (summary.end, summary.returned, summary.collected) == (None, None, None)
 

@@ -1,0 +1,42 @@
+"""The HTTP service of one half, in the services' process."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+
+from leaklab.services.http import HttpService
+from leaklab.services.kinds import ServiceCounts, ServiceNeeds
+
+
+class HostedHttp:
+    """An HttpService with a secret of its own, and its counts."""
+
+    server: str | None = None
+
+    def __init__(self, service: HttpService, port: int) -> None:
+        self._service = service
+        self.ports = (port,)
+        self.endpoint = {"port": port, "secret": service.secret}
+
+    @classmethod
+    async def start(cls, _needs: ServiceNeeds, _blocking: ThreadPoolExecutor) -> HostedHttp:
+        """Start one on a free port."""
+        service = HttpService(secret=secrets.token_hex(8))
+        return cls(service, await service.start())
+
+    async def counts(self) -> ServiceCounts:
+        """Connections and requests, and the most connections that were open at the same time."""
+        counts = self._service.counts()
+        return ServiceCounts(
+            counters={"connections": counts.connections_accepted, "requests": counts.requests_served},
+            peaks={"sockets": counts.connections_peak},
+            routes=counts.requests_by_route,
+            connections=(counts.connections_accepted, counts.connections_open),
+            half_connections=counts.connections_open,
+            answers_due=counts.answers_due,
+        )
+
+    async def stop(self) -> None:
+        """Stop listening and close every connection."""
+        await self._service.stop()

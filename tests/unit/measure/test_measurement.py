@@ -1,0 +1,200 @@
+"""A run is measured: driven here with a scripted target and scripted probes, so that nothing is started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from itertools import pairwise
+from types import TracebackType
+from typing import Self, cast
+
+import pytest
+
+from leaklab.measure import measurement
+from leaklab.measure.channel import TargetEndedError
+from leaklab.measure.measurement import Measurement
+from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, RaisedError, StepBegun, StepsTaken
+from leaklab.measure.probes import NO_FAMILY, Counters, Family, SystemProbe
+from leaklab.measure.sampler import IgnoringListener, spread
+from leaklab.measure.source_line import SourceLine
+from leaklab.measure.target import NO_MORE_PAUSES, Steps, Target, UnpreparedError
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
+from leaklab.services.client import HalfServices, Services
+from leaklab.services.kinds import ServiceCounts
+from leaklab.system.limits import Limits
+
+LINE = SourceLine("half.py", 3, "wait()")
+RETURNED = HalfReturned(at=0.5, cpu=0.1, answer="[1]", problem=None)
+
+
+class ScriptedTarget:
+    """Reports these events in turn; an exception in their place is raised, None is silence."""
+
+    pid = os.getpid()
+
+    def __init__(self, *events: Event | BaseException | None, unprepared: Ending | None = None) -> None:
+        self.events = list(events)
+        self.unprepared = unprepared
+        self.pauses: list[int] = []
+        self.left = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def prepare(self, _workload: Mapping[str, object]) -> None:
+        if self.unprepared is not None:
+            raise UnpreparedError(self.unprepared)
+
+    def begin(self, *, address_space: int | None, file_size: int) -> None: ...
+
+    def next_event(self, _within_s: float) -> Event | None:
+        event = self.events.pop(0) if self.events else None
+        if isinstance(event, BaseException):
+            raise event
+        return event
+
+    def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
+        self.pauses.append(pause_at)
+
+    def collect(self) -> None: ...
+
+    def leave(self) -> None:
+        self.left = True
+
+    def hang_location(self) -> SourceLine | None:
+        return LINE
+
+    def output(self) -> str:
+        return "printed"
+
+    def end(self) -> None: ...
+
+
+class ScriptedServices:
+    """Counts one connection for each time it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def ask_counts(self, _: HalfServices) -> None:
+        self.asked += 1
+
+    def hear_counts(self, _: HalfServices) -> ServiceCounts:
+        return ServiceCounts(counters={"connections": self.asked}, peaks={"sockets": 7}, routes={"profiles": 3})
+
+
+class Log(IgnoringListener):
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def stepped(self, half: str, done: int) -> None:
+        assert half == "leaky"
+        self.steps.append(done)
+
+
+def measured(target: ScriptedTarget, *, steps: int = 0, limits: Limits | None = None, log: Log | None = None) -> Trace:
+    services, listeners = cast("Services", ScriptedServices()), () if log is None else (log,)
+    its = HalfServices((1,), frozenset())
+    run = Measurement("leaky", cast("Target", target), services, its, limits or Limits(), listeners)
+    run.prepare({"jobs": Steps(steps)})
+    run.run()
+    return run.settle(wait=False)
+
+
+def test_each_moment_becomes_one_sample_and_each_step_is_reported() -> None:
+    log = Log()
+    steps = [StepBegun(done=0, at=0.1, pause=True), StepBegun(done=1, at=0.2, pause=True), StepsTaken(done=2, at=0.3)]
+    target = ScriptedTarget(*steps, RETURNED, HalfCollected())
+    trace = measured(target, steps=2, log=log)
+    phases = [Phase.BASELINE, Phase.STEP, Phase.STEP, Phase.END, Phase.RETURNED, Phase.COLLECTED]
+    assert [sample.phase for sample in trace.samples] == phases
+    assert [sample.get("connections_opened") for sample in trace.samples] == [1, 2, 3, 4, 5, 6]
+    assert (trace.steps, trace.elapsed_s, trace.answer, trace.output) == (2, 0.5, [1], "printed")
+    assert (trace.peaks, trace.requests_by_route) == ({"open_sockets": 7}, {"profiles": 3})
+    assert trace.ending is COMPLETED
+    assert target.pauses == [1, NO_MORE_PAUSES, NO_MORE_PAUSES]
+    assert target.left
+    assert log.steps == [0, 0, 1, 2]
+
+
+def test_an_error_of_the_half_is_its_ending_and_what_it_left_is_looked_at() -> None:
+    error = RaisedError(kinds=["ValueError", "Exception"], message="no", places=[])
+    trace = measured(ScriptedTarget(HalfRaised(at=0.1, error=error), HalfCollected()))
+    assert trace.outcome is Outcome.CRASHED
+    assert trace.ending.raised is not None
+    assert trace.ending.raised.kinds == ("ValueError", "Exception")
+    assert trace.samples[-1].phase is Phase.COLLECTED
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome", "place"),
+    [
+        (TargetEndedError("it exited with code 3"), Outcome.CRASHED, None),
+        (KeyboardInterrupt(), Outcome.INTERRUPTED, None),
+    ],
+)
+def test_what_ends_a_run_early_is_its_ending(event: BaseException, outcome: Outcome, place: SourceLine | None) -> None:
+    trace = measured(ScriptedTarget(StepBegun(done=0, at=0.1, pause=True), event), steps=3)
+    assert (trace.outcome, trace.ending.place, trace.steps) == (outcome, place, 1)
+    assert trace.answer is None
+
+
+def test_a_half_at_its_time_limit_is_ended_at_the_line_where_it_hangs() -> None:
+    trace = measured(ScriptedTarget(), limits=Limits(time_s=0.0))
+    assert (trace.outcome, trace.ending.place) == (Outcome.TIMED_OUT, LINE)
+
+
+def test_a_half_beyond_a_watched_limit_is_ended() -> None:
+    trace = measured(ScriptedTarget(None), limits=Limits(threads=0))
+    assert trace.outcome is Outcome.CRASHED
+    assert "--limit threads" in trace.ending.words
+
+
+def test_a_half_that_cannot_be_made_ready_is_not_run() -> None:
+    ending = Ending(Outcome.CRASHED, "it cannot be imported")
+    trace = measured(ScriptedTarget(RETURNED, unprepared=ending))
+    assert (trace.ending, trace.samples) == (ending, ())
+
+
+def test_a_step_of_a_thread_that_was_left_behind_does_not_change_the_time() -> None:
+    late = StepBegun(done=1, at=99.0, pause=False)
+    assert measured(ScriptedTarget(RETURNED, late, HalfCollected()), steps=3).elapsed_s == 0.5
+
+
+class EndingThread(SystemProbe):
+    """A process whose second thread ends between the question whether anything can still end and the next reading."""
+
+    threads = 1.0
+
+    def read(self) -> Counters:
+        return {"threads": self.threads, "fds": None}
+
+    def family(self) -> Family:
+        self.threads = 2.0
+        return NO_FAMILY
+
+    def may_change(self) -> bool:
+        self.threads = 1.0
+        return False
+
+
+def test_what_ended_while_it_was_looked_at_is_not_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nothing can change any more is true of a later reading only: so it is asked before the reading."""
+    monkeypatch.setattr(measurement, "SystemProbe", EndingThread)
+    trace = measured(ScriptedTarget(RETURNED, HalfCollected()))
+    assert trace.value("threads", Phase.RETURNED) == 2.0
+    assert trace.value("threads", Phase.COLLECTED) == 1.0
+
+
+@pytest.mark.parametrize(("steps", "most"), [(0, 4), (3, 4), (4, 4), (5, 4), (1_000, 64)])
+def test_sampled_steps_are_spread_evenly_and_begin_with_the_first(steps: int, most: int) -> None:
+    found = spread(steps, most)
+    assert len(found) == min(steps, most)
+    assert not found or found[0] == 0
+    gaps = {later - earlier for earlier, later in pairwise(found)}
+    assert not gaps or max(gaps) - min(gaps) <= 1
