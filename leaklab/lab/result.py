@@ -67,12 +67,13 @@ class HalfResult:
     @property
     def ending(self) -> Ending:
         """How the first run that did not complete ended; COMPLETED if all did."""
-        return next((run.trace.ending for run in self.runs if run.trace.ending is not COMPLETED), COMPLETED)
+        endings = (run.trace.ending for run in self.runs if run.trace.outcome is not Outcome.COMPLETED)
+        return next(endings, COMPLETED)
 
     @property
     def error(self) -> str | None:
         """What ended the first run that did not complete, in words; None if all did."""
-        return None if self.ending is COMPLETED else str(self.ending)
+        return None if self.outcome is Outcome.COMPLETED else str(self.ending)
 
     @property
     def elapsed_s(self) -> float:

@@ -214,7 +214,7 @@ def test_an_interrupted_run_tells_what_was_measured_until_then(
     halves = finished.document["halves"]
     assert list(halves) == ["leaky"]
     leaky = halves["leaky"]
-    assert leaky["outcome"] == "crashed"
+    assert leaky["outcome"] == "interrupted"
     assert "interrupted after " in leaky["error"]
     assert leaky["steps"] >= 4, "the fifth had begun, but word of it may have been on its way"
     assert leaky["metrics"]["open_fds"]["peak"] >= leaky["metrics"]["open_fds"]["baseline"] + 3
@@ -285,7 +285,7 @@ def test_an_interrupt_while_the_next_half_runs_tells_all_of_the_one_that_was_sti
     assert (leaky["outcome"], leaky["error"], leaky["steps"]) == ("completed", None, 20)
     assert leaky["metrics"]["threads"]["returned"] == 21
     assert leaky["metrics"]["threads"]["collected"] is not None
-    assert (fixed["outcome"], fixed["steps"]) == ("crashed", 1)
+    assert (fixed["outcome"], fixed["steps"]) == ("interrupted", 1)
     assert "interrupted after 0 whole steps" in fixed["error"]
 
 
