@@ -53,7 +53,7 @@ def ask(name, url, answers, call, deadline):
 
 
 def run(services, deadline):
-    """Ask all services at the same time; return the answers, and the services late after deadline seconds."""
+    """Ask all services at the same time; return their answers, and which ones missed the deadline (in seconds)."""
     until = time.monotonic() + deadline
     answers = {}
     calls = {name: Cancellable() for name in services}
