@@ -1,4 +1,4 @@
-"""Close in loop: every close is put off until the function returns."""
+"""Close in loop: no response is closed until the function returns."""
 
 from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps, difference
 
@@ -18,7 +18,7 @@ SCENARIO = Scenario(
     number=2,
     title="Close in loop",
     leaks="a socket per request, until the function returns",
-    summary="each close is put off to the end of the function, not of the iteration",
+    summary="each response is closed at the end of the function, not of the iteration",
     settings=Settings(steps=50),
     services=("http",),
     workload=workload,
@@ -31,11 +31,11 @@ SCENARIO = Scenario(
     },
     telling=("open_sockets", "connections_opened"),
     hints=(
-        "After return everything is closed, so this is no leak that stays. But look at the peak: how many sockets are "
+        "After return everything is closed, so nothing leaks for good. But look at the peak: how many sockets are "
         "open at the last step, and how many does one step need?",
-        "The with statement is there, but whose end does it wait for? What enter_context() was given is closed when "
-        "the stack is, and the stack is closed when the function is left.",
-        "Give every response a `with` of its own, inside the loop. Then look at connections opened: a response that is "
-        "closed after 16 bytes of its body costs its connection, one that was read to its end gives it back.",
+        "There is a with statement, but where does its block end? The stack closes everything that enter_context() "
+        "gave it, but only at the end of that block, and that is the end of the function.",
+        "Give every response a `with` of its own, inside the loop. Then look at connections opened: closing a response "
+        "after 16 bytes of its body costs the connection; reading it to the end gives the connection back to the pool.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Huge array: a large buffer that was needed once is kept alive by a name while the function goes on."""
+"""Huge array: a name keeps a large buffer alive after its last use, while the function goes on."""
 
 from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps, difference
 
@@ -11,14 +11,14 @@ def workload(lab: Lab) -> dict[str, object]:
 def check_answer(lab: Lab, answer: object) -> str | None:
     """Each job times the mean of the buffer."""
     weighed = [job * 1.5 for job in range(1, lab.steps + 1)]
-    return difference(answer, weighed, f"the jobs 1 to {lab.steps}, each times the mean")
+    return difference(answer, weighed, f"the jobs 1 to {lab.steps}, each multiplied by the mean")
 
 
 SCENARIO = Scenario(
     number=5,
     title="Huge array",
     leaks="the whole buffer, until the function returns",
-    summary="a large buffer is kept alive by a name that is not used any more",
+    summary="a name that is no longer used keeps a large buffer alive",
     settings=Settings(steps=50, size=256 * 2**20),
     # Each half goes through its buffer in Python: a quarter of it is a quarter of the wait.
     learners=Settings(steps=50, size=64 * 2**20),
@@ -32,15 +32,15 @@ SCENARIO = Scenario(
         "fixed": LEAKS_NOTHING,
     },
     telling=("rss",),
-    # numpy goes through the buffer in pieces in a seventeenth of the CPU time (30 ms of 517 ms, 256 MiB); whoever does
-    # not go through it at all takes a hundredth.
+    # numpy reads the buffer in pieces, in a seventeenth of the CPU time (30 ms of 517 ms, 256 MiB); a half that does
+    # not read it at all takes a hundredth.
     effort=0.03,
     hints=(
-        "Memory at the peak is the same in both halves; memory at the last step is not. Which line needs the buffer "
-        "last, and which name still refers to it after that?",
+        "Memory at the peak is the same in both halves; memory at the last step is not. Which line is the last to "
+        "need the buffer, and which name still refers to it after that?",
         "CPython frees an object when its last reference goes, and a local name is a reference until the function "
-        "returns, used or not. A memoryview or another object made from the buffer may be one as well.",
-        "Let the name go when the mean is known: delete it, or compute the mean in a function of its own, whose names "
-        "end with it. Or never hold all of it: take the sum in pieces.",
+        "returns, used or not. A memoryview, or another object made from the buffer, may hold one as well.",
+        "Drop the name once the mean is known: delete it, or compute the mean in a function of its own, whose names "
+        "end when it returns. Or never hold the whole buffer: add up the sum in pieces.",
     ),
 )

@@ -1,6 +1,6 @@
 from pymongo import DESCENDING, MongoClient
 
-open_reports = {}  # so that a user can page on from where the report stopped
+open_reports = {}  # lets a user page on from where the report stopped
 
 
 def run(mongo_uri, database, reports):

@@ -1,11 +1,11 @@
-"""Open cursor: a result that is not read to its end, and not closed, stays open on the server."""
+"""Open cursor: a result that is neither read to its end nor closed stays open on the server."""
 
 import random
 
 from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Lab, Scenario, Settings, Steps, difference
 
 ORDERS = 1_000
-FIRST = random.randrange(10_000, 100_000)  # whoever did not ask for the newest order cannot know its number
+FIRST = random.randrange(10_000, 100_000)  # random: a half must ask for the newest order's number
 NEWEST = FIRST + ORDERS - 1
 
 
@@ -32,17 +32,17 @@ SCENARIO = Scenario(
     requests=lambda settings: {"read": settings.steps or 0},
     expected={
         "leaky": Expected("leaks", (("leaked", "open_cursors"),)),
-        # Held until pymongo's thread kills them, once a second: a slow machine may see some gone in between.
+        # pymongo's thread kills them once a second: on a slow machine some may be gone before the last step.
         "almost": Expected("either"),
         "fixed": LEAKS_NOTHING,
     },
     telling=("open_cursors",),
     hints=(
-        "The client is closed at the end, and pymongo leaves no socket open. What is left is on the other side: one "
-        "more cursor on the server per report. Which of them was read to its end?",
-        "A find() that has more to give stays open on the server until it is read to its end, closed, or idle for ten "
-        "minutes. next() takes one document out of the first ten; and `open_reports` keeps every cursor alive here.",
-        "Close each cursor in the iteration that made it (a cursor is a context manager), or ask for no more than the "
-        "one document you need. And keep in `open_reports` where a report stopped: that is a number, no cursor.",
+        "The client is closed at the end, and pymongo leaves no socket open. The leak is on the other side: one more "
+        "cursor on the server per report. Which of these cursors has been read to its end?",
+        "A find() with more documents to give stays open on the server until it is read to its end, closed, or timed "
+        "out. next() takes one document out of the first ten, and `open_reports` keeps every cursor alive.",
+        "Close each cursor in the iteration that made it (a cursor is a context manager), or ask only for the one "
+        "document you need. And keep in `open_reports` the place where a report stopped: a number, not a cursor.",
     ),
 )

@@ -7,7 +7,7 @@ from requests.adapters import HTTPAdapter
 
 
 class Cancellable(HTTPAdapter):
-    """Sends a request that another thread can break off, whatever it is waiting for."""
+    """Sends a request that another thread can cancel, whatever the request is waiting for."""
 
     def __init__(self):
         super().__init__()
@@ -38,7 +38,7 @@ class Cancellable(HTTPAdapter):
                 try:
                     sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    pass  # it is closed already
+                    pass  # already closed
 
 
 def ask(name, url, answers, call, deadline):
@@ -47,13 +47,13 @@ def ask(name, url, answers, call, deadline):
         try:
             text = session.get(url, timeout=deadline).text
         except requests.RequestException:
-            return  # whoever has no answer is named as late
-        if not call.cancelled:  # or it was cut short, and is no answer
+            return  # run() names this service as late
+        if not call.cancelled:  # cancel() may have cut the text short
             answers[name] = text
 
 
 def run(services, deadline):
-    """Ask all services at once; return their answers, and who had none after deadline seconds."""
+    """Ask all services at the same time; return their answers, and which ones missed the deadline (in seconds)."""
     until = time.monotonic() + deadline
     answers = {}
     calls = {name: Cancellable() for name in services}

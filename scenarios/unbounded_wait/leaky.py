@@ -9,7 +9,7 @@ def ask(name, url, answers):
 
 
 def run(services, deadline):
-    """Ask all services at once; return their answers, and who had none after deadline seconds."""
+    """Ask all services at the same time; return their answers, and which ones missed the deadline (in seconds)."""
     answers = {}
     threads = [Thread(target=ask, args=(name, url, answers)) for name, url in services.items()]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Unbounded wait: three services are asked at once, one of them is dead, and nobody set a deadline."""
+"""Unbounded wait: three services are asked at the same time, one is dead, and the wait has no limit."""
 
 import json
 
@@ -9,7 +9,7 @@ DRIP_S = 0.1
 
 
 def dead_path(settings: Settings) -> str:
-    """The path of the dead service: its whole answer takes `hang` seconds."""
+    """The path of the dead service, which takes `hang` seconds to send its whole answer."""
     drips = max(1, round((settings.hang or 0) / DRIP_S))
     interval = (settings.hang or 0) / drips
     return {
@@ -20,7 +20,7 @@ def dead_path(settings: Settings) -> str:
 
 
 def workload(lab: Lab) -> dict[str, object]:
-    """Two services that answer at once and a dead one."""
+    """Two services that answer immediately, and a dead one."""
     urls = {name: lab.http.url(f"/profiles/{number}") for name, number in ALIVE.items()}
     return {
         "services": {**urls, "stock": lab.http.url(dead_path(lab.settings))},
@@ -29,26 +29,26 @@ def workload(lab: Lab) -> dict[str, object]:
 
 
 def check_answer(lab: Lab, answer: object) -> str | None:
-    """The answers of both living services; the dead one's is there as a whole, or it is named as late."""
+    """Both living services must have answered; the dead one must be in `late`, or its answer must be whole."""
     if not isinstance(answer, dict) or set(answer) != {"answers", "late"}:
         return f'expected {{"answers": …, "late": …}}, got {json.dumps(answer)[:80]}'
     answers, late = answer["answers"], answer["late"]
     for name, number in ALIVE.items():
         if answers.get(name) != lab.http.profile(number).decode():
-            return f"the answer of {name}, which is alive, is missing or not what it sent"
+            return f"{name} is alive, but its answer is missing or differs from what it sent"
     if late not in ([], ["stock"]) or ("stock" in answers) == bool(late):
-        return f"stock must either have answered or be named as late: late is {json.dumps(late)[:80]}"
+        return f"stock must be in answers or in late, and not in both: late is {json.dumps(late)[:80]}"
     whole = lab.http.late_body(dead_path(lab.settings)).decode()
     if "stock" in answers and answers["stock"] != whole:
-        return f"what is given as the answer of stock is not what it sends: {json.dumps(answers['stock'])[:80]}"
+        return f"the answer of stock differs from what stock sends: {json.dumps(answers['stock'])[:80]}"
     return None
 
 
 SCENARIO = Scenario(
     number=4,
     title="Unbounded wait",
-    leaks="the caller's time, and a thread and a socket for as long",
-    summary="three services are asked, one is dead, and nobody set a deadline",
+    leaks="the caller's time, plus a thread and a socket for as long as it waits",
+    summary="three services are asked, one is dead, and the wait has no limit",
     settings=Settings(hang=3.0, deadline=0.5, dead="silent"),
     services=("http",),
     workload=workload,
@@ -60,16 +60,17 @@ SCENARIO = Scenario(
         "fixed": LEAKS_NOTHING,
     },
     telling=("elapsed", "threads"),
-    # Naming the dead service is all that the caller needs: whether by return or by raise is a matter of style.
+    # The caller only needs the name of the dead service: to return it or to raise it is a matter of style.
     check_error=lambda _, words: words.startswith("TimeoutError: ") and "stock" in words,
-    task="Instead of returning, run may also raise a TimeoutError whose message names the late service.",
+    task="Instead of returning, run() may raise a TimeoutError that names the late service in its message.",
     hints=(
-        "Two of three services answer at once, and yet the caller waits for the third, as long as that is dead. "
+        "Two of the three services answer immediately, yet the caller waits for the third as long as that one is dead. "
         "Which line waits, and what tells it to stop?",
-        "join() and get() wait for ever unless they are told how long. A timeout on join() frees the caller only: look "
-        "at threads and open sockets after return. Who ends the request that nobody waits for any more?",
-        "Let the request itself give up: requests takes timeout=, and a service that cannot be heard within it raises, "
-        "in the thread, where you catch it. But that timeout starts anew with every byte (try --dead drip): against a "
-        "service that drips, the caller must be able to break the request off, for example by shutting its socket.",
+        "join() and get() wait forever unless you give them a limit. A timeout on join() frees only the caller: look "
+        "at threads and open sockets after return. What ends the request that the caller has given up on?",
+        "Let the request itself give up: requests takes timeout=, and if the service stays silent longer than that, "
+        "get() raises an error in the thread, where you can catch it. But that timeout starts again with every byte "
+        "(try --set dead=drip). Against a service that drips, the caller must be able to break off the request, for "
+        "example by shutting down its socket.",
     ),
 )

@@ -1,7 +1,7 @@
 import requests
 
 session = requests.Session()
-recent = []  # what was fetched, for the service's /debug page
+recent = []  # the latest fetches, for the service's /debug page
 
 
 def run(urls):

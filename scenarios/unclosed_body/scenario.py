@@ -31,13 +31,13 @@ SCENARIO = Scenario(
     },
     telling=("open_sockets", "connections_opened"),
     hints=(
-        "Count what stays open: one socket more per step, and none goes away when run returns. Who still refers to "
-        "the responses then, and was anybody told that they are done with?",
-        "With stream=True only the head has been read when get() returns; the rest of the body is still on its way on "
-        "that connection. It goes back to the session when the body was read to its end, and away when the response "
-        "is closed. Look at both rows: open sockets, and connections opened.",
-        "Closing alone is half of it: a connection that is closed with a body unread cannot be used again, so the next "
-        "request opens another. Read the body inside a `with` over the response, take the size from what was read, "
-        "and keep in `recent` what you need of it, not the response.",
+        "Count what stays open: one more socket per step, and none of them closes when run() returns. What still "
+        "refers to the responses then, and has the code said that it is finished with them?",
+        "With stream=True, only the head has been read when get() returns; the body is still on its way on that "
+        "connection. The connection returns to the pool once the body has been read; closing the response before "
+        "that drops it. Look at both rows: open sockets, and connections opened.",
+        "Closing the response is only half the fix: a connection with an unread body cannot be reused, so the next "
+        "request opens another. Read the body inside a `with` over the response, take the size from what you read, "
+        "and keep in `recent` only what you need from the response, not the response itself.",
     ),
 )

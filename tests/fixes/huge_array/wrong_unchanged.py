@@ -3,7 +3,7 @@ from array import array
 
 
 def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
+    """Compute the mean of size bytes of readings, then multiply every job by it."""
     readings = array("d", [1.0, 2.0]) * (size // 16)
     mean = sum(readings) / len(readings)
 

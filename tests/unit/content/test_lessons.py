@@ -29,7 +29,7 @@ HEADINGS = [
     "Symptom",
     "What happens",
     "The fix",
-    "The almost-fix, and why it is not one",
+    "The partial fix, and why it is not enough",
     "The same in Go",
     "See it on a live system",
     "Where the figures come from",
@@ -184,7 +184,7 @@ def test_lesson_links_to_official_documentation_only(name: str) -> None:
 def test_lesson_tells_of_every_half_in_its_table(name: str) -> None:
     rows = [line for line in LESSONS[name].read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     halves = [cell.strip() for cell in rows[0].strip("|").split("|")][1:]
-    assert halves == ["leaky", "almost", "fixed"]
+    assert halves == ["leaky", "partial fix", "fixed"]
     assert {row.count("|") for row in rows} == {5}
 
 
