@@ -1,4 +1,4 @@
-"""The errors that leaklab tells a person about, each with the exit code it ends the command with."""
+"""The errors that leaklab shows, each with the exit code that it ends the command with."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class ExitCode(IntEnum):
 
 
 class LeaklabError(Exception):
-    """Something a person can act on: the message says what was wrong, with the value, and what to do."""
+    """An error that a user can act on: the message says what was wrong, with the value, and what to do."""
 
     exit_code = ExitCode.COULD_NOT_MEASURE
 
 
 class UsageError(LeaklabError):
-    """What was asked for cannot be meant: an unknown name, a value out of range, an option that does not apply."""
+    """Wrong usage: an unknown name, a value out of range, conflicting settings, an option that does not apply."""
 
     exit_code = ExitCode.WRONG_USAGE
 

@@ -1,4 +1,4 @@
-"""The one table of what leaklab counts: name, unit, how it is written, how it is judged."""
+"""The one table of what leaklab counts: name, label, unit, who counts it, how it is judged."""
 
 from __future__ import annotations
 

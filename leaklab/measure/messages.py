@@ -115,7 +115,7 @@ _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
 
 
 def event_of(line: bytes) -> Event | None:
-    """The event in a line; None if it is none: a half may write on any descriptor it likes."""
+    """The event in a line; None if the line is not one: a half may write on any descriptor it likes."""
     try:
         return _DECODER.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

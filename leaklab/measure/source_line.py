@@ -1,4 +1,4 @@
-"""A line of somebody's file: what an error, or a half that hangs, is told with."""
+"""A source location (file, line, text): where an error came from, or where a half hangs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SourceLine:
 
     @classmethod
     def at(cls, path: Path, line: int) -> SourceLine:
-        """The place that is line `line` of `path`, counted from 1; no error if there is none."""
+        """Line `line` of `path`, counted from 1; without text if there is no such line."""
         try:
             lines = lines_of(path.read_text(encoding="utf-8", errors="replace"))
         except OSError:

@@ -1,4 +1,4 @@
-"""The runner's side of the services' process: starts it, asks it, ends it."""
+"""The runner's side of the services' process: starts it, asks it for counts, ends it."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class Services:
 
     _child: Child = field(init=False)
     _buffer: bytes = field(init=False, default=b"")
-    _said: bytes = field(init=False, default=b"")
+    _printed: bytes = field(init=False, default=b"")
 
     def start(self, kinds: Sequence[str], needs: ServiceNeeds) -> HalfServices:
         """Start services of these kinds, for one half.
 
         Raises:
-            UsageError: `needs` has something that a service cannot be started with, such as a URI that is none.
+            UsageError: `needs` has a value that no service can be started with, such as an invalid URI.
             MeasureError: a service cannot be started or reached.
         """
         started = {kind: self._ask({"do": "start", "service": kind, "needs": asdict(needs)}) for kind in kinds}
@@ -89,11 +89,11 @@ class Services:
             self._ask({"do": "stop", "services": list(services.numbers)})
 
     def guard(self, child: Child) -> None:
-        """Have `child` and all it started killed should the runner be gone."""
+        """Have `child` and all that it started killed if the runner disappears."""
         self._send({"do": "guard", "group": child.pid, "mark": child.mark})
 
     def release(self, child: Child) -> None:
-        """Guard `child` no longer: it has ended, and its number may be given to others."""
+        """Stop guarding `child`: it has ended, and its number may be given to another process."""
         # Where the guard itself is gone, the last question to it has reported that.
         with contextlib.suppress(OSError):
             self._child.send({"do": "guard", "group": child.pid, "mark": None})
@@ -150,11 +150,11 @@ class Services:
 
     @property
     def channel(self) -> socket.socket:
-        """The line to the process; it becomes readable unasked only when the process has ended."""
+        """The channel to the process; it becomes readable without a question only when the process has ended."""
         return self._child.channel
 
     def gone(self) -> LeaklabError:
-        """What to say when the process has ended, with its last words."""
+        """The error to raise when the process has ended, with the last line it printed."""
         # Its last words are complete when it has ended; it is ended if it only closed its socket.
         end_group(self._child.pid)
         self._child.process.wait()
@@ -163,14 +163,14 @@ class Services:
         return MeasureError(f"the services' process ended unexpectedly{self._last_words()}")
 
     def _read_output(self) -> bool:
-        """Keep the end of what it printed, so that it never waits to print more; False if there is nothing now."""
+        """Keep the end of its output, so that it never waits to print more; False if there is none now."""
         try:
             data = os.read(self._child.output, 1 << 16)
         except OSError:
             return False
-        self._said = (self._said + data)[-LAST_WORDS:]
+        self._printed = (self._printed + data)[-LAST_WORDS:]
         return bool(data)
 
     def _last_words(self) -> str:
-        last = self._said.decode(errors="replace").strip().splitlines()
+        last = self._printed.decode(errors="replace").strip().splitlines()
         return f": {last[-1]}" if last else ""

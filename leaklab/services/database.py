@@ -54,7 +54,7 @@ class Database:
         """Connect and make sure that the server can be read.
 
         Raises:
-            UsageError: `uri` is no MongoDB URI.
+            UsageError: `uri` is not a valid MongoDB URI.
             MeasureError: the server cannot be reached, or does not let its counters be read.
         """
         try:
@@ -94,8 +94,8 @@ class Database:
     def read(self) -> ServerReading:
         """The server's counters, all since the first reading. Raises MeasureError on no answer.
 
-        A server that others use has cursors and connections of theirs, and of runs before this one: they are no part
-        of what a half did after its baseline.
+        A shared server has cursors and connections of other clients and of earlier runs: they do not belong to what a
+        half did after its baseline.
         """
         try:
             now = self._status()
@@ -121,7 +121,7 @@ class Database:
             self._client.close()
 
     def _kill_cursors(self) -> None:
-        """Kill what the half left open on the server, where the server tells (MongoDB manual, $currentOp)."""
+        """Kill the cursors that the half left open, where the server lists them (MongoDB manual, $currentOp)."""
         idle: list[dict[str, Any]] = [
             {"$currentOp": {"idleCursors": True}},
             {"$match": {"type": "idleCursor", "ns": {"$regex": f"^{self.name}\\."}}},
@@ -131,7 +131,7 @@ class Database:
                 collection = operation["ns"].partition(".")[2]
                 self._client[self.name].command("killCursors", collection, cursors=[operation["cursor"]["cursorId"]])
         except (errors.OperationFailure, KeyError):
-            # The embedded server has no $currentOp, and ends with the run; elsewhere the right to it may be missing.
+            # The embedded server has no $currentOp, and ends with the run; elsewhere the permission may be missing.
             pass
 
     def _status(self) -> ServerReading:

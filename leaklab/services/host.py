@@ -51,7 +51,7 @@ class Host:
             return {"error": words, "exit_code": int(ExitCode.COULD_NOT_MEASURE)}
 
     def guard(self, group: int, mark: str | None) -> None:
-        """Kill the processes of a half should the runner be gone; or no longer (no mark), because they have ended."""
+        """Kill the processes of a half if the runner disappears; without a mark, they have ended: guard them no more."""
         if mark is None:
             self._guarded.pop(group, None)
         else:
@@ -69,7 +69,7 @@ class Host:
     async def _start(self, message: dict[str, Any]) -> dict[str, Any]:
         hosted = SERVICE_KINDS[message["service"]].load()
         service = await hosted.start(ServiceNeeds(**message["needs"]), self._blocking)
-        # Two halves can each have a service of one kind: a number tells them apart.
+        # Two halves can each have a service of one kind: the number distinguishes them.
         number = next(self._numbers)
         self._running[number] = service
         return {

@@ -1,7 +1,7 @@
 """The lab's HTTP/1.1 service: keep-alive, thousands of connections, exact counts.
 
 All parsing and framing is h11's. This module moves bytes between h11 and the sockets, keeps the time of slow
-answers, and counts; what a path answers is said in `http_routes`.
+answers, and counts. `http_routes` decides what a path answers.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from leaklab.services.http_routes import Answer, answer_to
 from leaklab.services.listener import Listener
 
 _RECEIVE_BYTES = 64 * 1024
-# Bounds what the kernel keeps of a body that nobody reads; by default that may be 4 MiB for each connection.
+# Bounds what the kernel keeps of an unread body; by default that may be 4 MiB for each connection.
 _SEND_BUFFER_BYTES = 64 * 1024
 _CHUNK = bytes(64 * 1024)
 _ENDLESS_CHUNK = bytes(4 * 1024)
@@ -41,7 +41,7 @@ _Script = Generator[tuple[bytes, float], None, None]
 class HttpCounts:
     """What clients made of the service since it was started.
 
-    `connections_accepted`, `connections_open` now, `connections_peak`: the most that were open at once.
+    `connections_accepted`, `connections_open` now, `connections_peak`: the most that were open at the same time.
     `requests_served` counts each request whose head was completely received, `requests_by_route` the same by
     the kind of path, for example `{"bytes": 50, "drip": 1}`; what was refused is counted as `refused-value`
     (400), `unknown` (404) and `refused-method` (405). Bytes that are no HTTP request are not counted.
@@ -59,12 +59,12 @@ class HttpCounts:
 class HttpService:
     """An HTTP/1.1 service on a free port of 127.0.0.1, for one start and one stop.
 
-    All methods belong to the thread of the event loop in which it was started. `secret` makes the profiles what
-    nobody can tell beforehand.
+    All methods belong to the thread of the event loop in which it was started. `secret` makes the profiles
+    unpredictable.
 
     A connection counts as open from when the service has accepted it, at the latest when its first request is
     served, until the first sign that its client has ended it (FIN or RST). So a client that closes one
-    connection and then opens the next has one open at once, never two.
+    connection and then opens the next never has two open.
     """
 
     def __init__(self, *, secret: str = "") -> None:
@@ -121,8 +121,8 @@ class HttpService:
     def made(self, connection: "_Connection", sock: socket.socket) -> None:
         """Count a new connection."""
         if self._watch is not None:
-            # Whoever ended a connection before opening this one is counted out first, whatever the order in
-            # which the loop comes to know of the two.
+            # A connection that the client ended before opening this one is counted out first, in whichever
+            # order the loop learns of the two.
             self._watch.look()
             self._watch.add(sock.fileno(), connection)
         self._connections.add(connection)
@@ -245,13 +245,13 @@ class _Connection(asyncio.BufferedProtocol):
         return self._script is not None and self._is_timed() and not self._ended
 
     def abort(self) -> None:
-        """Close at once; what was not yet sent is dropped."""
+        """Close immediately; what was not yet sent is dropped."""
         self._transport.abort()
 
     def hung_up(self, *, wholly: bool) -> None:
         """Learn from the watch that the client has closed its side, or `wholly`: both sides."""
         self._end()
-        # While reading, the loop tells the rest in its own time, after the last bytes that were received.
+        # While reading, the loop reports the rest in its own time, after the last bytes that were received.
         if not self._transport.is_reading() and (wholly or (self._script is not None and self._is_timed())):
             self._transport.abort()
 
@@ -287,7 +287,7 @@ class _Connection(asyncio.BufferedProtocol):
             elif isinstance(event, h11.EndOfMessage) and self._answer is not None:
                 self._script = self._perform(self._answer)
                 self._play(self._script)
-            # What is left is a piece of the request's body, which nobody wants.
+            # What is left is a piece of the request's body, which is dropped.
         if self._timer is None and self._script is None:
             self._timer = self._loop.call_soon(self._turn)
 
@@ -301,7 +301,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.write(self._http.send(go_on))
 
     def _refuse(self, error: h11.RemoteProtocolError) -> None:
-        """Tell a client that does not speak HTTP so, and close."""
+        """Answer a client that does not speak HTTP with the error, and close."""
         body = json.dumps({"error": str(error)[:_ERROR_CHARACTERS]}).encode()
         headers = [
             ("Content-Type", "application/json"),
@@ -322,7 +322,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._cancel_timer()
         self._timer = self._loop.call_later(_LINGER_S, self._transport.abort)
         self._transport.resume_reading()
-        with suppress(OSError):  # reset in this very moment; the loop will tell
+        with suppress(OSError):  # reset in this very moment; the loop will report it
             self._transport.write_eof()
 
     # Answering.
@@ -331,7 +331,7 @@ class _Connection(asyncio.BufferedProtocol):
         """Write what the script yields, at its pace and the client's; when it has ended, close or go on."""
         for _ in range(_PIECES_PER_TURN):
             if not self._writable or self._transport.is_closing():
-                return  # resume_writing goes on, or nobody does
+                return  # resume_writing goes on, if the client reads
             step = next(script, None)
             if step is None:
                 self._answered()
@@ -464,7 +464,7 @@ class _HangupWatch:
             self._epoll.unregister(fileno)
 
     def look(self) -> None:
-        """Tell each connection whose client has hung up since the last look."""
+        """Notify each connection whose client has hung up since the last look."""
         while events := self._epoll.poll(0, 256):
             for fileno, event in events:
                 wholly = bool(event & (select.EPOLLHUP | select.EPOLLERR))

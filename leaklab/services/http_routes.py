@@ -62,8 +62,7 @@ class Answer:
 def profile(n: int, secret: str = "") -> bytes:
     """Build the JSON document of `/profiles/{n}`: 1,848 to 2,248 bytes.
 
-    How long it is, and what its first 16 bytes are, follows from `secret`: whoever does not know it has to fetch the
-    document to tell.
+    Its length and its first 16 bytes follow from `secret`: without it the document must be fetched to know them.
     """
     chance = hashlib.blake2b(f"{secret}/{n}".encode(), digest_size=8).hexdigest()
     name = f"{_FIRST_NAMES[n % 8]} {_LAST_NAMES[n // 8 % 8]}"

@@ -1,6 +1,6 @@
-"""Listens on 127.0.0.1 for the services, and accepts whoever comes, also when descriptors run out meanwhile.
+"""Listens on 127.0.0.1 for the services, and goes on accepting after descriptors ran out.
 
-This is not left to `loop.create_server`: that accepts up to `backlog` connections in one turn of the loop, and when
+`loop.create_server` will not do: it accepts up to `backlog` connections in one turn of the loop, and when
 there are no descriptors it logs a traceback for each of them (CPython 3.11, asyncio/selector_events.py).
 """
 
@@ -21,7 +21,7 @@ RETRY_S = 0.1
 
 
 class Listener:
-    """A port of this machine's own, for one start and one stop; every connection gets a protocol of its own."""
+    """A port on loopback, for one start and one stop; every connection gets a protocol of its own."""
 
     def __init__(self, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
         self._protocol = protocol
@@ -64,7 +64,7 @@ class Listener:
         return self._socket is not None
 
     async def stop(self) -> None:
-        """Listen no more; a connection that is just being made is made first. May be called again."""
+        """Stop listening; a connection that is just being made is made first. May be called again."""
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
@@ -83,7 +83,7 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
-                # No descriptors, or no memory. Those who wait stay in the queue until something is closed.
+                # No descriptors, or no memory. Waiting clients stay in the queue until something is closed.
                 loop.remove_reader(self._socket)
                 self._retry = loop.call_later(RETRY_S, self._accept_again)
                 return

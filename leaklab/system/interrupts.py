@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: each ends a command, and none of them between something's start and its having an owner.
+"""Ctrl-C, SIGTERM and SIGHUP end a command. They are deferred while a resource is being acquired, so nothing leaks.
 
 Python runs a signal's handler between any two instructions of the main thread (documentation of `signal`, "Execution of
 Python signal handlers"): also after a process was started and before the `with` that is to end it was entered.
@@ -16,8 +16,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 SAME_S = 0.5
-"""Seconds within which a second signal is the first one over again: a terminal sends it to all of a group, and a parent
-in that group may pass on what it got."""
+"""Seconds within which a second signal counts as the first: a terminal sends it to a whole group, and a parent in that
+group may pass it on."""
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -27,20 +27,20 @@ _raised_at = float("-inf")
 
 
 def end_by_signal() -> None:
-    """From now on, a KeyboardInterrupt in the main thread is what each of these signals causes."""
+    """From now on, each of these signals raises KeyboardInterrupt in the main thread."""
     for number in _SIGNALS:
         signal.signal(number, _on_signal)
 
 
 def ignore() -> None:
-    """From now on, none of these signals does anything: all is ended, and the exit code is decided."""
+    """From now on, ignore these signals: everything is ended, and the exit code is decided."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Within it no signal of `end_by_signal` raises anything; one that came meanwhile does at the end."""
+    """Defer the signals of `end_by_signal` to the end of the block."""
     global _held  # noqa: PLW0603 # a process has its signals once
     _held += 1
     try:
@@ -52,20 +52,20 @@ def held_back() -> Iterator[None]:
 
 
 class Owner(ExitStack[None]):
-    """An ExitStack whose entries cannot be lost to a signal: what was entered is left, come what may.
+    """An ExitStack that a signal cannot make lose an entry: what was entered is left again.
 
     None of its entries may suppress an exception.
     """
 
     def enter_context(self, cm: AbstractContextManager[T, None]) -> T:
-        """Enter `cm`; a signal that comes meanwhile raises when it is owned."""
+        """Enter `cm`; a signal that comes meanwhile raises once the stack owns it."""
         with held_back():
             return super().enter_context(cm)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave all that was entered; a signal that comes meanwhile raises afterwards."""
+        """Leave everything; a signal that comes meanwhile raises afterwards."""
         with held_back():
             super().__exit__(kind, error, trace)
 
@@ -81,7 +81,7 @@ def _on_signal(_number: int, frame: FrameType | None) -> None:
 
 
 def _is_leaving(frame: FrameType | None) -> bool:
-    """Whether an owner was just called to leave what it has, and does not hold signals back yet."""
+    """Whether an owner has just begun to leave, and does not defer signals yet."""
     while frame is not None and frame.f_code is not Owner.__exit__.__code__:
         frame = frame.f_back
     return frame is not None

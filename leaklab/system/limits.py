@@ -1,28 +1,28 @@
-"""What a half may use, and the defaults of it: whatever goes beyond is ended."""
+"""Resource limits for a half, and their defaults: a half that exceeds one is ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 TIME_LIMIT_S = 60.0
-"""Seconds that a half may run unless it is told otherwise."""
+"""Seconds that a half may run by default."""
 
 LEARNERS_TIME_LIMIT_S = 20.0
-"""Seconds that a learner's file may run unless it is told otherwise: nobody waits a minute for a typing error."""
+"""Seconds that a learner's file may run by default: a minute is too long to wait for a typing error."""
 
 MEMORY_SHARE = 0.8
-"""The share of the machine's free memory that a half may take unless it is told otherwise."""
+"""The share of the machine's free memory that a half may take by default."""
 
 THREADS = 2_000
-"""Threads that a half may have unless it is told otherwise."""
+"""Threads that a half may have by default."""
 
 OUTPUT = 64 * 2**10
-"""Bytes of what a half prints that are kept unless it is told otherwise."""
+"""Bytes of a half's output that are kept by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a half may use. Whatever goes beyond it is ended; no built-in scenario does at its defaults.
+    """What a half may use. A half that exceeds it is ended; no built-in scenario does at its defaults.
 
     Attributes:
         time_s: seconds for `run`, pauses included.
@@ -32,7 +32,7 @@ class Limits:
         descriptors: open descriptors, kept by the system; None is as many as the system allows.
         output: bytes of what it prints that are kept; the rest is counted.
         address_room: bytes of address space above what the half has when it is imported, kept by the system: an
-            allocation beyond it fails in the half itself. None is no limit beside `memory`.
+            allocation beyond it fails in the half itself. None adds no limit to `memory`.
     """
 
     time_s: float = TIME_LIMIT_S

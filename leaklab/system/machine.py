@@ -1,6 +1,6 @@
 """What this machine has, and what a process of this user may have of it: descriptors, memory, threads.
 
-POSIX only for most of it: elsewhere a limit is told as none (`require_posix` has said before that nothing is measured).
+Most of it is POSIX only: elsewhere there is no limit (`require_posix` has refused to measure before).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def free_memory() -> int:
 
 
 def most_memory() -> int:
-    """Bytes that a half may hold now unless it is told otherwise."""
+    """Bytes that a half may hold now by default."""
     return int(free_memory() * MEMORY_SHARE)
 
 

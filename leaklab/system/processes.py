@@ -1,7 +1,7 @@
 """Starting and ending the lab's child processes, and who descends from whom.
 
 POSIX (Linux, macOS): a child is the leader of a process group of its own, its channel is an inherited socket, and it
-limits itself with `setrlimit`. Windows has none of the three: leaklab says so at once (`require_posix`).
+limits itself with `setrlimit`. Windows has none of the three, and `require_posix` refuses it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def require_posix() -> None:
 
 
 MARK = "LEAKLAB_CHILD"
-"""The environment variable that tells which child of the lab's a process descends from, whatever group it is in."""
+"""The environment variable that marks the descendants of one child of the lab, whatever group they are in."""
 
 
 def child_environment() -> dict[str, str]:
@@ -85,8 +85,8 @@ class Child:
     def ended(self, within_s: float) -> int | None:
         """Its exit code (negative: a signal) if it ends within so many seconds, None if it does not.
 
-        Its number, and that of its group, stay its own: it is not waited for yet, where the system can tell without
-        (macOS before Python 3.13 cannot).
+        Its number, and that of its group, stay its own: the child is not reaped yet, where the system can report
+        this without (macOS before Python 3.13 cannot).
         """
         if not hasattr(os, "waitid"):
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -112,12 +112,12 @@ class Child:
         return code
 
 
-def start_child(script: Path, besides: Mapping[str, str] = MappingProxyType({})) -> Child:
+def start_child(script: Path, extra: Mapping[str, str] = MappingProxyType({})) -> Child:
     """Start `script` with this interpreter, in a process group of its own, its channel's descriptor as argument.
 
     Args:
         script: what is run.
-        besides: variables of its environment besides those of `child_environment`.
+        extra: variables of its environment, added to those of `child_environment`.
     """
     ours, theirs = socket.socketpair()
     mark = secrets.token_hex(16)
@@ -129,13 +129,13 @@ def start_child(script: Path, besides: Mapping[str, str] = MappingProxyType({}))
             stderr=subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
-            env={**child_environment(), **besides, MARK: mark},
+            env={**child_environment(), **extra, MARK: mark},
         )
     return Child(process, ours, mark)
 
 
 SEARCH_S = 1.0
-"""Seconds after which descendants that no look finds are not looked for any more; one that is found is ended still."""
+"""Seconds after which descendants that no look finds are no longer looked for; one that is found is still ended."""
 
 
 def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
@@ -144,7 +144,7 @@ def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
     Args:
         group: the number of the group and of its leader.
         mark: the value of MARK in the leader's environment.
-        waited_for: whether the leader was waited for already: then the number may be that of others.
+        waited_for: whether the leader was reaped already: then its number may belong to another process.
     """
     import psutil
 
@@ -166,7 +166,7 @@ def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
         for pid in found - {group}:
             _kill(pid)
         # What ended while it was looked for may have started another just before: then look again. On a machine where
-        # processes come and go all the time, that alone is no reason to go on.
+        # processes come and go all the time, that alone does not justify another look.
         if found <= {group} and (ended <= known_zombies or time.monotonic() > until):
             return
         known_zombies |= ended
@@ -191,7 +191,7 @@ TRACKERS_S = 2.0
 def _trackers(group: int) -> set[int]:
     """The processes of a group that clean up what Python's multiprocessing left in shared memory, when all others end.
 
-    Source: multiprocessing/resource_tracker.py, which says so of itself, and whose name is in their command line.
+    Source: multiprocessing/resource_tracker.py, whose name is in their command line.
     """
     import psutil
 
@@ -220,7 +220,7 @@ def _wait_for(pids: set[int]) -> None:
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether a process is gone, or waits only for somebody to ask how it ended."""
+    """Whether a process is gone, or a zombie."""
     import psutil
 
     try:
@@ -256,7 +256,7 @@ def _look_for(mark: str) -> tuple[set[int], set[int]]:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that `pid` started, directly or not, the ended ones that nobody waited for among them.
+    """The processes that `pid` started, directly or not, zombies included.
 
     Linux names the children of every thread (proc(5), /proc/pid/task/tid/children), at a tenth of what it costs to
     look through all processes, as is done elsewhere.
@@ -287,6 +287,6 @@ CHILDREN = "/proc/{pid}/task/{tid}/children"
 
 
 def end_group(group: int) -> None:
-    """Kill every process of the process group `group`; one that is gone is no error."""
+    """Kill every process of the process group `group`; it may be gone already."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
