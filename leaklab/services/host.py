@@ -51,7 +51,7 @@ class Host:
             return {"error": words, "exit_code": int(ExitCode.COULD_NOT_MEASURE)}
 
     def guard(self, group: int, mark: str | None) -> None:
-        """Kill the processes of a half if the runner disappears; without a mark, they have ended: guard them no more."""
+        """Kill the processes of a half if the runner disappears; without a mark they have ended: stop guarding them."""
         if mark is None:
             self._guarded.pop(group, None)
         else:
