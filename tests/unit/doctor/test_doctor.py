@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from rich.console import Console
 
 from leaklab.doctor import judges, looks
-from leaklab.doctor.checks import Health, HealthCheck, Terminal
+from leaklab.doctor.health import Health, HealthCheck, Terminal
 from leaklab.errors import MeasureError, UsageError
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.reports.checkup import checkup, checkup_document, summary

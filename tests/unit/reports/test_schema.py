@@ -14,7 +14,7 @@ import pytest
 
 from leaklab.content.catalog import Catalog
 from leaklab.content.declaration import DEAD, Settings
-from leaklab.doctor.checks import Health, HealthCheck
+from leaklab.doctor.health import Health, HealthCheck
 from leaklab.judge.forecast import Forecast
 from leaklab.judge.verdict import Finding, FindingKind, Verdict
 from leaklab.lab.pair import RunOptions, run_scenario
