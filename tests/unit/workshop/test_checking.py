@@ -18,6 +18,7 @@ from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.reports.check_report import check_report, hints_report, solution_report
+from leaklab.reports.document import check_document
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judged, learners_options
 from leaklab.workshop.exercises import Exercise
