@@ -218,8 +218,8 @@ def diagnose_proxy(environ: Mapping[str, str]) -> Diagnosis:
 
 def diagnose_terminal(terminal: Terminal) -> Diagnosis:
     """The width of the tables, and the colours: they add to what is shown, and nothing depends on them."""
-    kind = "" if terminal.is_terminal else ", not a terminal: plain text, no live display"
-    found = f"{terminal.width} columns, {terminal.colours or 'no'} colours{kind}"
+    kind = "" if terminal.is_terminal else " (not a terminal: plain text, no live display)"
+    found = f"{terminal.width} columns, colours: {terminal.colours or 'none'}{kind}"
     if terminal.width < WIDTH:
         remedy = f"Use at least {WIDTH} columns, --markdown or --json."
         return _warning(f"{found}. Tables wrap, and `compare` puts each half on a row of its own", remedy)
