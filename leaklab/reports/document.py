@@ -26,7 +26,7 @@ Document = dict[str, Any]
 
 Count = Annotated[int, Meta(ge=0)]
 Quantity = Annotated[float, Meta(ge=0)]
-Reading = Quantity | None
+Value = Quantity | None
 Words = Annotated[str, Meta(min_length=1)]
 SchemaVersion = Annotated[Literal[1], Meta(description="The version of this document's form.")]
 LeaklabVersion = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+", description="The version of leaklab that measured.")]
@@ -61,11 +61,11 @@ class MetricDocument(_Closed):
     """One metric at the moments that matter; the medians of several runs. A value that could not be read is null."""
 
     unit: Unit
-    baseline: Annotated[Reading, Meta(description="Before `run` was called.")]
+    baseline: Annotated[Value, Meta(description="Before `run` was called.")]
     peak: Annotated[Quantity, Meta(description="The highest value.")]
-    end: Annotated[Reading, Meta(description="At the end of the last step; null if it was not reached.")]
-    returned: Annotated[Reading, Meta(description="Just after `run` returned or raised.")]
-    collected: Annotated[Reading, Meta(description="After gc.collect() and the wait for whatever was still ending.")]
+    end: Annotated[Value, Meta(description="At the end of the last step; null if it was not reached.")]
+    returned: Annotated[Value, Meta(description="Just after `run` returned or raised.")]
+    collected: Annotated[Value, Meta(description="After gc.collect() and the wait for whatever was still ending.")]
     per_step: Annotated[float | None, Meta(description="Growth per step; null if there are no steps.")]
     runs: RunsDocument | UnsetType = UNSET
 
@@ -88,7 +88,7 @@ _SAMPLED = [metric for metric in METRICS.values() if metric.unit != "seconds"]
 """What a sample holds besides its time, which is `at_s`."""
 
 _METRIC_FIELDS = _metric_fields(MetricDocument | None, [*METRICS.values()])
-_SAMPLE_FIELDS = _metric_fields(Reading, _SAMPLED)
+_SAMPLE_FIELDS = _metric_fields(Value, _SAMPLED)
 
 
 class MetricsDocument(msgspec.defstruct("MetricFields", _METRIC_FIELDS, bases=(_Closed,))):  # type: ignore[misc] # fields from METRICS
@@ -178,9 +178,9 @@ class PredictionDocument(_Closed):
     metric: MetricName
     moment: Moment
     unit: Unit
-    measured: Annotated[Reading, Meta(description="Null if it could not be read.")]
+    measured: Annotated[Value, Meta(description="Null if it could not be read.")]
     guesses: Annotated[list[GuessDocument], Meta(description="In the order they were made.")]
-    median: Annotated[Reading, Meta(description="The median guess; null if there is none.")]
+    median: Annotated[Value, Meta(description="The median guess; null if there is none.")]
     closest: Annotated[list[str], Meta(description="Who came closest; several if they were equally close.")]
     right: Annotated[Count, Meta(description="How many guesses are right.")]
 

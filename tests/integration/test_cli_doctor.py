@@ -54,10 +54,11 @@ def test_everything_that_leaklab_starts_works_here(once: Callable[..., Finished]
     assert "all 3 sockets" in check(document, "measuring")["found"]
 
 
-def test_one_line_is_all_if_all_is_well(leaklab: Command) -> None:
+def test_the_first_line_says_whether_all_is_well(leaklab: Command) -> None:
     finished = leaklab("doctor", env={"PYTHONIOENCODING": "utf-8", "COLUMNS": "80"})
     assert (finished.code, finished.stderr) == (0, "")
-    assert re.fullmatch(r"leaklab works here: \d+ checks passed\.\n", finished.stdout)
+    # A machine with one core, or with little memory, has warnings.
+    assert re.match(r"leaklab works here(: \d+ checks passed\.\n$|, with \d+ warnings?:\n)", finished.stdout)
 
 
 def test_problems_are_shown_and_with_all_every_check_in_what_characters_the_output_can_carry(leaklab: Command) -> None:
