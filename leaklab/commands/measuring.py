@@ -97,7 +97,7 @@ def run(
 
         document = result_document(result, samples=samples)
         if predicted is not None:
-            from leaklab.reports.guesses import predictions_document
+            from leaklab.reports.document import predictions_document
 
             document["predictions"] = predictions_document(predicted)
         output.show_json(document)
@@ -276,11 +276,13 @@ def _run_until_failure(entry: Entry, settings: Settings, options: RunOptions, *,
 
     with output.progress_bar(entry.id, None, 1) as progress:
         failure = run_until_failure(entry, settings, replace(options, progress=progress))
-    from leaklab.reports.failure import failure_document, failure_table
-
     if as_json:
+        from leaklab.reports.document import failure_document
+
         output.show_json(failure_document(failure, samples=samples))
     else:
+        from leaklab.reports.failure import failure_table
+
         output.show(failure_table(failure))
     _exit_unless([failure.result], as_expected=failure.as_expected)
 

@@ -213,5 +213,6 @@ OutputLimit = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result document as JSON.")]
+AllChecks = Annotated[bool, typer.Option("--all", help="Show every check, not only the problems.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown, for a wiki.")]
 Samples = Annotated[bool, typer.Option("--samples", help="With --json: every sample of the trace too.")]

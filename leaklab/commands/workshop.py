@@ -100,7 +100,7 @@ def check(
     found = _measure(task, options, given.wanted(steps, size, hang, deadline, dead))
     exercise = _record(task, found)
     if as_json:
-        from leaklab.reports.check_report import check_document
+        from leaklab.reports.document import check_document
 
         output.show_json(check_document(found, exercise))
     else:

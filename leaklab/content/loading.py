@@ -1,58 +1,51 @@
-"""Loads a scenario.py: runs it, checks what it declares, and puts its author's name to whatever its functions do."""
+"""Loads a scenario.py: runs it, checks what it declares, and attributes errors in its functions to that file."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, get_args, get_origin
 
-from leaklab.content.declaration import ALL_HALVES, DEAD, HALVES, Documents, Expected, Scenario, Settings
+from leaklab.content.annotations import field_types, mismatch, shown
+from leaklab.content.declaration import ALL_HALVES, DEAD, HALVES, Expected, Scenario
 from leaklab.errors import LeaklabError, ScenarioError
 from leaklab.measure.target import Steps
 from leaklab.metrics import METRICS
+from leaklab.services.kinds import SERVICE_KINDS
 from leaklab.units import printable
-
-SERVICES = {"http", "mongo"}
-
-NEEDS = {
-    "open_cursors": {"mongo"},
-    "open_sockets": SERVICES,
-    "connections_opened": SERVICES,
-    "requests_served": SERVICES,
-}
-"""Metrics that only services give: one of these must be there."""
-"""What the lab can start for a half."""
 
 KINDS = ("leaked", "held", "wasted", "stalled")
 """The kinds of finding that a scenario can expect."""
 
+PLAIN = "plain values (strings, numbers, lists, dictionaries)"
+
 
 def load(name: str, path: Path) -> Scenario:
-    """The scenario that `path` declares, ready to be used: what its functions raise is a ScenarioError.
+    """The scenario that `path` declares, ready for use: an error in one of its functions is a ScenarioError.
 
     Args:
         name: the scenario's id.
         path: its `scenario.py`.
 
     Raises:
-        ScenarioError: it cannot be run, declares no scenario, or one that is inconsistent.
+        ScenarioError: it cannot be run, or it declares no scenario or an inconsistent one.
     """
     try:
-        with _printing_nothing_into_documents():
+        with _stdout_to_stderr():
             scenario = getattr(_module(path), "SCENARIO", None)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a scenario of somebody else's may raise anything
+    except BaseException as error:  # an author's file may raise anything
         raise _broken(name, f"{path}{_line_of(error, path)}: {in_words(error)}") from error
     if not isinstance(scenario, Scenario):
         raise _broken(name, f"{path} must set SCENARIO to a leaklab.content.declaration.Scenario")
-    if problem := _wrong_type(scenario) or _inconsistent(scenario):
+    if problem := _wrong_type(scenario) or _wrong_setting(scenario) or _inconsistent(scenario):
         raise _broken(name, f"{path}: {problem}")
     return _answered_for(name, path, scenario)
 
@@ -67,8 +60,8 @@ def _broken(name: str, what: str) -> ScenarioError:
     return ScenarioError(f"scenario {name} is broken: {what}")
 
 
-def _printing_nothing_into_documents() -> contextlib.AbstractContextManager[object]:
-    """What a scenario's code prints goes to standard error: standard output may be a document."""
+def _stdout_to_stderr() -> contextlib.AbstractContextManager[object]:
+    """Send what a scenario prints to standard error: standard output may be a document."""
     return contextlib.redirect_stdout(sys.stderr)
 
 
@@ -83,7 +76,7 @@ def _module(path: Path) -> ModuleType:
 
 
 def _line_of(error: BaseException, path: Path) -> str:
-    """`, line N` of the last place in `path` that the error went through."""
+    """`, line N` of the last line of `path` that the error passed through."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f", line {error.lineno}"
     line = None
@@ -98,30 +91,57 @@ def _line_of(error: BaseException, path: Path) -> str:
 # ---- what it declares
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def _wrong_type(scenario: Scenario) -> str | None:
+    """The first field that is not what its annotation says."""
+    fields = field_types(Scenario).items()
+    return next((wrong for name, kind in fields if (wrong := mismatch(getattr(scenario, name), kind, name))), None)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _wrong_setting(scenario: Scenario) -> str | None:
+    """The first setting that is out of its bounds."""
+    for settings in filter(None, (scenario.settings, scenario.learners)):
+        for name, value in settings.given().items():
+            if isinstance(value, str):
+                if value not in DEAD:
+                    return f"{name} is {shown(value)}: it must be one of {', '.join(DEAD)}"
+            elif value <= 0:
+                return f"{name} is {shown(value)}: it must be greater than 0"
+    return None
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _inconsistent(scenario: Scenario) -> str | None:
+    """The first thing in `scenario` that names something unknown, or is missing."""
+    for service in scenario.services:
+        if service not in SERVICE_KINDS:
+            return f"unknown service {service!r}: there are {', '.join(SERVICE_KINDS)}"
+    for metric in scenario.telling:
+        if metric not in METRICS:
+            return f"unknown metric {metric!r} in telling: there are {', '.join(METRICS)}"
+        needs = METRICS[metric].services
+        if needs and not set(needs) & set(scenario.services):
+            return f"{metric} is in telling, but nothing counts it: services must name {' or '.join(needs)}"
+    for number, documents in enumerate(scenario.documents):
+        if not _is_plain(documents.document):
+            return f"documents[{number}].document is {shown(documents.document)}: it must hold {PLAIN} only"
+    if missing := set(HALVES) - set(scenario.expected):
+        return f"expected has no {min(missing)} half"
+    expected = scenario.expected.items()
+    return next((wrong for half, one in expected if (wrong := _wrong_expectation(half, one))), None)
 
 
-def _is_tuple_of(kind: type) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
-
-
-def _is_expected(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(half, str) and isinstance(expected, Expected) for half, expected in value.items()
-    )
-
-
-def _is_documents(value: object) -> bool:
-    return _is_tuple_of(Documents)(value) and all(_is_plain(asdict(item)) for item in cast("tuple[Documents]", value))
+def _wrong_expectation(half: str, expected: Expected) -> str | None:
+    if half not in ALL_HALVES:
+        return f"expected names {half!r}, which is not a half: there are {', '.join(ALL_HALVES)}"
+    verdicts = ("leaks", "clean", "either") if half == "almost" else ("leaks", "clean")
+    if expected.verdict not in verdicts:
+        return f"expected verdict {expected.verdict!r} of {half}: it can be {' or '.join(map(repr, verdicts))}"
+    for finding in expected.findings:
+        if finding[0] not in KINDS or finding[1] not in METRICS:
+            return (
+                f"expected finding {finding!r} of {half} is not (kind, metric): "
+                f"kinds are {', '.join(KINDS)}; metrics {', '.join(METRICS)}"
+            )
+    return None
 
 
 def _is_plain(value: object) -> bool:
@@ -132,152 +152,43 @@ def _is_plain(value: object) -> bool:
     return True
 
 
-def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: value is None or check(value)
-
-
-_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "title": (_is_text, "a string"),
-    "leaks": (_is_text, "a string"),
-    "summary": (_is_text, "a string"),
-    "task": (_is_text, "a string"),
-    "number": (_is_number, "a number"),
-    "effort": (_or_none(_is_number), "a number, or None"),
-    "settings": (lambda value: isinstance(value, Settings), "a Settings(…)"),
-    "learners": (lambda value: value is None or isinstance(value, Settings), "a Settings(…), or None"),
-    "services": (_is_tuple_of(str), 'a tuple of strings, like ("http",)'),
-    "telling": (_is_tuple_of(str), 'a tuple of strings, like ("open_sockets",)'),
-    "hints": (_is_tuple_of(str), 'a tuple of strings, like ("look at …",)'),
-    "documents": (_is_documents, "a tuple of Documents(…) of plain values: strings, numbers, lists, dictionaries"),
-    "expected": (_is_expected, 'a dictionary of Expected(…) by half, like {"leaky": Expected("leaks")}'),
-    "workload": (callable, "a function of the lab"),
-    "check_answer": (callable, "a function of the lab and the answer"),
-    "requests": (callable, "a function of the settings"),
-    "memory_budget": (_or_none(callable), "a function of the settings, or None"),
-    "check_error": (_or_none(callable), "a function of the settings and the error's words, or None"),
-}
-"""What each field of a scenario must be: a type hint tells the author, and nobody checks it when the file is run."""
-
-
-_SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "steps": (lambda value: _is_count(value) and value >= 1, "at least 1, a whole number"),
-    "size": (lambda value: _is_count(value) and value >= 1, "at least 1, a whole number of bytes"),
-    "hang": (lambda value: _is_number(value) and value > 0, "above 0, a number of seconds"),
-    "deadline": (lambda value: _is_number(value) and value > 0, "above 0, a number of seconds"),
-    "dead": (lambda value: value in DEAD, f"one of {', '.join(DEAD)}"),
-}
-"""What each setting must be."""
-
-
-def _wrong_type(scenario: Scenario) -> str | None:
-    for field, (is_right, wanted) in _FIELDS.items():
-        value = getattr(scenario, field)
-        if not is_right(value):
-            return f"{field} is {_shown(value)}: it must be {wanted}"
-    given = [*scenario.settings.given().items(), *(scenario.learners or Settings()).given().items()]
-    for name, value in given:
-        is_right, wanted = _SETTINGS[name]
-        if not is_right(value):
-            return f"{name} is {_shown(value)}: it must be {wanted}"
-    return None
-
-
-def _inconsistent(scenario: Scenario) -> str | None:
-    """The first thing in `scenario` that names what is not there, None if there is none."""
-    if unknown := set(scenario.services) - SERVICES:
-        return f"unknown service {min(unknown)!r}: there are {', '.join(sorted(SERVICES))}"
-    if problem := _inconsistent_telling(scenario):
-        return problem
-    if missing := set(HALVES) - set(scenario.expected):
-        return f"expected says nothing of the {min(missing)} half"
-    for half, expected in scenario.expected.items():
-        if problem := _inconsistent_expectation(half, expected):
-            return problem
-    return None
-
-
-def _inconsistent_telling(scenario: Scenario) -> str | None:
-    for metric in scenario.telling:
-        if metric not in METRICS:
-            return f"unknown metric {metric!r} in telling: there are {', '.join(METRICS)}"
-        needs = NEEDS.get(metric)
-        if needs is not None and not needs & set(scenario.services):
-            return f"{metric} is in telling, and nothing counts it: services must name {' or '.join(sorted(needs))}"
-    return None
-
-
-def _inconsistent_expectation(half: str, expected: Expected) -> str | None:
-    if half not in ALL_HALVES:
-        return f"expected names {half!r}, which is no half: there are {', '.join(ALL_HALVES)}"
-    verdicts = ("leaks", "clean", "either") if half == "almost" else ("leaks", "clean")
-    if expected.verdict not in verdicts:
-        return f"expected verdict {expected.verdict!r} of {half}: it can be {' or '.join(map(repr, verdicts))}"
-    for finding in expected.findings:
-        if not (_is_tuple_of(str)(finding) and len(finding) == 2):
-            return f"expected finding {_shown(finding)} of {half} is not (kind, metric)"
-        kind, metric = finding
-        if kind not in KINDS or metric not in METRICS:
-            return (
-                f"expected finding {(kind, metric)!r} of {half} is not (kind, metric): "
-                f"kinds are {', '.join(KINDS)}; metrics {', '.join(METRICS)}"
-            )
-    return None
-
-
 # ---- what its functions do
 
 
 def _answered_for(name: str, path: Path, scenario: Scenario) -> Scenario:
-    """The same scenario; what one of its functions raises, or returns by mistake, is a ScenarioError with its line."""
+    """The same scenario; what one of its functions raises, or wrongly returns, is a ScenarioError with its line."""
 
-    def guard(function: str, is_right: Callable[[Any], bool], wanted: str) -> Any:
-        given = getattr(scenario, function)
-        if given is None:
-            return None
-
+    def guard(function: str, given: Callable[..., object], returns: object) -> Callable[..., object]:
         @wraps(given)
         def guarded(*arguments: object) -> object:
             try:
-                with _printing_nothing_into_documents():
+                with _stdout_to_stderr():
                     value = given(*arguments)
             except (LeaklabError, KeyboardInterrupt):
                 raise
             except BaseException as error:
                 raise _broken(name, f"{path}{_line_of(error, path)}: {function} fails: {in_words(error)}") from error
-            if not is_right(value):
-                raise _broken(name, f"{path}: {function} returned {_shown(value)}: it must return {wanted}")
+            problem = mismatch(value, returns, f"{function}(…)")
+            if problem is None and function == "workload":
+                problem = _wrong_workload(value)
+            if problem is not None:
+                raise _broken(name, f"{path}: {problem}")
             return printable(value) if isinstance(value, str) else value
 
         return guarded
 
-    return replace(
-        scenario,
-        workload=guard("workload", _is_workload, "a dictionary of plain values by argument, at most one a Steps(…)"),
-        check_answer=guard("check_answer", _or_none(_is_text), "what is wrong as a string, or None"),
-        requests=guard("requests", _is_requests, 'a dictionary like {"profiles": 50}'),
-        memory_budget=guard("memory_budget", _is_number, "a number of bytes"),
-        check_error=guard("check_error", lambda value: isinstance(value, bool), "True or False"),
-    )
+    guards: dict[str, Any] = {}
+    for field, annotation in field_types(Scenario).items():
+        kinds = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Callable]
+        given = getattr(scenario, field)
+        if kinds and given is not None:
+            guards[field] = guard(field, given, get_args(kinds[0])[-1])
+    return replace(scenario, **guards)
 
 
-def _is_workload(value: object) -> bool:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        return False
+def _wrong_workload(value: Any) -> str | None:
     steps = [item for item in value.values() if isinstance(item, Steps)]
     plain = {key: item.item if isinstance(item, Steps) else item for key, item in value.items()}
-    return _is_plain(plain) and len(steps) <= 1 and all(_is_count(item.count) and item.count >= 0 for item in steps)
-
-
-def _is_requests(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(route, str) and _is_count(count) for route, count in value.items()
-    )
-
-
-def _shown(value: object) -> str:
-    """A value of anybody's, in a few words."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 # an author's class may do anything
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 80 else text[:79] + "…"
+    if _is_plain(plain) and len(steps) <= 1 and not any(mismatch(item, Steps, "") or item.count < 0 for item in steps):
+        return None
+    return f"workload(…) is {shown(value)}: it must hold {PLAIN}, and at most one Steps(…)"

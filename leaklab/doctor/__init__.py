@@ -1,1 +1,1 @@
-"""What works on this machine and what does not, each with its remedy: looks → judges → checks."""
+"""Whether leaklab works on this machine: `examination` gathers the figures, `diagnoses` says what they mean."""

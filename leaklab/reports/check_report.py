@@ -1,12 +1,11 @@
-"""What a check found, a hint, the solution and the progress: as Rich renderables that fit 80 columns, and as JSON."""
+"""What a check found, a hint, the solution and the progress: as Rich renderables that fit 80 columns."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -15,11 +14,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-import leaklab
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS
-from leaklab.reports.document import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, marked_lines
 from leaklab.reports.rows import MOMENT_LABELS, printed, settings_in_words
 from leaklab.units import as_argument, lines_of, printable
@@ -59,25 +56,6 @@ def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None =
     parts += _printed(check)
     parts += [Text(""), *_next(check, shown_as, exercise)]
     return Group(*parts)
-
-
-def check_document(check: CheckResult, exercise: Exercise | None = None) -> dict[str, Any]:
-    """A check as JSON values, with the result document of what was measured."""
-    return {
-        "schema": SCHEMA,
-        "leaklab": leaklab.__version__,
-        "scenario": check.scenario,
-        "file": check.file.name,
-        "fixed": check.fixed,
-        "state": check.state.value,
-        "reason": check.reason,
-        "remedy": check.remedy,
-        "finding": None if check.finding is None else asdict(check.finding),
-        "first_showed": None if check.showed is None else asdict(check.showed),
-        "place": None if check.place is None else asdict(check.place),
-        "exercise": None if exercise is None else asdict(exercise),
-        "result": None if check.result is None else result_document(check.result),
-    }
 
 
 def hints_report(hints: Sequence[str], shown: int) -> RenderableType:

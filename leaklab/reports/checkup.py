@@ -1,53 +1,40 @@
-"""The doctor's checks, as a Rich table and as a document."""
+"""The doctor's checks: whether all is well in one line, and a table of what is not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-import leaklab
-from leaklab.doctor.checks import Health, HealthCheck
+from leaklab.doctor.health import Health, HealthCheck
 
 STYLES = {Health.OK: "green", Health.WARNING: "bold yellow", Health.FAILED: "bold red"}
 
 
-def checkup(checks: Sequence[HealthCheck]) -> RenderableType:
-    """Each check with what was found and its remedy, and a line of what it comes to. It fits any width."""
+def checkup(checks: Sequence[HealthCheck], *, every: bool = False) -> RenderableType:
+    """The summary and below it each problem with its remedy; or `every` check, and the summary last."""
+    shown = checks if every else [check for check in checks if check.state is not Health.OK]
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="bold")
     # Paths have no blanks to break at.
     table.add_column(overflow="fold")
-    for check in checks:
+    for check in shown:
         table.add_row(Text(check.state.value, style=STYLES[check.state]), check.name, Text(check.found))
         if check.remedy:
             table.add_row("", "", Text.assemble(("-> ", "bold"), check.remedy))
-    return Group(table, Text(""), Text(summary(checks), style="bold"))
+    words = summary(checks)
+    if every:
+        return Group(table, Text(""), Text(f"{words}.", style="bold"))
+    return Group(Text(f"{words}:", style="bold"), table) if shown else Text(f"{words}.", style="bold")
 
 
 def summary(checks: Sequence[HealthCheck]) -> str:
-    """What the checks come to, in a sentence."""
-    failed = [check.name for check in checks if check.state is Health.FAILED]
-    warnings = sum(1 for check in checks if check.state is Health.WARNING)
-    warned = f"{warnings} warning{'s' if warnings != 1 else ''}"
+    """The outcome of the checks in one line, without its full stop."""
+    failed, warnings = (sum(check.state is state for check in checks) for state in (Health.FAILED, Health.WARNING))
+    warned = f"{warnings} warning{'' if warnings == 1 else 's'}"
     if failed:
-        return f"{len(failed)} of {len(checks)} checks failed ({', '.join(failed)}), {warned}."
-    if warnings:
-        return f"leaklab works here, with {warned}."
-    return "leaklab works here."
-
-
-def checkup_document(checks: Sequence[HealthCheck]) -> dict[str, Any]:
-    """The checks as JSON values: `works` is false if any failed; `remedy` is null where there is nothing to do."""
-    return {
-        "schema": 1,
-        "leaklab": leaklab.__version__,
-        "works": all(check.state is not Health.FAILED for check in checks),
-        "checks": [
-            {"name": c.name, "state": c.state.value, "found": c.found, "remedy": c.remedy or None} for c in checks
-        ],
-    }
+        return f"{failed} of {len(checks)} checks failed" + (f", {warned}" if warnings else "")
+    return f"leaklab works here, with {warned}" if warnings else f"leaklab works here: {len(checks)} checks passed"

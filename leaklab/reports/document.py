@@ -1,99 +1,412 @@
-"""The result document: what `--json` prints."""
+"""What `--json` prints, and the JSON Schema of it: both come from the structs below."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 import leaklab
-from leaklab.judge.verdict import Finding
+from leaklab.doctor.health import Health, HealthCheck
+from leaklab.judge.verdict import FindingKind, Verdict
+from leaklab.lab.prediction import Prediction, is_right
 from leaklab.lab.result import MOMENTS, HalfResult, Result
-from leaklab.measure.trace import Sample
-from leaklab.metrics import METRICS
+from leaklab.lab.until_failure import Failure
+from leaklab.measure.trace import Outcome, Phase, Sample
+from leaklab.metrics import METRICS, Metric, Moment
+from leaklab.workshop.check_result import CheckResult, CheckState
+from leaklab.workshop.exercises import Exercise
 
-SCHEMA = 1
-"""The version of the document's form; it rises when a reader of the old form would misread the new one."""
+SCHEMA: Literal[1] = 1
+"""The version of the documents' form. It rises when a reader of the old form would misread the new one."""
 
 Document = dict[str, Any]
 
+Count = Annotated[int, Meta(ge=0)]
+Quantity = Annotated[float, Meta(ge=0)]
+Value = Quantity | None
+Words = Annotated[str, Meta(min_length=1)]
+SchemaVersion = Annotated[Literal[1], Meta(description="The version of this document's form.")]
+LeaklabVersion = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+", description="The version of leaklab that measured.")]
+ScenarioId = Annotated[Words, Meta(description="The scenario's id: the name of its folder, with hyphens.")]
+MetricName = Annotated[str, Meta(description="What is counted.", extra_json_schema={"enum": [*METRICS]})]
+Unit = Annotated[str, Meta(extra_json_schema={"enum": sorted({metric.unit for metric in METRICS.values()})})]
+
+
+class _Open(Struct, kw_only=True):
+    """An object that may get further keys without a new version of the form."""
+
+
+class _Closed(Struct, kw_only=True, forbid_unknown_fields=True):
+    """An object that has these keys and no others."""
+
+
+# ---- what was read
+
+
+class RunsDocument(_Closed):
+    """With --repeat: what each run read, in order, without the runs that could not read it."""
+
+    baseline: list[Quantity]
+    peak: list[Quantity]
+    end: list[Quantity]
+    returned: list[Quantity]
+    collected: list[Quantity]
+    per_step: list[float]
+
+
+class MetricDocument(_Closed):
+    """One metric at the moments that matter; the medians of several runs. A value that could not be read is null."""
+
+    unit: Unit
+    baseline: Annotated[Value, Meta(description="Before `run` was called.")]
+    peak: Annotated[Quantity, Meta(description="The highest value.")]
+    end: Annotated[Value, Meta(description="At the end of the last step; null if it was not reached.")]
+    returned: Annotated[Value, Meta(description="Just after `run` returned or raised.")]
+    collected: Annotated[Value, Meta(description="After gc.collect() and the wait for whatever was still ending.")]
+    per_step: Annotated[float | None, Meta(description="Growth per step; null if there are no steps.")]
+    runs: RunsDocument | UnsetType = UNSET
+
+
+class SampleHead(_Closed):
+    """When a sample was taken."""
+
+    phase: Phase
+    round: Annotated[Count, Meta(description="The pass over the items of the workload, from 0.")]
+    steps_done: Annotated[Count, Meta(description="Steps of that pass that the half had finished.")]
+    at_s: Annotated[Quantity, Meta(description="Seconds since `run` was called, without the pauses for samples.")]
+
+
+def _metric_fields(kind: Any, metrics: Sequence[Metric]) -> list[tuple[str, Any]]:
+    """A field for each metric, as `msgspec.defstruct` takes them."""
+    return [(metric.name, Annotated[kind, Meta(description=f"{metric.label} ({metric.unit})")]) for metric in metrics]
+
+
+_SAMPLED = [metric for metric in METRICS.values() if metric.unit != "seconds"]
+"""What a sample holds besides its time, which is `at_s`."""
+
+_METRIC_FIELDS = _metric_fields(MetricDocument | None, [*METRICS.values()])
+_SAMPLE_FIELDS = _metric_fields(Value, _SAMPLED)
+
+
+class MetricsDocument(msgspec.defstruct("MetricFields", _METRIC_FIELDS, bases=(_Closed,))):  # type: ignore[misc] # fields from METRICS
+    """What was counted. Null: it could not be read, or no service of this scenario counts it."""
+
+
+class SampleDocument(msgspec.defstruct("SampleFields", _SAMPLE_FIELDS, bases=(SampleHead,))):  # type: ignore[misc] # fields from METRICS
+    """What all probes read at one moment; a metric that was not read at that moment is null."""
+
+
+# ---- a result
+
+
+class FindingDocument(_Closed):
+    """What was found.
+
+    leaked: survives return and gc. held: until `run` returns. wasted: not reused. stalled: past its deadline.
+    """
+
+    kind: FindingKind
+    metric: MetricName
+    value: Annotated[float, Meta(description="The number that decided, in the metric's unit.")]
+    threshold: Annotated[Quantity, Meta(description="The number it was compared with, in the metric's unit.")]
+    reason: Annotated[Words, Meta(description="Both in words.")]
+
+
+class ForecastDocument(_Closed):
+    """The step at which a process that goes on like this reaches a limit."""
+
+    metric: MetricName
+    per_step: Annotated[float, Meta(gt=0, description="Growth per step, in the metric's unit.")]
+    limit: Annotated[Quantity, Meta(description="The limit it reaches, in the metric's unit.")]
+    steps: Annotated[Count, Meta(description="Whole steps until then.")]
+    words: Annotated[Words, Meta(description="All of it in a sentence.")]
+
+
+class HalfDocument(_Open):
+    """All runs of one half. May get further keys."""
+
+    outcome: Annotated[Outcome, Meta(description="How it ended; of several runs, the first that did not complete.")]
+    error: Annotated[str | None, Meta(description="What ended it, in words; null if it completed.")]
+    elapsed_s: Annotated[Quantity, Meta(description="Seconds in `run`, without the pauses for samples.")]
+    steps: Annotated[Count, Meta(description="Steps it began; the most of several runs.")]
+    waited_s: Annotated[Quantity, Meta(description="Seconds waited after gc for whatever was still ending; the most.")]
+    looks: Annotated[
+        int, Meta(ge=1, description="Times it was run for one measurement: again if it was late; the most.")
+    ]
+    verdict: Annotated[Verdict, Meta(description="What the half is, according to its findings.")]
+    findings: Annotated[list[FindingDocument], Meta(description="The reasons for the verdict `leaks`; else empty.")]
+    doubts: Annotated[list[Words], Meta(description="What prevented a decision, in words, with what to do.")]
+    complaint: Annotated[str | None, Meta(description="What is wrong with the work it did; null if nothing is.")]
+    forecast: Annotated[list[ForecastDocument], Meta(description="What happens if it goes on like this.")]
+    metrics: MetricsDocument
+    output: Annotated[str, Meta(description="What the half printed, cut to a bounded length; several runs in a row.")]
+    samples: Annotated[list[list[SampleDocument]] | UnsetType, Meta(description="With --samples, by run.")] = UNSET
+
+
+class EnvironmentDocument(_Open):
+    """Where it was measured. May get further keys."""
+
+    python: Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+", description="The Python that ran the halves.")]
+    mongo: Annotated[str | None, Meta(description="The MongoDB server that was used; null if none was.")]
+
+
+class UntilFailureDocument(_Closed):
+    """With --until-failure: how the leaky half ended under a low limit."""
+
+    resource: Annotated[Words, Meta(description="What was limited.")]
+    limit: Annotated[int, Meta(ge=1, description="The limit: bytes of memory, or how many.")]
+    steps_foretold: Annotated[Count, Meta(description="Whole steps after which it was predicted to die.")]
+    died_at_step: Annotated[Count | None, Meta(description="Whole steps it had done when it died; null if it lived.")]
+    error: Annotated[str | None, Meta(description="The error that a user would see; null if it lived.")]
+
+
+class GuessDocument(_Closed):
+    """What one person guessed."""
+
+    who: Annotated[str | None, Meta(description="Whose guess it is; null if only one person was asked.")]
+    guess: Annotated[Quantity, Meta(description="In the unit.")]
+    right: Annotated[bool, Meta(description="Whether it is right: counts exactly, seconds and bytes within 20 %.")]
+
+
+class PredictionDocument(_Closed):
+    """With --predict: one figure that was guessed before it was measured."""
+
+    half: Words
+    metric: MetricName
+    moment: Moment
+    unit: Unit
+    measured: Annotated[Value, Meta(description="Null if it could not be read.")]
+    guesses: Annotated[list[GuessDocument], Meta(description="In the order they were made.")]
+    median: Annotated[Value, Meta(description="The median guess; null if there is none.")]
+    closest: Annotated[list[str], Meta(description="Who came closest; several if they were equally close.")]
+    right: Annotated[Count, Meta(description="How many guesses are right.")]
+
+
+class ResultDocument(_Open):
+    """What `leaklab run` measured of one scenario. May get further keys."""
+
+    schema: SchemaVersion
+    leaklab: LeaklabVersion
+    scenario: ScenarioId
+    settings: Annotated[dict[str, float | str], Meta(description="By name; sizes in bytes, durations in seconds.")]
+    environment: EnvironmentDocument
+    halves: Annotated[dict[str, HalfDocument], Meta(min_length=1, description="By name; yours is a learner's file.")]
+    interrupted: Annotated[bool, Meta(description="Whether it was interrupted before all halves had run.")]
+    as_expected: Annotated[bool, Meta(description="Whether every half is what the scenario says it is.")]
+    surprises: Annotated[list[Words], Meta(description="What is not as the scenario says; empty if all is.")]
+    until_failure: UntilFailureDocument | UnsetType = UNSET
+    predictions: list[PredictionDocument] | UnsetType = UNSET
+
+
+class ComparisonDocument(_Closed):
+    """What `leaklab compare` measured of several scenarios."""
+
+    schema: SchemaVersion
+    results: Annotated[list[ResultDocument], Meta(description="In the order they were run; fewer if interrupted.")]
+
+
+# ---- a check and a checkup
+
+
+class FirstSeenDocument(_Closed):
+    """The steps within which a leak first showed, counted from 1; if `last` is 0, before the first step."""
+
+    first: Annotated[Count, Meta(description="No earlier than in this step.")]
+    last: Annotated[Count, Meta(description="No later than in this step.")]
+
+
+class SourceLineDocument(_Closed):
+    """A line of the learner's file that an error came from."""
+
+    file: Annotated[str, Meta(description="The name of the file.")]
+    line: Annotated[Count, Meta(description="The number of the line.")]
+    text: Annotated[str, Meta(description="The line itself; empty if it cannot be read.")]
+
+
+class ExerciseDocument(_Closed):
+    """The learner's progress on an exercise."""
+
+    scenario: ScenarioId
+    started: Annotated[str, Meta(description="When it was started, as ISO 8601.")]
+    attempts: Annotated[Count, Meta(description="How often it was checked.")]
+    hints: Annotated[Count, Meta(description="How many hints were shown.")]
+    solved: Annotated[str | None, Meta(description="When a check first found it fixed; null if none has.")]
+    scenarios: Annotated[str | None, Meta(description="The folder of its scenario; null for a built-in scenario.")]
+
+
+class CheckDocument(_Closed):
+    """What `leaklab check` found in a learner's file."""
+
+    schema: SchemaVersion
+    leaklab: LeaklabVersion
+    scenario: ScenarioId
+    file: Annotated[Words, Meta(description="The name of the file.")]
+    fixed: Annotated[bool, Meta(description="Whether it does the work and leaks nothing.")]
+    state: CheckState
+    reason: Annotated[str, Meta(description="Why, in a sentence; empty if it is fixed.")]
+    remedy: Annotated[str, Meta(description="What to do next; empty if there is nothing to do.")]
+    finding: Annotated[FindingDocument | None, Meta(description="What still leaks; null if nothing does.")]
+    first_showed: Annotated[FirstSeenDocument | None, Meta(description="Null if the steps do not say.")]
+    place: Annotated[SourceLineDocument | None, Meta(description="Null if no line is known.")]
+    exercise: Annotated[ExerciseDocument | None, Meta(description="Null if the file is not from `leaklab start`.")]
+    result: Annotated[ResultDocument | None, Meta(description="What was measured; null if it was not run.")]
+
+
+class HealthCheckDocument(_Closed):
+    """One thing that the doctor checked."""
+
+    name: Annotated[Words, Meta(description="What was checked.")]
+    state: Health
+    found: Annotated[Words, Meta(description="What was found, with its figures.")]
+    remedy: Annotated[Words | None, Meta(description="What to do; null if there is nothing to do.")]
+
+
+class CheckupDocument(_Closed):
+    """What `leaklab doctor` found on this machine."""
+
+    schema: SchemaVersion
+    leaklab: LeaklabVersion
+    works: Annotated[bool, Meta(description="Whether no check failed.")]
+    checks: list[HealthCheckDocument]
+
 
 def schema() -> Document:
-    """The JSON Schema (2020-12) of every document: a result, a comparison of several, a check, a checkup."""
-    text = Path(__file__).with_name("result.schema.json").read_text(encoding="utf-8")
-    document: Document = json.loads(text)
-    return document
+    """The JSON Schema (2020-12) of every document."""
+    documents = [ResultDocument, ComparisonDocument, CheckDocument, CheckupDocument]
+    references, definitions = msgspec.json.schema_components(documents, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:leaklab:result:{SCHEMA}",
+        "title": "leaklab's documents",
+        "description": "What --json prints. A result, its environment and a half may get further keys without a new "
+        "version: skip those you do not know. Every other object is closed. A value that could not be read is null, "
+        "never 0.",
+        "anyOf": list(references),
+        "$defs": definitions,
+    }
+
+
+# ---- from results to documents
 
 
 def result_document(result: Result, *, samples: bool = False) -> Document:
-    """One scenario's result as JSON values; with `samples`, the trace of each run too."""
-    return {
-        "schema": SCHEMA,
-        "leaklab": leaklab.__version__,
-        "scenario": result.scenario,
-        "settings": result.settings.given(),
-        "environment": {"python": result.python, "mongo": result.mongo},
-        "halves": {name: _half(half, samples=samples) for name, half in result.halves.items()},
-        "interrupted": result.interrupted,
-        "as_expected": result.as_expected,
-        "surprises": result.surprises,
-    }
+    """One scenario's result as JSON values; with `samples`, the samples of each run too."""
+    return _plain(_result(result, samples=samples))
 
 
 def comparison_document(results: Sequence[Result], *, samples: bool = False) -> Document:
     """Several scenarios' results as one document."""
-    return {"schema": SCHEMA, "results": [result_document(result, samples=samples) for result in results]}
+    measured = [_result(result, samples=samples) for result in results]
+    return _plain(ComparisonDocument(schema=SCHEMA, results=measured))
 
 
-def _half(half: HalfResult, *, samples: bool) -> Document:
-    document: Document = {
-        "outcome": half.outcome.value,
-        "error": half.error,
-        "elapsed_s": half.elapsed_s,
-        "steps": max(run.trace.steps for run in half.runs),
-        "waited_s": max(run.trace.waited_s for run in half.runs),
-        "looks": half.looks,
-        "verdict": half.judgement.verdict.value,
-        "findings": [_finding(finding) for finding in half.judgement.findings],
-        "doubts": list(half.judgement.doubts),
-        "complaint": half.complaint,
-        "forecast": [asdict(forecast) for forecast in half.forecast],
-        "metrics": {name: _metric(half, name) for name in METRICS},
-        "output": "".join(run.trace.output for run in half.runs),
-    }
-    if samples:
-        document["samples"] = [[_sample(sample) for sample in run.trace.samples] for run in half.runs]
-    return document
+def failure_document(failure: Failure, *, samples: bool = False) -> Document:
+    """The result document of both halves under the limit, with how the leaky half ended."""
+    document = _result(failure.result, samples=samples)
+    document.as_expected = failure.as_expected
+    document.surprises = [] if failure.as_expected else ["the leaky half did not die, or the fixed half did"]
+    document.until_failure = _filled(UntilFailureDocument, failure, steps_foretold=failure.forecast.steps)
+    return _plain(document)
 
 
-def _finding(finding: Finding) -> Document:
-    return {
-        "kind": finding.kind.value,
-        "metric": finding.metric,
-        "value": finding.value,
-        "threshold": finding.threshold,
-        "reason": finding.reason,
-    }
+def predictions_document(predicted: Sequence[Prediction]) -> list[Document]:
+    """The predictions as JSON values: `predictions` of a result document."""
+    return [_plain(_prediction(prediction)) for prediction in predicted]
 
 
-def _metric(half: HalfResult, name: str) -> Document | None:
+def check_document(check: CheckResult, exercise: Exercise | None = None) -> Document:
+    """A check as JSON values, with the result document of what was measured."""
+    document = _filled(
+        CheckDocument,
+        check,
+        **_HEAD,
+        file=check.file.name,
+        finding=check.finding and _filled(FindingDocument, check.finding),
+        first_showed=check.showed and _filled(FirstSeenDocument, check.showed),
+        place=check.place and _filled(SourceLineDocument, check.place),
+        exercise=exercise and _filled(ExerciseDocument, exercise),
+        result=check.result and _result(check.result, samples=False),
+    )
+    return _plain(document)
+
+
+def checkup_document(checks: Sequence[HealthCheck]) -> Document:
+    """The doctor's checks as JSON values."""
+    works = all(check.state is not Health.FAILED for check in checks)
+    listed = [_filled(HealthCheckDocument, check, remedy=check.remedy or None) for check in checks]
+    return _plain(CheckupDocument(**_HEAD, works=works, checks=listed))
+
+
+S = TypeVar("S", bound=Struct)
+
+_HEAD: Document = {"schema": SCHEMA, "leaklab": leaklab.__version__}
+
+
+def _filled(kind: type[S], source: object, **others: object) -> S:
+    """The struct of `others` and, for its other fields, the attributes of `source` that have their names."""
+    names = [name for name in kind.__struct_fields__ if name not in others and hasattr(source, name)]
+    return kind(**{name: getattr(source, name) for name in names}, **others)
+
+
+def _plain(document: Struct) -> Document:
+    plain: Document = msgspec.to_builtins(document)
+    return plain
+
+
+def _result(result: Result, *, samples: bool) -> ResultDocument:
+    return _filled(
+        ResultDocument,
+        result,
+        **_HEAD,
+        settings=result.settings.given(),
+        environment=_filled(EnvironmentDocument, result),
+        halves={name: _half(half, samples=samples) for name, half in result.halves.items()},
+    )
+
+
+def _half(half: HalfResult, *, samples: bool) -> HalfDocument:
+    traces = [run.trace for run in half.runs]
+    return _filled(
+        HalfDocument,
+        half,
+        steps=max(trace.steps for trace in traces),
+        waited_s=max(trace.waited_s for trace in traces),
+        verdict=half.judgement.verdict,
+        findings=[_filled(FindingDocument, finding) for finding in half.judgement.findings],
+        doubts=list(half.judgement.doubts),
+        forecast=[_filled(ForecastDocument, forecast) for forecast in half.forecast],
+        metrics=MetricsDocument(**{name: _metric(half, name) for name in METRICS}),
+        output="".join(trace.output for trace in traces),
+        samples=[[_sample(sample) for sample in trace.samples] for trace in traces] if samples else UNSET,
+    )
+
+
+def _metric(half: HalfResult, name: str) -> MetricDocument | None:
     if not half.was_read(name):
         return None
-    document: Document = {"unit": METRICS[name].unit}
-    for moment in (*MOMENTS, "per_step"):
-        document[moment] = half.value(name, moment)
-    if len(half.runs) > 1:
-        document["runs"] = {moment: half.values(name, moment) for moment in (*MOMENTS, "per_step")}
-    return document
+    moments = (*MOMENTS, "per_step")
+    read: Document = {moment: half.value(name, moment) for moment in moments}
+    runs = RunsDocument(**{moment: half.values(name, moment) for moment in moments}) if len(half.runs) > 1 else UNSET
+    return MetricDocument(unit=METRICS[name].unit, **read, runs=runs)
 
 
-def _sample(sample: Sample) -> Document:
-    return {
-        "phase": sample.phase.value,
-        "round": sample.round,
-        "steps_done": sample.steps_done,
-        "at_s": sample.at_s,
-        **{name: sample.get(name) for name in METRICS if name != "elapsed"},
-    }
+def _sample(sample: Sample) -> SampleDocument:
+    return _filled(SampleDocument, sample, **{metric.name: sample.get(metric.name) for metric in _SAMPLED})
+
+
+def _prediction(prediction: Prediction) -> PredictionDocument:
+    question, measured = prediction.question, prediction.measured
+    return _filled(
+        PredictionDocument,
+        prediction,
+        half=question.half,
+        metric=question.metric,
+        moment=question.reading,
+        unit=question.counted.unit,
+        guesses=[GuessDocument(who=g.who, guess=g.value, right=is_right(g, measured)) for g in prediction.guesses],
+        closest=[guess.who for guess in prediction.closest if guess.who is not None],
+        right=len(prediction.right),
+    )

@@ -1,8 +1,6 @@
-"""How a leaky half died, beside its forecast and the fixed half: as a Rich table and as a document."""
+"""How a leaky half died, beside its forecast and the fixed half, as a Rich table."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -11,7 +9,6 @@ from rich.text import Text
 
 from leaklab.lab.until_failure import Failure
 from leaklab.measure.trace import Outcome
-from leaklab.reports.document import result_document
 from leaklab.units import format_size
 
 
@@ -51,19 +48,3 @@ def failure_table(failure: Failure) -> RenderableType:
         parts.append(Text.assemble(("Foretold: ", "bold"), failure.forecast.words))
         parts.append(Text.assemble(("What a user would meet: ", "bold"), failure.error or ""))
     return Group(*parts)
-
-
-def failure_document(failure: Failure, *, samples: bool = False) -> dict[str, Any]:
-    """The result document of both halves under the limit, with how it ended."""
-    return {
-        **result_document(failure.result, samples=samples),
-        "as_expected": failure.as_expected,
-        "surprises": [] if failure.as_expected else ["the leaky half did not die, or the fixed half did"],
-        "until_failure": {
-            "resource": failure.resource,
-            "limit": failure.limit,
-            "steps_foretold": failure.forecast.steps,
-            "died_at_step": failure.died_at_step,
-            "error": failure.error,
-        },
-    }

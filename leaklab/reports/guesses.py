@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -18,8 +17,6 @@ NAMES = 3
 
 BEST = 5
 """People whose score is shown; a room may hold many."""
-
-Document = dict[str, Any]
 
 
 def label(question: Question) -> str:
@@ -38,27 +35,6 @@ def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
     """Every question with its guesses and what was measured, and who was right."""
     alone = all(guess.who is None for prediction in predicted for guess in prediction.guesses)
     return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
-
-
-def predictions_document(predicted: Sequence[Prediction]) -> list[Document]:
-    """The predictions as JSON values."""
-    return [
-        {
-            "half": prediction.question.half,
-            "metric": prediction.question.metric,
-            "moment": prediction.question.reading.value,
-            "unit": prediction.question.counted.unit,
-            "measured": prediction.measured,
-            "guesses": [
-                {"who": guess.who, "guess": guess.value, "right": is_right(guess, prediction.measured)}
-                for guess in prediction.guesses
-            ],
-            "median": prediction.median,
-            "closest": [guess.who for guess in prediction.closest if guess.who is not None],
-            "right": len(prediction.right),
-        }
-        for prediction in predicted
-    ]
 
 
 def _table(*columns: str) -> Table:

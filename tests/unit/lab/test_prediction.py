@@ -25,8 +25,8 @@ from leaklab.lab.prediction import (
     scores,
 )
 from leaklab.metrics import Moment
-from leaklab.reports.document import result_document, schema
-from leaklab.reports.guesses import predictions_document, predictions_table, prompt
+from leaklab.reports.document import predictions_document, result_document, schema
+from leaklab.reports.guesses import predictions_table, prompt
 from tests.unit import scripted
 
 SOCKETS = Question("leaky", "open_sockets", Moment.COLLECTED)

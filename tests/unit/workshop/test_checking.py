@@ -17,7 +17,8 @@ from leaklab.judge.verdict import Finding, FindingKind, Thresholds, Verdict
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
-from leaklab.reports.check_report import check_document, check_report, hints_report, solution_report
+from leaklab.reports.check_report import check_report, hints_report, solution_report
+from leaklab.reports.document import check_document
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judged, learners_options
 from leaklab.workshop.exercises import Exercise

@@ -1,0 +1,163 @@
+"""Examines this machine; the processes and services that it starts for that end with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import leaklab
+from leaklab.doctor import diagnoses
+from leaklab.doctor.diagnoses import OPENED, REINSTALL, REPORT
+from leaklab.doctor.health import Diagnosis, Health, HealthCheck, Terminal
+from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
+from leaklab.system.interrupts import Owner
+from leaklab.system.machine import CONTROL_GROUP, container_allows, descriptor_limits, machine_memory
+
+if TYPE_CHECKING:
+    from leaklab.content.catalog import Catalog
+
+HALF = Path(__file__).with_name("half.py")
+
+
+def examine(
+    environ: Mapping[str, str], terminal: Terminal, mongo_uri: str | None, scenarios: Path | None
+) -> list[HealthCheck]:
+    """All checks, in the order they are shown. An error in one check fails that check and no other.
+
+    Args:
+        environ: the environment variables.
+        terminal: where the output goes.
+        mongo_uri: a real MongoDB server to check too; None for none.
+        scenarios: a folder of scenarios besides the built-in ones; None for none.
+
+    Raises:
+        UsageError: `scenarios` is not a folder, or `mongo_uri` is not a MongoDB URI.
+    """
+    from leaklab.content.catalog import Catalog, built_in_folder
+    from leaklab.lab.pair import DESCRIPTORS_BESIDE
+
+    catalog, package = Catalog(scenarios), Path(leaklab.__file__).parent
+    implementation, version = sys.implementation.name, platform.python_version()
+    examinations: list[tuple[str, str, Callable[[], Diagnosis]]] = [
+        ("Python", REINSTALL, lambda: diagnoses.diagnose_python(implementation, version, sys.executable)),
+        ("leaklab", REINSTALL, lambda: diagnoses.diagnose_leaklab(leaklab.__version__, package, built_in_folder())),
+        ("libraries", REINSTALL, _examine_libraries),
+        ("system", REPORT, lambda: diagnoses.diagnose_system(platform.system(), platform.release(), os.name)),
+        ("cores", REPORT, lambda: diagnoses.diagnose_cores(_cores())),
+        ("memory", REPORT, lambda: _examine_memory(catalog)),
+        ("descriptors", REPORT, lambda: diagnoses.diagnose_descriptors(*descriptor_limits(), DESCRIPTORS_BESIDE)),
+    ]
+    if os.name == "posix":
+        # Nothing can be started on other systems: the check of the system says so.
+        examinations += [("measuring", REPORT, _examine_measuring), ("MongoDB, embedded", REPORT, _examine_mongo)]
+        if mongo_uri is not None:
+            examinations.append(("MongoDB, --mongo", REPORT, lambda: _examine_mongo(mongo_uri)))
+    examinations += [
+        ("scenarios", REINSTALL, lambda: _examine_scenarios(catalog)),
+        ("proxy", REPORT, lambda: diagnoses.diagnose_proxy(environ)),
+        ("terminal", REPORT, lambda: diagnoses.diagnose_terminal(terminal)),
+        ("encoding", REPORT, lambda: diagnoses.diagnose_encoding(terminal.encoding)),
+    ]
+    return [tried(*examination) for examination in examinations]
+
+
+def tried(name: str, remedy: str, examination: Callable[[], Diagnosis]) -> HealthCheck:
+    """The check called `name`; an error fails it, with `remedy` unless the error's message has its own.
+
+    Raises:
+        UsageError: an option of the command is wrong.
+    """
+    try:
+        diagnosis = examination()
+    except UsageError:
+        raise
+    except LeaklabError as error:
+        # leaklab's errors say what was wrong, then what to do.
+        found, _, advice = str(error).partition(". ")
+        diagnosis = Diagnosis(Health.FAILED, found, advice or remedy)
+    except Exception as error:  # noqa: BLE001 # whatever is wrong with this machine, the other checks still run
+        diagnosis = Diagnosis(Health.FAILED, f"{type(error).__name__}: {error}", remedy)
+    return HealthCheck(name, *diagnosis)
+
+
+def _examine_libraries() -> Diagnosis:
+    from importlib import metadata
+
+    requirements: list[str] = []
+    with suppress(metadata.PackageNotFoundError):
+        requirements = metadata.requires("leaklab") or []
+    needed = diagnoses.libraries_needed(requirements)
+    installed: dict[str, str] = {}
+    for name in needed:
+        with suppress(metadata.PackageNotFoundError):
+            installed[name] = metadata.version(name)
+    return diagnoses.diagnose_libraries(needed, installed)
+
+
+def _examine_scenarios(catalog: Catalog) -> Diagnosis:
+    from importlib import metadata
+
+    from leaklab.content.catalog import ENTRY_POINTS
+
+    broken = [str(entry.error) for entry in catalog.entries if entry.error is not None]
+    packages = sorted(point.name for point in metadata.entry_points(group=ENTRY_POINTS))
+    return diagnoses.diagnose_scenarios(len(catalog.entries), packages, [*broken, *catalog.problems])
+
+
+def _examine_memory(catalog: Catalog) -> Diagnosis:
+    largest = 0
+    # Broken scenarios have a check of their own.
+    with suppress(ScenarioError, OSError):
+        for entry in catalog.local:
+            with suppress(ScenarioError):
+                largest = max(largest, entry.scenario.settings.size or 0)
+    return diagnoses.diagnose_memory(machine_memory(), container_allows(CONTROL_GROUP), largest)
+
+
+def _cores() -> int:
+    """The cores that this process may use; macOS does not say which, so all of them count."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _examine_measuring() -> Diagnosis:
+    from leaklab.measure.measurement import Measurement
+    from leaklab.measure.target import PythonHalf, Steps
+    from leaklab.measure.trace import Outcome
+    from leaklab.services.client import Services
+    from leaklab.services.kinds import ServiceNeeds
+    from leaklab.system.limits import Limits
+    from leaklab.system.machine import raise_descriptor_limit
+
+    raise_descriptor_limit()
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        target = owner.enter_context(PythonHalf(HALF, services))
+        its = services.start(["http"], ServiceNeeds())
+        measurement = Measurement("doctor", target, services, its, Limits())
+        measurement.prepare({"paths": Steps(OPENED, "/profiles/{n}"), "port": its.endpoints["http"].port})
+        measurement.run()
+        trace = measurement.settle()
+        if trace.outcome is Outcome.INTERRUPTED:
+            raise KeyboardInterrupt
+        return diagnoses.diagnose_measuring(trace)
+
+
+def _examine_mongo(uri: str | None = None) -> Diagnosis:
+    from leaklab.services.client import Services
+    from leaklab.services.kinds import ServiceNeeds
+
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        try:
+            its = services.start(["mongo"], ServiceNeeds(mongo_uri=uri))
+        except MeasureError as error:
+            if uri is None:
+                raise
+            return diagnoses.diagnose_refusal(error)
+        services.ask_counts(its)
+        return diagnoses.diagnose_mongo(its.server or "a server", services.hear_counts(its).counters["cursors"])
