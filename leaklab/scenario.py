@@ -2,7 +2,6 @@
 
 from leaklab.content.declaration import (
     ALL_HALVES,
-    DEAD,
     HALVES,
     LEAKS_NOTHING,
     Complaint,
@@ -12,23 +11,30 @@ from leaklab.content.declaration import (
     Lab,
     MongoEndpoint,
     Scenario,
-    Settings,
     Steps,
     difference,
 )
+from leaklab.content.settings import CHOICE, COUNT, DURATION, NUMBER, SIZE, TEXT, Kind, Setting, Settings
 
 __all__ = [
     "ALL_HALVES",
-    "DEAD",
+    "CHOICE",
+    "COUNT",
+    "DURATION",
     "HALVES",
     "LEAKS_NOTHING",
+    "NUMBER",
+    "SIZE",
+    "TEXT",
     "Complaint",
     "Documents",
     "Expected",
     "HttpEndpoint",
+    "Kind",
     "Lab",
     "MongoEndpoint",
     "Scenario",
+    "Setting",
     "Settings",
     "Steps",
     "difference",

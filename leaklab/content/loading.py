@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from leaklab.content.declaration import ALL_HALVES, DEAD, HALVES, Documents, Expected, Scenario, Settings, Steps
-from leaklab.errors import LeaklabError, ScenarioError
+from leaklab.content.declaration import ALL_HALVES, HALVES, Documents, Expected, Scenario, Steps
+from leaklab.content.settings import Settings
+from leaklab.errors import LeaklabError, ScenarioError, UsageError
 from leaklab.metrics import METRICS
 from leaklab.units import printable
 
@@ -143,7 +144,7 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "number": (_is_number, "a number"),
     "effort": (_or_none(_is_number), "a number, or None"),
     "settings": (lambda value: isinstance(value, Settings), "a Settings(…)"),
-    "learners": (lambda value: value is None or isinstance(value, Settings), "a Settings(…), or None"),
+    "learners": (lambda value: isinstance(value, Mapping), 'a dictionary by setting, like {"steps": 20}'),
     "services": (_is_tuple_of(str), 'a tuple of strings, like ("http",)'),
     "telling": (_is_tuple_of(str), 'a tuple of strings, like ("open_sockets",)'),
     "hints": (_is_tuple_of(str), 'a tuple of strings, like ("look at …",)'),
@@ -152,20 +153,12 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "workload": (callable, "a function of the lab"),
     "check_answer": (callable, "a function of the lab and the answer"),
     "requests": (callable, "a function of the settings"),
-    "memory_budget": (_or_none(callable), "a function of the settings, or None"),
+    **dict.fromkeys(
+        ("buffer", "memory_budget", "deadline", "hang"), (_or_none(callable), "a function of the settings, or None")
+    ),
     "check_error": (_or_none(callable), "a function of the settings and the error's words, or None"),
 }
 """What each field of a scenario must be: a type hint tells the author, and nobody checks it when the file is run."""
-
-
-_SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "steps": (lambda value: _is_count(value) and value >= 1, "at least 1, a whole number"),
-    "size": (lambda value: _is_count(value) and value >= 1, "at least 1, a whole number of bytes"),
-    "hang": (lambda value: _is_number(value) and value > 0, "above 0, a number of seconds"),
-    "deadline": (lambda value: _is_number(value) and value > 0, "above 0, a number of seconds"),
-    "dead": (lambda value: value in DEAD, f"one of {', '.join(DEAD)}"),
-}
-"""What each setting must be."""
 
 
 def _wrong_type(scenario: Scenario) -> str | None:
@@ -173,11 +166,10 @@ def _wrong_type(scenario: Scenario) -> str | None:
         value = getattr(scenario, field)
         if not is_right(value):
             return f"{field} is {_shown(value)}: it must be {wanted}"
-    given = [*scenario.settings.given().items(), *(scenario.learners or Settings()).given().items()]
-    for name, value in given:
-        is_right, wanted = _SETTINGS[name]
-        if not is_right(value):
-            return f"{name} is {_shown(value)}: it must be {wanted}"
+    try:
+        scenario.settings.changed("learners", scenario.learners)
+    except UsageError as error:
+        return str(error)
     return None
 
 
@@ -254,7 +246,10 @@ def _answered_for(name: str, path: Path, scenario: Scenario) -> Scenario:
         workload=guard("workload", _is_workload, "a dictionary of plain values by argument, at most one a Steps(…)"),
         check_answer=guard("check_answer", _or_none(_is_text), "what is wrong as a string, or None"),
         requests=guard("requests", _is_requests, 'a dictionary like {"profiles": 50}'),
+        buffer=guard("buffer", _is_number, "a number of bytes"),
         memory_budget=guard("memory_budget", _is_number, "a number of bytes"),
+        deadline=guard("deadline", _is_number, "a number of seconds"),
+        hang=guard("hang", _is_number, "a number of seconds"),
         check_error=guard("check_error", lambda value: isinstance(value, bool), "True or False"),
     )
 

@@ -175,7 +175,7 @@ def judge_memory(free: int, allowed: int | None, needed: int) -> HealthCheck:
     Args:
         free: bytes that the machine can give.
         allowed: bytes that the container still allows; None if it sets no limit.
-        needed: bytes of the greatest default --size.
+        needed: bytes of the greatest buffer that a scenario holds with its default settings.
     """
     found = f"{format_size(free)} free"
     if allowed is not None and allowed < free:
@@ -186,16 +186,11 @@ def judge_memory(free: int, allowed: int | None, needed: int) -> HealthCheck:
     # lab.check_settings refuses a buffer of more than a half may hold.
     if needed > there * MEMORY_SHARE:
         most = int(there * MEMORY_SHARE / 2**20)
-        remedy = f"Free some, or take --size {most}MiB." if most >= 1 else "Free some."
+        remedy = f"Free some, or set a buffer of {most}MiB or less." if most >= 1 else "Free some."
         return HealthCheck(
-            "memory", Health.WARNING, f"{found}, too little for the default --size {_option(needed)}", remedy
+            "memory", Health.WARNING, f"{found}, too little for the default buffer of {format_size(needed)}", remedy
         )
-    return HealthCheck("memory", Health.OK, f"{found}, enough for the default --size {_option(needed)}")
-
-
-def _option(size: int) -> str:
-    """`size` bytes as the option is written."""
-    return format_size(size).replace(" ", "").replace(".0", "")
+    return HealthCheck("memory", Health.OK, f"{found}, enough for the default buffer of {format_size(needed)}")
 
 
 def judge_descriptors(soft: int | None, hard: int | None, beside: int) -> HealthCheck:
@@ -340,7 +335,7 @@ def judge_terminal(terminal: Terminal) -> HealthCheck:
             "terminal",
             Health.WARNING,
             f"{found}: tables wrap, `compare` shows each half on a row of its own",
-            f"Make it {WIDTH} columns wide or wider, or use --markdown or --json.",
+            f"Make it {WIDTH} columns wide or wider, or use --format markdown or --json.",
         )
     return HealthCheck("terminal", Health.OK, found)
 

@@ -138,7 +138,8 @@ def _greatest_size(catalog: Catalog) -> int:
     with suppress(ScenarioError, OSError):
         for entry in catalog.local:
             with suppress(ScenarioError):
-                sizes.append(entry.scenario.settings.size or 0)
+                scenario = entry.scenario
+                sizes.append(0 if scenario.buffer is None else scenario.buffer(scenario.settings))
     return max(sizes)
 
 

@@ -176,7 +176,7 @@ class HalfRun:
             if message is None:
                 self._fail(
                     Outcome.TIMED_OUT,
-                    f"it was not imported within {within:g} s (--time-limit)",
+                    f"it was not imported within {within:g} s (--limit time)",
                     self._line.where(self.path.parent),
                 )
                 return
@@ -284,7 +284,7 @@ class HalfRun:
                 self._sample(Phase.CLOCK, sockets=True)
                 self._fail(
                     Outcome.TIMED_OUT,
-                    f"it was ended at its time limit of {self.limits.time_s:g} s (--time-limit)",
+                    f"it was ended at its time limit of {self.limits.time_s:g} s (--limit time)",
                     self._line.where(self.path.parent),
                 )
                 return
@@ -386,9 +386,9 @@ class HalfRun:
         children = f"{family.processes:,} child process" + ("es" if family.processes != 1 else "")
         among = f", {children} included" if family.processes else ""
         if rss > self._memory:
-            return f"memory limit of {format_size(self._memory)} (--memory-limit): it held {format_size(rss)}{among}"
+            return f"memory limit of {format_size(self._memory)} (--limit memory): it held {format_size(rss)}{among}"
         if threads > self.limits.threads:
-            return f"limit of {self.limits.threads:,} threads (--thread-limit): it had {threads:,.0f}{among}"
+            return f"limit of {self.limits.threads:,} threads (--limit threads): it had {threads:,.0f}{among}"
         return None
 
     def _sample(self, phase: Phase, *, sockets: bool) -> None:

@@ -1,0 +1,12 @@
+"""`hint`: one more hint."""
+
+from __future__ import annotations
+
+from leaklab.commands import output
+from leaklab.commands.options import File
+from leaklab.commands.task import locate
+
+
+def command(file: File = None) -> None:
+    """Show the next hint for an exercise."""
+    locate(file).show_hint(output.console())
