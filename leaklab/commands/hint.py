@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from leaklab.commands import output
-from leaklab.commands.options import File
+from leaklab.commands import options, output
 from leaklab.commands.task import locate
 
 
-def command(file: File = None) -> None:
+def command(file: options.File = None) -> None:
     """Show the next hint for an exercise."""
     locate(file).show_hint(output.console())

@@ -6,22 +6,21 @@ from typing import Annotated
 
 import typer
 
-from leaklab.commands import output
-from leaklab.commands.options import Output, Scenarios, format_of
+from leaklab.commands import options, output
 from leaklab.errors import ExitCode
-from leaklab.reports.formats import ListReport
+from leaklab.reports.formats import LIST
 
-Format = Annotated[str | None, format_of(ListReport)]
+Format = Annotated[str | None, options.format_of(LIST)]
 
 
-def command(scenarios: Scenarios = None, form: Format = None, file: Output = None) -> None:
+def command(scenarios: options.Scenarios = None, form: Format = None, file: options.Output = None) -> None:
     """List the scenarios."""
     from leaklab.content.catalog import Catalog
 
-    target = output.destination(ListReport, form, file)
+    target = output.destination(LIST, form, file)
     catalog = Catalog(scenarios)
     listed = [(entry, entry.error) for entry in catalog.select([])]
-    target.show(ListReport(listed))
+    target.show(listed=listed)
     for problem in catalog.problems:
         output.complain(problem)
     if catalog.problems or any(error for _, error in listed):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from leaklab.content.settings import Settings
     from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import Result
+    from leaklab.lab.until_failure import Failure
 
 
 def halves_of(entry: Entry, *, almost: bool) -> Sequence[str]:
@@ -25,12 +26,20 @@ def halves_of(entry: Entry, *, almost: bool) -> Sequence[str]:
     return entry.halves if almost else HALVES
 
 
-def measure(entry: Entry, settings: Settings, options: RunOptions, *, almost: bool) -> Result:
-    """Run a scenario's halves. Raises as `lab.pair.run_scenario` does."""
+def measure(entry: Entry, settings: Settings, how: RunOptions, halves: Sequence[str]) -> Result:
+    """Run these halves of a scenario. Raises as `lab.pair.run_scenario` does."""
     from leaklab.lab.pair import run_scenario
 
-    with output.progress_bar(entry.id, settings.steps, options.repeat) as progress:
-        return run_scenario(entry, settings, replace(options, progress=progress), halves_of(entry, almost=almost))
+    with output.progress_bar(entry.id, settings.steps, how.repeat) as progress:
+        return run_scenario(entry, settings, replace(how, progress=progress), halves)
+
+
+def measure_failure(entry: Entry, settings: Settings, how: RunOptions) -> Failure:
+    """Run both halves until the leaky one dies. Raises as `lab.until_failure.run_until_failure` does."""
+    from leaklab.lab.until_failure import run_until_failure
+
+    with output.progress_bar(entry.id, None, 1) as progress:
+        return run_until_failure(entry, settings, replace(how, progress=progress))
 
 
 def exit_for(results: Sequence[Result], *, as_expected: bool | None = None) -> None:

@@ -81,7 +81,7 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", h
 Samples = Annotated[bool, typer.Option("--samples", help="With --json: add every sample of the trace.")]
 
 
-def format_of(report: type[Report]) -> Any:
+def format_of(report: Report) -> Any:
     """The option --format of a command that shows this report."""
-    first, *others = report.formats()
+    first, *others = report.renderers
     return typer.Option("--format", metavar="FORMAT", help=", ".join([f"{first} (default)", *others]) + ".")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from leaklab.errors import UsageError
 
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 _IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set."""
+def console(*, stderr: bool = False, to: TextIO | None = None) -> Console:
+    """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set.
+
+    One that prints to text of its own, `to`, is plain and 80 columns wide.
+    """
     from rich.console import Console
 
     class PipeTolerantConsole(Console):
@@ -36,7 +39,14 @@ def console(*, stderr: bool = False) -> Console:
             self.quiet = True
             drop_stdout()
 
-    return PipeTolerantConsole(stderr=stderr, highlight=False, soft_wrap=False)
+    return PipeTolerantConsole(
+        stderr=stderr,
+        file=to,
+        width=None if to is None else 80,
+        color_system="auto" if to is None else None,
+        highlight=False,
+        soft_wrap=False,
+    )
 
 
 def drop_stdout() -> None:
@@ -53,15 +63,14 @@ def show(what: RenderableType, on: Console | None = None) -> None:
 class Destination:
     """Where and how a report is shown: its format, and the file it is written to (None: standard output)."""
 
+    report: Report
     format: str
-    file: Path | None = None
+    file: Path | None
 
-    def show(self, report: Report, on: Console | None = None) -> None:
-        """Show a report, or write it to the file. Raises UsageError if it cannot be written."""
-        from leaklab.reports.formats import FORMATS
-
-        screen = (on or console()) if self.file is None else _paper()
-        shown = FORMATS[self.format](report, screen)
+    def show(self, on: Console | None = None, **data: object) -> None:
+        """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
+        screen = (on or console()) if self.file is None else console(to=io.StringIO())
+        shown = self.report.made(self.format, console=screen, **data)
         if self.file is not None:
             _write(self.file, shown if isinstance(shown, str) else _printed(shown, screen))
         elif isinstance(shown, str):
@@ -71,7 +80,7 @@ class Destination:
 
 
 def destination(
-    report: type[Report], form: str | None, file: Path | None, *, as_json: bool = False, samples: bool = False
+    report: Report, form: str | None, file: Path | None, *, as_json: bool = False, samples: bool = False
 ) -> Destination:
     """Where a report is shown, as --format, --json, --output and --samples say.
 
@@ -81,14 +90,13 @@ def destination(
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: leave one of them out")
     chosen = "json" if as_json else form or "table"
-    formats = report.formats()
-    if chosen not in formats:
-        raise UsageError(f"--format {chosen}: the formats of {report.what} are {', '.join(formats)}")
+    if chosen not in report.renderers:
+        raise UsageError(f"--format {chosen}: {report.what} has no such format. Choose {' or '.join(report.renderers)}.")
     if samples and chosen != "json":
         raise UsageError("--samples: the trace is part of the JSON document: add --json")
     if file is not None and (reason := _why_not_writable(file)):
         raise UsageError(f"--output {file}: {reason}")
-    return Destination(chosen, file)
+    return Destination(report, chosen, file)
 
 
 def _why_not_writable(file: Path) -> str | None:
@@ -110,13 +118,6 @@ def _write(file: Path, text: str) -> None:
     except OSError as error:
         raise UsageError(f"--output {file}: the report cannot be written: {error.strerror}") from error
     say_aside(f"leaklab: wrote {file}\n")
-
-
-def _paper() -> Console:
-    """A console whose output is kept, 80 columns wide and plain."""
-    from rich.console import Console
-
-    return Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
 
 
 def _printed(shown: RenderableType, paper: Console) -> str:

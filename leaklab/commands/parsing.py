@@ -34,7 +34,7 @@ def limits_table() -> Mapping[str, Setting]:
     }
 
 
-def limits_from_options(texts: Sequence[str] | None, time_s: float = TIME_LIMIT_S) -> Limits:
+def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
     """The limits that --limit sets; `time_s` is the time limit unless it does.
 
     Raises:
@@ -94,11 +94,13 @@ def _parsed(option: str, setting: Setting, text: str) -> Value:
         raise UsageError(f"{option}: {error}") from None
 
 
-def run_options(limits: Limits, repeat: int, mongo: str | None) -> RunOptions:
-    """How halves are run. Raises UsageError if `mongo` is not the URI of a server."""
+def run_options(
+    limit: Sequence[str] | None, repeat: int, mongo: str | None, time_s: float = TIME_LIMIT_S
+) -> RunOptions:
+    """How halves are run, as --limit, --repeat and --mongo say. Raises UsageError as the parts do."""
     from leaklab.lab.pair import RunOptions
 
-    return RunOptions(repeat=repeat, limits=limits, mongo_uri=mongo_uri(mongo))
+    return RunOptions(repeat=repeat, limits=limits_from_options(limit, time_s), mongo_uri=mongo_uri(mongo))
 
 
 def mongo_uri(mongo: str | None) -> str | None:

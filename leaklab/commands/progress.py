@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from leaklab.commands import output
-from leaklab.commands.options import Folder, Output, format_of
-from leaklab.reports.formats import ProgressReport
+from leaklab.commands import options, output
+from leaklab.reports.formats import PROGRESS
 
-Format = Annotated[str | None, format_of(ProgressReport)]
+Format = Annotated[str | None, options.format_of(PROGRESS)]
 
 
-def command(directory: Folder = Path(), form: Format = None, file: Output = None) -> None:
+def command(directory: options.Folder = Path(), form: Format = None, file: options.Output = None) -> None:
     """Show your progress on the exercises in a folder."""
     from leaklab.workshop.exercises import known_exercises
 
-    target = output.destination(ProgressReport, form, file)
-    target.show(ProgressReport(known_exercises(directory)))
+    target = output.destination(PROGRESS, form, file)
+    target.show(exercises=known_exercises(directory))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from leaklab.commands import output
+from leaklab.reports.formats import SCHEMA
 
 
 def command() -> None:
     """Print the JSON Schema of every --json document."""
-    from leaklab.reports import document
-    from leaklab.reports.formats import json_text
-
-    output.show_text(json_text(document.schema()))
+    output.destination(SCHEMA, "json", None).show()

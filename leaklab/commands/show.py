@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from leaklab.commands import output
-from leaklab.commands.options import Name, Scenarios
+from leaklab.commands import options, output
 
 ShowAlmost = Annotated[bool, typer.Option("--almost", help="Also show the tempting half-fix, if there is one.")]
 OnlyCode = Annotated[bool, typer.Option("--code", help="Show only the halves, without lesson and settings.")]
 
 
-def command(name: Name, almost: ShowAlmost = False, only_code: OnlyCode = False, scenarios: Scenarios = None) -> None:
+def command(
+    name: options.Name, almost: ShowAlmost = False, only_code: OnlyCode = False, scenarios: options.Scenarios = None
+) -> None:
     """Show a scenario's lesson, its halves side by side, its settings."""
     from leaklab.content.catalog import Catalog
     from leaklab.content.declaration import HALVES

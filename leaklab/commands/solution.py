@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from leaklab.commands import output
-from leaklab.commands.options import File
+from leaklab.commands import options, output
 from leaklab.commands.task import locate
 from leaklab.errors import UsageError
 from leaklab.units import as_argument
@@ -15,7 +14,7 @@ from leaklab.units import as_argument
 Anyway = Annotated[bool, typer.Option("--anyway", help="Show it before the exercise is solved.")]
 
 
-def command(file: File = None, anyway: Anyway = False) -> None:
+def command(file: options.File = None, anyway: Anyway = False) -> None:
     """Show our solution beside your file, once that is fixed."""
     task = locate(file)
     if not anyway and not task.is_solved:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leaklab.commands import output
-from leaklab.commands.options import Folder, Name, Scenarios
+from leaklab.commands import options, output
 from leaklab.commands.task import now
 from leaklab.units import as_argument
 
 
-def command(name: Name, directory: Folder = Path(), scenarios: Scenarios = None) -> None:
+def command(name: options.Name, directory: options.Folder = Path(), scenarios: options.Scenarios = None) -> None:
     """Create an exercise: the leaky half as a file of your own."""
     from leaklab.content.catalog import Catalog
     from leaklab.workshop import exercises

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leaklab.commands import output, parsing
-from leaklab.commands.options import File, Limit, Mongo, ScenarioName, Scenarios
+from leaklab.commands import options, output, parsing
 from leaklab.commands.task import Task, locate
 from leaklab.errors import LeaklabError
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
@@ -24,22 +23,22 @@ KEYS = "h hint · s solution · c check again · q quit"
 
 
 def command(
-    file: File = None,
-    scenario: ScenarioName = None,
+    file: options.File = None,
+    scenario: options.ScenarioName = None,
     poll: Poll = False,
-    limit: Limit = None,
-    mongo: Mongo = None,
-    scenarios: Scenarios = None,
+    limit: options.Limit = None,
+    mongo: options.Mongo = None,
+    scenarios: options.Scenarios = None,
 ) -> None:
     """Check your file each time you save it, until you press q."""
     from leaklab.system.interrupts import Owner
     from leaklab.workshop.watching import HUNG_UP, SAVED, Keys, events
 
-    options = parsing.run_options(parsing.limits_from_options(limit, LEARNERS_TIME_LIMIT_S), 1, mongo)
+    how = parsing.run_options(limit, 1, mongo, LEARNERS_TIME_LIMIT_S)
     task = locate(file, scenario, scenarios)
     with Owner() as owner:
         keys = owner.enter_context(Keys())
-        screen = WatchScreen(task, options, has_keys=keys.there)
+        screen = WatchScreen(task, how, has_keys=keys.there)
         does = {SAVED: screen.check_if_changed, "c": screen.check, "h": screen.hint, "s": screen.solution}
         for event in events(task.file, keys, poll=poll):
             if event in ("q", HUNG_UP):
@@ -50,9 +49,9 @@ def command(
 class WatchScreen:
     """What `watch` shows: one check at a time, the keys below it."""
 
-    def __init__(self, task: Task, options: RunOptions, *, has_keys: bool) -> None:
+    def __init__(self, task: Task, how: RunOptions, *, has_keys: bool) -> None:
         self._task = task
-        self._options = options
+        self._how = how
         self._has_keys = has_keys
         self._console = output.console()
         self._checked: bytes | None = None
@@ -76,7 +75,7 @@ class WatchScreen:
         self._say(f"Measuring {self._task.file} …")
         try:
             self._checked = self._task.file.read_bytes()
-            checked = self._task.measure(self._options)
+            checked = self._task.measure(self._how)
         except OSError as error:
             output.complain(f"{self._task.file} cannot be read: {error.strerror}")
         except LeaklabError as error:

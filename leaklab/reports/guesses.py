@@ -40,6 +40,11 @@ def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
     return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
 
 
+def below(run: RenderableType, predicted: Sequence[Prediction]) -> RenderableType:
+    """The table of a run, and that of the predictions below it."""
+    return Group(run, predictions_table(predicted))
+
+
 def predictions_document(predicted: Sequence[Prediction]) -> list[Document]:
     """The predictions as JSON values."""
     return [
