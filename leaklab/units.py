@@ -14,7 +14,7 @@ _SIZE_UNITS |= {
 }
 _DURATION_UNITS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
-_AMOUNT = re.compile(rf"({_NUMBER}) ?([a-z]*)", re.IGNORECASE | re.ASCII)
+_AMOUNT = re.compile(rf"({_NUMBER})(?: ?([a-z]+))?", re.IGNORECASE | re.ASCII)
 
 
 def parse_count(text: str) -> int:
@@ -38,7 +38,7 @@ def parse_number(text: str) -> float:
 
 def _parse_amount(text: str, units: Mapping[str, float], what: str, example: str) -> float:
     match = _AMOUNT.fullmatch(text)
-    value = float(match[1]) * units.get(match[2].lower(), math.inf) if match else math.inf
+    value = float(match[1]) * units.get((match[2] or "").lower(), math.inf) if match else math.inf
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is not a {what}: write a number and a unit, like {example}")
     return value
@@ -55,7 +55,7 @@ def parse_size(text: str) -> int:
     value = _parse_amount(text, _SIZE_UNITS, "size", "256MiB or 3.2GB")
     if value < 1:
         raise ValueError(f"{text!r} is less than one byte: write a size like 256MiB")
-    return int(value)
+    return round(value)
 
 
 def parse_duration(text: str) -> float:
@@ -71,7 +71,7 @@ def parse_duration(text: str) -> float:
 
 
 def written_size(size: float) -> str:
-    """`size` bytes as an option is typed, exactly: `256MiB`, `3200MB`, `999B`."""
+    """`size` bytes as an option is typed, exactly: `256MiB`, `3.2GB`, `999B`."""
     units = {"TiB": 2**40, "GiB": 2**30, "MiB": 2**20, "KiB": 2**10, "GB": 10**9, "MB": 10**6, "KB": 10**3}
     return _written(size, units) or f"{size:.0f}B"
 
@@ -82,11 +82,12 @@ def written_duration(seconds: float) -> str:
 
 
 def _written(value: float, units: Mapping[str, float]) -> str | None:
-    """`value` as a whole number of the largest unit that divides it; None if none does."""
-    whole = ((round(value / factor), unit, factor) for unit, factor in units.items())
-    return next(
-        (f"{n}{unit}" for n, unit, factor in whole if n and math.isclose(n * factor, value, rel_tol=1e-12)), None
-    )
+    """`value` in the first unit that it fills and in which it has at most six digits; None if there is none."""
+    for unit, factor in units.items():
+        digits = f"{value / factor:g}"
+        if value >= factor and "e" not in digits and math.isclose(float(digits) * factor, value, rel_tol=1e-12):
+            return f"{digits}{unit}"
+    return None
 
 
 def format_size(size: float) -> str:

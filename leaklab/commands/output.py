@@ -91,7 +91,9 @@ def destination(
         raise UsageError(f"--json and --format {form}: leave one of them out")
     chosen = "json" if as_json else form or "table"
     if chosen not in report.renderers:
-        raise UsageError(f"--format {chosen}: {report.what} has no such format. Choose {' or '.join(report.renderers)}.")
+        raise UsageError(
+            f"--format {chosen}: {report.what} has no such format. Choose {' or '.join(report.renderers)}."
+        )
     if samples and chosen != "json":
         raise UsageError("--samples: the trace is part of the JSON document: add --json")
     if file is not None and (reason := _why_not_writable(file)):

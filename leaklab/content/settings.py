@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from leaklab.errors import UsageError
@@ -68,8 +69,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Raise ValueError if it is declared so that it cannot be set, or if its default cannot be its value."""
-        taken = self.name != "steps" and hasattr(Settings, self.name)
-        if not self.name.isidentifier() or taken:
+        taken = self.kind is not COUNT if self.name == "steps" else hasattr(Settings, self.name)
+        if taken or not self.name.isidentifier():
             raise ValueError(f"a setting cannot be called {self.name!r}")
         if bool(self.choices) != (self.kind is CHOICE):
             raise ValueError(f"setting {self.name}: a CHOICE has choices=(…), and no other kind has")
@@ -95,7 +96,7 @@ class Setting:
             return value
         assert isinstance(value, int | float)  # noqa: S101 # the other types of Value
         least, most = self.bounds
-        if not ((least is None or value >= least) and (most is None or value <= most)):
+        if not (-inf if least is None else least) <= value <= (inf if most is None else most) or abs(value) == inf:
             raise ValueError(f"{self.kind.written(value)} is out of range: write {self.values}")
         return value
 
@@ -143,8 +144,6 @@ class Settings:
             if setting.default is None or setting.name in self._values:
                 raise ValueError(f"setting {setting.name} is declared twice, or has no default")
             self._values[setting.name] = setting.default
-        if not isinstance(self.steps, int | None):
-            raise ValueError("steps must be a COUNT")  # all that is declared wrongly is a ValueError
 
     @property
     def steps(self) -> int | None:
@@ -166,7 +165,7 @@ class Settings:
             raise AttributeError(f"the scenario has no setting {name!r}", name=name, obj=self) from None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Settings) and (self.declared, self._values) == (other.declared, other._values)
+        return isinstance(other, Settings) and self.__dict__ == other.__dict__
 
     __hash__ = None  # type: ignore[assignment] # a dictionary of values has none either
 

@@ -19,7 +19,8 @@ from tests.integration.conftest import Command, Finished, complaint
 WRONG_USAGE, COULD_NOT_MEASURE = 2, 3
 
 SCENARIO = """
-from leaklab.content.declaration import LEAKS_NOTHING, Scenario, Settings, Steps
+from leaklab.content.declaration import LEAKS_NOTHING, Scenario, Steps
+from leaklab.content.settings import Settings
 
 SCENARIO = Scenario(
     title="Tiny", leaks="nothing", summary="it works", settings=Settings(steps=3),

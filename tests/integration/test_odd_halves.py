@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import Scenario, Settings, Steps
+from leaklab.content.declaration import Scenario, Steps
+from leaklab.content.settings import Settings
 from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.lab.result import HalfResult
 from leaklab.measure.measurement import CLOCK_MAX_S
@@ -186,7 +187,7 @@ def test_memory_is_watched_while_step_follows_step(tmp_path: Path) -> None:
         steps=20_000,
     )
     assert half.outcome is Outcome.CRASHED
-    assert "memory limit of 100 MiB (--memory-limit)" in (half.error or "")
+    assert "memory limit of 100 MiB (--limit memory)" in (half.error or "")
 
 
 def test_the_memory_of_what_a_half_starts_counts_as_its_own(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_the_memory_of_what_a_half_starts_counts_as_its_own(tmp_path: Path) -> N
         Limits(memory=100 * MIB),
     )
     assert half.outcome is Outcome.CRASHED
-    assert "memory limit of 100 MiB (--memory-limit)" in (half.error or "")
+    assert "memory limit of 100 MiB (--limit memory)" in (half.error or "")
     assert "1 child process included" in (half.error or "")
 
 

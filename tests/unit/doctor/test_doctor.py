@@ -83,11 +83,11 @@ WORSE = {
     ),
     "another system": (judges.judge_system("FreeBSD", "14.1", "posix"), "FreeBSD 14.1", "Linux"),
     "one core": (judges.judge_cores(1), "take turns", "--repeat 5"),
-    "little memory": (judges.judge_memory(200 * MIB, None, 256 * MIB), "200 MiB free", "--size 160MiB"),
+    "little memory": (judges.judge_memory(200 * MIB, None, 256 * MIB), "200 MiB free", "160MiB or less"),
     "a small container": (
         judges.judge_memory(8 * GIB, 100 * MIB, 256 * MIB),
-        "8.0 GiB free, of which this container allows 100 MiB, too little for the default --size 256MiB",
-        "--size 80MiB",
+        "8.0 GiB free, of which this container allows 100 MiB, too little for the default buffer of 256 MiB",
+        "80MiB or less",
     ),
     "no memory": (judges.judge_memory(0, None, 256 * MIB), "0 B free", "Free some."),
     "few descriptors": (
