@@ -85,7 +85,7 @@ def _written(value: float, units: Mapping[str, float]) -> str | None:
     """`value` in the first unit that it fills and in which it has at most six digits; None if there is none."""
     for unit, factor in units.items():
         digits = f"{value / factor:g}"
-        if value >= factor and "e" not in digits and math.isclose(float(digits) * factor, value, rel_tol=1e-12):
+        if value >= factor and "e" not in digits and math.isclose(float(digits) * factor, value, rel_tol=5e-16):
             return f"{digits}{unit}"
     return None
 

@@ -141,22 +141,12 @@ def test_the_schema_is_printed_and_the_printed_document_validates(once: Callable
 
 @pytest.mark.parametrize("command", [("run", "unclosed-body", "--steps", "5"), ("compare", "unclosed-body")])
 def test_markdown_is_printed_without_wrapping(leaklab: Command, command: tuple[str, ...]) -> None:
-    finished = leaklab(*command, "--markdown", env={"COLUMNS": "20"})
+    finished = leaklab(*command, "--format", "markdown", env={"COLUMNS": "20"})
     assert finished.code == 0
     table = [line for line in finished.stdout.splitlines() if line.startswith("|")]
     assert len(table) > 2
     assert all(line.endswith("|") for line in table)
     assert "leaks" in finished.stdout
-
-
-@pytest.mark.parametrize("command", [("run", "unclosed-body"), ("compare",)])
-def test_markdown_and_json_together_are_refused(leaklab: Command, command: tuple[str, ...]) -> None:
-    assert "leave one of them out" in complaint(leaklab(*command, "--markdown", "--json"), WRONG_USAGE)
-
-
-def test_markdown_of_a_run_until_failure_is_refused(leaklab: Command) -> None:
-    refused = leaklab("run", "unclosed-body", "--until-failure", "--markdown")
-    assert "no Markdown form" in complaint(refused, WRONG_USAGE)
 
 
 def test_the_doctors_document_is_ascii(once: Callable[..., Finished]) -> None:

@@ -170,7 +170,7 @@ def test_a_table_shows_the_first_lines_that_a_half_printed_without_their_control
 
 @pytest.mark.parametrize("name", ["hangs", "ignores-signals"])
 def test_a_half_that_hangs_is_ended_at_its_time_limit_and_the_other_is_measured(once: Once, name: str) -> None:
-    finished, leaky, fixed = run(once, name, "--time-limit", "1s")
+    finished, leaky, fixed = run(once, name, "--limit", "time=1s")
     assert finished.code == TIME_LIMIT
     assert leaky["outcome"] == "timed-out"
     assert "time limit of 1 s" in leaky["error"]
@@ -181,7 +181,7 @@ def test_a_half_that_hangs_is_ended_at_its_time_limit_and_the_other_is_measured(
 
 
 def test_a_time_limit_that_was_reached_is_told_in_the_table(leaklab: Command) -> None:
-    finished = leaklab("run", "hangs", *OURS, "--time-limit", "1s")
+    finished = leaklab("run", "hangs", *OURS, "--limit", "time=1s")
     assert finished.code == TIME_LIMIT
     assert "time limit of 1 s" in " ".join(finished.stdout.split())
 
@@ -318,7 +318,7 @@ def listening_ports(connections: Iterable[Any]) -> set[int]:
 
 
 def test_when_the_command_is_killed_its_services_listen_no_longer(leaklab: Command) -> None:
-    started = leaklab.start("run", "unbounded-wait", "--hang", "40s", "--time-limit", "50s")
+    started = leaklab.start("run", "unbounded-wait", "--set", "hang=40s", "--limit", "time=50s")
 
     def listening() -> set[int]:
         ports: set[int] = set()
@@ -338,7 +338,7 @@ def test_when_the_command_is_killed_its_services_listen_no_longer(leaklab: Comma
 
 
 def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: Command) -> None:
-    started = leaklab.start("run", "unbounded-wait", "--hang", "40s", "--time-limit", "50s")
+    started = leaklab.start("run", "unbounded-wait", "--set", "hang=40s", "--limit", "time=50s")
     wait_until(lambda: len(started.called("worker.py")) == 2, "the start of both halves")
     (host,) = started.called("host.py")
     host.kill()
@@ -351,7 +351,7 @@ def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: C
 def test_when_the_measured_process_is_killed_by_somebody_the_half_has_crashed(
     leaklab: Command, steps_file: Path
 ) -> None:
-    started = in_the_middle(leaklab, steps_file, "slow", "--json", "--time-limit", "3s")
+    started = in_the_middle(leaklab, steps_file, "slow", "--json", "--limit", "time=3s")
     workers = started.called("worker.py")
     assert len(workers) == 2
     busy = min(workers, key=lambda worker: (worker.create_time(), worker.pid))  # the leaky half starts first

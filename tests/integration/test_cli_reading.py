@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import leaklab as package
+from leaklab.cli import COMMANDS, app
+from leaklab.content.catalog import Catalog
 from tests.integration.conftest import CONTENT, Command, Finished, wait_until
 
 SCENARIOS = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
 """In the order of the course."""
+
+SMALL = ("--steps", "7", "--set", "size=64MiB", "--set", "hang=1s", "--set", "deadline=400ms")
 
 Once = Callable[..., Finished]
 
@@ -40,11 +47,31 @@ def test_the_version_is_the_packages_own(leaklab: Command) -> None:
     assert (finished.code, finished.stdout, finished.stderr) == (0, f"leaklab {package.__version__}\n", "")
 
 
-def test_without_a_command_the_help_is_shown(leaklab: Command) -> None:
+def test_the_help_lists_every_command_by_group(leaklab: Command) -> None:
     finished = leaklab("--help")
     assert (finished.code, finished.stderr) == (0, "")
-    for command in ("list", "show", "run", "compare"):
-        assert re.search(rf"(?m)^\W*{command}\b", finished.stdout)
+    assert re.findall(r"(?m)^(\w+):$", finished.stdout) == [*COMMANDS, "Options"]
+    for command in itertools.chain(*COMMANDS.values()):
+        assert re.search(rf"(?m)^  {command} +\w", finished.stdout)
+
+
+@pytest.mark.parametrize("command", [*itertools.chain(*COMMANDS.values())])
+def test_the_help_of_a_command_fits_one_screen_and_names_no_types(command: str) -> None:
+    finished = CliRunner().invoke(app, [command, "--help"], terminal_width=80)
+    lines = finished.output.splitlines()
+    assert finished.exit_code == 0
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
+    for noise in ("<", ">", "{", "[[", "None", "..."):
+        assert noise not in finished.output.replace("[NAME]...", "")
+
+
+def test_a_report_is_written_to_a_file_whole_and_nothing_is_printed(leaklab: Command, tmp_path: Path) -> None:
+    file = tmp_path / "report.md"
+    finished = leaklab("compare", "unclosed-body", "--steps", "3", "--format", "markdown", "-o", str(file))
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "", f"leaklab: wrote {file}\n")
+    assert file.read_text().startswith("Each cell: leaky / fixed.")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["report.md"]
 
 
 def test_list_shows_every_scenario_in_the_order_of_the_course(leaklab: Command) -> None:
@@ -64,6 +91,10 @@ def test_show_has_the_lesson_and_both_halves_with_the_changed_lines_marked(once:
     assert any("fixed.py" in line for line in lines)
     assert [line for line in lines if re.match(r"[-+] +\d+  ", line)], "a line that only one of them has"
     assert [line for line in lines if re.match(r"  +\d+  def run\(", line)], "a line that both have"
+    settings = Catalog().get(name).scenario.settings
+    assert lines[-1].endswith(" ".join(setting.usage for setting in settings.declared))
+    for setting in settings.declared:
+        assert [line for line in lines if line.startswith(f"{setting.name} ") and setting.default is not None]
 
 
 def test_run_shows_the_counts_the_findings_and_why_at_80_columns(leaklab: Command) -> None:
@@ -93,7 +124,7 @@ def test_compare_shows_each_pair_in_its_row_at_80_columns(leaklab: Command) -> N
 
 
 def test_compare_of_all_has_a_row_for_each_and_one_document_for_all(leaklab: Command) -> None:
-    finished = leaklab("compare", "--json", "--steps", "7", "--size", "64MiB", "--hang", "1s", "--deadline", "400ms")
+    finished = leaklab("compare", "--json", *SMALL)
     assert finished.stderr == ""
     document = finished.document
     assert list(document) == ["schema", "results"]
@@ -151,7 +182,18 @@ def test_a_reader_that_went_away_is_no_error(leaklab: Command, arguments: tuple[
     assert (finished.code, finished.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("form", [(), ("--json",), ("--markdown",)], ids=["table", "JSON", "Markdown"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        (),
+        ("--json",),
+        (
+            "--format",
+            "markdown",
+        ),
+    ],
+    ids=["table", "JSON", "Markdown"],
+)
 def test_a_verdict_has_its_exit_code_also_where_nobody_reads_it(leaklab: Command, form: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -183,7 +225,7 @@ def test_the_installed_script_is_the_module(leaklab: Command) -> None:
 
 def test_the_measured_process_holds_nothing_of_the_lab(leaklab: Command) -> None:
     """Beside the half, only the worker's own file of leaklab is in it: no server, no Typer, no Rich."""
-    started = leaklab.start("run", "unbounded-wait", "--hang", "20s")
+    started = leaklab.start("run", "unbounded-wait", "--set", "hang=20s")
     wait_until(lambda: len(started.called("worker.py")) == 2, "both workers")
     for worker in started.called("worker.py"):
         assert [part for part in worker.cmdline() if "site-packages" in part] == []
