@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
 
@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 _IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
 
 
-def console(*, stderr: bool = False, to: TextIO | None = None) -> Console:
-    """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set.
-
-    One that prints to text of its own, `to`, is plain and 80 columns wide.
-    """
+def console(*, stderr: bool = False) -> Console:
+    """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set."""
     from rich.console import Console
 
     class PipeTolerantConsole(Console):
@@ -39,14 +36,7 @@ def console(*, stderr: bool = False, to: TextIO | None = None) -> Console:
             self.quiet = True
             drop_stdout()
 
-    return PipeTolerantConsole(
-        stderr=stderr,
-        file=to,
-        width=None if to is None else 80,
-        color_system="auto" if to is None else None,
-        highlight=False,
-        soft_wrap=False,
-    )
+    return PipeTolerantConsole(stderr=stderr, highlight=False, soft_wrap=False)
 
 
 def drop_stdout() -> None:
@@ -69,14 +59,18 @@ class Destination:
 
     def show(self, on: Console | None = None, **data: object) -> None:
         """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
-        screen = (on or console()) if self.file is None else console(to=io.StringIO())
+
+        def screen() -> Console:
+            """Called by a renderer that must know the width: a document needs no Rich."""
+            return _paper() if self.file is not None else on or console()
+
         shown = self.report.made(self.format, console=screen, **data)
         if self.file is not None:
-            _write(self.file, shown if isinstance(shown, str) else _printed(shown, screen))
+            _write(self.file, shown if isinstance(shown, str) else _printed(shown))
         elif isinstance(shown, str):
             show_text(shown)
         else:
-            screen.print(shown)
+            show(shown, on)
 
 
 def destination(
@@ -122,7 +116,14 @@ def _write(file: Path, text: str) -> None:
     say_aside(f"leaklab: wrote {file}\n")
 
 
-def _printed(shown: RenderableType, paper: Console) -> str:
+def _paper() -> Console:
+    from rich.console import Console
+
+    return Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
+
+
+def _printed(shown: RenderableType) -> str:
+    paper = _paper()
     with paper.capture() as capture:
         paper.print(shown)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())

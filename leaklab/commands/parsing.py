@@ -53,7 +53,7 @@ def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
 
 def given_settings(steps: str | None, texts: Sequence[str] | None) -> dict[str, str]:
     """What --steps and --set give, by the setting's name. Raises UsageError if a setting is given twice."""
-    given = pairs("--set", texts, "size=64MiB")
+    given = pairs("--set", texts, "steps=50")
     if steps is not None:
         if "steps" in given:
             raise UsageError(f"--steps {steps} and --set steps={given['steps']}: leave one of them out")

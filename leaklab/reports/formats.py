@@ -29,7 +29,7 @@ class Report:
 
     Attributes:
         what: what it is a report of, in words.
-        renderers: by format, what makes it: a function of the console and the data that it names.
+        renderers: by format, what makes it of the data that it names; `console()` is what it will be printed on.
     """
 
     what: str
@@ -73,7 +73,7 @@ FAILURE = Report(
 COMPARISON = Report(
     "a comparison",
     {
-        "table": lambda results, console, **_: _in("table").comparison(results, console),
+        "table": lambda results, console, **_: _in("table").comparison(results, console()),
         "json": lambda results, samples, **_: _in("document").comparison_document(results, samples=samples),
         "markdown": lambda results, **_: _in("markdown").comparison(results),
     },

@@ -188,18 +188,6 @@ def test_list_names_the_broken_scenario_beside_the_others(leaklab: Command, half
     assert "ModuleNotFoundError" in finished.stdout
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["import sys\nsys.exit(0)\n", "raise SystemExit('done')\n"],
-)
-def test_a_scenario_that_exits_when_it_is_loaded_is_broken_like_any_other(
-    leaklab: Command, tmp_path: Path, text: str
-) -> None:
-    make(tmp_path / "mine", "leaving", text)
-    said = complaint(leaklab("run", "leaving", "--scenarios", str(tmp_path / "mine")), WRONG_USAGE)
-    assert "scenario leaving is broken" in said
-
-
 def test_a_scenario_named_like_a_built_in_one_is_refused_and_both_folders_are_named(
     leaklab: Command, tmp_path: Path
 ) -> None:
@@ -218,26 +206,6 @@ def test_a_folder_that_may_not_be_read_is_refused(leaklab: Command, tmp_path: Pa
         complaint(leaklab("list", "--scenarios", str(folder)), WRONG_USAGE)
     finally:
         folder.chmod(0o700)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("Steps(lab.steps)", "1 / 0", "workload fails: ZeroDivisionError: division by zero"),
-        ("Steps(lab.steps)", "lab.http", "workload fails: LookupError: the scenario uses lab.http"),
-        ("Steps(lab.steps)", "object()", "workload returned {"),
-    ],
-)
-def test_a_workload_that_cannot_be_made_is_named(
-    leaklab: Command, tmp_path: Path, old: str, new: str, words: str
-) -> None:
-    make(tmp_path / "mine", "workless", SCENARIO.replace(old, new))
-    finished = leaklab("run", "workless", "--scenarios", str(tmp_path / "mine"))
-    said = complaint(finished, finished.code)
-    assert finished.code in (WRONG_USAGE, COULD_NOT_MEASURE)
-    assert words in said
-    assert "workless" in said
-    assert "this is a defect of leaklab" not in said
 
 
 @pytest.mark.parametrize("hook", ["check_answer=lambda lab, answer: 1 / 0,", "requests=lambda settings: 1 / 0,"])
