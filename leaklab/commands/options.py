@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leaklab.content.settings import COUNT, Setting
 from leaklab.errors import LeaklabError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 def _parse_repeat(text: str | int) -> int:
     """What --repeat says. Typer hands over the default too: it stays."""
-    from leaklab.content.settings import COUNT, Setting
-
     if isinstance(text, int):
         return text
     try:

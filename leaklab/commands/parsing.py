@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from leaklab.content.settings import COUNT, DURATION, SIZE, Setting, Settings, Value
 from leaklab.errors import UsageError
 from leaklab.system.limits import MEMORY_SHARE, OUTPUT, THREADS, TIME_LIMIT_S, Limits
+from leaklab.units import written_size
 
 if TYPE_CHECKING:
-    from leaklab.content.settings import Setting, Settings, Value
     from leaklab.lab.pair import RunOptions
 
 EMBEDDED = "embedded"
@@ -20,18 +21,14 @@ LEAST_DESCRIPTORS = 32
 """Descriptors that a half needs to be imported."""
 
 
-def limits_table() -> Mapping[str, Setting]:
-    """The limits that --limit sets, by the name of their field in `Limits`."""
-    from leaklab.content.settings import COUNT, DURATION, SIZE, Setting
-    from leaklab.units import written_size
-
-    return {
-        "time_s": Setting("time", DURATION, None, "how long it may run"),
-        "memory": Setting("memory", SIZE, None, f"how much it may hold, by default {MEMORY_SHARE:.0%} of what is free"),
-        "threads": Setting("threads", COUNT, None, f"how many it may have, by default {THREADS:,}"),
-        "descriptors": Setting("fds", COUNT, None, "how many files it may open", least=LEAST_DESCRIPTORS),
-        "output": Setting("output", SIZE, None, f"how much of its output is kept, by default {written_size(OUTPUT)}"),
-    }
+LIMITS = {
+    "time_s": Setting("time", DURATION, None, "how long it may run"),
+    "memory": Setting("memory", SIZE, None, f"how much it may hold, by default {MEMORY_SHARE:.0%} of what is free"),
+    "threads": Setting("threads", COUNT, None, f"how many it may have, by default {THREADS:,}"),
+    "descriptors": Setting("fds", COUNT, None, "how many files it may open", least=LEAST_DESCRIPTORS),
+    "output": Setting("output", SIZE, None, f"how much of its output is kept, by default {written_size(OUTPUT)}"),
+}
+"""The limits that --limit sets, by the name of their field in `Limits`."""
 
 
 def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
@@ -40,14 +37,13 @@ def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
     Raises:
         UsageError: one of them is unknown, given twice, or cannot have that value.
     """
-    table = limits_table()
-    fields = {setting.name: field for field, setting in table.items()}
+    fields = {setting.name: field for field, setting in LIMITS.items()}
     changes: dict[str, Any] = {"time_s": time_s}
     for name, text in pairs("--limit", texts, "memory=2GiB").items():
         if name not in fields:
-            known = ", ".join(f"{one.name} ({one.help})" for one in table.values())
+            known = ", ".join(f"{one.name} ({one.help})" for one in LIMITS.values())
             raise UsageError(f"--limit {name}={text}: there is no limit {name!r}. The limits of a half are {known}")
-        changes[fields[name]] = _parsed(f"--limit {name}={text}", table[fields[name]], text)
+        changes[fields[name]] = _parsed(f"--limit {name}={text}", LIMITS[fields[name]], text)
     return replace(Limits(), **changes)
 
 
