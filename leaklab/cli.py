@@ -28,10 +28,7 @@ They import what they need when they need it: `leaklab --help` waits for nothing
 """
 
 RENAMED = {
-    "--size": "--set size=…",
-    "--hang": "--set hang=…",
-    "--deadline": "--set deadline=…",
-    "--dead": "--set dead=…",
+    **{f"--{name}": f"--set {name}=…" for name in ("size", "hang", "deadline", "dead")},
     "--time-limit": "--limit time=…",
     "--memory-limit": "--limit memory=…",
     "--thread-limit": "--limit threads=…",

@@ -11,29 +11,19 @@ from leaklab.commands import output
 from leaklab.errors import UsageError
 
 if TYPE_CHECKING:
-    from leaklab.content.catalog import Entry
-    from leaklab.content.settings import Settings
-    from leaklab.lab.pair import RunOptions
-    from leaklab.lab.prediction import Guess, Prediction
-    from leaklab.lab.result import Result
+    from leaklab.lab.prediction import Guess, Question
 
 
-def guesses_from(
-    file: Path | None, entry: Entry, halves: Sequence[str], settings: Settings, how: RunOptions
-) -> Sequence[Guess]:
-    """The guesses in `file`, or else on standard input, or else typed at the terminal.
+def guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> Sequence[Guess]:
+    """The guesses in `file`, or else on standard input, or else typed at the terminal under `title`.
 
     Raises:
-        UsageError: the guesses cannot be read; or the half cannot be run like this, which is said before any question.
+        UsageError: the guesses cannot be read.
     """
-    from leaklab.lab.pair import check_settings
-    from leaklab.lab.prediction import ask, questions, read_guesses
+    from leaklab.lab.prediction import ask, read_guesses
     from leaklab.reports.guesses import prompt
 
-    check_settings(entry.id, entry.scenario, settings, how)
-    asked = questions(entry.scenario, halves)
     if file is None and sys.stdin.isatty():
-        title = ", ".join(filter(None, (entry.id, str(settings))))
         output.say_aside(f"{title}. Predict the measurements. Enter skips a question.\n")
         return ask(
             asked, lambda question: output.answer(prompt(question)), lambda problem: output.say_aside(f"  {problem}\n")
@@ -44,12 +34,3 @@ def guesses_from(
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"--guesses {file or '(standard input)'} cannot be read: {reason}") from error
     return read_guesses(text, asked, "standard input" if file is None else str(file))
-
-
-def predictions_of(
-    guessed: Sequence[Guess], entry: Entry, halves: Sequence[str], result: Result
-) -> Sequence[Prediction]:
-    """Each question with what was guessed and what was measured."""
-    from leaklab.lab.prediction import predictions, questions
-
-    return predictions(questions(entry.scenario, halves), guessed, result)

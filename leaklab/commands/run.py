@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from leaklab.commands import options, output, parsing
-from leaklab.commands.guessing import guesses_from, predictions_of
+from leaklab.commands.guessing import guesses_from
 from leaklab.commands.measuring import exit_for, halves_of, measure, measure_failure
 from leaklab.errors import UsageError
 from leaklab.reports.formats import FAILURE, PREDICTION, RUN
@@ -54,14 +54,19 @@ def command(
         failure = measure_failure(entry, settings, how)
         target.show(failure=failure, samples=samples)
         exit_for([failure.result], as_expected=failure.as_expected)
-    elif predict:
-        halves = halves_of(entry, almost=almost)
-        guessed = guesses_from(guesses, entry, halves, settings, how)
+        return
+    halves = halves_of(entry, almost=almost)
+    if not predict:
         result = measure(entry, settings, how, halves)
-        predicted = predictions_of(guessed, entry, halves, result)
-        target.show(result=result, why=entry.why, samples=samples, predicted=predicted)
-        exit_for([result])
-    else:
-        result = measure(entry, settings, how, halves_of(entry, almost=almost))
         target.show(result=result, why=entry.why, samples=samples)
-        exit_for([result])
+    else:
+        from leaklab.lab.pair import check_settings
+        from leaklab.lab.prediction import predictions, questions
+
+        check_settings(entry.id, entry.scenario, settings, how)
+        asked = questions(entry.scenario, halves)
+        guessed = guesses_from(guesses, asked, ", ".join(filter(None, (entry.id, str(settings)))))
+        result = measure(entry, settings, how, halves)
+        predicted = predictions(asked, guessed, result)
+        target.show(result=result, why=entry.why, samples=samples, predicted=predicted)
+    exit_for([result])

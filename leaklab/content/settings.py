@@ -33,8 +33,8 @@ class Kind:
     types: tuple[type, ...]
     parse: Callable[[str], Value]
     written: Callable[[Any], str] = str
-    least: float | None = None
-    most: float | None = None
+    least: float = -inf
+    most: float = inf
 
 
 COUNT = Kind("a whole number", "50", (int,), parse_count, least=1, most=10_000_000)
@@ -96,24 +96,26 @@ class Setting:
             return value
         assert isinstance(value, int | float)  # noqa: S101 # the other types of Value
         least, most = self.bounds
-        if not (-inf if least is None else least) <= value <= (inf if most is None else most) or abs(value) == inf:
+        if not least <= value <= most or abs(value) == inf:
             raise ValueError(f"{self.kind.written(value)} is out of range: write {self.values}")
         return value
 
     @property
-    def bounds(self) -> tuple[float | None, float | None]:
-        """The lowest and the highest value; None is no bound."""
-        kind = self.kind
-        return kind.least if self.least is None else self.least, kind.most if self.most is None else self.most
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest value; infinite where there is no bound."""
+        least, most = self.kind.least, self.kind.most
+        return least if self.least is None else self.least, most if self.most is None else self.most
 
     @property
     def values(self) -> str:
         """What it can be, in words: its choices, or its kind and bounds."""
         if self.choices:
             return " or ".join(filter(None, (", ".join(self.choices[:-1]), self.choices[-1])))
-        least, most = (None if bound is None else self.in_words(bound) for bound in self.bounds)
-        bounds = f"{least} to {most}" if least and most else f"{least} or more" if least else f"up to {most}"
-        return f"{self.kind.name}, {bounds}" if least or most else self.kind.name
+        least, most = ("" if abs(bound) == inf else self.in_words(bound) for bound in self.bounds)
+        bounds = (
+            f"{least} to {most}" if least and most else (least and f"{least} or more") or (most and f"up to {most}")
+        )
+        return f"{self.kind.name}, {bounds}" if bounds else self.kind.name
 
     def in_words(self, value: Value) -> str:
         """A value of this setting as it is shown: as it is typed, and counts with separators."""
@@ -180,12 +182,8 @@ class Settings:
         for setting in self.declared:
             if setting.name == name:
                 return setting
-        raise UsageError(f"{scenario} has no setting {name!r}: it has {self.summary}")
-
-    @property
-    def summary(self) -> str:
-        """Each setting with its kind and range, in a line."""
-        return ", ".join(f"{one.name} ({one.values})" for one in self.declared) or "no settings"
+        known = ", ".join(f"{one.name} ({one.values})" for one in self.declared)
+        raise UsageError(f"{scenario} has no setting {name!r}: it has {known or 'none at all'}")
 
     def changed(self, scenario: str, wanted: Mapping[str, Value | None]) -> Settings:
         """These settings with those values of `wanted` that are not None.

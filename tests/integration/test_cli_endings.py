@@ -60,11 +60,6 @@ def test_the_other_half_is_measured_although_one_crashed(once: Once, name: str) 
     assert (fixed["outcome"], fixed["verdict"], fixed["steps"]) == ("completed", "clean", 5)
 
 
-def test_the_line_of_a_syntax_error_is_told_once(once: Once) -> None:
-    _, leaky, _ = run(once, "syntax-error")
-    assert leaky["error"].count("line 2") == 1
-
-
 def test_what_a_crashed_half_could_not_show_is_null_and_never_0(once: Once) -> None:
     _, leaky, _ = run(once, "segfaults")
     descriptors = leaky["metrics"]["open_fds"]
@@ -180,12 +175,6 @@ def test_a_half_that_hangs_is_ended_at_its_time_limit_and_the_other_is_measured(
     assert (fixed["outcome"], fixed["verdict"]) == ("completed", "clean")
 
 
-def test_a_time_limit_that_was_reached_is_told_in_the_table(leaklab: Command) -> None:
-    finished = leaklab("run", "hangs", *OURS, "--limit", "time=1s")
-    assert finished.code == TIME_LIMIT
-    assert "time limit of 1 s" in " ".join(finished.stdout.split())
-
-
 @pytest.fixture
 def steps_file(tmp_path: Path) -> Path:
     """Where the halves `slow` and `ignores-signals` write one character per step."""
@@ -219,14 +208,6 @@ def test_an_interrupted_run_tells_what_was_measured_until_then(
     assert leaky["steps"] >= 4, "the fifth had begun, but word of it may have been on its way"
     assert leaky["metrics"]["open_fds"]["peak"] >= leaky["metrics"]["open_fds"]["baseline"] + 3
     assert leaky["metrics"]["open_fds"]["collected"] is None
-
-
-def test_an_interrupted_run_is_told_as_a_table_too(leaklab: Command, steps_file: Path) -> None:
-    started = in_the_middle(leaklab, steps_file, "slow")
-    started.send(signal.SIGINT)
-    finished = started.finish()
-    assert finished.code == INTERRUPTED
-    assert "interrupted after " in " ".join(finished.stdout.split())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
