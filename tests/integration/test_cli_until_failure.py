@@ -113,14 +113,13 @@ def test_it_is_told_as_a_table_too(leaklab: Command) -> None:
     finished = leaklab("run", "unclosed-body", "--until-failure")
     assert finished.code == DONE
     said = " ".join(finished.stdout.split())
-    assert "until failure, under a limit of 64 descriptors" in said
-    assert "Foretold: 1.00 sockets per step: this process reaches its limit of 64 descriptors" in said
+    assert said.count("64 descriptors") == 2
     assert "[Errno 24] Too many open files" in said
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("huge-array", "does not grow with its steps"), ("unbounded-wait", "has no steps to go on with")],
+    [("huge-array", "does not grow with its steps"), ("unbounded-wait", "has no steps")],
 )
 def test_what_does_not_grow_dies_of_no_limit_and_is_refused(leaklab: Command, name: str, words: str) -> None:
     assert words in complaint(leaklab("run", name, "--until-failure"), WRONG_USAGE)
