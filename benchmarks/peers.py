@@ -349,7 +349,8 @@ def measure_program(
     program: Program, steps: int, services: Services, *, talk: bool
 ) -> tuple[dict[str, str], dict[str, float]]:
     """What each peer made of a program, and its time as a ratio of the bare run's."""
-    from leaklab.content.declaration import Lab, Settings
+    from leaklab.content.declaration import Lab
+    from leaklab.content.settings import Settings
     from leaklab.lab.pair import service_needs
     from tests.planted.programs import HALVES, PlantedEntry
 

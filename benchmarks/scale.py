@@ -98,7 +98,7 @@ class Run:
 
 def run(name: str, steps: int) -> Run:
     """Run a scenario by the command line, and read the runner's peak of memory before it ends."""
-    arguments = ["run", name, "--steps", str(steps), "--time-limit", "900s", "--json"]
+    arguments = ["run", name, "--steps", str(steps), "--limit", "time=900s", "--json"]
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", RUN, *arguments], text=True, capture_output=True, check=False)
     wall = time.perf_counter() - started

@@ -5,40 +5,52 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 import leaklab
-from leaklab.commands import about, authoring, measuring, output, reading, workshop
+from leaklab.commands import output
+from leaklab.commands.helping import GroupedCommands, PlainCommand
 from leaklab.errors import ExitCode, LeaklabError
 from leaklab.system import interrupts
 
-# Commands import what they need when they need it: `leaklab --help` waits for nothing but Typer.
+COMMANDS = {
+    "Look": ("list", "show", "run", "compare"),
+    "Workshop": ("start", "check", "watch", "hint", "solution", "progress", "reset"),
+    "Author": ("new", "validate", "schema", "doctor"),
+}
+"""The commands, by group: the names of modules in leaklab/commands, each with its `command`.
+
+They import what they need when they need it: `leaklab --help` waits for nothing but Typer.
+"""
+
+RENAMED = {
+    **{f"--{name}": f"--set {name}=…" for name in ("size", "hang", "deadline", "dead")},
+    "--time-limit": "--limit time=…",
+    "--memory-limit": "--limit memory=…",
+    "--thread-limit": "--limit threads=…",
+    "--descriptor-limit": "--limit fds=…",
+    "--output-limit": "--limit output=…",
+    "--markdown": "--format markdown",
+}
+"""Options that there were, and what is written today."""
 
 app = typer.Typer(
     name="leaklab",
     help="Runs paired leaky and fixed programs and measures, from outside, what each leaves open.",
+    cls=GroupedCommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
-app.command("list")(reading.list_)
-app.command()(reading.show)
-app.command()(measuring.run)
-app.command()(measuring.compare)
-app.command()(measuring.validate)
-app.command()(workshop.start)
-app.command()(workshop.check)
-app.command()(workshop.watch)
-app.command()(workshop.hint)
-app.command()(workshop.solution)
-app.command()(workshop.progress)
-app.command()(workshop.reset)
-app.command()(authoring.new)
-app.command()(about.doctor)
-app.command()(about.schema)
+for group, names in COMMANDS.items():
+    for name in names:
+        module = import_module(f"leaklab.commands.{name}")
+        app.command(name, cls=PlainCommand, rich_help_panel=group)(module.command)
 
 
 def _version(wanted: bool) -> None:
@@ -62,11 +74,11 @@ LEAST_COLUMNS = 20
 
 def main() -> None:
     """Run the command line; every error becomes a line for a person and an exit code."""
-    output.open_what_is_closed()
+    output.ensure_standard_streams()
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit() and int(columns) < LEAST_COLUMNS:
         del os.environ["COLUMNS"]
-    output.write_what_the_terminal_can()
+    output.install_ascii_fallback()
     interrupts.end_by_signal()
     code = _run_app()
     interrupts.ignore()
@@ -81,7 +93,10 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
         output.complain(str(error))
         return error.exit_code
     except TyperException as error:
-        if message := error.format_message():
+        option = getattr(error, "option_name", "")
+        if option in RENAMED:
+            output.complain(f"{option} is now written {RENAMED[option]}")
+        elif message := error.format_message():
             output.complain(f"{message} (leaklab --help shows what there is)")
         return ExitCode.WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
@@ -90,7 +105,7 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
         return _system_refuses(error)
     except SystemExit as error:
         # Rich and Typer leave like this, with 1, when their output cannot be written.
-        return _unheard() if error.code == 1 else _defect(error)
+        return _stdout_closed() if error.code == 1 else _defect(error)
     except BaseException as error:  # noqa: BLE001 # nobody sees our traceback
         return _defect(error)
     return int(code or 0)
@@ -99,10 +114,10 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
 def _system_refuses(error: OSError) -> int:
     """What the system refused, told as what it means here."""
     if error.errno in (errno.EPIPE, errno.EIO):
-        return _unheard()
+        return _stdout_closed()
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         output.complain(f"what is said here cannot be written: {error.strerror}. Make room, or write it elsewhere.")
-        output.nobody_listens()
+        output.drop_stdout()
         return ExitCode.COULD_NOT_MEASURE
     if error.errno in (errno.EMFILE, errno.ENFILE):
         output.complain("a process may open too few files here (ulimit -n): raise that to 256 or more.")
@@ -110,9 +125,9 @@ def _system_refuses(error: OSError) -> int:
     return _defect(error)
 
 
-def _unheard() -> int:
-    """Whoever read our output has gone before anything was measured."""
-    output.nobody_listens()
+def _stdout_closed() -> int:
+    """The reader of our output has gone before anything was measured: not an error."""
+    output.drop_stdout()
     return ExitCode.DONE
 
 

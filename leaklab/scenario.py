@@ -2,7 +2,6 @@
 
 from leaklab.content.declaration import (
     ALL_HALVES,
-    DEAD,
     HALVES,
     LEAKS_NOTHING,
     Complaint,
@@ -10,24 +9,31 @@ from leaklab.content.declaration import (
     Expected,
     Lab,
     Scenario,
-    Settings,
     difference,
 )
+from leaklab.content.settings import CHOICE, COUNT, DURATION, NUMBER, SIZE, TEXT, Kind, Setting, Settings
 from leaklab.measure.target import Steps
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 __all__ = [
     "ALL_HALVES",
-    "DEAD",
+    "CHOICE",
+    "COUNT",
+    "DURATION",
     "HALVES",
     "LEAKS_NOTHING",
+    "NUMBER",
+    "SIZE",
+    "TEXT",
     "Complaint",
     "Documents",
     "Expected",
     "HttpEndpoint",
+    "Kind",
     "Lab",
     "MongoEndpoint",
     "Scenario",
+    "Setting",
     "Settings",
     "Steps",
     "difference",

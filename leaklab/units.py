@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import PurePath
 from shlex import quote
 
-_SIZE_UNITS = {
-    "": 1,
-    "b": 1,
-    "kb": 10**3,
-    "mb": 10**6,
-    "gb": 10**9,
-    "tb": 10**12,
-    "k": 2**10,
-    "m": 2**20,
-    "g": 2**30,
-    "t": 2**40,
-    "kib": 2**10,
-    "mib": 2**20,
-    "gib": 2**30,
-    "tib": 2**40,
+_SIZE_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_SIZE_UNITS |= {
+    unit + end: 2**power for unit, power in zip("kmgt", (10, 20, 30, 40), strict=True) for end in ("", "ib")
 }
 _DURATION_UNITS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", re.IGNORECASE | re.ASCII)
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_AMOUNT = re.compile(rf"({_NUMBER})(?: ?([a-z]+))?", re.IGNORECASE | re.ASCII)
 
 
-def _parse(text: str, units: dict[str, float] | dict[str, int]) -> float | None:
-    match = _NUMBER_AND_UNIT.fullmatch(text)
-    if match is None or match[2].lower() not in units:
-        return None
-    value = float(match[1]) * units[match[2].lower()]
-    return value if math.isfinite(value) else None
+def parse_count(text: str) -> int:
+    """The whole number that `text` writes in ASCII digits, and nothing else: no sign, blank, underscore or exponent.
+
+    Raises:
+        ValueError: `text` is not a whole number.
+    """
+    if not re.fullmatch(r"\d+", text, re.ASCII):
+        raise ValueError(f"{text!r} is not a whole number: write digits only, like 50")
+    # int() refuses some thousand digits in words of its own; any bound refuses these.
+    return int(text) if len(text) <= 18 else 10**18
+
+
+def parse_number(text: str) -> float:
+    """The number that `text` writes in ASCII digits, like 1.5 or -2. Raises ValueError if it is not one."""
+    if not re.fullmatch(f"-?(?:{_NUMBER})", text, re.ASCII) or not math.isfinite(float(text)):
+        raise ValueError(f"{text!r} is not a number: write one like 1.5")
+    return float(text)
+
+
+def _parse_amount(text: str, units: Mapping[str, float], what: str, example: str) -> float:
+    match = _AMOUNT.fullmatch(text)
+    value = float(match[1]) * units.get((match[2] or "").lower(), math.inf) if match else math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is not a {what}: write a number and a unit, like {example}")
+    return value
 
 
 def parse_size(text: str) -> int:
@@ -41,28 +50,44 @@ def parse_size(text: str) -> int:
     KB, MB, GB are powers of 1000; KiB, MiB, GiB and the bare letters K, M, G are powers of 1024.
 
     Raises:
-        ValueError: `text` is no size, or less than one byte.
+        ValueError: `text` is not a size, or less than one byte.
     """
-    value = _parse(text, _SIZE_UNITS)
-    if value is None:
-        raise ValueError(f"{text!r} is not a size: write a number and a unit, like 256MiB or 3.2GB")
+    value = _parse_amount(text, _SIZE_UNITS, "size", "256MiB or 3.2GB")
     if value < 1:
         raise ValueError(f"{text!r} is less than one byte: write a size like 256MiB")
-    return int(value)
+    return round(value)
 
 
 def parse_duration(text: str) -> float:
     """Seconds meant by `text`: a number with an optional unit (`3s`, `500ms`, `1.5`, `2min`).
 
     Raises:
-        ValueError: `text` is no duration, or not above zero.
+        ValueError: `text` is not a duration, or not above zero.
     """
-    value = _parse(text, _DURATION_UNITS)
-    if value is None:
-        raise ValueError(f"{text!r} is not a duration: write a number and a unit, like 3s or 500ms")
+    value = _parse_amount(text, _DURATION_UNITS, "duration", "3s or 500ms")
     if value <= 0:
-        raise ValueError(f"{text!r} is no time at all: write a duration above zero, like 3s or 500ms")
+        raise ValueError(f"{text!r} is not above zero: write a duration like 3s or 500ms")
     return value
+
+
+def written_size(size: float) -> str:
+    """`size` bytes as an option is typed, exactly: `256MiB`, `3.2GB`, `999B`."""
+    units = {"TiB": 2**40, "GiB": 2**30, "MiB": 2**20, "KiB": 2**10, "GB": 10**9, "MB": 10**6, "KB": 10**3}
+    return _written(size, units) or f"{size:.0f}B"
+
+
+def written_duration(seconds: float) -> str:
+    """`seconds` as an option is typed, exactly: `1min`, `3s`, `500ms`."""
+    return _written(seconds, {"h": 3600, "min": 60, "s": 1, "ms": 1e-3, "us": 1e-6}) or f"{seconds:g}s"
+
+
+def _written(value: float, units: Mapping[str, float]) -> str | None:
+    """`value` in the first unit that it fills and in which it has at most six digits; None if there is none."""
+    for unit, factor in units.items():
+        digits = f"{value / factor:g}"
+        if value >= factor and "e" not in digits and math.isclose(float(digits) * factor, value, rel_tol=5e-16):
+            return f"{digits}{unit}"
+    return None
 
 
 def format_size(size: float) -> str:

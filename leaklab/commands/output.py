@@ -1,4 +1,4 @@
-"""What commands show and ask: the console, plain lines, JSON, a progress bar, questions, complaints.
+"""What commands show and ask: reports, the console, plain lines, a progress bar, questions, complaints.
 
 Nothing below this prints.
 """
@@ -6,16 +6,21 @@ Nothing below this prints.
 from __future__ import annotations
 
 import contextlib
-import json
+import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leaklab.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from leaklab.measure.sampler import TraceListener
+    from leaklab.reports.formats import Report
 
 _IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
 
@@ -25,17 +30,17 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     class PipeTolerantConsole(Console):
-        """Goes on when whoever read it has gone: what was measured still has its exit code."""
+        """Goes on when its reader has gone: what was measured still has its exit code."""
 
         def on_broken_pipe(self) -> None:
             self.quiet = True
-            nobody_listens()
+            drop_stdout()
 
     return PipeTolerantConsole(stderr=stderr, highlight=False, soft_wrap=False)
 
 
-def nobody_listens() -> None:
-    """Whoever read our output has gone: that is no error of theirs, and there is nobody to tell."""
+def drop_stdout() -> None:
+    """Standard output was closed by its reader: let what else is printed lead nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -44,9 +49,84 @@ def show(what: RenderableType, on: Console | None = None) -> None:
     (on or console()).print(what)
 
 
-def show_json(document: dict[str, Any]) -> None:
-    """Print a document as JSON, in ASCII, so that any pipe can carry it."""
-    show_text(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where and how a report is shown: its format, and the file it is written to (None: standard output)."""
+
+    report: Report
+    format: str
+    file: Path | None
+
+    def show(self, on: Console | None = None, **data: object) -> None:
+        """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
+
+        def screen() -> Console:
+            """Called by a renderer that must know the width: a document needs no Rich."""
+            return _paper() if self.file is not None else on or console()
+
+        shown = self.report.made(self.format, console=screen, **data)
+        if self.file is not None:
+            _write(self.file, shown if isinstance(shown, str) else _printed(shown))
+        elif isinstance(shown, str):
+            show_text(shown)
+        else:
+            show(shown, on)
+
+
+def destination(
+    report: Report, form: str | None, file: Path | None, *, as_json: bool = False, samples: bool = False
+) -> Destination:
+    """Where a report is shown, as --format, --json, --output and --samples say.
+
+    Raises:
+        UsageError: the report has no such format, the options contradict each other, or the file cannot be written.
+    """
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form}: leave one of them out")
+    chosen = "json" if as_json else form or "table"
+    if chosen not in report.renderers:
+        raise UsageError(
+            f"--format {chosen}: {report.what} has no such format. Choose {' or '.join(report.renderers)}."
+        )
+    if samples and chosen != "json":
+        raise UsageError("--samples: the trace is part of the JSON document: add --json")
+    if file is not None and (reason := _why_not_writable(file)):
+        raise UsageError(f"--output {file}: {reason}")
+    return Destination(report, chosen, file)
+
+
+def _why_not_writable(file: Path) -> str | None:
+    """Why no report can be written to `file`, said before anything is measured; None if it seems to be possible."""
+    path = os.path.realpath(file)
+    folder = os.path.dirname(path)  # noqa: PTH120 # unlike pathlib, os.path raises nothing where it may not look
+    if os.path.lexists(path) and not os.path.isfile(path):  # noqa: PTH113 # the same
+        return "this is not a regular file. Choose another name."
+    if not os.path.isdir(folder):  # noqa: PTH112 # the same
+        return f"there is no folder {folder}. Create it first."
+    return None if os.access(folder, os.W_OK) else f"you may not write in {folder}. Choose another folder."
+
+
+def _write(file: Path, text: str) -> None:
+    from leaklab.system.files import write_whole
+
+    try:
+        write_whole(Path(os.path.realpath(file)), text)
+    except OSError as error:
+        raise UsageError(f"--output {file}: the report cannot be written: {error.strerror}") from error
+    say_aside(f"leaklab: wrote {file}\n")
+
+
+def _paper() -> Console:
+    from rich.console import Console
+
+    return Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
+
+
+def _printed(shown: RenderableType) -> str:
+    paper = _paper()
+    with paper.capture() as capture:
+        paper.print(shown)
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def show_text(text: str) -> None:
@@ -55,11 +135,11 @@ def show_text(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        nobody_listens()
+        drop_stdout()
 
 
 def say_aside(text: str) -> None:
-    """Say something to whoever is asked: on standard error, as standard output may be a document."""
+    """Print on standard error, as standard output may be a document."""
     sys.stderr.write(text)
     sys.stderr.flush()
 
@@ -96,7 +176,7 @@ def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[TraceLi
         yield owner.enter_context(ProgressBars(console(stderr=True), label, steps, repeat))
 
 
-def open_what_is_closed() -> None:
+def ensure_standard_streams() -> None:
     """Let standard streams that were closed before leaklab was started lead nowhere.
 
     Else whatever is opened next would be taken for one of them.
@@ -111,7 +191,7 @@ def open_what_is_closed() -> None:
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 # for as long as leaklab runs
 
 
-def write_what_the_terminal_can() -> None:
+def install_ascii_fallback() -> None:
     """Where output cannot be encoded (ASCII terminals and pipes), write the nearest plain character."""
     import codecs
 

@@ -1,12 +1,12 @@
-"""What a scenario author uses: `Scenario`, its settings, its workload, and what is expected of its halves."""
+"""What a scenario author uses: `Scenario`, its workload, and what is expected of its halves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from leaklab.errors import UsageError
+from leaklab.content.settings import Settings, Value
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 HALVES = ("leaky", "fixed")
@@ -14,47 +14,6 @@ HALVES = ("leaky", "fixed")
 
 ALL_HALVES = ("leaky", "almost", "fixed")
 """All halves that there can be, in the order they are shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a person can set of a scenario; None is a setting that the scenario does not have.
-
-    Attributes:
-        steps: units of work, at least 1.
-        size: bytes of the buffer in question.
-        hang: seconds that the dead service is dead for.
-        deadline: seconds within which the caller needs its answer.
-        dead: how the dead service is dead: one of `DEAD`.
-    """
-
-    steps: int | None = None
-    size: int | None = None
-    hang: float | None = None
-    deadline: float | None = None
-    dead: str | None = None
-
-    def given(self) -> dict[str, int | float | str]:
-        """The settings that are there, by name."""
-        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) is not None}
-
-    def changed(self, scenario: str, wanted: Mapping[str, int | float | str | None]) -> Settings:
-        """These settings with those of `wanted` that are not None.
-
-        Raises:
-            UsageError: the scenario has no such setting.
-        """
-        changes = {name: value for name, value in wanted.items() if value is not None}
-        here = self.given()
-        for name in changes:
-            if name not in here:
-                takes = ", ".join(f"--{known}" for known in here) or "no settings"
-                raise UsageError(f"{scenario} has no --{name}: it takes {takes}")
-        return replace(self, **changes)  # type: ignore[arg-type] # names and types were checked by the options
-
-
-DEAD = ("silent", "drip", "drip-head")
-"""Ways to be dead: no answer at all, a body that comes byte by byte, a head that comes byte by byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +123,8 @@ class Scenario:
         number: its place in the course; scenarios without one come last.
         leaks: what is left open, for how long, in a few words.
         summary: one line on how it happens.
-        settings: the defaults; a setting that is None here cannot be set.
-        learners: the settings that a learner's file is checked with, where the defaults would make it wait; None for
-            the defaults.
+        settings: what a person can set, with the defaults.
+        learners: other defaults, by name, for checks of a learner's file, where those of `settings` would make it wait.
         services: what the halves talk to: `http`, `mongo`.
         workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
         check_answer: what is wrong with the answer of a half, None if nothing is.
@@ -176,11 +134,15 @@ class Scenario:
         documents: what is in the database before a half runs.
         expected: per half, what must be found.
         telling: the metrics that show the leak, emphasised in tables.
+        buffer: bytes that a half is expected to hold at once; None where that is not worth a thought. What the machine
+            cannot carry is refused.
         memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
+        deadline: seconds within which the caller needs its answer; None for no deadline.
+        hang: seconds after which a dead service answers; None where there is none.
         check_error: whether an error that `run` raised is an answer as good as any, told from its words (`Type:
             message` and the line that raised it); None if no error is.
         effort: for work that no service counts: an answer after less than this share of the fixed half's CPU time, by
-            a learner's half that never held half of `size`, must have been invented; None for no such work. A share,
+            a learner's half that never held half of `buffer`, must have been invented; None for no such work. A share,
             as both halves run one after the other on the same machine; memory too, as whoever held the data may have
             a faster way to go through it.
         task: one more sentence for the learner who is to fix it; may be empty.
@@ -195,12 +157,15 @@ class Scenario:
     telling: tuple[str, ...]
     number: int = 1_000
     settings: Settings = field(default_factory=Settings)
-    learners: Settings | None = None
+    learners: Mapping[str, Value] = field(default_factory=dict)
     services: tuple[str, ...] = ()
     check_answer: Callable[[Lab, object], Complaint] = _any_answer
     requests: Callable[[Settings], Mapping[str, int]] = _asked_nothing
     documents: tuple[Documents, ...] = ()
+    buffer: Callable[[Settings], int] | None = None
     memory_budget: Callable[[Settings], int] | None = None
+    deadline: Callable[[Settings], float] | None = None
+    hang: Callable[[Settings], float] | None = None
     check_error: Callable[[Settings, str], bool] | None = None
     effort: float | None = None
     task: str = ""

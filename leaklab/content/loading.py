@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any, get_args, get_origin
 
 from leaklab.content.annotations import field_types, mismatch, shown
-from leaklab.content.declaration import ALL_HALVES, DEAD, HALVES, Expected, Scenario
-from leaklab.errors import LeaklabError, ScenarioError
+from leaklab.content.declaration import ALL_HALVES, HALVES, Expected, Scenario
+from leaklab.errors import LeaklabError, ScenarioError, UsageError
 from leaklab.measure.target import Steps
 from leaklab.metrics import METRICS
 from leaklab.services.kinds import SERVICE_KINDS
@@ -98,14 +98,11 @@ def _wrong_type(scenario: Scenario) -> str | None:
 
 
 def _wrong_setting(scenario: Scenario) -> str | None:
-    """The first setting that is out of its bounds."""
-    for settings in filter(None, (scenario.settings, scenario.learners)):
-        for name, value in settings.given().items():
-            if isinstance(value, str):
-                if value not in DEAD:
-                    return f"{name} is {shown(value)}: it must be one of {', '.join(DEAD)}"
-            elif value <= 0:
-                return f"{name} is {shown(value)}: it must be greater than 0"
+    """The first of the learners' settings that the scenario does not have, or that is out of its bounds."""
+    try:
+        scenario.settings.changed("learners", scenario.learners)
+    except UsageError as error:
+        return str(error)
     return None
 
 

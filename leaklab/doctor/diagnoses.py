@@ -133,7 +133,7 @@ def diagnose_memory(free: int, allowed: int | None, needed: int) -> Diagnosis:
     # A run refuses a buffer that is larger than a half may be.
     most = int(free * MEMORY_SHARE)
     if needed > most:
-        remedy = "Free some memory" + (f", or use --size {most // 2**20}MiB." if most >= 2**20 else ".")
+        remedy = "Free some memory" + (f", or set a buffer of {most // 2**20}MiB or less." if most >= 2**20 else ".")
         return _warning(f"{found}, too little for the default size of {format_size(needed)}", remedy)
     return _ok(found)
 
@@ -221,7 +221,7 @@ def diagnose_terminal(terminal: Terminal) -> Diagnosis:
     kind = "" if terminal.is_terminal else " (not a terminal: plain text, no live display)"
     found = f"{terminal.width} columns, colours: {terminal.colours or 'none'}{kind}"
     if terminal.width < WIDTH:
-        remedy = f"Use at least {WIDTH} columns, --markdown or --json."
+        remedy = f"Use at least {WIDTH} columns, --format markdown or --json."
         return _warning(f"{found}. Tables wrap, and `compare` puts each half on a row of its own", remedy)
     return _ok(found)
 

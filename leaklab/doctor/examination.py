@@ -115,7 +115,8 @@ def _examine_memory(catalog: Catalog) -> Diagnosis:
     with suppress(ScenarioError, OSError):
         for entry in catalog.local:
             with suppress(ScenarioError):
-                largest = max(largest, entry.scenario.settings.size or 0)
+                scenario = entry.scenario
+                largest = max(largest, 0 if scenario.buffer is None else scenario.buffer(scenario.settings))
     return diagnoses.diagnose_memory(machine_memory(), container_allows(CONTROL_GROUP), largest)
 
 

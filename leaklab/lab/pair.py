@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import HALVES, Lab, Scenario, Settings
+from leaklab.content.declaration import HALVES, Lab, Scenario
+from leaklab.content.settings import Settings
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities
 from leaklab.judge.verdict import TOO_LATE, Thresholds, may_be_the_machine
@@ -33,7 +34,7 @@ from leaklab.system.machine import (
     thread_limit,
 )
 from leaklab.system.processes import require_posix
-from leaklab.units import format_duration, format_size
+from leaklab.units import format_duration, format_size, written_duration, written_size
 
 LOOKS = 3
 """How often, at most, a half whose answer came late is run. A busy machine adds time and takes none away: the shortest
@@ -99,8 +100,8 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
 
 def _capacities(limits: Limits) -> Capacities:
     """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
-    own = {} if limits.descriptors is None else {"descriptors_are": "--descriptor-limit"}
-    spare = {} if limits.memory is None else {"memory_is": "that it may hold (--memory-limit)"}
+    own = {} if limits.descriptors is None else {"descriptors_are": "--limit fds"}
+    spare = {} if limits.memory is None else {"memory_is": "that it may hold (--limit memory)"}
     return Capacities(
         descriptors=limits.descriptors or descriptors_at_start(),
         memory=limits.memory or free_memory(),
@@ -113,8 +114,8 @@ def _capacities(limits: Limits) -> Capacities:
 def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
     """What is too much of a half of `scenario`, with these settings."""
     return Thresholds(
-        deadline_s=settings.deadline,
-        hang_s=settings.hang,
+        deadline_s=None if scenario.deadline is None else scenario.deadline(settings),
+        hang_s=None if scenario.hang is None else scenario.hang(settings),
         memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
         telling=scenario.telling,
         steps=settings.steps,
@@ -194,7 +195,7 @@ class _PairRun:
 
         With a deadline it matters when something ended; and the counts of a server that others use hold all halves.
         """
-        return self.settings.deadline is not None or its.is_remote
+        return self.entry.scenario.deadline is not None or its.is_remote
 
     def _prepare(self, half: str, path: Path, target: Target) -> _PreparedHalf:
         """Start the services of a half, and make it ready to run."""
@@ -258,16 +259,16 @@ def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) ->
         return f"its answer cannot be read: {trace.answer.problem}"
     # A real server counts what everybody asks of it.
     wrong = None if its.is_remote else wrong_requests(scenario, lab.settings, trace)
-    return wrong or gave_up_early(lab.settings, trace) or scenario.check_answer(lab, trace.answer)
+    return wrong or gave_up_early(bounds_of(scenario, lab.settings), trace) or scenario.check_answer(lab, trace.answer)
 
 
-def gave_up_early(settings: Settings, trace: Trace) -> str | None:
+def gave_up_early(bounds: Thresholds, trace: Trace) -> str | None:
     """Why nobody can know that the dead service was late: it had not had its time yet; None if it had."""
-    if settings.hang is None or settings.deadline is None or trace.elapsed_s >= GIVEN * settings.deadline:
+    if bounds.hang_s is None or bounds.deadline_s is None or trace.elapsed_s >= GIVEN * bounds.deadline_s:
         return None
     return (
         f"it ended after {format_duration(trace.elapsed_s)}: the dead service had until "
-        f"{format_duration(settings.deadline)} to answer"
+        f"{format_duration(bounds.deadline_s)} to answer"
     )
 
 
@@ -290,38 +291,44 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: R
     """
     if options.mongo_uri is not None and "mongo" not in scenario.services:
         raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")
-    if settings.hang is not None and settings.deadline is not None and settings.hang < TOO_LATE * settings.deadline:
-        raise UsageError(
-            f"--hang {format_duration(settings.hang)} is less than {TOO_LATE:g} × --deadline "
-            f"{format_duration(settings.deadline)}: a late answer could not be told from a busy machine"
-        )
-    if settings.hang is not None and settings.hang >= options.limits.time_s:
-        raise UsageError(
-            f"--hang {format_duration(settings.hang)} reaches the time limit of a half: "
-            f"raise --time-limit above {format_duration(settings.hang)}"
-        )
-    if settings.size is not None:
-        _check_size(settings.size, options.limits.memory, bounds_of(scenario, settings).memory)
+    bounds, limits = bounds_of(scenario, settings), options.limits
+    if bounds.hang_s is not None:
+        _check_hang(f"{name} ({settings})", bounds.hang_s, bounds.deadline_s, limits.time_s)
+    if scenario.buffer is not None:
+        _check_buffer(f"{name} ({settings})", scenario.buffer(settings), limits.memory, bounds.memory)
     if settings.steps is not None and "http" in scenario.services:
         _check_descriptors(settings.steps, descriptor_limits()[1])
 
 
-def _check_size(size: int, limit: int | None, budget: int | None) -> None:
+def _check_hang(what: str, hang: float, deadline: float | None, limit: float) -> None:
+    if deadline is not None and hang < TOO_LATE * deadline:
+        raise UsageError(
+            f"{what}: the dead service hangs for {format_duration(hang)}, less than {TOO_LATE:g} × the deadline of "
+            f"{format_duration(deadline)}: a late answer could not be told from a busy machine. Set them further apart."
+        )
+    if hang >= limit:
+        raise UsageError(
+            f"{what}: the dead service hangs for {format_duration(hang)}, as long as the time limit or longer: "
+            f"set a higher one, like --limit time={written_duration(2 * hang)}"
+        )
+
+
+def _check_buffer(what: str, size: int, limit: int | None, budget: int | None) -> None:
     if budget is not None and budget < MEMORY_FLOOR:
         raise UsageError(
-            f"--size {format_size(size)} is too small to judge: a half may hold {format_size(budget)} of it, and "
-            f"identical runs differ by up to {format_size(MEMORY_FLOOR)}. Take a larger --size."
+            f"{what}: {format_size(size)} is too small to judge: a half may hold {format_size(budget)} of it, and "
+            f"identical runs differ by up to {format_size(MEMORY_FLOOR)}. Set a larger size."
         )
     spare = most_memory()
     if size > spare:
         raise UsageError(
-            f"--size {format_size(size)} is more than this machine can spare: {format_size(free_memory())} are free, "
-            f"and a half may hold {format_size(spare)} of it. Take a smaller --size."
+            f"{what}: {format_size(size)} is more than this machine can spare: {format_size(free_memory())} are free, "
+            f"and a half may hold {format_size(spare)} of it. Set a smaller size."
         )
     if limit is not None and size >= limit:
         raise UsageError(
-            f"--size {format_size(size)} reaches the --memory-limit of {format_size(limit)}: every half would be "
-            "ended. Raise the limit, or take a smaller --size."
+            f"{what}: {format_size(size)} reaches --limit memory={written_size(limit)}: no half could finish. "
+            "Set a higher limit or a smaller size."
         )
 
 

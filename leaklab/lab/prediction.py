@@ -25,7 +25,7 @@ COLUMNS = ("who", "half", "metric", "guess")
 MOST_COUNT = 10**12
 """The highest count that can be guessed."""
 
-_COUNT = re.compile(r"(\d{1,3}(?:[,_ ]\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE | re.ASCII)
+_COUNT = re.compile(r"(\d{1,3}(?:[, ]\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE | re.ASCII)
 _NO_GUESS = {"", "-", "–", "—", "?"}
 
 
@@ -134,7 +134,7 @@ def parse_guess(question: Question, text: str) -> float | None:
     if match is None or match[2].strip().lower() not in {"", counted.singular, counted.plural}:
         raise ValueError(f"{text!r} is not a number of {counted.plural}: write a whole number, like {question.example}")
     # As a float: int() refuses some thousand digits with words of its own.
-    value = float(re.sub("[,_ ]", "", match[1]))
+    value = float(re.sub("[, ]", "", match[1]))
     if value > MOST_COUNT:
         raise ValueError(f"{text[:40]!r} is more {counted.plural} than any machine has")
     return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from leaklab.content.declaration import Expected, Settings
+from leaklab.content.declaration import Expected
+from leaklab.content.settings import Settings
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
 from leaklab.judge.summary import MetricSummary, summarize
 from leaklab.judge.verdict import Judgement, Thresholds, Verdict, combine, judge

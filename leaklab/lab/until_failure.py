@@ -17,7 +17,7 @@ from leaklab.system.machine import descriptor_limits
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
-    from leaklab.content.declaration import Settings
+    from leaklab.content.settings import Settings
     from leaklab.lab.result import HalfResult, Result
 
 LOW_DESCRIPTORS = 64
@@ -99,7 +99,7 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
     limits = _limits(options.limits, resource, limit, stacks)
     paths = {half: entry.half_path(half) for half in ("leaky", "fixed")}
     low = replace(options, limits=limits, repeat=1)
-    result = run_halves(entry, paths, replace(settings, steps=steps), low)
+    result = run_halves(entry, paths, settings.with_steps(steps), low)
     leaky = result.halves["leaky"]
     died = leaky.outcome is Outcome.CRASHED and not result.interrupted
     # `steps` counts those begun: the last one began and failed, if there was one.
@@ -112,7 +112,7 @@ def _foretell(entry: Entry, settings: Settings, options: RunOptions) -> tuple[st
 
     The last is the bytes of address space that the stacks of its threads take: they are not what leaks.
     """
-    looked = replace(settings)
+    looked = settings
     # The limits that were asked for are those it is to die under: not now.
     whole = replace(options.limits, descriptors=None, memory=None, threads=max(THREADS, options.limits.threads))
     while True:
@@ -142,7 +142,7 @@ def _foretell(entry: Entry, settings: Settings, options: RunOptions) -> tuple[st
                 f"{entry.id} does not grow with its steps in descriptors, threads or memory: "
                 "no limit ends it, however long it runs. --until-failure is for leaks that grow"
             )
-        looked = replace(looked, steps=min(LOOKED_AT_MOST, _enough_steps(leaky, steps)))
+        looked = looked.with_steps(min(LOOKED_AT_MOST, _enough_steps(leaky, steps)))
 
 
 def _low(limits: Limits) -> dict[str, int]:

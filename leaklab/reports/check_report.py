@@ -18,7 +18,7 @@ from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS
 from leaklab.reports.lesson import aligned, marked_lines
-from leaklab.reports.rows import MOMENT_LABELS, printed, settings_in_words
+from leaklab.reports.rows import MOMENT_LABELS, printed
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.exercises import Exercise
@@ -111,7 +111,7 @@ def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
 
 def _title(check: CheckResult, shown_as: Path) -> Text:
     words, style = HEADS[check.state]
-    settings = settings_in_words(check.result.settings) if check.result is not None else ""
+    settings = str(check.result.settings) if check.result is not None else ""
     beside = f"{check.scenario}: {settings}" if settings else check.scenario
     return Text.assemble((words, style), f"  {shown_as}\n", (beside, "dim"))
 

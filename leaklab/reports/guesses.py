@@ -37,6 +37,11 @@ def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
     return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
 
 
+def below(run: RenderableType, predicted: Sequence[Prediction]) -> RenderableType:
+    """The table of a run, and that of the predictions below it."""
+    return Group(run, predictions_table(predicted))
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for column in columns:

@@ -12,6 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from leaklab.content.declaration import Scenario
 from leaklab.units import lines_of
 
 THEME = "ansi_dark"
@@ -34,6 +35,20 @@ def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> Render
     from rich.markdown import Markdown  # takes its time, and the other readers of code have no Markdown
 
     return Group(Markdown(markdown), Text(""), code(halves, console))
+
+
+def settings_table(scenario: Scenario) -> RenderableType:
+    """The settings that a scenario has, and how each is set; what an exercise takes instead of a default."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for head in ("setting", "default", "values", "what it is"):
+        table.add_column(head, no_wrap=head in ("setting", "default"))
+    for setting in scenario.settings.declared:
+        default = setting.in_words(scenario.settings[setting.name])
+        if setting.name in scenario.learners:
+            default += f" (check: {setting.in_words(scenario.learners[setting.name])})"
+        table.add_row(Text(setting.name, style="bold"), default, setting.values, setting.help)
+    usage = " ".join(setting.usage for setting in scenario.settings.declared)
+    return Group(Text(""), Rule("settings", align="left"), table, Text(f"\nSet them like this: {usage}"))
 
 
 def code(halves: Mapping[str, str], console: Console) -> RenderableType:

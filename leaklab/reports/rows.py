@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from leaklab.content.declaration import Settings
 from leaklab.judge.verdict import Verdict
 from leaklab.lab.result import HalfResult, Result
 from leaklab.metrics import METRICS, Metric, Moment
-from leaklab.units import format_duration, format_size, printable
+from leaklab.units import printable
 
 MOMENT_LABELS = {
     Moment.PEAK: "at peak",
@@ -101,25 +100,11 @@ class ComparedCell:
         return set(self.figures) == {"–"}
 
 
-def settings_in_words(settings: Settings) -> str:
-    """The settings as a title shows them: `50 steps, 256 MiB`."""
-    words: list[str] = []
-    if settings.steps is not None:
-        words.append(f"{settings.steps:,} step{'s' if settings.steps != 1 else ''}")
-    if settings.size is not None:
-        words.append(format_size(settings.size))
-    if settings.hang is not None:
-        words.append(f"one service dead for {format_duration(settings.hang)} ({settings.dead})")
-    if settings.deadline is not None:
-        words.append(f"deadline {format_duration(settings.deadline)}")
-    return ", ".join(words)
-
-
 def conditions(result: Result) -> str:
     """What a result was measured under: its settings, and how often each half was run."""
     runs = max(len(half.runs) for half in result.halves.values())
     repeated = [f"median of {runs} runs (least to most)"] if runs > 1 else []
-    return ", ".join([words for words in [settings_in_words(result.settings)] if words] + repeated)
+    return ", ".join([words for words in [str(result.settings)] if words] + repeated)
 
 
 def metric_rows(result: Result) -> Iterator[MetricRow]:

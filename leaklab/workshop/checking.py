@@ -24,7 +24,8 @@ from leaklab.workshop.plain_code import refused
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
-    from leaklab.content.declaration import Scenario, Settings
+    from leaklab.content.declaration import Scenario
+    from leaklab.content.settings import Settings
     from leaklab.lab.result import HalfResult, Result
 
 FEW = 0.25
@@ -38,7 +39,7 @@ def learners_options() -> RunOptions:
 
 def learners_settings(scenario: Scenario) -> Settings:
     """What a learner's file is run with unless it is told otherwise."""
-    return scenario.learners or scenario.settings
+    return scenario.settings.changed("learners", scenario.learners)
 
 
 def check(entry: Entry, file: Path, options: RunOptions | None = None, settings: Settings | None = None) -> CheckResult:
@@ -77,7 +78,7 @@ def _look_again(first: CheckResult, entry: Entry, settings: Settings, options: R
     """Measure once more; with more steps, if there are any: what leaks grows with them, and a pool does not."""
     if settings.steps is None:
         return _look(entry, first.file, settings, options, last=True)
-    more = replace(settings, steps=settings.steps * second_look.MORE)
+    more = settings.with_steps(settings.steps * second_look.MORE)
     try:
         second = _look(entry, first.file, more, options, last=True)
     except UsageError:
@@ -108,7 +109,7 @@ def judged(scenario: Scenario, file: Path, settings: Settings, result: Result, *
             blank,
             state=CheckState.TIMED_OUT,
             reason=f"{yours.ending.words}, {_where(yours.runs[0].trace)}",
-            remedy="Find what it waits for there. Work that takes longer is given more with --time-limit.",
+            remedy="Find what it waits for there. Work that takes longer is given more with --limit time=…",
             finding=next(iter(yours.judgement.findings), None),
             place=yours.ending.place,
         )
@@ -214,27 +215,27 @@ def _complaint(scenario: Scenario, settings: Settings, result: Result) -> str | 
     if yours.outcome is not Outcome.COMPLETED and result.mongo is None:
         # The lab holds the counts against the work of halves that complete only.
         trace = yours.runs[0].trace
-        return wrong_requests(scenario, settings, trace) or gave_up_early(settings, trace)
+        return wrong_requests(scenario, settings, trace) or gave_up_early(bounds_of(scenario, settings), trace)
     return _no_effort(scenario, settings, result)
 
 
 def _no_effort(scenario: Scenario, settings: Settings, result: Result) -> str | None:
     """Why the answer must have been invented, where no service counts the work; None if it need not have been."""
-    if scenario.effort is None or settings.size is None:
+    if scenario.effort is None or scenario.buffer is None:
         return None
+    buffer = scenario.buffer(settings)
     yours, fixed = result.halves[YOURS], result.halves["fixed"]
     peak, baseline = yours.value("rss", "peak"), yours.value("rss", "baseline")
     held = None if peak is None or baseline is None else peak - baseline
     worked, needed = yours.runs[0].trace.cpu_s, fixed.runs[0].trace.cpu_s
-    if held is None or held >= settings.size / 2 or worked is None or needed is None:
+    if held is None or held >= buffer / 2 or worked is None or needed is None:
         return None
     if worked >= scenario.effort * needed:
         return None
-    size = METRICS["rss"].format(settings.size)
     return (
         f"it answered after {format_duration(worked)} of CPU time, the fixed half after "
         f"{format_duration(needed)}, and it held {METRICS['rss'].format(max(0.0, held))} at most: it cannot "
-        f"have gone through {size}"
+        f"have gone through {METRICS['rss'].format(buffer)}"
     )
 
 

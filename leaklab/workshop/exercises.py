@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from leaklab.errors import ExitCode, LeaklabError, UsageError
 from leaklab.metrics import METRICS
+from leaklab.system.files import write_whole
 from leaklab.units import as_argument
 
 if TYPE_CHECKING:
@@ -120,41 +121,18 @@ def update(folder: Path, name: str, change: Callable[[Exercise | None], Exercise
         changed = change(exercises.get(name))
         exercises[name] = changed
         document = {"schema": SCHEMA, "exercises": {key: asdict(exercises[key]) for key in sorted(exercises)}}
-        write_whole(folder / STATE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        _write(folder / STATE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return changed
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` so that whoever looks, whenever, finds the old text or the new one, whole.
-
-    Raises:
-        StateError: it cannot be written; what was there stays.
-    """
-    beside = path.with_name(f".{path.name}.tmp")
+def _write(path: Path, text: str) -> None:
+    """Write `text` to `path` as a whole. Raises ProgressFileError if it cannot be written; what was there stays."""
     try:
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _sync(path.parent)
+        write_whole(path, text)
     except OSError as error:
         raise ProgressFileError(
             f"{path} cannot be written: {error.strerror}. What was there is still there."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    """Have the system put the folder's own entries on the disk."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 @contextlib.contextmanager
@@ -363,7 +341,7 @@ def reset(found: LocatedExercise, entry: Entry, now: datetime) -> Path | None:
     """Make the exercise what `start` made it, and return where the learner's file was kept; None if there was none."""
     exercise = _known(found)
     backup = _back_up(found.file)
-    write_whole(found.file, exercise_text(entry))
+    _write(found.file, exercise_text(entry))
     fresh = Exercise(scenario=exercise.scenario, started=_stamp(now), scenarios=exercise.scenarios)
     update(found.file.parent, found.file.name, lambda _: fresh)
     return backup

@@ -1,6 +1,8 @@
 """Huge array: a name keeps a large buffer alive after its last use, while the function goes on."""
 
-from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps, difference
+from leaklab.scenario import LEAKS_NOTHING, SIZE, Expected, Lab, Scenario, Setting, Settings, Steps, difference
+
+MIB = 2**20
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -19,13 +21,14 @@ SCENARIO = Scenario(
     title="Huge array",
     leaks="the whole buffer, until the function returns",
     summary="a name that is no longer used keeps a large buffer alive",
-    settings=Settings(steps=50, size=256 * 2**20),
+    settings=Settings(Setting("size", SIZE, 256 * MIB, "Size of the buffer.", least=MIB), steps=50),
     # Each half goes through its buffer in Python: a quarter of it is a quarter of the wait.
-    learners=Settings(steps=50, size=64 * 2**20),
+    learners={"size": 64 * MIB},
     workload=workload,
     check_answer=check_answer,
+    buffer=lambda settings: settings.size,
     # Half of the buffer: far above what identical runs differ by, far below what a kept buffer costs.
-    memory_budget=lambda settings: (settings.size or 0) // 2,
+    memory_budget=lambda settings: settings.size // 2,
     expected={
         "leaky": Expected("leaks", (("held", "rss"),)),
         "almost": Expected("leaks", (("leaked", "rss"),)),

@@ -2,7 +2,7 @@
 
 import json
 
-from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings
+from leaklab.scenario import CHOICE, DURATION, LEAKS_NOTHING, Expected, Lab, Scenario, Setting, Settings
 
 ALIVE = {"profile": 7, "friend": 8}
 DRIP_S = 0.1
@@ -10,13 +10,13 @@ DRIP_S = 0.1
 
 def dead_path(settings: Settings) -> str:
     """The path of the dead service, which takes `hang` seconds to send its whole answer."""
-    drips = max(1, round((settings.hang or 0) / DRIP_S))
-    interval = (settings.hang or 0) / drips
+    drips = max(1, round(settings.hang / DRIP_S))
+    interval = settings.hang / drips
     return {
         "silent": f"/silent/{settings.hang}",
         "drip": f"/drip/{drips}/{interval}",
         "drip-head": f"/drip-head/{drips}/{interval}",
-    }[settings.dead or "silent"]
+    }[settings.dead]
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -49,11 +49,18 @@ SCENARIO = Scenario(
     title="Unbounded wait",
     leaks="the caller's time, plus a thread and a socket for as long as it waits",
     summary="three services are asked, one is dead, and the wait has no limit",
-    settings=Settings(hang=3.0, deadline=0.5, dead="silent"),
+    settings=Settings(
+        Setting("hang", DURATION, 3.0, "How long the dead service takes to answer.", least=0.1, most=3600),
+        Setting("deadline", DURATION, 0.5, "When the caller needs its answer.", least=0.001),
+        # No answer at all, a body that comes byte by byte, a head that comes byte by byte.
+        Setting("dead", CHOICE, "silent", "How the dead service is dead.", choices=("silent", "drip", "drip-head")),
+    ),
     services=("http",),
     workload=workload,
     check_answer=check_answer,
-    requests=lambda settings: {"profiles": len(ALIVE), settings.dead or "silent": 1},
+    deadline=lambda settings: settings.deadline,
+    hang=lambda settings: settings.hang,
+    requests=lambda settings: {"profiles": len(ALIVE), settings.dead: 1},
     expected={
         "leaky": Expected("leaks", (("stalled", "elapsed"),)),
         "almost": Expected("leaks", (("stalled", "threads"), ("stalled", "open_sockets"))),

@@ -18,7 +18,7 @@ RUNS = (
     ("run", "unclosed-body", "--steps", "100"),
     ("run", "open-cursor", "--steps", "100"),
     ("run", "leaves-daemon", "--scenarios", str(CONTENT)),
-    ("compare", "close-in-loop", "huge-array", "--size", "32MiB", "--json"),
+    ("compare", "close-in-loop", "huge-array", "--set", "size=32MiB", "--json"),
 )
 ROUNDS = 25
 """In each, every kind of run is ended once: 100 moments in all."""

@@ -98,7 +98,7 @@ def test_open_cursor_leaks_a_cursor_per_step_on_the_server_and_fixed_none(
         assert moments(half, "requests_served")["collected"] == steps
 
 
-@pytest.mark.parametrize(("options", "size"), [((), 256 * MIB), (("--size", "64MiB"), 64 * MIB)])
+@pytest.mark.parametrize(("options", "size"), [((), 256 * MIB), (("--set", "size=64MiB"), 64 * MIB)])
 def test_huge_array_holds_the_array_while_later_steps_run_and_fixed_gives_it_back(
     once: Once, options: tuple[str, ...], size: int
 ) -> None:
@@ -115,8 +115,8 @@ def test_huge_array_holds_the_array_while_later_steps_run_and_fixed_gives_it_bac
 
 WAITS: dict[str, tuple[tuple[str, ...], float, float]] = {
     "silent": ((), 3.0, 0.5),
-    "drip": (("--hang", "2s", "--deadline", "800ms", "--dead", "drip"), 2.0, 0.8),
-    "drip-head": (("--hang", "2s", "--deadline", "800ms", "--dead", "drip-head"), 2.0, 0.8),
+    "drip": (("--set", "hang=2s", "--set", "deadline=800ms", "--set", "dead=drip"), 2.0, 0.8),
+    "drip-head": (("--set", "hang=2s", "--set", "deadline=800ms", "--set", "dead=drip-head"), 2.0, 0.8),
 }
 """How the dead service is dead: the options, the seconds it hangs, and the seconds of the deadline."""
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import leaklab as package
+from leaklab.cli import COMMANDS, app
+from leaklab.content.catalog import Catalog
 from tests.integration.conftest import CONTENT, Command, Finished, wait_until
 
 SCENARIOS = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
 """In the order of the course."""
+
+SCRIPT = (str(Path(sys.executable).with_name("leaklab")),)
+SMALL = ("--steps", "7", "--set", "size=64MiB", "--set", "hang=1s", "--set", "deadline=400ms")
 
 Once = Callable[..., Finished]
 
@@ -35,16 +43,38 @@ def row(lines: list[str], start: str) -> list[str]:
     return re.split(r"\s{2,}", found.lstrip("▸ ").strip())[1:]
 
 
-def test_the_version_is_the_packages_own(leaklab: Command) -> None:
-    finished = leaklab("--version")
-    assert (finished.code, finished.stdout, finished.stderr) == (0, f"leaklab {package.__version__}\n", "")
+def test_the_version_is_the_packages_own_and_the_installed_script_is_the_module(leaklab: Command) -> None:
+    for start_with in (leaklab.start_with, SCRIPT):
+        leaklab.start_with = start_with
+        finished = leaklab("--version")
+        assert (finished.code, finished.stdout, finished.stderr) == (0, f"leaklab {package.__version__}\n", "")
 
 
-def test_without_a_command_the_help_is_shown(leaklab: Command) -> None:
+def test_the_help_lists_every_command_by_group(leaklab: Command) -> None:
     finished = leaklab("--help")
     assert (finished.code, finished.stderr) == (0, "")
-    for command in ("list", "show", "run", "compare"):
-        assert re.search(rf"(?m)^\W*{command}\b", finished.stdout)
+    assert re.findall(r"(?m)^(\w+):$", finished.stdout) == [*COMMANDS, "Options"]
+    for command in itertools.chain(*COMMANDS.values()):
+        assert re.search(rf"(?m)^  {command} +\w", finished.stdout)
+
+
+@pytest.mark.parametrize("command", [*itertools.chain(*COMMANDS.values())])
+def test_the_help_of_a_command_fits_one_screen_and_names_no_types(command: str) -> None:
+    finished = CliRunner().invoke(app, [command, "--help"], terminal_width=80)
+    lines = finished.output.splitlines()
+    assert finished.exit_code == 0
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
+    for noise in ("<", ">", "{", "[[", "None", "..."):
+        assert noise not in finished.output.replace("[NAME]...", "")
+
+
+def test_a_report_is_written_to_a_file_whole_and_nothing_is_printed(leaklab: Command, tmp_path: Path) -> None:
+    file = tmp_path / "report.md"
+    finished = leaklab("compare", "unclosed-body", "--steps", "3", "--format", "markdown", "-o", str(file))
+    assert (finished.code, finished.stdout, finished.stderr) == (0, "", f"leaklab: wrote {file}\n")
+    assert file.read_text().startswith("Each cell: leaky / fixed.")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["report.md"]
 
 
 def test_list_shows_every_scenario_in_the_order_of_the_course(leaklab: Command) -> None:
@@ -64,6 +94,10 @@ def test_show_has_the_lesson_and_both_halves_with_the_changed_lines_marked(once:
     assert any("fixed.py" in line for line in lines)
     assert [line for line in lines if re.match(r"[-+] +\d+  ", line)], "a line that only one of them has"
     assert [line for line in lines if re.match(r"  +\d+  def run\(", line)], "a line that both have"
+    settings = Catalog().get(name).scenario.settings
+    assert lines[-1].endswith(" ".join(setting.usage for setting in settings.declared))
+    for setting in settings.declared:
+        assert [line for line in lines if line.startswith(f"{setting.name} ") and setting.default is not None]
 
 
 def test_run_shows_the_counts_the_findings_and_why_at_80_columns(leaklab: Command) -> None:
@@ -93,7 +127,7 @@ def test_compare_shows_each_pair_in_its_row_at_80_columns(leaklab: Command) -> N
 
 
 def test_compare_of_all_has_a_row_for_each_and_one_document_for_all(leaklab: Command) -> None:
-    finished = leaklab("compare", "--json", "--steps", "7", "--size", "64MiB", "--hang", "1s", "--deadline", "400ms")
+    finished = leaklab("compare", "--json", *SMALL)
     assert finished.stderr == ""
     document = finished.document
     assert list(document) == ["schema", "results"]
@@ -123,17 +157,12 @@ def test_a_stream_that_takes_ascii_only_gets_the_nearest_plain_characters(
     assert "?" * 5 not in finished.stdout, "a rule or a box is drawn in ASCII"
 
 
-def test_a_run_with_a_closed_standard_input_is_like_any_other(leaklab: Command) -> None:
-    leaklab.start_with = ("sh", "-c", f'exec "{sys.executable}" -m leaklab "$@" <&-', "leaklab")
-    finished = leaklab("run", "unclosed-body", "--steps", "7", "--json")
-    assert (finished.code, finished.stderr) == (0, "")
-    assert finished.document["halves"]["leaky"]["metrics"]["open_sockets"]["peak"] == 7
-
-
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
-def test_a_run_with_a_closed_stream_ends_without_a_traceback(leaklab: Command, closed: str) -> None:
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_run_with_a_closed_stream_is_measured_and_ends_without_a_traceback(leaklab: Command, closed: str) -> None:
     leaklab.start_with = ("sh", "-c", f'exec "{sys.executable}" -m leaklab "$@" {closed}', "leaklab")
-    finished = leaklab("run", "unclosed-body", "--steps", "7")
+    finished = leaklab("run", "unclosed-body", "--steps", "7", "--json")
+    if closed == "<&-":
+        assert finished.document["halves"]["leaky"]["metrics"]["open_sockets"]["peak"] == 7
     assert "Traceback" not in finished.stderr
     assert "defect" not in finished.stderr
 
@@ -151,7 +180,18 @@ def test_a_reader_that_went_away_is_no_error(leaklab: Command, arguments: tuple[
     assert (finished.code, finished.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("form", [(), ("--json",), ("--markdown",)], ids=["table", "JSON", "Markdown"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        (),
+        ("--json",),
+        (
+            "--format",
+            "markdown",
+        ),
+    ],
+    ids=["table", "JSON", "Markdown"],
+)
 def test_a_verdict_has_its_exit_code_also_where_nobody_reads_it(leaklab: Command, form: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -169,21 +209,16 @@ def test_a_reader_that_takes_one_line_gets_it(leaklab: Command) -> None:
 
 
 def test_the_name_of_a_scenario_is_completed(leaklab: Command) -> None:
-    leaklab.start_with = (os.path.join(os.path.dirname(sys.executable), "leaklab"),)  # noqa: PTH118, PTH120
+    leaklab.start_with = SCRIPT
     finished = leaklab(
         env={"_LEAKLAB_COMPLETE": "complete_bash", "COMP_WORDS": "leaklab run un", "COMP_CWORD": "2"},
     )
     assert sorted(finished.stdout.split()) == ["unbounded-wait", "unclosed-body"]
 
 
-def test_the_installed_script_is_the_module(leaklab: Command) -> None:
-    leaklab.start_with = (os.path.join(os.path.dirname(sys.executable), "leaklab"),)  # noqa: PTH118, PTH120
-    assert leaklab("--version").stdout == f"leaklab {package.__version__}\n"
-
-
 def test_the_measured_process_holds_nothing_of_the_lab(leaklab: Command) -> None:
     """Beside the half, only the worker's own file of leaklab is in it: no server, no Typer, no Rich."""
-    started = leaklab.start("run", "unbounded-wait", "--hang", "20s")
+    started = leaklab.start("run", "unbounded-wait", "--set", "hang=20s")
     wait_until(lambda: len(started.called("worker.py")) == 2, "both workers")
     for worker in started.called("worker.py"):
         assert [part for part in worker.cmdline() if "site-packages" in part] == []
@@ -192,20 +227,12 @@ def test_the_measured_process_holds_nothing_of_the_lab(leaklab: Command) -> None
     assert started.finish().code == 130
 
 
-def test_a_half_sees_no_more_of_its_surroundings_than_a_script_would(leaklab: Command) -> None:
-    """Proxies would take the loopback requests elsewhere: the counts stay exact."""
-    finished = leaklab(
-        "run",
-        "unclosed-body",
-        "--steps",
-        "7",
-        "--json",
-        env={"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"},
-    )
-    assert finished.code == 0
-    assert finished.document["halves"]["fixed"]["metrics"]["connections_opened"]["collected"] == 1
-
-
-def test_python_warnings_as_errors_in_the_surroundings_change_nothing(leaklab: Command) -> None:
-    finished = leaklab("run", "unclosed-body", "--steps", "7", "--json", env={"PYTHONWARNINGS": "error"})
+@pytest.mark.parametrize(
+    "env",
+    [dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"), {"PYTHONWARNINGS": "error"}],
+    ids=["proxies", "warnings"],
+)
+def test_a_half_sees_no_more_of_its_surroundings_than_a_script_would(leaklab: Command, env: dict[str, str]) -> None:
+    finished = leaklab("run", "unclosed-body", "--steps", "7", "--json", env=env)
     assert (finished.code, finished.stderr) == (0, "")
+    assert finished.document["halves"]["fixed"]["metrics"]["connections_opened"]["collected"] == 1

@@ -56,9 +56,9 @@ def until_failure(leaklab: Command, *arguments: str, code: int = DONE) -> Docume
     ("arguments", "resource", "limit", "error"),
     [
         (("unclosed-body",), "descriptors", 64, "Too many open files"),
-        (("unclosed-body", "--descriptor-limit", "150"), "descriptors", 150, "Too many open files"),
+        (("unclosed-body", "--limit", "fds=150"), "descriptors", 150, "Too many open files"),
         (("leaks-threads", "--scenarios", str(CONTENT)), "threads", 32, "can't start new thread"),
-        (("leaks-threads", "--scenarios", str(CONTENT), "--thread-limit", "20"), "threads", 20, "new thread"),
+        (("leaks-threads", "--scenarios", str(CONTENT), "--limit", "threads=20"), "threads", 20, "new thread"),
     ],
     ids=["sockets", "sockets under a limit of one's own", "threads", "threads under a limit of one's own"],
 )
@@ -103,7 +103,7 @@ def test_a_half_that_meets_the_time_limit_first_did_not_die(
 ) -> None:
     """A thousand steps of 10 ms each, in 5 s."""
     slow = opens_before(0, pause=0.01)
-    limits = ("--descriptor-limit", "1000", "--time-limit", "5s")
+    limits = ("--limit", "fds=1000", "--limit", "time=5s")
     document = until_failure(leaklab, *slow, *limits, code=TIME_LIMIT)
     assert document["until_failure"]["died_at_step"] is None
     assert not document["as_expected"]
@@ -113,14 +113,13 @@ def test_it_is_told_as_a_table_too(leaklab: Command) -> None:
     finished = leaklab("run", "unclosed-body", "--until-failure")
     assert finished.code == DONE
     said = " ".join(finished.stdout.split())
-    assert "until failure, under a limit of 64 descriptors" in said
-    assert "Foretold: 1.00 sockets per step: this process reaches its limit of 64 descriptors" in said
+    assert said.count("64 descriptors") == 2
     assert "[Errno 24] Too many open files" in said
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("huge-array", "does not grow with its steps"), ("unbounded-wait", "has no steps to go on with")],
+    [("huge-array", "does not grow with its steps"), ("unbounded-wait", "has no steps")],
 )
 def test_what_does_not_grow_dies_of_no_limit_and_is_refused(leaklab: Command, name: str, words: str) -> None:
     assert words in complaint(leaklab("run", name, "--until-failure"), WRONG_USAGE)

@@ -109,8 +109,8 @@ class RedAndGreen:
 
 COURSE: dict[str, tuple[str, ...]] = {
     "open-cursor": (),
-    "unbounded-wait": ("--hang", "2500ms", "--deadline", "1s", "--dead", "drip"),
-    "huge-array": ("--size", "64MiB"),
+    "unbounded-wait": ("--set", "hang=2500ms", "--set", "deadline=1s", "--set", "dead=drip"),
+    "huge-array": ("--set", "size=64MiB"),
 }
 """What is checked and how: a service, a wait, memory. tests/integration/test_fixes.py has these and all other files."""
 
@@ -198,7 +198,7 @@ def test_a_broken_progress_file_is_told_and_a_check_goes_on_without_it(room: Com
         ("progress",),
         ("progress", "nowhere"),
         ("watch",),
-        ("check", "--time-limit", "soon"),
+        ("check", "--limit", "time=soon"),
     ],
     ids=" ".join,
 )
@@ -300,7 +300,7 @@ def test_a_check_of_a_broken_file_says_so_on_the_real_command_line(room: Command
 def test_a_file_that_hangs_is_ended_at_the_time_limit(room: Command) -> None:
     room("start", "unclosed-body")
     (folder_of(room) / EXERCISE).write_text("def run(urls):\n    for url in urls:\n        while True: pass\n")
-    finished = room("check", "--time-limit", "1s")
+    finished = room("check", "--limit", "time=1s")
     assert finished.code == TIME_LIMIT
     said = one_screen(finished)
     assert "its time limit of 1 s" in said
@@ -313,7 +313,7 @@ def test_an_interrupted_check_is_no_attempt_and_leaves_nothing(room: Command) ->
     (folder_of(room) / EXERCISE).write_text(
         f"import time\ndef run(urls):\n    open({str(mark)!r}, 'w').close()\n    time.sleep(600)\n"
     )
-    started = room.start("check", "--time-limit", "300s")
+    started = room.start("check", "--limit", "time=300s")
     wait_until(mark.exists, "the learner's half")
     started.send(signal.SIGINT)
     assert started.finish().code == INTERRUPTED

@@ -1,7 +1,7 @@
 """The corpus: honest fixes in many styles are accepted, wrong and dishonest ones are not, each for the right reason.
 
 Each file of tests/fixes/<scenario> says in its first line what must come out: `# right`, `# wrong: work` (the work was
-not done), or `# wrong: KIND METRIC` (a finding); `, --dead HOW` behind it names how the dead service is dead. Our own
+not done), or `# wrong: KIND METRIC` (a finding); `, dead=HOW` behind it names how the dead service is dead. Our own
 fix, and the tempting half-fix, of each scenario are judged as a learner's files, too.
 """
 
@@ -18,7 +18,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from leaklab.content.catalog import Catalog, Entry
-from leaklab.content.declaration import DEAD, Settings
+from leaklab.content.settings import Settings
 from leaklab.lab.pair import run_halves
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState
 from leaklab.workshop.checking import check, judged, learners_options
@@ -67,7 +67,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        return self.key + (f" --dead {self.dead}" if self.dead else "")
+        return self.key + (f" dead={self.dead}" if self.dead else "")
 
     @cached_property
     def entry(self) -> Entry:
@@ -85,7 +85,7 @@ def files() -> Iterator[tuple[Entry, Path, str, str]]:
     for entry in Catalog().local:
         for file in sorted((FIXES / entry.folder.name).glob("*.py")):
             first = file.read_text(encoding="utf-8").partition("\n")[0]
-            outcome, _, dead = first.removeprefix("# ").partition(", --dead ")
+            outcome, _, dead = first.removeprefix("# ").partition(", dead=")
             yield entry, file, outcome, dead
         yield entry, entry.half_path("fixed"), "right", ""
         # Where no finding is expected, it depends on when a background thread comes round.
@@ -96,10 +96,11 @@ def files() -> Iterator[tuple[Entry, Path, str, str]]:
 def cases() -> Iterator[Case]:
     """Every file; a right one of a scenario with a dead service is right however that is dead."""
     for entry, file, outcome, dead in files():
-        if entry.scenario.settings.dead is None:
+        ways = [setting.choices for setting in entry.scenario.settings.declared if setting.name == "dead"]
+        if not ways:
             yield Case(entry.id, file, outcome)
         else:
-            for how in DEAD if outcome == "right" else (dead or "silent",):
+            for how in ways[0] if outcome == "right" else (dead or "silent",):
                 yield Case(entry.id, file, outcome, how)
 
 

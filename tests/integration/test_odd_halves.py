@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import Scenario, Settings
+from leaklab.content.declaration import Scenario
+from leaklab.content.settings import Settings
 from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.lab.result import HalfResult
 from leaklab.measure.sampler import CLOCK_MAX_S

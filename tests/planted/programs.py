@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import Documents, Lab, Scenario, Settings
+from leaklab.content.declaration import Documents, Lab, Scenario
+from leaklab.content.settings import Settings
 from leaklab.judge.verdict import Finding, Verdict
 from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.lab.result import HalfResult, JudgedRun

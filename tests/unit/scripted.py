@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
+from leaklab.content.declaration import LEAKS_NOTHING, Expected
+from leaklab.content.settings import Settings
 from leaklab.judge.forecast import Capacities
 from leaklab.judge.verdict import Thresholds
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result

@@ -1,4 +1,4 @@
-# wrong: stalled elapsed, --dead drip-head
+# wrong: stalled elapsed, dead=drip-head
 import time
 from threading import Thread
 

@@ -1,4 +1,4 @@
-# wrong: work, --dead drip
+# wrong: work, dead=drip
 import time
 from threading import Thread
 

@@ -1,4 +1,4 @@
-# wrong: stalled threads, --dead drip-head
+# wrong: stalled threads, dead=drip-head
 import time
 from threading import Thread
 

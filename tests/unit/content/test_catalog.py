@@ -20,8 +20,7 @@ BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "
 """In the order of the course."""
 
 SCENARIO = """
-from leaklab.content.declaration import LEAKS_NOTHING, Documents, Expected, Scenario, Settings
-from leaklab.measure.target import Steps
+from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Scenario, Settings, Steps
 
 SCENARIO = Scenario(
     title="Tiny",
@@ -304,7 +303,7 @@ def test_a_scenario_file_that_exits_is_broken_and_one_that_is_interrupted_is_int
         ('Expected("leaks"', 'Expected("leaky"', "expected verdict 'leaky' of leaky: it can be "),
         ('("leaked", "threads")', '("leaking", "threads")', "expected finding ('leaking', 'threads') of leaky"),
         ('("leaked", "threads")', '("leaked", "thread")', "expected finding ('leaked', 'thread') of leaky"),
-        ("steps=3", "steps=0", "steps is 0: it must be greater than 0"),
+        ("steps=3", "steps=0", "setting steps: 0 is out of range"),
     ],
 )
 def test_a_scenario_that_names_what_is_not_there_says_which(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -321,9 +320,9 @@ def test_a_scenario_that_names_what_is_not_there_says_which(tmp_path: Path, old:
         ('title="Tiny"', 'title="Tiny", documents=({},)', "documents[0] is {}: it must be of type Documents"),
         ('title="Tiny"', 'title="Tiny", documents=(Documents("c", 1, {"at": {1}}),)', "it must hold plain values"),
         ('"fixed": LEAKS_NOTHING', '"fixed": "clean"', "expected['fixed'] is 'clean': it must be of type Expected"),
-        ("steps=3", 'steps="3"', "settings.steps is '3': it must be a whole number or None"),
-        ("steps=3", "deadline=0", "deadline is 0: it must be greater than 0"),
-        ("steps=3", 'dead="asleep"', "dead is 'asleep': it must be one of silent, drip, drip-head"),
+        ("steps=3", 'steps="3"', "line 8: ValueError: setting steps: '3' is not a whole number"),
+        ("steps=3),", "steps=3), learners={'size': 3},", "learners has no setting 'size'"),
+        ("steps=3),", "steps=3), learners={'steps': 0},", "learners, steps: 0 is out of range"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named_with_its_value_and_what_it_must_be(

@@ -45,10 +45,10 @@ def test_sockets_reach_the_limit_of_descriptors() -> None:
 
 def test_files_that_are_no_sockets_are_called_descriptors() -> None:
     series: dict[str, Series] = {"open_sockets": lambda _: 1, "open_fds": lambda step: 4 + 2 * step}
-    forecast = only(foretold(series, Capacities(descriptors=1024, descriptors_are="--descriptor-limit")))
+    forecast = only(foretold(series, Capacities(descriptors=1024, descriptors_are="--limit fds")))
     assert (forecast.metric, forecast.steps) == ("open_fds", 510)
     assert forecast.words.startswith(
-        "2.00 descriptors per step: this process reaches its limit of 1,024 descriptors (--d"
+        "2.00 descriptors per step: this process reaches its limit of 1,024 descriptors (--limit fds"
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
+from leaklab.content.declaration import LEAKS_NOTHING, Expected
+from leaklab.content.settings import Settings
 from leaklab.judge.verdict import Thresholds, Verdict
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result, half_surprises
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace

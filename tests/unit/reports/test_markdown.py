@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
-from leaklab.content.declaration import Settings
+from leaklab.content.settings import Settings
 from leaklab.lab.result import Result
 from leaklab.reports import table
 from leaklab.reports.markdown import comparison, escaped, scenario_result

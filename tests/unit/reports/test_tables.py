@@ -14,7 +14,8 @@ from rich.console import Console, RenderableType
 
 import leaklab
 from leaklab.content.catalog import Catalog
-from leaklab.content.declaration import LEAKS_NOTHING, Expected, Settings
+from leaklab.content.declaration import LEAKS_NOTHING, Expected
+from leaklab.content.settings import Settings
 from leaklab.judge.verdict import Thresholds
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace

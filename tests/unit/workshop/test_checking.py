@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from leaklab.content.catalog import Catalog
-from leaklab.content.declaration import Scenario, Settings
+from leaklab.content.declaration import Scenario
+from leaklab.content.settings import Settings
 from leaklab.judge.verdict import Finding, FindingKind, Thresholds, Verdict
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
@@ -46,7 +47,7 @@ def ended(words: str, place: SourceLine | None = None, raised: Raised | None = N
 
 
 def timed_out(place: SourceLine | None) -> HalfResult:
-    ending = Ending(Outcome.TIMED_OUT, "it was ended at its time limit of 20 s (--time-limit)", place)
+    ending = Ending(Outcome.TIMED_OUT, "it was ended at its time limit of 20 s (--limit time)", place)
     return half(YOURS, scripted.trace(YOURS, lambda step: step, ending=ending))
 
 
@@ -116,7 +117,7 @@ def test_a_breakpoint_that_was_forgotten_is_told_as_one() -> None:
 def test_a_time_limit_is_told_with_the_step_and_the_line_it_was_met_in(place: SourceLine | None) -> None:
     found = said(timed_out(place))
     assert (found.state, found.place) == (CheckState.TIMED_OUT, place)
-    assert found.reason.endswith("(--time-limit), in step 26")
+    assert found.reason.endswith("(--limit time), in step 26")
 
 
 @pytest.mark.parametrize("which", ["leaky", "fixed"])
@@ -242,7 +243,7 @@ def test_what_came_and_went_is_not_when_it_showed() -> None:
 
 
 def huge(cpu_s: float, peak: int) -> CheckResult:
-    settings = Settings(steps=50, size=256 * MIB)
+    settings = HUGE.settings
     bounds = Thresholds(memory=128 * MIB)
 
     def one(name: str, at_peak: int, end: int, took: float) -> HalfResult:

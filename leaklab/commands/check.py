@@ -1,0 +1,44 @@
+"""`check`: a learner's file is measured once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from leaklab.commands import options, output, parsing
+from leaklab.commands.task import locate
+from leaklab.errors import ExitCode
+from leaklab.reports.formats import CHECK
+from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
+
+Format = Annotated[str | None, options.format_of(CHECK)]
+
+
+def command(
+    file: options.File = None,
+    scenario: options.ScenarioName = None,
+    steps: options.Steps = None,
+    set_: options.Set = None,
+    repeat: options.Repeat = 1,
+    limit: options.Limit = None,
+    mongo: options.Mongo = None,
+    scenarios: options.Scenarios = None,
+    form: Format = None,
+    as_json: options.Json = False,
+    out: options.Output = None,
+) -> None:
+    """Measure your file beside both halves, and say if it is fixed."""
+    from leaklab.workshop.check_result import CheckState
+
+    target = output.destination(CHECK, form, out, as_json=as_json)
+    how = parsing.run_options(limit, repeat, mongo, LEARNERS_TIME_LIMIT_S)
+    task = locate(file, scenario, scenarios)
+    checked = task.measure(how, parsing.given_settings(steps, set_))
+    target.show(check=checked, file=task.file, exercise=task.record(checked))
+    codes = {
+        CheckState.FIXED: ExitCode.DONE,
+        CheckState.TIMED_OUT: ExitCode.TIME_LIMIT,
+        CheckState.INTERRUPTED: ExitCode.INTERRUPTED,
+    }
+    raise typer.Exit(codes.get(checked.state, ExitCode.NOT_AS_EXPECTED))

@@ -1,0 +1,47 @@
+"""Help in plain text: arguments and options in one list, commands by group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+# Typer has no public name for the context and the formatter that it hands to these methods.
+
+
+class PlainCommand(TyperCommand):
+    """A command whose help has a line for each argument and option, and no types."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`[OPTIONS] NAME`: arguments as their metavar writes them."""
+        return ["[OPTIONS]", *(one.metavar or "" for one in self.get_params(ctx) if one.param_type_name == "argument")]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options as one list."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_dl(_rows(self.get_params(ctx), ctx))
+
+
+class GroupedCommands(TyperGroup):
+    """The commands of leaklab, listed by group, and then its own options."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write a list of commands for each group (their `rich_help_panel`), in order, and one of options."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            one = self.get_command(ctx, name)
+            if isinstance(one, PlainCommand):
+                groups.setdefault(one.rich_help_panel or "", []).append((name, one.help or ""))
+        width = max(len(name) for name in self.commands)
+        aligned = {group: [(name.ljust(width), words) for name, words in rows] for group, rows in groups.items()}
+        for group, rows in {**aligned, "Options": _rows(self.get_params(ctx), ctx)}.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+
+def _rows(parameters: list[Any], ctx: Any) -> list[tuple[str, str]]:
+    """How each argument or option is written, and its help."""
+    return [
+        (one.metavar, one.help) if one.param_type_name == "argument" else one.get_help_record(ctx) for one in parameters
+    ]

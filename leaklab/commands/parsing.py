@@ -1,0 +1,108 @@
+"""What the shared options mean: settings, limits, how halves are run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from leaklab.content.settings import COUNT, DURATION, SIZE, Setting, Settings, Value
+from leaklab.errors import UsageError
+from leaklab.system.limits import MEMORY_SHARE, OUTPUT, THREADS, TIME_LIMIT_S, Limits
+from leaklab.units import written_size
+
+if TYPE_CHECKING:
+    from leaklab.lab.pair import RunOptions
+
+EMBEDDED = "embedded"
+"""What --mongo calls the lab's own server."""
+
+LEAST_DESCRIPTORS = 32
+"""Descriptors that a half needs to be imported."""
+
+
+LIMITS = {
+    "time_s": Setting("time", DURATION, None, "how long it may run"),
+    "memory": Setting("memory", SIZE, None, f"how much it may hold, by default {MEMORY_SHARE:.0%} of what is free"),
+    "threads": Setting("threads", COUNT, None, f"how many it may have, by default {THREADS:,}"),
+    "descriptors": Setting("fds", COUNT, None, "how many files it may open", least=LEAST_DESCRIPTORS),
+    "output": Setting("output", SIZE, None, f"how much of its output is kept, by default {written_size(OUTPUT)}"),
+}
+"""The limits that --limit sets, by the name of their field in `Limits`."""
+
+
+def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
+    """The limits that --limit sets; `time_s` is the time limit unless it does.
+
+    Raises:
+        UsageError: one of them is unknown, given twice, or cannot have that value.
+    """
+    fields = {setting.name: field for field, setting in LIMITS.items()}
+    changes: dict[str, Any] = {"time_s": time_s}
+    for name, text in pairs("--limit", texts, "memory=2GiB").items():
+        if name not in fields:
+            known = ", ".join(f"{one.name} ({one.help})" for one in LIMITS.values())
+            raise UsageError(f"--limit {name}={text}: there is no limit {name!r}. The limits of a half are {known}")
+        changes[fields[name]] = _parsed(f"--limit {name}={text}", LIMITS[fields[name]], text)
+    return replace(Limits(), **changes)
+
+
+def given_settings(steps: str | None, texts: Sequence[str] | None) -> dict[str, str]:
+    """What --steps and --set give, by the setting's name. Raises UsageError if a setting is given twice."""
+    given = pairs("--set", texts, "steps=50")
+    if steps is not None:
+        if "steps" in given:
+            raise UsageError(f"--steps {steps} and --set steps={given['steps']}: leave one of them out")
+        given["steps"] = steps
+    return given
+
+
+def settings_from_options(scenario: str, settings: Settings, given: Mapping[str, str]) -> Settings:
+    """The settings of `scenario`, changed as `given_settings` says.
+
+    Raises:
+        UsageError: the scenario has no such setting, or it cannot have that value.
+    """
+    values: dict[str, Value] = {}
+    for name, text in given.items():
+        option = f"--steps {text}" if name == "steps" else f"--set {name}={text}"
+        values[name] = _parsed(option, settings.setting(scenario, name), text)
+    return settings.changed(scenario, values)
+
+
+def pairs(option: str, texts: Sequence[str] | None, example: str) -> dict[str, str]:
+    """The values of an option that is written NAME=VALUE, by name. Raises UsageError if one is not, or comes twice."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"{option} {text}: write {option} NAME=VALUE, like {option} {example}")
+        if name in found:
+            raise UsageError(f"{option} {name} is given twice, as {found[name]} and as {value}: leave one of them out")
+        found[name] = value
+    return found
+
+
+def _parsed(option: str, setting: Setting, text: str) -> Value:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def run_options(
+    limit: Sequence[str] | None, repeat: int, mongo: str | None, time_s: float = TIME_LIMIT_S
+) -> RunOptions:
+    """How halves are run, as --limit, --repeat and --mongo say. Raises UsageError as the parts do."""
+    from leaklab.lab.pair import RunOptions
+
+    return RunOptions(repeat=repeat, limits=limits_from_options(limit, time_s), mongo_uri=mongo_uri(mongo))
+
+
+def mongo_uri(mongo: str | None) -> str | None:
+    """The server that --mongo names, None for the embedded one. Raises UsageError if it is not the URI of one."""
+    if mongo in (None, EMBEDDED):
+        return None
+    if not mongo.startswith(("mongodb://", "mongodb+srv://")):
+        raise UsageError(f"--mongo {mongo}: not a valid MongoDB URI. Write mongodb://HOST:PORT, or {EMBEDDED}.")
+    return mongo

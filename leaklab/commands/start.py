@@ -1,0 +1,24 @@
+"""`start`: an exercise is created."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leaklab.commands import options, output
+from leaklab.commands.task import now
+from leaklab.units import as_argument
+
+
+def command(name: options.Name, directory: options.Folder = Path(), scenarios: options.Scenarios = None) -> None:
+    """Create an exercise: the leaky half as a file of your own."""
+    from leaklab.content.catalog import Catalog
+    from leaklab.workshop import exercises
+
+    path, written = exercises.start(Catalog(scenarios).get(name), directory, now(), scenarios)
+    done = "The task is at the top of the file." if written else "It was there already, and stays as it is."
+    output.show_text(
+        f"{'Created' if written else 'Kept'} {path}. {done}\n"
+        "Edit it with any editor, and measure it:\n"
+        f"  leaklab check {as_argument(path)}      once\n"
+        f"  leaklab watch {as_argument(path)}      each time you save it\n"
+    )

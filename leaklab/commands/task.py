@@ -1,0 +1,124 @@
+"""What the workshop's commands do with an exercise: find it, measure it, count the attempt, show hint and solution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leaklab.commands import output, parsing
+from leaklab.errors import LeaklabError, UsageError
+from leaklab.units import as_argument
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from leaklab.content.catalog import Entry
+    from leaklab.lab.pair import RunOptions
+    from leaklab.workshop.check_result import CheckResult
+    from leaklab.workshop.exercises import Exercise, LocatedExercise
+
+
+@dataclass(slots=True)
+class Task:
+    """An exercise and its scenario."""
+
+    found: LocatedExercise
+    entry: Entry
+
+    @property
+    def file(self) -> Path:
+        """The learner's file."""
+        return self.found.file
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether a check has found it fixed."""
+        return self.found.exercise is not None and self.found.exercise.solved is not None
+
+    def measure(self, options: RunOptions, given: Mapping[str, str] | None = None) -> CheckResult:
+        """Check the file, with the learner's settings changed as `given` says. Raises as `workshop.checking.check`."""
+        from leaklab.workshop.checking import check, learners_settings
+
+        settings = parsing.settings_from_options(self.entry.id, learners_settings(self.entry.scenario), given or {})
+        with output.progress_bar(self.entry.id, settings.steps, options.repeat) as shown:
+            return check(self.entry, self.file, replace(options, progress=shown), settings)
+
+    def record(self, checked: CheckResult) -> Exercise | None:
+        """Count the attempt. That it cannot be counted is said, and the check holds all the same."""
+        from leaklab.workshop import exercises
+        from leaklab.workshop.check_result import CheckState
+
+        if checked.state is not CheckState.INTERRUPTED:
+            try:
+                exercise = exercises.record_attempt(self.found, now(), fixed=checked.fixed)
+            except LeaklabError as error:
+                output.complain(str(error))
+            else:
+                self.found = replace(self.found, exercise=exercise)
+        return self.found.exercise
+
+    def show_hint(self, console: Console) -> None:
+        """Show the next hint. Raises UsageError if the scenario has none."""
+        from leaklab.reports.check_report import hints_report
+        from leaklab.workshop import exercises
+
+        hints = self.entry.scenario.hints
+        output.show(hints_report(hints, exercises.next_hint(self.found, hints)), console)
+
+    def show_solution(self, console: Console) -> None:
+        """Show the fixed half beside the learner's file. Raises UsageError if that cannot be read."""
+        from leaklab.reports.check_report import solution_report
+
+        try:
+            text = self.file.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise UsageError(f"{self.file} cannot be read: {error.strerror}") from error
+        output.show(solution_report(text, self.file.name, self.entry.source("fixed"), console), console)
+
+
+def locate(
+    file: Path | None, scenario: str | None = None, scenarios: Path | None = None, *, must_exist: bool = True
+) -> Task:
+    """The exercise that is meant, and its scenario: as the progress file says, or `--scenario`.
+
+    Raises:
+        UsageError: there is no such exercise, file or scenario.
+        ProgressFileError: the progress file is broken, and nothing else says which scenario it is.
+    """
+    from leaklab.content.catalog import Catalog
+    from leaklab.workshop import exercises
+
+    try:
+        found = exercises.find(file)
+    except exercises.ProgressFileError as error:
+        # With --scenario no progress file is needed; that it is broken is said all the same.
+        if scenario is None or file is None or file.is_dir():
+            raise
+        output.complain(str(error))
+        found = exercises.LocatedExercise(file, None)
+    if must_exist and not found.file.exists():
+        again = f"leaklab reset {as_argument(found.file)}"
+        raise UsageError(f"{found.file} is gone: `{again}` puts the leaky half there again")
+    if scenario is None and found.exercise is None:
+        raise UsageError(
+            f"{found.file} is not an exercise of its folder: name its scenario with --scenario NAME, "
+            "or begin with `leaklab start NAME`"
+        )
+    name = scenario or (found.exercise.scenario if found.exercise else "")
+    if scenarios is None and found.scenarios is not None and not found.scenarios.is_dir():
+        raise UsageError(
+            f"{found.file} was started from the scenarios in {found.scenarios}, and that folder is gone: "
+            "name it with --scenarios DIR"
+        )
+    entry = Catalog(scenarios or found.scenarios).get(name)
+    if found.exercise is not None and found.exercise.scenario != entry.id:
+        found = exercises.LocatedExercise(found.file, None)
+    return Task(found, entry)
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
