@@ -11,7 +11,7 @@ from leaklab.content.catalog import Entry
 from leaklab.content.declaration import HALVES, Lab, Scenario, Settings
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities
-from leaklab.judge.verdict import TOO_LATE, Thresholds, may_be_the_machine
+from leaklab.judge.verdict import TOO_LATE, Thresholds, could_be_noise
 from leaklab.lab.result import MeasuredRun, Result, half_result
 from leaklab.measure.measurement import HalfRun, Progress, no_progress
 from leaklab.measure.messages import UnreadableAnswer
@@ -95,8 +95,8 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
 
 def _capacities(limits: Limits) -> Capacities:
     """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
-    own = {} if limits.descriptors is None else {"descriptors_are": "--descriptor-limit"}
-    spare = {} if limits.memory is None else {"memory_is": "that it may hold (--memory-limit)"}
+    own = {} if limits.descriptors is None else {"descriptors_are": "--limit fds"}
+    spare = {} if limits.memory is None else {"memory_is": "of memory (--limit memory)"}
     return Capacities(
         descriptors=limits.descriptors or descriptors_at_start(),
         memory=limits.memory or free_memory(),
@@ -200,7 +200,7 @@ class _PairRun:
         """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
         bounds = bounds_of(self.entry.scenario, self.settings)
         for looks in range(2, LOOKS + 1):
-            if self.interrupted or not may_be_the_machine(shortest.trace, bounds):
+            if self.interrupted or not could_be_noise(shortest.trace, bounds):
                 break
             with Owner() as owner:
                 once_more = owner.enter_context(replace(run))

@@ -1,4 +1,4 @@
-"""Guesses beside what was measured, for one person and for a whole room."""
+"""Guesses next to the measurements, for one person and for a whole room."""
 
 from __future__ import annotations
 
@@ -11,31 +11,25 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
-from leaklab.reports.rows import MOMENT_LABELS
+from leaklab.reports.rows import half_label, row_label
 
 NAMES = 3
-"""Names of equally good people that are shown; the others are counted."""
+"""Names shown of people whose guesses are equally close; the others are counted."""
 
 BEST = 5
-"""People whose score is shown; a room may hold many."""
+"""People whose score is shown: a room may hold many."""
 
 Document = dict[str, Any]
 
 
-def label(question: Question) -> str:
-    """What is guessed, as a table calls it: the metric, and the moment where it has several."""
-    counted = question.counted
-    return f"{counted.label}, {MOMENT_LABELS[question.reading]}" if len(counted.moments) > 1 else counted.label
-
-
 def prompt(question: Question) -> str:
-    """A question as it is put to one person."""
+    """A question as one person is asked it."""
     unit = {"bytes": " in MiB", "seconds": " in seconds"}.get(question.counted.unit, "")
-    return f"{question.half}: {label(question)}{unit}? "
+    return f"{half_label(question.half)}: {_label(question)}{unit}? "
 
 
 def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
-    """Every question with its guesses and what was measured, and who was right."""
+    """Each question with its guesses and the measurement, then the scores."""
     alone = all(guess.who is None for prediction in predicted for guess in prediction.guesses)
     return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
 
@@ -61,6 +55,10 @@ def predictions_document(predicted: Sequence[Prediction]) -> list[Document]:
     ]
 
 
+def _label(question: Question) -> str:
+    return row_label(question.counted, question.reading)
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
@@ -73,8 +71,8 @@ def _alone(predicted: Sequence[Prediction]) -> Table:
     for prediction in predicted:
         question, guess = prediction.question, next(iter(prediction.guesses), None)
         table.add_row(
-            label(question),
-            question.half,
+            _label(question),
+            half_label(question.half),
             question.counted.format(None if guess is None else guess.value),
             question.counted.format(prediction.measured),
             _mark(guess, prediction.measured),
@@ -87,11 +85,8 @@ def _mark(guess: Guess | None, measured: float | None) -> Text:
         return Text("")
     if is_right(guess, measured):
         return Text("right", style="bold green")
-    return (
-        Text("too many" if guess.value > measured else "too few", style="bold red")
-        if (guess.question.counted.unit == "count")
-        else Text("too much" if guess.value > measured else "too little", style="bold red")
-    )
+    above, below = ("too many", "too few") if guess.question.counted.unit == "count" else ("too high", "too low")
+    return Text(above if guess.value > measured else below, style="bold red")
 
 
 def _room(predicted: Sequence[Prediction]) -> Table:
@@ -99,8 +94,8 @@ def _room(predicted: Sequence[Prediction]) -> Table:
     for prediction in predicted:
         question, counted = prediction.question, prediction.question.counted
         table.add_row(
-            label(question),
-            question.half,
+            _label(question),
+            half_label(question.half),
             f"{len(prediction.guesses):,}",
             counted.format(prediction.median),
             counted.format(prediction.measured),
@@ -123,9 +118,9 @@ def _closest(prediction: Prediction) -> Text:
 
 def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Iterator[Text]:
     held = scores(predicted)
-    near = f" (counts exactly, time and memory within {NEAR:.0%})"
+    near = f" (counts exact, time and memory within {NEAR:.0%})"
     if not held:
-        yield Text("Nobody guessed." if not alone else "You made no guess.")
+        yield Text("You made no guess.")
     elif alone:
         yield Text.assemble(("Right: ", "bold"), f"{held[0].right} of {held[0].of}{near}")
     else:

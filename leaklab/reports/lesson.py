@@ -1,4 +1,4 @@
-"""A scenario to read: its lesson, then its halves with the lines that differ marked."""
+"""A scenario as reading material: its lesson, then its halves with the lines that differ marked."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from leaklab.reports.rows import half_label
 from leaklab.units import lines_of
 
 THEME = "ansi_dark"
-"""Colours of the terminal's own palette, readable on any background the learner has chosen."""
+"""Colours from the terminal's own palette, readable on any background."""
 
 MARKS = {"removed": ("-", "red"), "added": ("+", "green"), "same": (" ", "")}
 
 
 @dataclass(frozen=True, slots=True)
 class CodeLine:
-    """One line of a half: its number (None for a gap), its text, and whether the other half has it."""
+    """One line of a half: its number (None for a gap), its text, and its mark in MARKS."""
 
     number: int | None
     text: str
@@ -31,13 +32,13 @@ class CodeLine:
 
 def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> RenderableType:
     """The lesson as rendered Markdown, then the halves as `code` shows them."""
-    from rich.markdown import Markdown  # takes its time, and the other readers of code have no Markdown
+    from rich.markdown import Markdown  # slow to import, and only the lesson needs it
 
     return Group(Markdown(markdown), Text(""), code(halves, console))
 
 
 def code(halves: Mapping[str, str], console: Console) -> RenderableType:
-    """The halves: the first and the last side by side where the console is wide enough, those between below them."""
+    """The halves: the first and the last side by side if the console is wide enough, the others below them."""
     parts: list[RenderableType] = []
     names = list(halves)
     first, last = names[0], names[-1]
@@ -54,14 +55,14 @@ def code(halves: Mapping[str, str], console: Console) -> RenderableType:
     for name in names[1:-1]:
         _, almost = aligned(halves[first], halves[name])
         parts += [
-            Rule(f"{name}.py, marked where it differs from {first}.py", align="left"),
+            Rule(f"{name}.py ({half_label(name)}; + lines are not in {first}.py)", align="left"),
             _column([line for line in almost if line.number is not None]),
         ]
     return Group(*parts)
 
 
 def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
-    """Both texts as lines, of equal number: gaps stand where only the other one has a line."""
+    """Both texts as equally many lines: a gap where only the other one has a line."""
     ours, theirs = lines_of(left), lines_of(right)
     first: list[CodeLine] = []
     second: list[CodeLine] = []
@@ -90,13 +91,13 @@ def _column(lines: list[CodeLine]) -> RenderableType:
 
 
 def marked_lines(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Text]:
-    """Lines of a half, highlighted, each with its mark and its number."""
+    """Highlighted lines of a half, each with its mark and its number."""
     code = Syntax("", "python", theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
     for line, text in zip(lines, highlighted, strict=False):
         mark, style = MARKS[line.change]
         number = "" if line.number is None else str(line.number)
-        # The mark tells the change without colour; the colour tells it from the back of the room.
+        # The mark works without colour; the colour is visible from the back of the room.
         yield Text.assemble(
             (f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=no_wrap, overflow="fold"
         )

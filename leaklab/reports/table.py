@@ -15,11 +15,13 @@ from leaklab.judge.verdict import Verdict
 from leaklab.lab.result import HalfResult, Result
 from leaklab.reports.rows import (
     COMPARED,
+    MOMENTS_EXPLAINED,
     WITH_END,
     Column,
     compared_cells,
     compared_halves,
     conditions,
+    half_label,
     left_out,
     metric_rows,
     printed,
@@ -30,12 +32,12 @@ STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONC
 
 
 def scenario_list(entries: Sequence[tuple[Entry, str | None]]) -> Table:
-    """What there is: id, pattern, what it leaks, one line. An entry's error stands where its line would be."""
+    """The scenarios: id, pattern, what leaks, the cause. A broken one has its error instead."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("scenario", no_wrap=True, style="bold")
     table.add_column("pattern")
     table.add_column("leaks")
-    table.add_column("how")
+    table.add_column("cause")
     for entry, error in entries:
         if error is None:
             scenario = entry.scenario
@@ -46,8 +48,12 @@ def scenario_list(entries: Sequence[tuple[Entry, str | None]]) -> Table:
 
 
 def scenario_result(result: Result, why: str) -> RenderableType:
-    """One scenario: the table, the findings in words, one line of why."""
-    parts: list[RenderableType] = [_metrics_table(result), Text(""), *_findings(result)]
+    """One scenario: the table, the findings as sentences, one line of why."""
+    parts: list[RenderableType] = [
+        _metrics_table(result),
+        Text(f"   {MOMENTS_EXPLAINED}\n", style="dim"),
+        *_findings(result),
+    ]
     for half in result.halves.values():
         parts.extend(_output(half))
     if why:
@@ -66,11 +72,11 @@ def _metrics_table(result: Result) -> Table:
     table.add_column("", no_wrap=True)
     table.add_column("metric")
     for half in result.halves:
-        table.add_column(half, justify="right")
+        table.add_column(half_label(half), justify="right")
     table.add_column("difference", justify="right")
     for row in metric_rows(result):
         table.add_row(
-            "▸" if row.telling else "", row.label, *row.cells, row.difference, style="bold" if row.telling else "dim"
+            "▸" if row.is_key else "", row.label, *row.cells, row.difference, style="bold" if row.is_key else "dim"
         )
     return table
 
@@ -83,9 +89,9 @@ def _findings(result: Result) -> Iterator[RenderableType]:
     for name, half in result.halves.items():
         verdict = half.judgement.verdict
         for index, remark in enumerate(remarks(half)):
-            head = (Text(name, style="bold"), Text(verdict.value, style=STYLES[verdict])) if index == 0 else ("", "")
+            head = [Text(half_label(name), style="bold"), Text(verdict.value, style=STYLES[verdict])]
             line = Text.assemble((remark.kind, "bold"), f" {remark.words}") if remark.kind else Text(remark.words)
-            grid.add_row(*head, line)
+            grid.add_row(*(head if index == 0 else ["", ""]), line)
     yield grid
     yield Text("")
 
@@ -101,7 +107,7 @@ def _output(half: HalfResult) -> Iterator[RenderableType]:
 
 
 def comparison(results: Sequence[Result], console: Console) -> RenderableType:
-    """All pairs: the halves' figures beside each other where they fit, else each half in a row of its own."""
+    """All pairs: the halves' figures side by side if they fit, otherwise one row per half."""
     unbounded = console.options.update(width=10_000)
     for draw, columns in ((_beside, WITH_END), (_beside, COMPARED), (_stacked, WITH_END), (_stacked, COMPARED)):
         table = draw(results, columns)
@@ -116,14 +122,14 @@ def _head(column: Column) -> str:
     return f"{column.words}\n{column.unit}" if column.unit else column.words
 
 
-def _style(*, telling: bool) -> str:
-    return "bold" if telling else "dim"
+def _style(*, is_key: bool) -> str:
+    return "bold" if is_key else "dim"
 
 
 def _beside(results: Sequence[Result], columns: Sequence[Column]) -> Table:
     # The narrowest box, so that all pairs fit into 80 columns.
     table = Table(
-        title=f"each cell: {' / '.join(compared_halves(results))}",
+        title=f"each cell: {' / '.join(map(half_label, compared_halves(results)))}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -135,7 +141,7 @@ def _beside(results: Sequence[Result], columns: Sequence[Column]) -> Table:
     table.add_column("verdict\n", no_wrap=True)
     for result in results:
         cells = [
-            Text("–" if cell.unread else "/".join(cell.figures), style=_style(telling=cell.telling))
+            Text("–" if cell.unread else "/".join(cell.figures), style=_style(is_key=cell.is_key))
             for cell in compared_cells(result, columns)
         ]
         verdicts = Text("/").join(
@@ -158,8 +164,8 @@ def _stacked(results: Sequence[Result], columns: Sequence[Column]) -> Table:
             verdict = half.judgement.verdict
             table.add_row(
                 result.scenario if index == 0 else "",
-                name,
-                *[Text(cell.figures[index], style=_style(telling=cell.telling)) for cell in compared],
+                half_label(name),
+                *[Text(cell.figures[index], style=_style(is_key=cell.is_key)) for cell in compared],
                 Text(verdict.value, style=STYLES[verdict]),
                 end_section=index == len(result.halves) - 1,
             )
