@@ -22,7 +22,7 @@ MOMENT_LABELS = {
 MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: when run() is done and garbage is collected."
 
 HALF_LABELS = {"almost": "partial fix"}
-"""Halves that people know under another name than the files and documents."""
+"""What people call a half that files and documents call otherwise."""
 
 OUTPUT_LINES = 5
 """Lines of a half's output shown below a table."""
@@ -200,7 +200,8 @@ def printed(half: HalfResult) -> Printed | None:
         # The message of an error is in its last line.
         more = f" ({OUTPUT_LINES} of {len(lines):,} lines)"
         lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
-    return Printed(f"Output of {half_label(half.half)}{more}:", tuple(lines))
+    who = {"almost": "The partial fix", "yours": "Your file"}.get(half.half, f"The {half.half} half")
+    return Printed(f"{who} printed{more}:", tuple(lines))
 
 
 def compared_halves(results: Sequence[Result]) -> list[str]:
