@@ -5,22 +5,25 @@ from __future__ import annotations
 from leaklab.metrics import MEMORY_FLOOR, METRICS, Metric
 from leaklab.units import format_duration, format_size
 
+LATE = ", many of them after the last step"
 NOTHING_FOUND = "nothing grew, nothing was left open, nothing was late"
 
 _RUNNING = ("threads", "child_processes")
 """What runs; everything else that is counted is open."""
 
+_FEW = {1: "one step", 2: "two steps"}
+
 
 # ---- findings
 
 
-def leaked(metric: Metric, left: float, *, pace: str, waited_s: float) -> str:
+def leaked(metric: Metric, left: float, pace: str, waited_s: float) -> str:
     """`left` things survived return and garbage collection."""
     be = "is" if left == 1 else "are"
     return f"{metric.quantity(left)} {be} still {_state(metric)} after run() returned: {pace}{_later(waited_s)}"
 
 
-def held(metric: Metric, most: float, left: float, *, pace: str | None) -> str:
+def held(metric: Metric, most: float, left: float, pace: str | None) -> str:
     """`most` things were open until `run` returned; without a `pace`, at a moment between the steps."""
     when = "at the same time, more than any step showed" if pace is None else f"at the last step ({pace})"
     after = metric.format(left) if left > 0 else "none"
@@ -29,7 +32,7 @@ def held(metric: Metric, most: float, left: float, *, pace: str | None) -> str:
 
 def wasted(metric: Metric, opened: float, served: float | None, steps: int, *, rising: bool) -> str:
     """`opened` connections for `served` requests, if their number is known."""
-    late = "" if rising else ", many of them after the last step"
+    late = "" if rising else LATE
     if not served:
         return f"{metric.quantity(opened)} were opened in {steps:,} steps{late}"
     requests = METRICS["requests_served"]
@@ -45,13 +48,15 @@ def wasted(metric: Metric, opened: float, served: float | None, steps: int, *, r
 def over_budget(held: float, left: float | None, budget: int, *, when: str, survived: bool) -> str:
     """Bytes above the start that were held at `when`, and (unless None) what was left of them after return."""
     above = f"still {format_size(held)} above the start {when} ({format_size(budget)} allowed)"
-    return above if left is None else f"{above}; {_after_return(left, survived=survived)}"
+    if survived or left is None:
+        return f"{above} and after run() returned" if survived else above
+    return f"{above}; {_released(left)}"
 
 
 def grown(total: float, left: float, per_step: float, steps: int, *, survived: bool) -> str:
     """Bytes that memory grew by over the steps."""
     grew = f"grew by {format_size(total)} in {steps:,} steps, {format_size(per_step)} per step"
-    return f"{grew}; {_after_return(left, survived=survived)}"
+    return f"{grew}; {'still there after run() returned' if survived else _released(left)}"
 
 
 def late(took: float, deadline: float, looks: int, *, answered: bool) -> str:
@@ -70,11 +75,9 @@ def abandoned(metric: Metric, left: float, at_s: float, answered_s: float) -> st
     )
 
 
-def pace(per_step: float, *, one_a_step: bool, rising: bool = True) -> str:
-    """`one per step`, or how many per step on average and until when."""
-    if one_a_step:
-        return "one per step"
-    return f"{per_step:.2f} per step, {'rising to the last step' if rising else 'many of them after the last step'}"
+def pace(per_step: float, *, one_a_step: bool, when: str = "") -> str:
+    """`one per step`, or how many per step on average, and when they came."""
+    return "one per step" if one_a_step else f"{per_step:.2f} per step{when}"
 
 
 # ---- doubts
@@ -105,7 +108,7 @@ def left_like_a_pool(metric: Metric, left: float, waited_s: float, steps: int) -
 
 def left_after_few_rises(metric: Metric, left: float, waited_s: float, *, rises: int, steps: int) -> str:
     """The steps are too few, or the count rose too seldom."""
-    few = {1: "one step", 2: "two steps"}.get(steps, f"{rises} rise{'s' if rises != 1 else ''} in {steps:,} steps")
+    few = _FEW.get(steps, f"{rises} rise{'s' if rises != 1 else ''} in {steps:,} steps")
     return _not_enough(metric, left, waited_s, f"{few} cannot tell a leak from a pool; {_more(steps)}")
 
 
@@ -116,8 +119,10 @@ def left_outside_steps(metric: Metric, left: float, waited_s: float, *, in_steps
 
 def uneven(metric: Metric, opened: float, steps: int) -> str:
     """Connections rose neither steadily nor to a plateau."""
-    opened_so = f"{metric.quantity(opened)} were opened in {steps:,} steps, neither steadily nor levelling off"
-    return f"not enough data: {opened_so}; {_more(steps)}"
+    seen = f"{metric.quantity(opened)} were opened"
+    if steps in _FEW:
+        return f"not enough data: {seen}, but {_FEW[steps]} cannot tell a leak from a pool; {_more(steps)}"
+    return f"not enough data: {seen} in {steps:,} steps, neither steadily nor levelling off; {_more(steps)}"
 
 
 NO_ITEM_TAKEN = "run() took no item, so no step shows whether the buffer was kept; take the items one at a time"
@@ -152,9 +157,7 @@ def _fastest(looks: int) -> str:
     return f" in the fastest of {looks} runs" if looks > 1 else ""
 
 
-def _after_return(left: float, *, survived: bool) -> str:
-    if survived:
-        return "still there after run() returned"
+def _released(left: float) -> str:
     return "released on return" if left < MEMORY_FLOOR else f"down to {format_size(left)} after run() returned"
 
 

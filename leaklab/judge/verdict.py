@@ -285,15 +285,14 @@ def _left_in_doubt(metric: Metric, growth: Growth, left: float, waited_s: float)
 
 
 def _held(metric: Metric, most: float, left: float, pace: str | None) -> Finding:
-    return Finding(FindingKind.HELD, metric.name, most, 0, sentences.held(metric, most, left, pace=pace))
+    return Finding(FindingKind.HELD, metric.name, most, 0, sentences.held(metric, most, left, pace))
 
 
 def _leaked(metric: Metric, left: float, growth: Growth, waited_s: float) -> Finding:
-    one_a_step, rising = growth.one_a_step and left == growth.steps, growth.shape is Shape.STEADY
-    pace = sentences.pace(left / growth.steps, one_a_step=one_a_step, rising=rising)
-    return Finding(
-        FindingKind.LEAKED, metric.name, left, 0, sentences.leaked(metric, left, pace=pace, waited_s=waited_s)
-    )
+    one_a_step = growth.one_a_step and left == growth.steps
+    when = ", rising to the last step" if growth.shape is Shape.STEADY else sentences.LATE
+    pace = sentences.pace(left / growth.steps, one_a_step=one_a_step, when=when)
+    return Finding(FindingKind.LEAKED, metric.name, left, 0, sentences.leaked(metric, left, pace, waited_s))
 
 
 def _judge_reuse(
@@ -339,7 +338,7 @@ def _judge_memory_budget(
         kind = FindingKind.LEAKED if survived else FindingKind.HELD
         findings.append(Finding(kind, metric.metric.name, held, budget, reason))
     elif left is not None and survived:
-        reason = sentences.over_budget(left, None, budget, when="after run() returned", survived=survived)
+        reason = sentences.over_budget(left, None, budget, when="after run() returned", survived=False)
         findings.append(Finding(FindingKind.LEAKED, metric.metric.name, left, budget, reason))
     elif _came_after_the_steps(trace, metric.baseline + budget):
         doubts.append(sentences.AFTER_THE_STEPS)

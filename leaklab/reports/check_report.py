@@ -17,9 +17,10 @@ from rich.text import Text
 
 import leaklab
 from leaklab.judge.sentences import NOTHING_FOUND
+from leaklab.judge.verdict import Finding
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
-from leaklab.metrics import METRICS
+from leaklab.metrics import METRICS, Judge
 from leaklab.reports.document import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, marked_lines
 from leaklab.reports.rows import printed, row_label, settings_in_words
@@ -147,11 +148,14 @@ def _reason(check: CheckResult) -> str:
     return check.reason
 
 
-def _showed(showed: FirstSeen) -> str:
+def _first_seen(showed: FirstSeen, finding: Finding) -> str:
     if showed.last == 0:
         return "It was already there before the first step finished."
     if showed.first == showed.last:
-        return f"From step {showed.last:,} on, your file holds more than the fixed half ever does."
+        judge = METRICS[finding.metric].judge
+        more = "has opened more" if judge is Judge.REUSE else "holds more"
+        limit = "memory than is allowed" if judge is Judge.MEMORY else "than the fixed half ever does"
+        return f"From step {showed.last:,} on, your file {more} {limit}."
     return f"It first showed between step {showed.first:,} and step {showed.last:,}."
 
 
@@ -169,9 +173,10 @@ def _figures(check: CheckResult, result: Result) -> RenderableType:
         for reading in metric.moments:
             cells = [metric.format(half.value(name, reading.value)) for half in result.halves.values()]
             table.add_row("▸" if name == decisive else "", row_label(metric, reading), *cells)
-    if check.showed is None:
+    if check.showed is None or check.finding is None:
         return table
-    return Group(table, Text(""), Padding(Text(_showed(check.showed)), (0, 0, 0, 2), expand=False))
+    first_seen = Text(_first_seen(check.showed, check.finding))
+    return Group(table, Text(""), Padding(first_seen, (0, 0, 0, 2), expand=False))
 
 
 def _excerpt(checked: Path, place: SourceLine) -> RenderableType:

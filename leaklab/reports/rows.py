@@ -19,7 +19,7 @@ MOMENT_LABELS = {
 }
 """What is not obvious about them stands in MOMENTS_EXPLAINED."""
 
-MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: when run() is done and garbage is collected."
+MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: after run() and garbage collection."
 
 HALF_LABELS = {"almost": "partial fix"}
 """What people call a half that files and documents call otherwise."""

@@ -109,7 +109,7 @@ def judge_file(
             blank,
             state=CheckState.TIMED_OUT,
             reason=f"{yours.ending.words}, {_reached(yours.runs[0].trace)}",
-            remedy="Find out what it waits for there. If the work simply takes longer, raise --limit time=40s.",
+            remedy="Find out what it waits for there. If the work just takes longer, allow more with --limit time=60s.",
             finding=next(iter(yours.judgement.findings), None),
             place=yours.ending.place,
         )

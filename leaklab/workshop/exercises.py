@@ -70,7 +70,7 @@ def find(given: Path | None) -> LocatedExercise:
         return _find_file(given)
     exercises = _some(folder)
     if len(exercises) > 1:
-        raise UsageError(f"which exercise? {_called(folder)} has {', '.join(sorted(exercises))}")
+        raise UsageError(f"which exercise in {_called(folder)}? It has {', '.join(sorted(exercises))}")
     ((name, exercise),) = exercises.items()
     return LocatedExercise(folder / name, exercise)
 

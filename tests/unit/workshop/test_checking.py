@@ -21,7 +21,7 @@ from leaklab.reports.check_report import check_document, check_report, hints_rep
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judged, learners_options
 from leaklab.workshop.exercises import Exercise
-from leaklab.workshop.second_look import MORE, decided, is_pool, worth_another
+from leaklab.workshop.second_run import MORE, decide, is_needed, is_pool
 from tests.unit import scripted
 
 MIB = 2**20
