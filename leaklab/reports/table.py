@@ -154,7 +154,7 @@ def _beside(results: Sequence[Result], columns: Sequence[Column]) -> Table:
 def _stacked(results: Sequence[Result], columns: Sequence[Column]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("scenario\n", no_wrap=True, style="bold")
-    table.add_column("half\n", no_wrap=True)
+    table.add_column("half\n")
     for column in columns:
         table.add_column(_head(column), justify="right", no_wrap=True)
     table.add_column("verdict\n", no_wrap=True)

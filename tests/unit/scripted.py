@@ -27,7 +27,7 @@ class Half:
     looks: int = 1
     peaks: dict[str, float] = field(default_factory=dict)
     series: dict[str, Callable[[int], float | None]] = field(default_factory=dict)
-    before: dict[str, float] = field(default_factory=dict)
+    before: dict[str, float | None] = field(default_factory=dict)
     returned: dict[str, float] = field(default_factory=dict)
     collected: dict[str, float] = field(default_factory=dict)
 
@@ -36,7 +36,7 @@ class Half:
         metric: str,
         at_step: Callable[[int], float | None],
         *,
-        before: float = 0,
+        before: float | None = 0,
         returned: float | None = None,
         collected: float | None = None,
     ) -> Half:
