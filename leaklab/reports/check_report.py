@@ -102,7 +102,7 @@ def solution_report(learners: str, name: str, fixed: str, console: Console) -> R
     yours = [line if line.number is None else replace(line, number=line.number + skipped) for line in yours]
     while yours and not (yours[0].text or ours[0].text):
         yours, ours = yours[1:], ours[1:]
-    width = max([len(line.text) for line in (*yours, *ours)], default=0) + 8
+    width = max(len(YOUR_FILE), len(OUR_SOLUTION), *(len(line.text) + 8 for line in (*yours, *ours)))
     if all(line.change == "same" for line in (*yours, *ours)):
         return Text(f"{name} matches our solution line for line.")
     if console.width >= 2 * width + 2:
@@ -153,7 +153,7 @@ def _first_seen(showed: FirstSeen, finding: Finding) -> str:
         return "It was already there before the first step finished."
     if showed.first == showed.last:
         judge = METRICS[finding.metric].judge
-        more = "has opened more" if judge is Judge.REUSE else "holds more"
+        more = f"has opened more {METRICS[finding.metric].plural}" if judge is Judge.REUSE else "holds more"
         limit = "memory than is allowed" if judge is Judge.MEMORY else "than the fixed half ever does"
         return f"From step {showed.last:,} on, your file {more} {limit}."
     return f"It first showed between step {showed.first:,} and step {showed.last:,}."
@@ -213,6 +213,8 @@ def _printed(check: CheckResult) -> Iterator[RenderableType]:
 
 
 def _next(check: CheckResult, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+    if check.state is CheckState.INTERRUPTED:
+        return
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
     if check.state is CheckState.FIXED:
         ours = f"leaklab solution {as_argument(shown_as)}" if exercise is not None else f"leaklab show {check.scenario}"

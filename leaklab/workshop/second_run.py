@@ -116,8 +116,8 @@ def _controls_hold(check: CheckResult) -> bool:
 def doubtful_controls(result: Result) -> list[str]:
     """What is wrong with the measurement of the two halves with known verdicts; empty if they came out right."""
     return [
-        f"the {name} half should come out as {verdict}, but came out as {half.judgement.verdict}"
-        + "".join(f"; {doubt}" for doubt in half.judgement.doubts)
-        for name, verdict in (("leaky", Verdict.LEAKS), ("fixed", Verdict.CLEAN))
+        f"the {name} half should {wanted}, but its verdict is "
+        + "; ".join([half.judgement.verdict, *half.judgement.doubts])
+        for name, wanted, verdict in (("leaky", "leak", Verdict.LEAKS), ("fixed", "be clean", Verdict.CLEAN))
         if (half := result.halves[name]).judgement.verdict is not verdict
     ]
