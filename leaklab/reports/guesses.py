@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 def prompt(question: Question) -> str:
     """A question as one person is asked it."""
-    unit = {"bytes": " in MiB", "seconds": " in seconds"}.get(question.counted.unit, "")
+    unit = {"bytes": ", in MiB", "seconds": ", in seconds"}.get(question.counted.unit, "")
     return f"{half_label(question.half)}: {_label(question)}{unit}? "
 
 
