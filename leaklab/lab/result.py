@@ -153,7 +153,7 @@ def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     if expected is None or expected.verdict == "either":
         return surprises
     if half.judgement.verdict.value != expected.verdict:
-        surprises.append(f"the verdict is {half.judgement.verdict}; {expected.verdict} was expected")
+        surprises.append(f"verdict {half.judgement.verdict}, expected {expected.verdict}")
     elif missing := [finding for finding in expected.findings if finding not in found]:
         surprises.extend(f"{kind} {metric} was expected but not found" for kind, metric in missing)
     return surprises
