@@ -243,7 +243,7 @@ def _failed(blank: CheckResult, step: int, ending: Ending) -> CheckResult:
     remedy = FIX_THE_LINE if ending.place else FIX_THE_FILE
     if ending.raised is not None and ending.raised.kinds[0] == "BdbQuit":
         remedy = "It stops at a breakpoint. Remove it, then check again."
-    if not ending.place and re.search(r"\brun(\(\)| in it$)", ending.words):
+    if not ending.place and re.search(r"\brun\(\)|\bfunction (called )?run\b", ending.words):
         remedy = "The file needs a function run() with the same arguments as in the leaky half."
     return replace(
         blank,
