@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
     from leaklab.lab.pair import RunOptions
     from leaklab.workshop.check_result import CheckResult
-    from leaklab.workshop.exercises import Exercise, LocatedExercise
+    from leaklab.workshop.exercises import LocatedExercise
+    from leaklab.workshop.progress_file import Exercise
 
 
 File = Annotated[
@@ -188,10 +189,11 @@ def _task(file: Path | None, scenario: str | None, scenarios: Path | None, *, mu
     """The exercise that is meant, and its scenario: as the progress file says, or `--scenario`."""
     from leaklab.content.catalog import Catalog
     from leaklab.workshop import exercises as workshop
+    from leaklab.workshop.progress_file import ProgressFileError
 
     try:
         found = workshop.find(file)
-    except workshop.ProgressFileError as error:
+    except ProgressFileError as error:
         # Whoever says which scenario it is needs no progress file; that it is broken is said all the same.
         if scenario is None or file is None or file.is_dir():
             raise

@@ -96,35 +96,32 @@ def maybe_late(took: float, deadline: float, stalled: float, looks: int) -> str:
     )
 
 
-def left_without_steps(metric: Metric, left: float, waited_s: float) -> str:
-    """Something stayed open, and there are no steps to relate it to."""
-    return _not_enough(metric, left, waited_s, "without steps, a leak cannot be told from a pool")
+def left_open(metric: Metric, left: float, waited_s: float, but: str) -> str:
+    """`left` things survived return and garbage collection, `but` that decides nothing."""
+    stayed = "kept running" if _state(metric) == "running" else "stayed open"
+    return f"not enough data: {metric.quantity(left)} {stayed}{_later(waited_s)}, but {but}"
 
 
-def left_like_a_pool(metric: Metric, left: float, waited_s: float, steps: int) -> str:
-    """As many stayed open as there are threads that may each have one."""
-    return _not_enough(metric, left, waited_s, f"there are as many threads in a pool; {_more(steps)}")
-
-
-def left_after_few_rises(metric: Metric, left: float, waited_s: float, *, rises: int, steps: int) -> str:
+def few_rises(rises: int, steps: int) -> str:
     """The steps are too few, or the count rose too seldom."""
     few = _FEW.get(steps, f"{rises} rise{'s' if rises != 1 else ''} in {steps:,} steps")
-    return _not_enough(metric, left, waited_s, f"{few} cannot tell a leak from a pool; {_more(steps)}")
+    return f"{few} cannot tell a leak from a pool; {more(steps)}"
 
 
-def left_outside_steps(metric: Metric, left: float, waited_s: float, *, in_steps: float, steps: int) -> str:
-    """More stayed open than the steps account for."""
-    return _not_enough(metric, left, waited_s, f"only {in_steps:,.0f} of them opened during the steps; {_more(steps)}")
+def more(steps: int) -> str:
+    """More steps would decide."""
+    return f"try --steps {max(50, 4 * steps)}"
 
 
 def uneven(metric: Metric, opened: float, steps: int) -> str:
     """Connections rose neither steadily nor to a plateau."""
     seen = f"{metric.quantity(opened)} were opened"
     if steps in _FEW:
-        return f"not enough data: {seen}, but {_FEW[steps]} cannot tell a leak from a pool; {_more(steps)}"
-    return f"not enough data: {seen} in {steps:,} steps, neither steadily nor levelling off; {_more(steps)}"
+        return f"not enough data: {seen}, but {few_rises(0, steps)}"
+    return f"not enough data: {seen} in {steps:,} steps, neither steadily nor levelling off; {more(steps)}"
 
 
+WITHOUT_STEPS = "without steps, a leak cannot be told from a pool"
 NO_ITEM_TAKEN = "run() took no item, so no step shows whether the buffer was kept; take the items one at a time"
 AFTER_THE_STEPS = "the buffer came after the last step, so no step shows whether it was kept; work item by item"
 

@@ -105,7 +105,7 @@ POOLED = ("open_sockets", "connections_opened")
 EXACT_PEAKS = ("open_sockets", "open_cursors")
 """The services count these at every moment, not only when a sample is taken."""
 
-ALL_AT_ONCE = 0.9
+PER_ITEM = 0.9
 """Things per step that were open at the same time although the samples at the steps did not show them: the items were
 taken before the work was done, or everything was closed just before the last sample."""
 
@@ -246,42 +246,37 @@ def _judge_left_open(
     waited = trace.waited_s
     if growth is None or growth.steps == 0:
         if left > 0 and not judged_by_deadline:
-            doubts.append(sentences.left_without_steps(counted, left, waited))
+            doubts.append(sentences.left_open(counted, left, waited, sentences.WITHOUT_STEPS))
         return
     steady = growth.shape is Shape.STEADY
     most = 0.0 if metric.peak is None else metric.peak - metric.baseline
     survived = left > 0 and steady and left >= growth.total / 2
-    if (survived and left > pool) or (not steady and _all_at_once(metric, growth, left)):
+    if (survived and left > pool) or (not steady and _one_per_item(metric, growth, left)):
         findings.append(_leaked(counted, left, growth, waited))
     elif survived:
-        doubts.append(sentences.left_like_a_pool(counted, left, waited, growth.steps))
+        but = f"there are as many threads in a pool; {sentences.more(growth.steps)}"
+        doubts.append(sentences.left_open(counted, left, waited, but))
     elif steady and growth.total >= HELD_LEAST.get(counted.name, STEADY_EVENTS):
         if growth.total > pool:
             pace = sentences.pace(growth.per_step, one_a_step=growth.one_a_step)
             findings.append(_held(counted, growth.total, left, pace))
-    elif not steady and counted.name in EXACT_PEAKS and _all_at_once(metric, growth, most):
+    elif not steady and counted.name in EXACT_PEAKS and _one_per_item(metric, growth, most):
         if most > pool:
             findings.append(_held(counted, most, left, None))
     # The calling thread has one too, as each thread of the pool.
     elif left > pool + (1 if pool else 0):
-        doubts.extend(_left_in_doubt(counted, growth, left, waited))
+        if growth.shape is Shape.UNCLEAR:
+            doubts.append(sentences.left_open(counted, left, waited, sentences.few_rises(growth.events, growth.steps)))
+        elif left > growth.total and left >= max(STEADY_EVENTS, growth.steps / 10):
+            but = f"only {growth.total:,.0f} of them opened during the steps; {sentences.more(growth.steps)}"
+            doubts.append(sentences.left_open(counted, left, waited, but))
 
 
-def _all_at_once(metric: MetricSummary, growth: Growth, there: float) -> bool:
+def _one_per_item(metric: MetricSummary, growth: Growth, there: float) -> bool:
     """Whether there is about one for each item of the work, and a good part of it appeared only after the last step."""
     seen = 0.0 if metric.end is None else max(0.0, metric.end - (metric.baseline or 0))
     unseen = max(STEADY_EVENTS, UNSEEN * growth.steps)
-    return there >= max(STEADY_EVENTS, ALL_AT_ONCE * growth.steps) and there - seen >= unseen
-
-
-def _left_in_doubt(metric: Metric, growth: Growth, left: float, waited_s: float) -> list[str]:
-    """Why what is left over is not judged, if it could be a leak."""
-    steps = growth.steps
-    if growth.shape is Shape.UNCLEAR:
-        return [sentences.left_after_few_rises(metric, left, waited_s, rises=growth.events, steps=steps)]
-    if left > growth.total and left >= max(STEADY_EVENTS, steps / 10):
-        return [sentences.left_outside_steps(metric, left, waited_s, in_steps=growth.total, steps=steps)]
-    return []
+    return there >= max(STEADY_EVENTS, PER_ITEM * growth.steps) and there - seen >= unseen
 
 
 def _held(metric: Metric, most: float, left: float, pace: str | None) -> Finding:
@@ -308,7 +303,7 @@ def _judge_reuse(
     if growth is None or metric.peak is None or metric.peak <= pool:
         return
     steady = growth.shape is Shape.STEADY and growth.pace >= LEAST_WASTE
-    if steady or (growth.steps > 0 and _all_at_once(metric, growth, metric.peak)):
+    if steady or (growth.steps > 0 and _one_per_item(metric, growth, metric.peak)):
         served = None if requests is None else requests.peak
         reason = sentences.wasted(metric.metric, metric.peak, served, growth.steps, rising=steady)
         findings.append(Finding(FindingKind.WASTED, metric.metric.name, metric.peak, growth.by_half, reason))

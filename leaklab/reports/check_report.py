@@ -11,7 +11,6 @@ from typing import Any
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -22,7 +21,7 @@ from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS, Judge
 from leaklab.reports.document import SCHEMA, result_document
-from leaklab.reports.lesson import aligned, marked_lines
+from leaklab.reports.lesson import aligned, compared
 from leaklab.reports.rows import printed, row_label, settings_in_words
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
@@ -39,7 +38,7 @@ HEADS = {
     CheckState.INTERRUPTED: ("NOT MEASURED", "bold yellow"),
 }
 
-YOUR_FILE, OUR_SOLUTION = "your file (- lines are only in yours)", "our solution (+ lines are only in ours)"
+SOLUTION_HEADS = "your file (- lines are only in yours)", "our solution (+ lines are only in ours)"
 
 AROUND = 2
 """Lines of the learner's file shown before and after the line that an error came from."""
@@ -102,22 +101,9 @@ def solution_report(learners: str, name: str, fixed: str, console: Console) -> R
     yours = [line if line.number is None else replace(line, number=line.number + skipped) for line in yours]
     while yours and not (yours[0].text or ours[0].text):
         yours, ours = yours[1:], ours[1:]
-    width = max(len(YOUR_FILE), len(OUR_SOLUTION), *(len(line.text) + 8 for line in (*yours, *ours)))
     if all(line.change == "same" for line in (*yours, *ours)):
         return Text(f"{name} matches our solution line for line.")
-    if console.width >= 2 * width + 2:
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-        table.add_column(YOUR_FILE, no_wrap=True)
-        table.add_column(OUR_SOLUTION, no_wrap=True)
-        for left, right in zip(marked_lines(yours, no_wrap=True), marked_lines(ours, no_wrap=True), strict=True):
-            table.add_row(left, right)
-        return table
-    return Group(
-        Rule(YOUR_FILE, align="left"),
-        *marked_lines([line for line in yours if line.number is not None], no_wrap=True),
-        Rule(OUR_SOLUTION, align="left"),
-        *marked_lines([line for line in ours if line.number is not None], no_wrap=True),
-    )
+    return compared(SOLUTION_HEADS, yours, ours, console.width, no_wrap=True)
 
 
 def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:

@@ -39,26 +39,33 @@ def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> Render
 
 def code(halves: Mapping[str, str], console: Console) -> RenderableType:
     """The halves: the first and the last side by side if the console is wide enough, the others below them."""
-    parts: list[RenderableType] = []
-    names = list(halves)
-    first, last = names[0], names[-1]
-    left, right = aligned(halves[first], halves[last])
-    width = max(len(line.text) for line in (*left, *right)) + 7
-    if console.width >= 2 * width + 3:
-        parts.append(_beside(first, left, last, right))
-    else:
-        for name, lines in ((first, left), (last, right)):
-            parts += [
-                Rule(f"{name}.py", align="left"),
-                _column([line for line in lines if line.number is not None]),
-            ]
-    for name in names[1:-1]:
-        _, almost = aligned(halves[first], halves[name])
-        parts += [
-            Rule(f"{name}.py ({half_label(name)}; + lines are not in {first}.py)", align="left"),
-            _column([line for line in almost if line.number is not None]),
-        ]
+    first, *between, last = halves
+    heads = (f"{first}.py", f"{last}.py")
+    parts = [compared(heads, *aligned(halves[first], halves[last]), console.width)]
+    for name in between:
+        _, lines = aligned(halves[first], halves[name])
+        parts += _below(f"{name}.py ({half_label(name)}; + lines are not in {first}.py)", lines)
     return Group(*parts)
+
+
+def compared(
+    heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine], width: int, *, no_wrap: bool = False
+) -> RenderableType:
+    """Aligned lines below their heads: side by side if `width` columns are enough, otherwise one below the other."""
+    column = max(*map(len, heads), *(len(line.text) + 8 for line in (*left, *right)))
+    if width < 2 * column + 2:
+        return Group(*_below(heads[0], left, no_wrap=no_wrap), *_below(heads[1], right, no_wrap=no_wrap))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for head in heads:
+        table.add_column(head, no_wrap=True)
+    for row in zip(_marked(left, no_wrap=no_wrap), _marked(right, no_wrap=no_wrap), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _below(head: str, lines: Sequence[CodeLine], *, no_wrap: bool = False) -> list[RenderableType]:
+    numbered = [line for line in lines if line.number is not None]
+    return [Rule(head, align="left"), *_marked(numbered, no_wrap=no_wrap)]
 
 
 def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
@@ -77,20 +84,7 @@ def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
     return first, second
 
 
-def _beside(left_name: str, left: list[CodeLine], right_name: str, right: list[CodeLine]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(f"{left_name}.py", no_wrap=True)
-    table.add_column(f"{right_name}.py", no_wrap=True)
-    for ours, theirs in zip(marked_lines(left), marked_lines(right), strict=True):
-        table.add_row(ours, theirs)
-    return table
-
-
-def _column(lines: list[CodeLine]) -> RenderableType:
-    return Group(*marked_lines(lines))
-
-
-def marked_lines(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Text]:
+def _marked(lines: Sequence[CodeLine], *, no_wrap: bool) -> Iterator[Text]:
     """Highlighted lines of a half, each with its mark and its number."""
     code = Syntax("", "python", theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)

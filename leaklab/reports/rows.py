@@ -17,7 +17,7 @@ MOMENT_LABELS = {
     Moment.END: "at the last step",
     Moment.COLLECTED: "after return",
 }
-"""What is not obvious about them stands in MOMENTS_EXPLAINED."""
+"""The names of the moments in tables; MOMENTS_EXPLAINED explains what is not obvious about them."""
 
 MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: after run() and garbage collection."
 

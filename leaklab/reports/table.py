@@ -18,6 +18,7 @@ from leaklab.reports.rows import (
     MOMENTS_EXPLAINED,
     WITH_END,
     Column,
+    ComparedCell,
     compared_cells,
     compared_halves,
     conditions,
@@ -87,9 +88,8 @@ def _findings(result: Result) -> Iterator[RenderableType]:
     grid.add_column(no_wrap=True)
     grid.add_column()
     for name, half in result.halves.items():
-        verdict = half.judgement.verdict
         for index, remark in enumerate(remarks(half)):
-            head = [Text(half_label(name), style="bold"), Text(verdict.value, style=STYLES[verdict])]
+            head = [Text(half_label(name), style="bold"), _verdict(half)]
             line = Text.assemble((remark.kind, "bold"), f" {remark.words}") if remark.kind else Text(remark.words)
             grid.add_row(*(head if index == 0 else ["", ""]), line)
     yield grid
@@ -117,56 +117,46 @@ def comparison(results: Sequence[Result], console: Console) -> RenderableType:
     return Group(table, Text(""), *notes) if notes else table
 
 
-def _head(column: Column) -> str:
-    """The head of a column, in two lines."""
-    return f"{column.words}\n{column.unit}" if column.unit else column.words
+def _table(columns: Sequence[Column], *, halves: Sequence[str] = ()) -> Table:
+    """A table with the given figures; with `halves`, they share its cells, otherwise each has a row."""
+    # The narrowest box, so that all pairs fit into 80 columns.
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, title_justify="left")
+    table.add_column("scenario\n", no_wrap=True, style="bold")
+    if halves:
+        table.title = f"each cell: {' / '.join(map(half_label, halves))}"
+    else:
+        table.add_column("half\n")
+    for column in columns:
+        head = f"{column.words}\n{column.unit}" if column.unit else column.words
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("verdict\n", no_wrap=True)
+    return table
 
 
-def _style(*, is_key: bool) -> str:
-    return "bold" if is_key else "dim"
+def _figure(text: str, cell: ComparedCell) -> Text:
+    return Text(text, style="bold" if cell.is_key else "dim")
+
+
+def _verdict(half: HalfResult) -> Text:
+    return Text(half.judgement.verdict.value, style=STYLES[half.judgement.verdict])
 
 
 def _beside(results: Sequence[Result], columns: Sequence[Column]) -> Table:
-    # The narrowest box, so that all pairs fit into 80 columns.
-    table = Table(
-        title=f"each cell: {' / '.join(map(half_label, compared_halves(results)))}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=0,
-    )
-    table.add_column("scenario\n", no_wrap=True, style="bold")
-    for column in columns:
-        table.add_column(_head(column), justify="right", no_wrap=True)
-    table.add_column("verdict\n", no_wrap=True)
+    table = _table(columns, halves=compared_halves(results))
     for result in results:
-        cells = [
-            Text("–" if cell.unread else "/".join(cell.figures), style=_style(is_key=cell.is_key))
-            for cell in compared_cells(result, columns)
-        ]
-        verdicts = Text("/").join(
-            Text(half.judgement.verdict.value, style=STYLES[half.judgement.verdict]) for half in result.halves.values()
-        )
-        table.add_row(result.scenario, *cells, verdicts)
+        cells = compared_cells(result, columns)
+        figures = [_figure("–" if cell.unread else "/".join(cell.figures), cell) for cell in cells]
+        table.add_row(result.scenario, *figures, Text("/").join(map(_verdict, result.halves.values())))
     return table
 
 
 def _stacked(results: Sequence[Result], columns: Sequence[Column]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
-    table.add_column("scenario\n", no_wrap=True, style="bold")
-    table.add_column("half\n")
-    for column in columns:
-        table.add_column(_head(column), justify="right", no_wrap=True)
-    table.add_column("verdict\n", no_wrap=True)
+    table = _table(columns)
     for result in results:
-        compared = compared_cells(result, columns)
+        cells = compared_cells(result, columns)
         for index, (name, half) in enumerate(result.halves.items()):
-            verdict = half.judgement.verdict
-            table.add_row(
-                result.scenario if index == 0 else "",
-                half_label(name),
-                *[Text(cell.figures[index], style=_style(is_key=cell.is_key)) for cell in compared],
-                Text(verdict.value, style=STYLES[verdict]),
-                end_section=index == len(result.halves) - 1,
-            )
+            scenario = result.scenario if index == 0 else ""
+            figures = [_figure(cell.figures[index], cell) for cell in cells]
+            last = index == len(result.halves) - 1
+            table.add_row(scenario, half_label(name), *figures, _verdict(half), end_section=last)
     return table

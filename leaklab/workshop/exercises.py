@@ -15,25 +15,10 @@ from typing import TYPE_CHECKING
 from leaklab.errors import UsageError
 from leaklab.metrics import METRICS
 from leaklab.units import as_argument
-from leaklab.workshop.progress_file import STATE, Exercise, ProgressFileError, load, update, write_whole
+from leaklab.workshop.progress_file import STATE, Exercise, load, update, write_whole
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
-
-__all__ = [
-    "Exercise",
-    "LocatedExercise",
-    "ProgressFileError",
-    "exercise_text",
-    "file_name",
-    "find",
-    "known_exercises",
-    "next_hint",
-    "record_attempt",
-    "reset",
-    "start",
-    "task_text",
-]
 
 WIDTH = 79
 """Columns of the task in an exercise's docstring."""

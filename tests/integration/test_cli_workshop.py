@@ -24,7 +24,7 @@ from leaklab.lab.pair import run_halves
 from leaklab.reports.check_report import check_report
 from leaklab.workshop.check_result import YOURS, CheckResult
 from leaklab.workshop.checking import check, judge_file, learners_options
-from leaklab.workshop.exercises import STATE
+from leaklab.workshop.progress_file import STATE
 from tests.integration.conftest import MARK, PATIENCE_S, SCENARIOS, Command, Finished, wait_until
 
 FIXED, NOT_FIXED, WRONG_USAGE, TIME_LIMIT, INTERRUPTED = 0, 1, 2, 124, 130

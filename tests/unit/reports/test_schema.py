@@ -28,7 +28,7 @@ from leaklab.reports.checkup import checkup_document
 from leaklab.reports.document import comparison_document, result_document, schema
 from leaklab.reports.failure import failure_document
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
-from leaklab.workshop.exercises import Exercise
+from leaklab.workshop.progress_file import Exercise
 from tests.unit import scripted
 
 Document = dict[str, Any]
