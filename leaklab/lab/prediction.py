@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from leaklab.content.declaration import Scenario
 from leaklab.errors import UsageError
-from leaklab.lab.result import Result, median
+from leaklab.lab.result import Result, half_label, median
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import parse_duration, parse_size
 
@@ -144,10 +144,7 @@ def ask(
 ) -> tuple[Guess, ...]:
     """Ask each question until the answer is a guess or a skip.
 
-    Args:
-        asked: the questions.
-        put: asks one question and returns the answer; None at the end of input.
-        explain: shows what was wrong with an answer.
+    `put` asks one question and returns the answer, None at the end of input; `explain` shows what was wrong with it.
     """
     guesses: list[Guess] = []
     for question in asked:
@@ -168,12 +165,8 @@ def ask(
 def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Guess, ...]:
     """The guesses in `text`: CSV with a header, `who,half,metric,guess`, in any order and with or without `who`.
 
-    Semicolons and tabs separate too, as spreadsheets write them. A metric may be named as in a table.
-
-    Args:
-        text: the CSV.
-        asked: the questions.
-        source: the name of the CSV in errors.
+    Semicolons and tabs separate too, as spreadsheets write them. A metric may be named as in a table. Errors call the
+    CSV `source`.
 
     Raises:
         UsageError: there is no guess in it, or a line cannot be read; the message says which.
@@ -218,7 +211,7 @@ def _read_row(
     if len(row) > len(cells):
         raise UsageError(f"{place}: {','.join(row)[:80]!r} has too many columns: put a guess with a comma in quotes")
     half, metric = cells["half"].strip().lower(), _metric_name(cells["metric"])
-    question = next((one for one in asked if (one.half, one.metric) == (half, metric)), None)
+    question = next((one for one in asked if half in (one.half, half_label(one.half)) and one.metric == metric), None)
     if question is None:
         asked_for, there = f"{half},{cells['metric'].strip()}", "; ".join(f"{one.half},{one.metric}" for one in asked)
         raise UsageError(f"{place}: there is no question {asked_for!r}. The questions are: {there}")

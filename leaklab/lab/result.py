@@ -15,6 +15,14 @@ MOMENTS = ("baseline", "peak", "end", "returned", "collected")
 """The moments of a metric's summary, in order."""
 
 
+HALF_LABELS = {"almost": "partial fix"}
+
+
+def half_label(half: str) -> str:
+    """What people call a half."""
+    return HALF_LABELS.get(half, half)
+
+
 def median(values: Sequence[float]) -> float:
     """The median of at least one value."""
     if len(values) == 1:

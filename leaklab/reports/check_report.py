@@ -22,7 +22,8 @@ from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS, Judge
 from leaklab.reports.document import SCHEMA, result_document
 from leaklab.reports.lesson import aligned, compared
-from leaklab.reports.rows import printed, row_label, settings_in_words
+from leaklab.reports.rows import row_label, settings_in_words
+from leaklab.reports.table import output_lines
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.progress_file import Exercise
@@ -47,10 +48,7 @@ AROUND = 2
 def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None = None) -> RenderableType:
     """One screen: fixed or not, why, since when, next to leaky and fixed; what to do next.
 
-    Args:
-        check: the result of the check.
-        shown_as: the file as the learner named it.
-        exercise: its progress, this attempt included; None if it is not an exercise.
+    `shown_as` is the file as the learner named it; `exercise` includes this attempt.
     """
     parts: list[RenderableType] = [_title(check, shown_as)]
     if reason := _reason(check):
@@ -59,7 +57,8 @@ def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None =
         parts += [Text(""), _excerpt(check.file, check.place)]
     if check.result is not None and check.state in (CheckState.FIXED, CheckState.LEAKS, CheckState.UNDECIDED):
         parts += [Text(""), _figures(check, check.result)]
-    parts += _printed(check)
+    if check.yours is not None and (output := list(output_lines(check.yours))):
+        parts += [Text(""), *output]
     parts += [Text(""), *_next(check, shown_as, exercise)]
     return Group(*parts)
 
@@ -186,16 +185,6 @@ def _excerpt(checked: Path, place: SourceLine) -> RenderableType:
             )
         )
     return Group(*shown)
-
-
-def _printed(check: CheckResult) -> Iterator[RenderableType]:
-    output = None if check.yours is None else printed(check.yours)
-    if output is None:
-        return
-    yield Text("")
-    yield Text(output.heading, style="bold")
-    for line in output.lines:
-        yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
 
 
 def _next(check: CheckResult, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
-from leaklab.reports.rows import half_label, row_label
+from leaklab.lab.result import half_label
+from leaklab.reports.rows import row_label
 
 NAMES = 3
 """Names shown of people whose guesses are equally close; the others are counted."""
@@ -25,7 +26,8 @@ Document = dict[str, Any]
 def prompt(question: Question) -> str:
     """A question as one person is asked it."""
     unit = {"bytes": ", in MiB", "seconds": ", in seconds"}.get(question.counted.unit, "")
-    return f"{half_label(question.half)}: {_label(question)}{unit}? "
+    label, half = _named(question)
+    return f"{half}: {label}{unit}? "
 
 
 def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
@@ -55,8 +57,8 @@ def predictions_document(predicted: Sequence[Prediction]) -> list[Document]:
     ]
 
 
-def _label(question: Question) -> str:
-    return row_label(question.counted, question.reading)
+def _named(question: Question) -> tuple[str, str]:
+    return row_label(question.counted, question.reading), half_label(question.half)
 
 
 def _table(*columns: str) -> Table:
@@ -71,8 +73,7 @@ def _alone(predicted: Sequence[Prediction]) -> Table:
     for prediction in predicted:
         question, guess = prediction.question, next(iter(prediction.guesses), None)
         table.add_row(
-            _label(question),
-            half_label(question.half),
+            *_named(question),
             question.counted.format(None if guess is None else guess.value),
             question.counted.format(prediction.measured),
             _mark(guess, prediction.measured),
@@ -94,8 +95,7 @@ def _room(predicted: Sequence[Prediction]) -> Table:
     for prediction in predicted:
         question, counted = prediction.question, prediction.question.counted
         table.add_row(
-            _label(question),
-            half_label(question.half),
+            *_named(question),
             f"{len(prediction.guesses):,}",
             counted.format(prediction.median),
             counted.format(prediction.measured),

@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from leaklab.reports.rows import half_label
+from leaklab.lab.result import half_label
 from leaklab.units import lines_of
 
 THEME = "ansi_dark"

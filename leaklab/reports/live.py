@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from leaklab.reports.rows import half_label
+from leaklab.lab.result import half_label
 
 REDRAWS_A_SECOND = 8
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from leaklab.lab.result import HalfResult, Result
+from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.reports.rows import (
     WITH_END,
     Column,
     compared_cells,
     compared_halves,
     conditions,
-    half_label,
     metric_rows,
     printed,
     remarks,
@@ -30,14 +29,9 @@ def escaped(text: str) -> str:
 
 
 def scenario_result(result: Result, why: str) -> str:
-    """One scenario: the table, the findings as a list, the why line.
+    """One scenario: the table, the findings as a list, and `why`, which is Markdown already.
 
-    Args:
-        result: what was measured.
-        why: one line of the lesson, already Markdown; may be empty.
-
-    Returns:
-        Lines without trailing blanks; the last ends with a line feed.
+    Lines have no trailing blanks; the last ends with a line feed.
     """
     under = conditions(result)
     parts = [f"### {escaped(result.scenario)}{f': {escaped(under)}' if under else ''}", _metrics(result)]

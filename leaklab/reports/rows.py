@@ -21,9 +21,6 @@ MOMENT_LABELS = {
 
 MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: after run() and garbage collection."
 
-HALF_LABELS = {"almost": "partial fix"}
-"""What people call a half that files and documents call otherwise."""
-
 OUTPUT_LINES = 5
 """Lines of a half's output shown below a table."""
 
@@ -125,8 +122,8 @@ def settings_in_words(settings: Settings) -> str:
 def conditions(result: Result) -> str:
     """The conditions of a measurement: its settings, and how often each half was run."""
     runs = max(len(half.runs) for half in result.halves.values())
-    repeated = [f"median of {runs} runs (least to most)"] if runs > 1 else []
-    return ", ".join([words for words in [settings_in_words(result.settings)] if words] + repeated)
+    repeated = f"median of {runs} runs (least to most)" if runs > 1 else ""
+    return ", ".join(filter(None, [settings_in_words(result.settings), repeated]))
 
 
 def metric_rows(result: Result) -> Iterator[MetricRow]:
@@ -146,11 +143,6 @@ def row_label(metric: Metric, moment: Moment) -> str:
         return metric.label
     peak_of_memory = moment is Moment.PEAK and metric.unit == "bytes"
     return f"{metric.label}, {'peak' if peak_of_memory else MOMENT_LABELS[moment]}"
-
-
-def half_label(half: str) -> str:
-    """What people call a half."""
-    return HALF_LABELS.get(half, half)
 
 
 def _metric_row(result: Result, metric: Metric, reading: Moment) -> MetricRow:

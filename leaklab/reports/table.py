@@ -12,7 +12,7 @@ from rich.text import Text
 
 from leaklab.content.catalog import Entry
 from leaklab.judge.verdict import Verdict
-from leaklab.lab.result import HalfResult, Result
+from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.reports.rows import (
     COMPARED,
     MOMENTS_EXPLAINED,
@@ -22,7 +22,6 @@ from leaklab.reports.rows import (
     compared_cells,
     compared_halves,
     conditions,
-    half_label,
     left_out,
     metric_rows,
     printed,
@@ -56,7 +55,8 @@ def scenario_result(result: Result, why: str) -> RenderableType:
         *_findings(result),
     ]
     for half in result.halves.values():
-        parts.extend(_output(half))
+        if output := list(output_lines(half)):
+            parts += [*output, Text("")]
     if why:
         parts.append(Text.assemble(("Why: ", "bold"), why))
     return Group(*parts)
@@ -96,14 +96,11 @@ def _findings(result: Result) -> Iterator[RenderableType]:
     yield Text("")
 
 
-def _output(half: HalfResult) -> Iterator[RenderableType]:
-    output = printed(half)
-    if output is None:
-        return
-    yield Text(output.heading, style="bold")
-    for line in output.lines:
-        yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
-    yield Text("")
+def output_lines(half: HalfResult) -> Iterator[RenderableType]:
+    """What the half printed, below a heading; nothing if it printed nothing."""
+    if (output := printed(half)) is not None:
+        yield Text(output.heading, style="bold")
+        yield from (Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in output.lines)
 
 
 def comparison(results: Sequence[Result], console: Console) -> RenderableType:

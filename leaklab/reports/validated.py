@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from leaklab.content.validation import Validation
-from leaklab.reports.rows import half_label
+from leaklab.lab.result import half_label
 
 
 def validation_line(validation: Validation) -> Text:

@@ -43,13 +43,8 @@ def learners_settings(scenario: Scenario) -> Settings:
 def check(entry: Entry, file: Path, options: RunOptions | None = None, settings: Settings | None = None) -> CheckResult:
     """Measure `file` as a half of `entry`, next to its leaky and fixed halves.
 
-    If the first run does not decide, there is a second one, with more steps if the scenario has steps.
-
-    Args:
-        entry: the scenario that the file belongs to.
-        file: the learner's file.
-        options: how it is run; by default `learners_options`.
-        settings: the settings of the run; by default `learners_settings`.
+    If the first run does not decide, there is a second one, with more steps if the scenario has steps. The defaults are
+    `learners_options` and `learners_settings`.
 
     Raises:
         UsageError: the file cannot be read, or the settings conflict.
@@ -93,12 +88,7 @@ def judge_file(
 ) -> CheckResult:
     """The result of the check, from a measurement of the halves `leaky`, `fixed` and YOURS.
 
-    Args:
-        scenario: the scenario that the file belongs to.
-        file: the learner's file.
-        settings: what it was run with.
-        result: the measurement.
-        last: whether this is the last run: a possible pool is then decided now.
+    Unless this is the `last` run, a possible pool stays undecided.
     """
     blank = CheckResult(scenario=result.scenario, file=file, state=CheckState.UNDECIDED, result=result)
     if result.interrupted:

@@ -63,12 +63,7 @@ def decide(first: CheckResult, second: CheckResult) -> CheckResult:
 
 
 def is_pool(first: CheckResult, second: CheckResult) -> bool:
-    """Whether everything found in two runs is a pool: it does not grow with the work.
-
-    Args:
-        first: the run with fewer steps.
-        second: the run with MORE times as many.
-    """
+    """Whether everything found in two runs is a pool: it does not grow with the work."""
     if first.yours is None or second.yours is None or not _controls_hold(second):
         return False
     found = {finding.metric for finding in second.yours.judgement.findings}

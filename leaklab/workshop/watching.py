@@ -77,12 +77,8 @@ def events(file: Path, keys: Keys, *, poll: bool = False) -> Iterator[str]:
     """SAVED once at the start and whenever `file` was written, renamed into place or removed; and each key.
 
     Events while the caller is busy are not lost: they follow afterwards, several saves as one. The folder is watched,
-    because editors that save by renaming replace the file.
-
-    Args:
-        file: the file to watch.
-        keys: the keyboard.
-        poll: poll the folder, for file systems that do not report changes (network, containers).
+    because editors that save by renaming replace the file; with `poll`, it is polled, for file systems that do not
+    report changes (network, containers).
     """
     from watchfiles import watch
 

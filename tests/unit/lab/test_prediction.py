@@ -145,6 +145,13 @@ def test_a_room_is_read_from_csv() -> None:
     assert read(text) == [("Ada", "leaky", 50), ("Grace", "fixed", 1)]
 
 
+def test_the_partial_fix_may_be_named_as_in_tables() -> None:
+    partial = Question("almost", "open_sockets", Moment.COLLECTED)
+    for name in ("almost", "Partial fix"):
+        (guess,) = read_guesses(f"half,metric,guess\n{name},open_sockets,1\n", (partial,), "room.csv")
+        assert guess == Guess(partial, 1)
+
+
 @pytest.mark.parametrize(
     "text",
     [
