@@ -32,9 +32,9 @@ def held(metric: Metric, most: float, left: float, pace: str | None) -> str:
 
 def wasted(metric: Metric, opened: float, served: float | None, steps: int, *, rising: bool) -> str:
     """`opened` connections for `served` requests, if their number is known."""
-    late = "" if rising else LATE
+    when = "" if rising else LATE
     if not served:
-        return f"{metric.quantity(opened)} were opened in {steps:,} steps{late}"
+        return f"{metric.quantity(opened)} were opened in {steps:,} steps{when}"
     requests = METRICS["requests_served"]
     if opened >= served:
         reused = "none was reused"
@@ -42,7 +42,7 @@ def wasted(metric: Metric, opened: float, served: float | None, steps: int, *, r
         reused = "hardly any was reused"
     else:
         reused = f"one for every {requests.format(round(served / opened, 1))} requests"
-    return f"{requests.quantity(served)} opened {metric.quantity(opened)}{late}: {reused}"
+    return f"{requests.quantity(served)} opened {metric.quantity(opened)}{when}: {reused}"
 
 
 def over_budget(held: float, left: float | None, budget: int, *, when: str, survived: bool) -> str:
@@ -156,15 +156,6 @@ def _fastest(looks: int) -> str:
 
 def _released(left: float) -> str:
     return "released on return" if left < MEMORY_FLOOR else f"down to {format_size(left)} after run() returned"
-
-
-def _more(steps: int) -> str:
-    return f"try --steps {max(50, 4 * steps)}"
-
-
-def _not_enough(metric: Metric, left: float, waited_s: float, why: str) -> str:
-    stayed = "kept running" if _state(metric) == "running" else "stayed open"
-    return f"not enough data: {metric.quantity(left)} {stayed}{_later(waited_s)}, but {why}"
 
 
 def _each_step(metric: Metric, per_step: float) -> str:

@@ -291,12 +291,7 @@ def _leaked(metric: Metric, left: float, growth: Growth, waited_s: float) -> Fin
 
 
 def _judge_reuse(
-    metric: MetricSummary,
-    requests: MetricSummary | None,
-    findings: list[Finding],
-    doubts: list[str],
-    *,
-    pool: float,
+    metric: MetricSummary, requests: MetricSummary | None, findings: list[Finding], doubts: list[str], *, pool: float
 ) -> None:
     """`wasted` if connections are opened at a steady pace: a connection that is returned serves the next request."""
     growth = metric.growth

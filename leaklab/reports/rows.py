@@ -12,11 +12,7 @@ from leaklab.lab.result import HalfResult, Result
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import format_duration, format_size, printable
 
-MOMENT_LABELS = {
-    Moment.PEAK: "most at once",
-    Moment.END: "at the last step",
-    Moment.COLLECTED: "after return",
-}
+MOMENT_LABELS = {Moment.PEAK: "most at once", Moment.END: "at the last step", Moment.COLLECTED: "after return"}
 """The names of the moments in tables; MOMENTS_EXPLAINED explains what is not obvious about them."""
 
 MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: after run() and garbage collection."

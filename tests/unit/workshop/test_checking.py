@@ -18,13 +18,7 @@ from leaklab.lab.pair import RunOptions
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome, Phase, Raised, Sample, Trace
-from leaklab.reports.check_report import (
-    check_document,
-    check_report,
-    hints_report,
-    progress_report,
-    solution_report,
-)
+from leaklab.reports.check_report import check_document, check_report, hints_report, progress_report, solution_report
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judge_file, learners_options
 from leaklab.workshop.progress_file import Exercise
