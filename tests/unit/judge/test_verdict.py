@@ -79,106 +79,96 @@ def lazy_client(*, with_threads: bool) -> Half:
     return half.counts("threads", lambda done: 3 if done else 1, before=1) if with_threads else half
 
 
-CASES: dict[str, tuple[Half, Thresholds | None, str]] = {
-    # leaked: grows with the steps and survives return and gc
-    "a socket per step": (Half().counts("open_sockets", each), None, "leaked open_sockets 50/0"),
-    "a cursor per step": (Half().counts("open_cursors", each), None, "leaked open_cursors 50/0"),
-    "a thread per step": (threads(each), None, "leaked threads 50/0"),
-    "a descriptor per step": (Half().counts("open_fds", each), None, "leaked open_fds 50/0"),
-    "three steps are enough": (Half(3).counts("open_sockets", each), None, "leaked open_sockets 3/0"),
-    "many steps": (Half(2000).counts("open_sockets", each), None, "leaked open_sockets 2000/0"),
-    "at every fifth step": (Half().counts("open_sockets", every(5)), None, "leaked open_sockets 10/0"),
-    "five at every fifth step": (Half().counts("open_fds", every(5, 5)), None, "leaked open_fds 50/0"),
-    "some were there before": (
-        Half().counts("open_fds", lambda done: 9 + done, before=9), None, "leaked open_fds 50/0"),
-    "still there after waiting": (
-        Half(waited_s=1.02).counts("open_cursors", each), None, "leaked open_cursors 50/0"),
-    "return closes fewer than half": (
-        Half().counts("open_fds", each, returned=26), None, "leaked open_fds 26/0"),
-    "all items taken first": (Half().counts("open_sockets", none, returned=50), None, "leaked open_sockets 50/0"),
-    "items never taken, left open": (unasked("open_cursors", 50, 50), WORK, "leaked open_cursors 50/0"),
+CASES: dict[str, tuple[str, Half, Thresholds] | tuple[str, Half]] = {
+    "a socket per step": ("leaked open_sockets 50/0", Half().counts("open_sockets", each)),
+    "a cursor per step": ("leaked open_cursors 50/0", Half().counts("open_cursors", each)),
+    "a thread per step": ("leaked threads 50/0", threads(each)),
+    "a descriptor per step": ("leaked open_fds 50/0", Half().counts("open_fds", each)),
+    "three steps are enough": ("leaked open_sockets 3/0", Half(3).counts("open_sockets", each)),
+    "many steps": ("leaked open_sockets 2000/0", Half(2000).counts("open_sockets", each)),
+    "at every fifth step": ("leaked open_sockets 10/0", Half().counts("open_sockets", every(5))),
+    "five at every fifth step": ("leaked open_fds 50/0", Half().counts("open_fds", every(5, 5))),
+    "some were there before": ("leaked open_fds 50/0", Half().counts("open_fds", lambda done: 9 + done, before=9)),
+    "still there after waiting": ("leaked open_cursors 50/0", Half(waited_s=1.02).counts("open_cursors", each)),
+    "return closes fewer than half": ("leaked open_fds 26/0", Half().counts("open_fds", each, returned=26)),
+    "all items taken first": ("leaked open_sockets 50/0", Half().counts("open_sockets", none, returned=50)),
+    "items never taken, left open": ("leaked open_cursors 50/0", unasked("open_cursors", 50, 50), WORK),
     # held: grows with the steps until return
-    "sockets until return": (Half().counts("open_sockets", each, returned=0), None, "held open_sockets 50/0"),
+    "sockets until return": ("held open_sockets 50/0", Half().counts("open_sockets", each, returned=0)),
     "two sockets per step until return": (
-        Half().counts("open_sockets", lambda done: 2 * done, returned=0), None, "held open_sockets 100/0"),
-    "cursors until return": (Half(3).counts("open_cursors", each, returned=0), None, "held open_cursors 3/0"),
-    "most descriptors until return": (Half().counts("open_fds", each, returned=3), None, "held open_fds 50/0"),
-    "items never taken, closed": (unasked("open_cursors", 50, 0), WORK, "held open_cursors 50/0"),
-    "more threads than a pool starts": (threads(each, 33, returned=1), None, "held threads 33/0"),
-    "as many threads as a pool starts": (threads(each, 32, returned=1), None, "clean"),
+        "held open_sockets 100/0", Half().counts("open_sockets", lambda done: 2 * done, returned=0)),
+    "cursors until return": ("held open_cursors 3/0", Half(3).counts("open_cursors", each, returned=0)),
+    "most descriptors until return": ("held open_fds 50/0", Half().counts("open_fds", each, returned=3)),
+    "items never taken, closed": ("held open_cursors 50/0", unasked("open_cursors", 50, 0), WORK),
+    "more threads than a pool starts": ("held threads 33/0", threads(each, 33, returned=1)),
+    "as many threads as a pool starts": ("clean", threads(each, 32, returned=1)),
     # wasted: connections that are not reused
-    "a connection per request": (
-        asked(each).counts("open_sockets", none), None, "wasted connections_opened 50/25"),
-    "nine connections in ten requests": (
-        asked(lambda done: done - done // 10), None, "wasted connections_opened 45/23"),
-    "a connection per two requests": (asked(every(2)), None, "wasted connections_opened 25/12"),
-    "a connection per ten requests": (asked(every(10)), None, "wasted connections_opened 5/2"),
-    "a connection per ten, many steps": (asked(every(10), 2000), None, "wasted connections_opened 200/100"),
-    "requests not counted": (Half(40).counts("connections_opened", each), None, "wasted connections_opened 40/20"),
+    "a connection per request": ("wasted connections_opened 50/25", asked(each).counts("open_sockets", none)),
+    "nine connections in ten requests": ("wasted connections_opened 45/23", asked(lambda done: done - done // 10)),
+    "a connection per two requests": ("wasted connections_opened 25/12", asked(every(2))),
+    "a connection per ten requests": ("wasted connections_opened 5/2", asked(every(10))),
+    "a connection per ten, many steps": ("wasted connections_opened 200/100", asked(every(10), 2000)),
+    "requests not counted": ("wasted connections_opened 40/20", Half(40).counts("connections_opened", each)),
     "items taken early by a pool": (
-        asked(each).counts("connections_opened", lambda done: min(18, done // 2), returned=50),
-        None, "wasted connections_opened 50/12"),
-    "items never taken, connections": (
-        unasked("connections_opened", 50, 50), WORK, "wasted connections_opened 50/0"),
-    "a connection per 15 requests": (asked(lambda done: -(-done // 15)), None, "clean"),
-    "a connection per 15, many steps": (asked(lambda done: -(-done // 15), 2000), None, "clean"),
-    "requests are work": (Half().counts("requests_served", each), None, "clean"),
+        "wasted connections_opened 50/12",
+        asked(each).counts("connections_opened", lambda done: min(18, done // 2), returned=50)),
+    "items never taken, connections": ("wasted connections_opened 50/0", unasked("connections_opened", 50, 50), WORK),
+    "a connection per 15 requests": ("clean", asked(lambda done: -(-done // 15))),
+    "a connection per 15, many steps": ("clean", asked(lambda done: -(-done // 15), 2000)),
+    "requests are work": ("clean", Half().counts("requests_served", each)),
     # pools, caches and background threads
-    "one connection": (Half().counts("open_sockets", up_to(1)).counts("connections_opened", up_to(1)), None, "clean"),
-    "one connection, two steps": (Half(2).counts("open_sockets", up_to(1)), None, "clean"),
-    "a full pool": (Half().counts("open_sockets", up_to(10)), None, "clean"),
-    "a warm pool": (Half().counts("open_cursors", from_the_first(50)), None, "clean"),
-    "a warm pool, few steps": (Half(5).counts("open_fds", from_the_first(5)), None, "clean"),
-    "a warm pool that is closed": (Half().counts("open_cursors", from_the_first(50), returned=0), None, "clean"),
-    "warm connections": (Half().counts("connections_opened", from_the_first(50)), None, "clean"),
-    "items never taken, a pool": (unasked("open_cursors", 1, 0), WORK, "clean"),
-    "items never taken, one connection": (unasked("connections_opened", 1, 1), WORK, "clean"),
-    "two threads of a library": (threads(lambda done: 2 * min(done, 1)), None, "clean"),
-    "a lazy client with threads": (lazy_client(with_threads=True), None, "clean"),
-    "a lazy client": (lazy_client(with_threads=False), None, "inconclusive"),
-    "as many as threads": (threads(each, 20, returned=1).counts("open_sockets", each), None, "inconclusive"),
-    "most opened outside the steps": (
-        Half().counts("open_sockets", up_to(2), returned=12), None, "inconclusive"),
-    "uneven connections": (
-        Half().counts("connections_opened", lambda done: max(0, done - 43)), None, "inconclusive"),
+    "one connection": ("clean", Half().counts("open_sockets", up_to(1)).counts("connections_opened", up_to(1))),
+    "one connection, two steps": ("clean", Half(2).counts("open_sockets", up_to(1))),
+    "a full pool": ("clean", Half().counts("open_sockets", up_to(10))),
+    "a warm pool": ("clean", Half().counts("open_cursors", from_the_first(50))),
+    "a warm pool, few steps": ("clean", Half(5).counts("open_fds", from_the_first(5))),
+    "a warm pool that is closed": ("clean", Half().counts("open_cursors", from_the_first(50), returned=0)),
+    "warm connections": ("clean", Half().counts("connections_opened", from_the_first(50))),
+    "items never taken, a pool": ("clean", unasked("open_cursors", 1, 0), WORK),
+    "items never taken, one connection": ("clean", unasked("connections_opened", 1, 1), WORK),
+    "two threads of a library": ("clean", threads(lambda done: 2 * min(done, 1))),
+    "a lazy client with threads": ("clean", lazy_client(with_threads=True)),
+    "a lazy client": ("inconclusive", lazy_client(with_threads=False)),
+    "as many as threads": ("inconclusive", threads(each, 20, returned=1).counts("open_sockets", each)),
+    "most opened outside the steps": ("inconclusive", Half().counts("open_sockets", up_to(2), returned=12)),
+    "uneven connections": ("inconclusive", Half().counts("connections_opened", lambda done: max(0, done - 43))),
     # stalled: past the deadline
-    "at twice the deadline": (Half(0, 1.0), DEADLINE, "stalled elapsed 1/1"),
-    "long after the deadline": (Half(0, 3.06), DEADLINE, "stalled elapsed 3.06/1"),
-    "late in each of three runs": (Half(0, 1.2, looks=3), DEADLINE, "stalled elapsed 1.2/1"),
-    "no answer at all": (Half(0, 3.0, outcome=Outcome.TIMED_OUT), DEADLINE, "stalled elapsed 3/1"),
-    "a little late": (Half(0, 0.66), DEADLINE, "inconclusive"),
-    "nearly at twice the deadline": (Half(0, 0.99, looks=3), DEADLINE, "inconclusive"),
-    "in time": (Half(0, IN_TIME * 0.5), DEADLINE, "clean"),
-    "slow, without a deadline": (Half(0, 3000), None, "clean"),
+    "at twice the deadline": ("stalled elapsed 1/1", Half(0, 1.0), DEADLINE),
+    "long after the deadline": ("stalled elapsed 3.06/1", Half(0, 3.06), DEADLINE),
+    "late in each of three runs": ("stalled elapsed 1.2/1", Half(0, 1.2, looks=3), DEADLINE),
+    "no answer at all": ("stalled elapsed 3/1", Half(0, 3.0, outcome=Outcome.TIMED_OUT), DEADLINE),
+    "a little late": ("inconclusive", Half(0, 0.66), DEADLINE),
+    "nearly at twice the deadline": ("inconclusive", Half(0, 0.99, looks=3), DEADLINE),
+    "in time": ("clean", Half(0, IN_TIME * 0.5), DEADLINE),
+    "slow, without a deadline": ("clean", Half(0, 3000)),
     # memory
-    "over the budget until return": (memory(from_the_first(256 * MIB), left=0), BUDGET, "held rss 256M/128M"),
+    "over the budget until return": ("held rss 256M/128M", memory(from_the_first(256 * MIB), left=0), BUDGET),
     "over the budget, less after return": (
-        memory(from_the_first(256 * MIB), left=40 * MIB), BUDGET, "held rss 256M/128M"),
-    "over the budget to the end": (
-        memory(from_the_first(256 * MIB), left=250 * MIB), BUDGET, "leaked rss 256M/128M"),
+        "held rss 256M/128M", memory(from_the_first(256 * MIB), left=40 * MIB), BUDGET),
+    "over the budget to the end": ("leaked rss 256M/128M", memory(from_the_first(256 * MIB), left=250 * MIB), BUDGET),
     "over the budget at many steps": (
-        memory(lambda done: 256 * MIB if done < 49 else 0, left=0), BUDGET, "held rss 256M/128M"),
-    "over the budget after return only": (memory(none, left=200 * MIB), BUDGET, "leaked rss 200M/128M"),
+        "held rss 256M/128M", memory(lambda done: 256 * MIB if done < 49 else 0, left=0), BUDGET),
+    "over the budget after return only": ("leaked rss 200M/128M", memory(none, left=200 * MIB), BUDGET),
     "over the budget when it died": (
-        memory(from_the_first(256 * MIB), left=0, outcome=Outcome.CRASHED), BUDGET, "held rss 256M/128M"),
-    "exactly the budget": (memory(from_the_first(128 * MIB), left=0), BUDGET, "clean"),
-    "a peak before the last step": (memory(lambda done: (256 if done == 1 else 1) * MIB, left=MIB), BUDGET, "clean"),
-    "a MiB per step": (memory(lambda done: done * MIB, left=50 * MIB), None, "leaked rss 50M/16M"),
-    "a MiB per step until return": (memory(lambda done: done * MIB, left=0), None, "held rss 50M/16M"),
-    "below the floor": (memory(lambda done: done * 15 * MIB / 50, left=15 * MIB), None, "clean"),
+        "held rss 256M/128M", memory(from_the_first(256 * MIB), left=0, outcome=Outcome.CRASHED), BUDGET),
+    "exactly the budget": ("clean", memory(from_the_first(128 * MIB), left=0), BUDGET),
+    "a peak before the last step": ("clean", memory(lambda done: (256 if done == 1 else 1) * MIB, left=MIB), BUDGET),
+    "a MiB per step": ("leaked rss 50M/16M", memory(lambda done: done * MIB, left=50 * MIB)),
+    "a MiB per step until return": ("held rss 50M/16M", memory(lambda done: done * MIB, left=0)),
+    "below the floor": ("clean", memory(lambda done: done * 15 * MIB / 50, left=15 * MIB)),
     # sockets are descriptors: one leak is one finding
-    "descriptors that are sockets": (sockets_and_fds(each), None, "leaked open_sockets 50/0"),
-    "held descriptors that are sockets": (sockets_and_fds(each, closed=True), None, "held open_sockets 50/0"),
+    "descriptors that are sockets": ("leaked open_sockets 50/0", sockets_and_fds(each)),
+    "held descriptors that are sockets": ("held open_sockets 50/0", sockets_and_fds(each, closed=True)),
     "descriptors beyond the sockets": (
-        sockets_and_fds(lambda done: 2 * done), None, "leaked open_sockets 50/0; leaked open_fds 50/0"),
-    "one more descriptor": (sockets_and_fds(lambda done: done + min(done, 1)), None, "leaked open_sockets 50/0"),
+        "leaked open_sockets 50/0; leaked open_fds 50/0", sockets_and_fds(lambda done: 2 * done)),
+    "one more descriptor": ("leaked open_sockets 50/0", sockets_and_fds(lambda done: done + min(done, 1))),
     # not enough to decide
-    "one step": (Half(1).counts("open_sockets", each), None, "inconclusive"),
-    "two steps": (Half(2).counts("open_sockets", each).counts("connections_opened", each), None, "inconclusive"),
-    "no steps": (Half(0).counts("open_fds", each, returned=2), None, "inconclusive"),
-    "a key metric unread": (Half(), Thresholds(telling=("open_sockets",)), "inconclusive"),
-    "crashed": (Half(outcome=Outcome.CRASHED).counts("open_sockets", each), None, "inconclusive"),
-    "timed out": (Half(outcome=Outcome.TIMED_OUT).counts("open_sockets", each), None, "inconclusive"),
+    "one step": ("inconclusive", Half(1).counts("open_sockets", each)),
+    "two steps": ("inconclusive", Half(2).counts("open_sockets", each).counts("connections_opened", each)),
+    "no steps": ("inconclusive", Half(0).counts("open_fds", each, returned=2)),
+    "a key metric unread": ("inconclusive", Half(), Thresholds(telling=("open_sockets",))),
+    "crashed": ("inconclusive", Half(outcome=Outcome.CRASHED).counts("open_sockets", each)),
+    "timed out": ("inconclusive", Half(outcome=Outcome.TIMED_OUT).counts("open_sockets", each)),
 }  # fmt: skip
 
 
@@ -198,8 +188,8 @@ def short(judgement: Judgement) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_shape_of_the_numbers_has_its_verdict(name: str) -> None:
-    half, bounds, expected = CASES[name]
-    assert short(half.judged(bounds)) == expected
+    expected, half, *bounds = CASES[name]
+    assert short(half.judged(*bounds)) == expected
 
 
 def test_a_fluctuating_count_is_clean_wherever_the_wave_ends() -> None:
@@ -321,7 +311,7 @@ def test_of_several_runs_the_common_findings_count() -> None:
 
 
 def test_the_sentences_of_all_findings_and_doubts() -> None:
-    judged = {name: half.judged(bounds) for name, (half, bounds, _) in CASES.items()}
+    judged = {name: half.judged(*bounds) for name, (_, half, *bounds) in CASES.items()}
     judged |= {name: judgement for name, (judgement, _) in LATE.items()}
     judged["runs that disagree"] = combine([CLEAN, LEAKS, LEAKS])
     lines: list[str] = []

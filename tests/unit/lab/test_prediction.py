@@ -90,19 +90,7 @@ def test_a_guess_may_have_its_unit_and_a_dash_or_nothing_skips_the_question(
     assert parse_guess(question, text) == value
 
 
-NO_GUESSES = [
-    (SOCKETS, "many"),
-    (SOCKETS, "-5"),
-    (SOCKETS, "1.5"),
-    (SOCKETS, "50 threads"),
-    (SOCKETS, "1,00"),
-    (SOCKETS, "²"),
-    (SOCKETS, "9" * 5000),
-    (TIME, "3 sockets"),
-    (TIME, "0"),
-    (MEMORY, "lots"),
-    (MEMORY, "3s"),
-]
+NO_COUNTS = ("many", "-5", "1.5", "50 threads", "1,00", "²", "9" * 5000)
 
 
 def explanation(question: Question, text: str) -> str:
@@ -113,9 +101,9 @@ def explanation(question: Question, text: str) -> str:
     return words
 
 
-@pytest.mark.parametrize(("question", "text"), NO_GUESSES)
+@pytest.mark.parametrize(("question", "text"), [(TIME, "3 sockets"), (TIME, "0"), (MEMORY, "lots"), (MEMORY, "3s")])
 def test_what_is_no_guess_is_refused_with_its_value(question: Question, text: str) -> None:
-    assert repr(text[:40])[:-1] in explanation(question, text)
+    assert repr(text) in explanation(question, text)
 
 
 # ---- asking one person
@@ -191,7 +179,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_line_and_a_remedy() -> N
         with pytest.raises(UsageError) as refusal:
             read(text)
         refused[name] = str(refusal.value)
-    for _, text in NO_GUESSES[:7]:
+    for text in NO_COUNTS:
         refused[f"a guess: {text[:20]}"] = explanation(SOCKETS, text)
     assert_golden("prediction_errors", sections(**refused))
 

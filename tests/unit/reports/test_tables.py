@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -243,12 +243,6 @@ LEFT = "def run(urls):\n    for url in urls:\n        keep(url)\n    return 1\n"
 RIGHT = "def run(urls):\n    for url in urls:\n        with keep(url):\n            pass\n    return 1\n"
 
 
-def shown_lesson(halves: Mapping[str, str], width: int = 80) -> list[str]:
-    text = rendered(lesson("# Title\n\ntext\n", halves, Console(width=width)), width)
-    assert "\x1b" not in text
-    return [line.rstrip() for line in text.splitlines()]
-
-
 def test_both_halves_are_aligned_with_gaps_if_only_the_other_has_a_line() -> None:
     left, right = aligned(LEFT, RIGHT)
     assert [(line.number, line.change) for line in left] == [
@@ -268,25 +262,17 @@ def test_both_sides_of_a_diff_have_equally_many_lines_and_all_of_theirs(left: st
     assert [line.text for line in second if line.number is not None] == right.splitlines()
 
 
-def test_changed_lines_are_marked_without_colour_one_half_below_the_other_if_it_is_narrow() -> None:
+def test_the_halves_of_a_lesson_are_marked_side_by_side_if_it_is_wide_enough() -> None:
     wide = "        with keep(url, and_a_name_so_long_that_two_columns_of_it_do_not_fit=True):"
-    lines = shown_lesson({"leaky": LEFT, "fixed": RIGHT.replace("        with keep(url):", wide)}, 100)
-    assert {"-   3          keep(url)", f"+   3  {wide}", "    5      return 1"} <= set(lines)
-    assert [line.split()[0] for line in lines if ".py " in line] == ["leaky.py", "fixed.py"]
-
-
-def test_halves_stand_side_by_side_if_it_is_wide_enough() -> None:
-    (line,) = [line for line in shown_lesson({"leaky": LEFT, "fixed": RIGHT}, 160) if "keep(url)" in line]
-    assert re.match(r"- +3 +keep\(url\) +\+ +3 +with keep\(url\):", line)
-
-
-def test_the_partial_fix_is_marked_where_it_differs_from_the_first_half() -> None:
-    lines = shown_lesson({"leaky": LEFT, "almost": LEFT.replace("return 1", "return 2"), "fixed": RIGHT})
-    assert any("almost.py (partial fix" in line for line in lines)
-    assert [line for line in lines if line.startswith("+") and "return 2" in line]
-
-
-def test_no_line_of_a_half_is_lost_however_narrow_it_is() -> None:
-    text = "\n".join(shown_lesson({"leaky": "x = '" + "long " * 40 + "'\n", "fixed": ""}))
-    assert text.count("long") == 40
-    assert "…" not in text
+    three = {"leaky": LEFT, "almost": LEFT.replace("return 1", "return 2"), "fixed": RIGHT}
+    long = {"leaky": "x = '" + "long " * 40 + "'\n", "fixed": ""}
+    shown: dict[str, str] = {}
+    for name, halves, width in (
+        ("side_by_side", {"leaky": LEFT, "fixed": RIGHT}, 80),
+        ("one_below_the_other", {"leaky": LEFT, "fixed": RIGHT.replace("        with keep(url):", wide)}, 100),
+        ("with_the_partial_fix", three, 80),
+        ("a_line_longer_than_the_screen", long, 80),
+    ):
+        shown[name] = rendered(lesson("# Title\n\ntext\n", halves, Console(width=width)), width)
+        assert not re.search("\x1b|…", shown[name])
+    assert_golden("lesson", sections(**shown))
