@@ -79,7 +79,7 @@ COMPARED = (
     Column("connections_opened", "peak", "conns\nopened"),
     Column("open_cursors", "peak", "open\ncursors"),
     Column("threads", "peak", "threads\n"),
-    Column("elapsed", "peak", "elapsed", "s"),
+    Column("elapsed", "peak", "time", "s"),
     Column("rss", "peak", "peak RSS", "MiB"),
 )
 """The columns of `compare`."""

@@ -133,14 +133,14 @@ def task_text(entry: Entry) -> str:
     scenario, name = entry.scenario, file_name(entry)
     shows = " and ".join(METRICS[metric].label for metric in scenario.telling)
     requests = ", ".join(f"{count} {route}" for route, count in scenario.requests(scenario.settings).items())
-    value = f"its return value and its requests ({requests})" if requests else "and its return value"
+    keep = f", its return value and its requests ({requests})" if requests else " and its return value"
     paragraphs = [
         f"{scenario.title}: a leaklab exercise.",
         f"What leaks: {scenario.leaks}. Why: {scenario.summary}. Where to look: {shows}.",
-        f"Change this file until nothing leaks. Keep run(), its arguments, {value}. Any style will do. {scenario.task}",
+        f"Change this file until nothing leaks. Keep run(), its arguments{keep}. Any style will do. {scenario.task}",
     ]
     commands = [
-        f"leaklab check {name}     measures it next to the leaky and the fixed half",
+        f"leaklab check {name}     measures it next to leaky and fixed",
         f"leaklab watch {name}     the same, every time you save",
         f"leaklab hint {name}      shows the next of {len(scenario.hints)} hints",
     ]
