@@ -65,11 +65,6 @@ def test_text_is_shown_as_it_is(text: str, expected: str) -> None:
     assert escaped(text) == expected
 
 
-def test_output_cannot_end_its_block() -> None:
-    block = "`````text\nfirst\n```\n````\n…\nsix\nse\N{REPLACEMENT CHARACTER}[31mven\n`````\n"
-    assert block in scenario_result(RESULTS["output"], "")
-
-
 def test_a_comparison_of_nothing_is_an_empty_table() -> None:
     assert len(rows(comparison([]))) == 2
 

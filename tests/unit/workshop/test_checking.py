@@ -163,24 +163,29 @@ def test_one_for_each_item_leaks_although_all_items_were_taken_first() -> None:
 # ---- when it first showed
 
 
-def test_memory_of_before_the_first_step_showed_there() -> None:
-    trace = scripted.trace(YOURS, lambda _: 0, rss=300 * MIB)
-    trace = replace(trace, samples=(replace(trace.samples[0], values={"rss": 20 * MIB}), *trace.samples[1:]))
-    finding = Finding(FindingKind.HELD, "rss", 280 * MIB, 128 * MIB, "held")
-    assert first_showed(trace, scripted.trace("fixed", lambda _: 0), finding) == FirstSeen(0, 0)
+BUFFER = scripted.trace(YOURS, lambda _: 0, rss=300 * MIB)
+FROM_THE_START = (replace(BUFFER.samples[0], values={"rss": 20 * MIB}), *BUFFER.samples[1:])
+LATER = scripted.trace(YOURS, lambda step: max(0, step - 20))
+FEW = tuple(sample for sample in LATER.samples if sample.phase is not Phase.STEP or sample.steps_done % 10 == 0)
 
 
-def test_without_a_sample_at_every_step_it_showed_between_two_samples() -> None:
-    trace = scripted.trace(YOURS, lambda step: max(0, step - 20))
-    few = [sample for sample in trace.samples if sample.phase is not Phase.STEP or sample.steps_done % 10 == 0]
-    finding = Finding(FindingKind.LEAKED, "open_sockets", 30, 0, "leaked")
-    assert first_showed(replace(trace, samples=tuple(few)), scripted.trace("fixed", one), finding) == FirstSeen(21, 30)
-
-
-def test_what_came_and_went_does_not_count() -> None:
-    trace = scripted.trace(YOURS, lambda step: 9 if step == 5 else max(0, step - 30))
-    finding = Finding(FindingKind.LEAKED, "open_sockets", 20, 0, "leaked")
-    assert first_showed(trace, scripted.trace("fixed", lambda _: 0), finding) == FirstSeen(31, 31)
+@pytest.mark.parametrize(
+    ("trace", "finding", "seen"),
+    [
+        (replace(BUFFER, samples=FROM_THE_START), Finding(FindingKind.HELD, "rss", 280 * MIB, 128 * MIB, ""), (0, 0)),
+        (replace(LATER, samples=FEW), Finding(FindingKind.LEAKED, "open_sockets", 30, 0, ""), (21, 30)),
+        (
+            scripted.trace(YOURS, lambda step: 9 if step == 5 else max(0, step - 30)),
+            Finding(FindingKind.LEAKED, "open_sockets", 20, 0, ""),
+            (32, 32),
+        ),
+    ],
+    ids=["before the first step", "between two samples", "what came and went does not count"],
+)
+def test_it_first_showed_at_the_step_from_which_it_stayed_above_the_fixed_half(
+    trace: Trace, finding: Finding, seen: tuple[int, int]
+) -> None:
+    assert first_showed(trace, scripted.trace("fixed", one), finding) == FirstSeen(*seen)
 
 
 # ---- work that no service counts, and errors that are answers
@@ -245,20 +250,16 @@ def waited(raised: Raised, elapsed_s: float, requests: Mapping[str, int]) -> Che
     ("raised", "elapsed_s", "requests", "state"),
     [
         (LATE, 0.5, ASKED, CheckState.FIXED),
-        (Raised(LATE.kinds, "a service is late"), 0.5, ASKED, CheckState.FAILED),
+        (Raised(LATE.kinds, "a service is late"), 0.5, ASKED, CheckState.FAILED),  # it does not name the service
         (Raised(("ServiceLate", *LATE.kinds), "stock is late"), 0.5, ASKED, CheckState.FIXED),
         (Raised(("ReadTimeout", "OSError"), "stock"), 0.5, ASKED, CheckState.FAILED),
         (LATE, 3.0, ASKED, CheckState.LEAKS),
         (LATE, 0.5, {}, CheckState.WRONG_WORK),
-        (LATE, 0.3, ASKED, CheckState.WRONG_WORK),
-        (LATE, 0.4, ASKED, CheckState.FIXED),
+        (LATE, 0.3, ASKED, CheckState.WRONG_WORK),  # given up early
+        (LATE, 0.4, ASKED, CheckState.FIXED),  # with a reserve
         (LATE, 0.8, ASKED, CheckState.UNDECIDED),
     ],
-    ids=[
-        "named", "unnamed", "of a class of their own", "another error", "too late", "asked no service",
-        "given up early", "with a reserve", "a little late",
-    ],
-)  # fmt: skip
+)
 def test_an_error_that_names_the_late_service_is_an_answer_if_the_work_was_done(
     raised: Raised, elapsed_s: float, requests: Mapping[str, int], state: CheckState
 ) -> None:
@@ -290,47 +291,31 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
 
 
 @pytest.mark.parametrize(
-    ("source", "line", "name"),
+    ("source", "state", "words", "line"),
     [
-        ("import leaklab\n", 1, "leaklab"),
-        ("import requests, leaklab.workshop.checking as c\n", 1, "leaklab"),
-        ("def run(urls):\n    from leaklab import check\n", 2, "leaklab"),
-        ("import importlib\nimportlib.import_module('leaklab.measure.worker')\n", 2, "leaklab"),
-        ("routes = __import__('leaklab')\n", 1, "leaklab"),
-        ("import sys\nworker = sys.modules['__main__']\n", 2, "__main__"),
-        ("import sys\nworker = sys.modules.get('__main__')\n", 2, "__main__"),
-        ("import __main__\n", 1, "__main__"),
-        ("import helper\n", 1, "leaklab"),
+        (b"import leaklab\n", CheckState.REFUSED, "leaklab", 1),
+        (b"import requests, leaklab.workshop.checking as c\n", CheckState.REFUSED, "leaklab", 1),
+        (b"def run(urls):\n    from leaklab import check\n", CheckState.REFUSED, "leaklab", 2),
+        (b"import importlib\nimportlib.import_module('leaklab.x')\n", CheckState.REFUSED, "leaklab", 2),
+        (b"routes = __import__('leaklab')\n", CheckState.REFUSED, "leaklab", 1),
+        (b"import sys\nworker = sys.modules['__main__']\n", CheckState.REFUSED, "__main__", 2),
+        (b"import sys\nworker = sys.modules.get('__main__')\n", CheckState.REFUSED, "__main__", 2),
+        (b"import __main__\n", CheckState.REFUSED, "__main__", 1),
+        (b"import helper\n", CheckState.REFUSED, "leaklab", 1),
+        (b"def run(urls):\n    return [\n", CheckState.FAILED, "SyntaxError: '[' was never closed", 2),
+        (b"def run(urls):\nreturn 1\n", CheckState.FAILED, "IndentationError", 2),
+        (b"x = '\xff'\n", CheckState.FAILED, "SyntaxError", 1),
+        (b"x = 1\x00\n", CheckState.FAILED, "null bytes", None),
+        (b"x = " + b"(" * 5_000 + b"\n", CheckState.FAILED, "Error", None),
     ],
 )
-def test_a_file_that_uses_the_lab_is_rejected_with_its_line_and_not_run(
-    tmp_path: Path, runs: list[int | None], source: str, line: int, name: str
+def test_a_file_that_uses_the_lab_or_is_not_python_is_not_run_and_its_line_is_shown(
+    tmp_path: Path, runs: list[int | None], source: bytes, state: CheckState, words: str, line: int | None
 ) -> None:
     (tmp_path / "helper.py").write_text("import leaklab\n")
-    (tmp_path / "mine.py").write_text(source)
-    found = check(ENTRY, tmp_path / "mine.py")
-    assert (found.state, found.result, runs) == (CheckState.REFUSED, None, [])
-    assert found.place is not None
-    assert found.place.line == line
-    assert name in found.reason
-
-
-@pytest.mark.parametrize(
-    ("source", "words", "line"),
-    [
-        (b"def run(urls):\n    return [\n", "SyntaxError: '[' was never closed", 2),
-        (b"def run(urls):\nreturn 1\n", "IndentationError", 2),
-        (b"x = '\xff'\n", "SyntaxError", 1),
-        (b"x = 1\x00\n", "null bytes", None),
-        (b"x = " + b"(" * 5_000 + b"\n", "Error", None),
-    ],
-)
-def test_a_file_that_is_not_python_fails_with_its_line_and_is_not_run(
-    tmp_path: Path, runs: list[int | None], source: bytes, words: str, line: int | None
-) -> None:
     (tmp_path / "mine.py").write_bytes(source)
     found = check(ENTRY, tmp_path / "mine.py")
-    assert (found.state, runs) == (CheckState.FAILED, [])
+    assert (found.state, found.result, runs) == (state, None, [])
     assert words in found.reason
     assert line is None or (found.place is not None and found.place.line == line)
 
