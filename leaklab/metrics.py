@@ -165,9 +165,9 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             name="open_fds",
-            label="open descriptors",
-            singular="descriptor",
-            plural="descriptors",
+            label="file descriptors",
+            singular="file descriptor",
+            plural="file descriptors",
             unit="count",
             judge=Judge.LEFT_OPEN,
             counter="fds",

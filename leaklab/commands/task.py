@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
     from leaklab.lab.pair import RunOptions
     from leaklab.workshop.check_result import CheckResult
-    from leaklab.workshop.exercises import Exercise, LocatedExercise
+    from leaklab.workshop.exercises import LocatedExercise
+    from leaklab.workshop.progress_file import Exercise
 
 
 @dataclass(slots=True)
@@ -90,10 +91,11 @@ def locate(
     """
     from leaklab.content.catalog import Catalog
     from leaklab.workshop import exercises
+    from leaklab.workshop.progress_file import ProgressFileError
 
     try:
         found = exercises.find(file)
-    except exercises.ProgressFileError as error:
+    except ProgressFileError as error:
         # With --scenario no progress file is needed; that it is broken is said all the same.
         if scenario is None or file is None or file.is_dir():
             raise

@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Prove that halves leak, or do not, as their scenarios declare."""
     from leaklab.content.catalog import Catalog
-    from leaklab.content.validation import validate
+    from leaklab.lab.validation import validate
 
     target = output.destination(VALIDATION, form, None)
     how = parsing.run_options(limit, repeat, mongo)

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from leaklab.content.catalog import built_in_folder
-from leaklab.content.validation import FILES
+from leaklab.content.folder import FILES
 from leaklab.errors import UsageError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

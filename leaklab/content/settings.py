@@ -172,10 +172,10 @@ class Settings:
     __hash__ = None  # type: ignore[assignment] # a dictionary of values has none either
 
     def __str__(self) -> str:
-        """The values as a title shows them: `50 steps, size 256MiB`."""
+        """The values as a title shows them: `50 steps, size=256MiB`."""
         shown = ((setting.name, setting.in_words(self[setting.name])) for setting in self.declared)
         plural = "" if self.steps == 1 else "s"
-        return ", ".join(f"{value} step{plural}" if name == "steps" else f"{name} {value}" for name, value in shown)
+        return ", ".join(f"{value} step{plural}" if name == "steps" else f"{name}={value}" for name, value in shown)
 
     def setting(self, scenario: str, name: str) -> Setting:
         """The setting called `name`. Raises UsageError if `scenario`, which these are of, has none."""

@@ -1,30 +1,31 @@
-"""Tells growth that goes on from growth that comes to rest: a leak keeps its pace, a cache fills up and stops."""
+"""Separates steady growth from growth that plateaus: a leak keeps its pace, a cache fills up and stops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 STEADY_EVENTS = 3
-"""Rises needed before growth is called steady: two can be two lazily made things, three at an even pace are a habit."""
+"""Fewest rises of steady growth: two can be two lazily created things, three at an even pace are a pattern."""
 
 SLOWED = 0.5
-"""Growth in the second half of the steps below this share of the first half's is slowing down."""
+"""Growth is slowing down if the second half of the steps adds less than this share of the first half."""
 
 BEGUN = 1 / 3
-"""Growth in the first half of the steps below this share of the second half's has only begun: four rises at an even
-pace can fall 1 and 3 into the halves, a batch that is not closed yet lies in the second altogether."""
+"""Growth has only begun if the first half of the steps adds less than this share of the second half: four rises at an
+even pace can fall 1 and 3 into the halves, and a batch that is not closed yet falls into the second entirely."""
 
 ABOVE_WOBBLE = 2.0
-"""Growth that is not this many times what was opened and closed again between readings may be chance."""
+"""Growth smaller than this many times what was opened and closed between samples may be chance."""
 
-AT_REST = 2.0
-"""Growth has come to rest when nothing rose for this many times the longest earlier pause between rises."""
+PLATEAU = 2.0
+"""Growth has plateaued when nothing rose for this many times the longest earlier pause between rises."""
 
 
 class Shape(StrEnum):
-    """What a series of readings does over the steps."""
+    """The shape of a series of samples over the steps."""
 
     FLAT = "flat"
     BOUNDED = "bounded"
@@ -34,17 +35,17 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What a metric's readings do over the steps of a half.
+    """The growth of a metric over the steps of a half.
 
     Attributes:
-        shape: flat, bounded (rose, then rested), steady (rises to the end) or unclear.
-        total: what was there at the last step above the first reading and stayed, in the metric's unit.
+        shape: flat, bounded (rose, then plateaued), steady (rises to the end) or unclear.
+        total: lasting growth from the first sample to the last step, in the metric's unit.
         per_step: `total` per step if the growth is steady or unclear, 0 if it is flat or bounded.
-        events: how many readings rose above all that had stayed before.
+        events: how many samples rose above the lasting growth before them.
         steps: the steps covered.
-        by_half: what of `total` was there after half of the steps.
-        pace: units per step between the first rise and the last; 0 where there are not two.
-        one_a_step: whether every reading was above the one before by as many as there were steps between them.
+        by_half: how much of `total` was there after half of the steps.
+        pace: units per step between the first rise and the last; 0 with fewer than two rises.
+        one_a_step: whether the count rose by exactly one at every step.
     """
 
     shape: Shape
@@ -58,59 +59,57 @@ class Growth:
 
     @classmethod
     def constant(cls, per_step: float) -> Growth:
-        """A pace that is known and not judged, such as seconds per step."""
+        """A known pace that is not judged, such as seconds per step."""
         return cls(shape=Shape.FLAT, total=0.0, per_step=per_step, events=0, steps=0)
 
 
 def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growth:
-    """Judge `points`, (steps done, value) in order of steps.
+    """The growth of `points`, (steps done, value) in order of steps.
 
-    What counts is what stayed: a value at one step is worth no more than the lowest value after it, so that what
-    is opened and closed again between steps is no growth. Rises of the stayed series are the events.
+    Only lasting growth counts: each value is capped by the lowest value after it, so what is opened and closed again
+    between steps does not count. The rises of this lasting series are the events.
 
     * no rise of `least` or more: flat.
-    * nothing rose for twice the longest earlier pause between rises, or the second half of the steps grew less than
-      half as much as the first and the last rise is as long ago as any before, or the second half grew not at all:
-      bounded.
+    * nothing rose for twice the longest earlier pause between rises; or the second half of the steps added less than
+      half as much as the first, and the last rise is as long ago as any pause before; or the second half added
+      nothing: bounded.
     * three or more rises at a pace that holds to the end, well above what comes and goes: steady.
-    * anything else (one or two rises, a pace that is falling but has not stopped, growth that began in the second
-      half, as of a batch that is not closed yet): unclear, more steps would tell.
+    * anything else (one or two rises, a falling pace, growth that began in the second half, such as a batch that is
+      not closed yet): unclear; more steps would decide.
 
     Args:
-        points: at least two, the steps not falling.
+        points: at least two, in ascending order of steps.
         least: the smallest rise that counts, in the metric's unit.
     """
     first_step, start = points[0]
     last_step = points[-1][0]
     steps = last_step - first_step
-    stayed = _lowest_from_here_on([value for _, value in points])
-    total = max(0.0, stayed[-1] - start)
+    lasting = lasting_values([value for _, value in points])
+    total = max(0.0, lasting[-1] - start)
     if total < least or steps <= 0:
         return Growth(Shape.FLAT, total if total >= least else 0.0, 0.0, 0, max(steps, 0))
-    # Noisy metrics have a `least` of many units: rises are then counted in tenths of the whole growth.
+    # Noisy metrics have a `least` of many units: their rises are counted in tenths of the total growth.
     quantum = 1.0 if least == 1 else total / 10
-    rises = _rises([step for step, _ in points], stayed, start, quantum)
-    by_half = _by_half(points, stayed, start)
-    wobble = max(value - low for (_, value), low in zip(points, stayed, strict=True))
+    rises = _rises([step for step, _ in points], lasting, start, quantum)
+    by_half = _by_half(points, lasting, start)
+    wobble = max(value - low for (_, value), low in zip(points, lasting, strict=True))
     shape = _shape(first_step, last_step, rises, by_half, total - by_half)
     if shape is Shape.STEADY and total < ABOVE_WOBBLE * wobble:
         shape = Shape.UNCLEAR
     per_step = total / steps if shape in (Shape.STEADY, Shape.UNCLEAR) else 0.0
-    one_a_step = all(value - start == step - first_step for (step, _), value in zip(points, stayed, strict=True))
-    return Growth(shape, total, per_step, len(rises), steps, by_half, _pace(points, stayed, rises), one_a_step)
+    one_a_step = all(value - start == step - first_step for (step, _), value in zip(points, lasting, strict=True))
+    return Growth(shape, total, per_step, len(rises), steps, by_half, _pace(points, lasting, rises), one_a_step)
 
 
-def _lowest_from_here_on(values: Sequence[float]) -> list[float]:
-    stayed = list(values)
-    for index in range(len(stayed) - 2, -1, -1):
-        stayed[index] = min(stayed[index], stayed[index + 1])
-    return stayed
+def lasting_values(values: Sequence[float]) -> list[float]:
+    """Each value, capped by the lowest value after it."""
+    return list(accumulate(reversed(values), min))[::-1]
 
 
-def _rises(steps: Sequence[int], stayed: Sequence[float], start: float, quantum: float) -> list[int]:
+def _rises(steps: Sequence[int], lasting: Sequence[float], start: float, quantum: float) -> list[int]:
     rises: list[int] = []
     level = 0
-    for step, value in zip(steps, stayed, strict=True):
+    for step, value in zip(steps, lasting, strict=True):
         reached = int((value - start) / quantum + 1e-9)
         if reached > level:
             rises.append(step)
@@ -118,28 +117,28 @@ def _rises(steps: Sequence[int], stayed: Sequence[float], start: float, quantum:
     return rises
 
 
-def _pace(points: Sequence[tuple[int, float]], stayed: Sequence[float], rises: Sequence[int]) -> float:
+def _pace(points: Sequence[tuple[int, float]], lasting: Sequence[float], rises: Sequence[int]) -> float:
     if len(rises) < 2 or rises[0] == rises[-1]:
         return 0.0
-    reached = {step: value for (step, _), value in zip(points, stayed, strict=True)}
+    reached = {step: value for (step, _), value in zip(points, lasting, strict=True)}
     return (reached[rises[-1]] - reached[rises[0]]) / (rises[-1] - rises[0])
 
 
-def _by_half(points: Sequence[tuple[int, float]], stayed: Sequence[float], start: float) -> float:
+def _by_half(points: Sequence[tuple[int, float]], lasting: Sequence[float], start: float) -> float:
     first_step, last_step = points[0][0], points[-1][0]
     middle = first_step + (last_step - first_step) / 2
-    reached = (value for (step, _), value in zip(points, stayed, strict=True) if step <= middle)
+    reached = (value for (step, _), value in zip(points, lasting, strict=True) if step <= middle)
     return max(0.0, max(reached, default=start) - start)
 
 
 def _shape(first_step: int, last_step: int, rises: Sequence[int], first_half: float, second_half: float) -> Shape:
     pauses = [later - earlier for earlier, later in zip([first_step, *rises], rises, strict=False)]
-    # A rise is seen at the first reading after it: between readings it cannot be placed better than their distance.
+    # A rise shows in the first sample after it, so it cannot be placed more exactly than the samples are apart.
     longest_pause = max([*pauses, 1])
     rest = last_step - rises[-1]
     slowed = second_half < SLOWED * first_half
     begun_late = first_half < BEGUN * second_half
-    if rest >= AT_REST * longest_pause or (slowed and rest >= longest_pause) or (slowed and second_half == 0):
+    if rest >= PLATEAU * longest_pause or (slowed and rest >= longest_pause) or (slowed and second_half == 0):
         return Shape.BOUNDED
     if len(rises) >= STEADY_EVENTS and not slowed and not begun_late and rest < longest_pause:
         return Shape.STEADY

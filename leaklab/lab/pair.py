@@ -12,7 +12,7 @@ from leaklab.content.declaration import HALVES, Lab, Scenario
 from leaklab.content.settings import Settings
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities
-from leaklab.judge.verdict import TOO_LATE, Thresholds, may_be_the_machine
+from leaklab.judge.verdict import TOO_LATE, Thresholds, could_be_noise
 from leaklab.lab.result import MeasuredRun, Result, half_result
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import UnreadableAnswer
@@ -101,7 +101,7 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
 def _capacities(limits: Limits) -> Capacities:
     """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
     own = {} if limits.descriptors is None else {"descriptors_are": "--limit fds"}
-    spare = {} if limits.memory is None else {"memory_is": "that it may hold (--limit memory)"}
+    spare = {} if limits.memory is None else {"memory_is": "of memory (--limit memory)"}
     return Capacities(
         descriptors=limits.descriptors or descriptors_at_start(),
         memory=limits.memory or free_memory(),
@@ -224,7 +224,7 @@ class _PairRun:
         """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
         thresholds = bounds_of(self.entry.scenario, self.settings)
         for looks in range(2, LOOKS + 1):
-            if self.interrupted or not may_be_the_machine(shortest.trace, thresholds):
+            if self.interrupted or not could_be_noise(shortest.trace, thresholds):
                 break
             with Owner() as owner:
                 target = owner.enter_context(PythonHalf(one.path, self.services, self.options.limits))

@@ -1,4 +1,4 @@
-"""What people guess of a scenario before they see it: the questions, how guesses are read, and how they are scored."""
+"""Guesses about a scenario before it is run: the questions, parsing, and scoring."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from dataclasses import dataclass
 
 from leaklab.content.declaration import Scenario
 from leaklab.errors import UsageError
-from leaklab.lab.result import Result, median
+from leaklab.lab.result import Result, half_label, median
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import parse_duration, parse_size
 
 NEAR = 0.2
-"""A guess of seconds or bytes is right within this share of what was measured; a guess of a count is right if it is
-the count."""
+"""A guess of seconds or bytes is right within this share of the measurement; a guess of a count must be exact."""
 
 COLUMNS = ("who", "half", "metric", "guess")
-"""The columns of a file of guesses; without `who`, all guesses are one person's."""
+"""The columns of a file of guesses; without `who`, all guesses are by one person."""
 
 MOST_COUNT = 10**12
-"""The highest count that can be guessed."""
+"""The highest possible guess of a count."""
 
 _COUNT = re.compile(r"(\d{1,3}(?:[, ]\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE | re.ASCII)
 _NO_GUESS = {"", "-", "–", "—", "?"}
@@ -31,7 +30,7 @@ _NO_GUESS = {"", "-", "–", "—", "?"}
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One figure to be guessed: of which half, what is counted, and at which moment."""
+    """One figure to guess: the half, the metric and the moment."""
 
     half: str
     metric: str
@@ -39,18 +38,18 @@ class Question:
 
     @property
     def counted(self) -> Metric:
-        """What is counted."""
+        """The metric itself."""
         return METRICS[self.metric]
 
     @property
     def example(self) -> str:
-        """A guess as it can be written."""
+        """A guess in its proper form."""
         return {"bytes": "64MiB", "seconds": "2.5s"}.get(self.counted.unit, "7")
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What one person guessed, in the metric's unit; `who` is None where there is one person only."""
+    """One person's guess, in the metric's unit; `who` is None if there is only one person."""
 
     question: Question
     value: float
@@ -59,12 +58,12 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One question, what was measured, and what everybody guessed.
+    """One question with its measurement and all guesses.
 
     Attributes:
-        question: what was asked.
+        question: the question.
         measured: in the metric's unit; None if it could not be read.
-        guesses: in the order they were made; who made none is not among them.
+        guesses: in the order they were made; people who skipped the question have none.
     """
 
     question: Question
@@ -73,12 +72,12 @@ class Prediction:
 
     @property
     def median(self) -> float | None:
-        """The median guess, None if there is none."""
+        """The median guess, None without guesses."""
         return median([guess.value for guess in self.guesses]) if self.guesses else None
 
     @property
     def closest(self) -> tuple[Guess, ...]:
-        """The guesses nearest to what was measured: several if they are equally near."""
+        """The guesses closest to the measurement: several if they are equally close."""
         if self.measured is None or not self.guesses:
             return ()
         least = min(abs(guess.value - self.measured) for guess in self.guesses)
@@ -86,13 +85,13 @@ class Prediction:
 
     @property
     def right(self) -> tuple[Guess, ...]:
-        """The guesses that are right."""
+        """The correct guesses."""
         return tuple(guess for guess in self.guesses if is_right(guess, self.measured))
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How many of somebody's guesses are right; `who` is None where there is one person only."""
+    """How many of one person's guesses are right; `who` is None if there is only one person."""
 
     who: str | None
     right: int
@@ -100,10 +99,10 @@ class Score:
 
 
 def questions(scenario: Scenario, halves: Sequence[str]) -> tuple[Question, ...]:
-    """What is asked of these halves: the metrics that tell the leak, at the moment at which it shows.
+    """The questions about these halves: the key metrics, at the moment at which they show the leak.
 
-    That is the last moment that a table shows, or, for what is held until the function returns, the one before that:
-    the last step for memory, the peak for what is counted.
+    That is the last moment in the table, or the one before if it is held until the function returns: the last step for
+    memory, the peak for counts.
     """
     held = {metric for kind, metric in scenario.expected["leaky"].findings if kind == "held"}
     asked: list[Question] = []
@@ -115,12 +114,12 @@ def questions(scenario: Scenario, halves: Sequence[str]) -> tuple[Question, ...]
 
 
 def parse_guess(question: Question, text: str) -> float | None:
-    """The guess that `text` means, in the metric's unit; None for a dash or nothing: no guess.
+    """The guess in `text`, in the metric's unit; None for a dash or nothing, which skips the question.
 
-    A bare number means pieces, seconds, or MiB; sizes and durations may have any unit that options take.
+    A bare number means a count, seconds or MiB; sizes and durations take the same units as options.
 
     Raises:
-        ValueError: it is no guess at all.
+        ValueError: it is not a guess.
     """
     text = text.strip()
     if text in _NO_GUESS:
@@ -133,7 +132,7 @@ def parse_guess(question: Question, text: str) -> float | None:
     match = _COUNT.fullmatch(text)
     if match is None or match[2].strip().lower() not in {"", counted.singular, counted.plural}:
         raise ValueError(f"{text!r} is not a number of {counted.plural}: write a whole number, like {question.example}")
-    # As a float: int() refuses some thousand digits with words of its own.
+    # As a float: int() refuses thousands of digits with a message of its own.
     value = float(re.sub("[, ]", "", match[1]))
     if value > MOST_COUNT:
         raise ValueError(f"{text[:40]!r} is more {counted.plural} than any machine has")
@@ -143,12 +142,9 @@ def parse_guess(question: Question, text: str) -> float | None:
 def ask(
     asked: Sequence[Question], put: Callable[[Question], str | None], explain: Callable[[str], None]
 ) -> tuple[Guess, ...]:
-    """Have each question answered; what cannot be a guess is explained, and asked again.
+    """Ask each question until the answer is a guess or a skip.
 
-    Args:
-        asked: the questions.
-        put: asks one question, and returns what was answered; None when nobody answers any more.
-        explain: tells what was wrong with an answer.
+    `put` asks one question and returns the answer, None at the end of input; `explain` shows what was wrong with it.
     """
     guesses: list[Guess] = []
     for question in asked:
@@ -169,16 +165,11 @@ def ask(
 def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Guess, ...]:
     """The guesses in `text`: CSV with a header, `who,half,metric,guess`, in any order and with or without `who`.
 
-    A semicolon or a tab separates as well as a comma, as spreadsheets write them. A metric may be written as in a
-    table.
-
-    Args:
-        text: the CSV.
-        asked: the questions that can be answered.
-        source: what to call it in errors.
+    Semicolons and tabs separate too, as spreadsheets write them. A metric may be named as in a table. Errors call the
+    CSV `source`.
 
     Raises:
-        UsageError: there is no guess in it, or a line that cannot be read; the message says which.
+        UsageError: there is no guess in it, or a line cannot be read; the message says which.
     """
     lines = text.removeprefix("\N{BYTE ORDER MARK}")
     head = next((line for line in lines.splitlines() if line.strip()), "")
@@ -187,9 +178,9 @@ def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Gue
         rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator, skipinitialspace=True)
         numbered = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise UsageError(f"{source} is no CSV: {error}") from None
+        raise UsageError(f"{source} is not CSV: {error}") from None
     if not numbered:
-        raise UsageError(f"{source} is empty: write a header, {','.join(COLUMNS)}, and a line for every guess")
+        raise UsageError(f"{source} is empty: write a header, {','.join(COLUMNS)}, and one line per guess")
     names = [cell.strip().lower() for cell in numbered[0][1]]
     if sorted(names) not in (sorted(COLUMNS), sorted(COLUMNS[1:])):
         raise UsageError(
@@ -202,13 +193,13 @@ def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Gue
         guess, question, who = _read_row(f"{source}, line {number}", dict(zip(names, row, strict=False)), row, asked)
         if (who, question) in seen:
             raise UsageError(
-                f"{source}, line {number}: {who or 'you'} guessed {question.metric} of the {question.half} half before"
+                f"{source}, line {number}: {who or 'you'} already guessed {question.metric} of the {question.half} half"
             )
         seen.add((who, question))
         if guess is not None:
             guesses.append(Guess(question, guess, who))
     if not guesses:
-        raise UsageError(f"{source}: there is no guess in it: write a line for every guess")
+        raise UsageError(f"{source} has no guesses: write one line per guess")
     return tuple(guesses)
 
 
@@ -220,13 +211,13 @@ def _read_row(
     if len(row) > len(cells):
         raise UsageError(f"{place}: {','.join(row)[:80]!r} has too many columns: put a guess with a comma in quotes")
     half, metric = cells["half"].strip().lower(), _metric_name(cells["metric"])
-    question = next((one for one in asked if (one.half, one.metric) == (half, metric)), None)
+    question = next((one for one in asked if half in (one.half, half_label(one.half)) and one.metric == metric), None)
     if question is None:
-        there = "; ".join(f"{one.half},{one.metric}" for one in asked)
-        raise UsageError(f"{place}: nothing is asked of {half!r}, {cells['metric'].strip()!r}. Asked are: {there}")
+        asked_for, there = f"{half},{cells['metric'].strip()}", "; ".join(f"{one.half},{one.metric}" for one in asked)
+        raise UsageError(f"{place}: there is no question {asked_for!r}. The questions are: {there}")
     who = cells["who"].strip() if "who" in cells else None
     if who == "":
-        raise UsageError(f"{place}: it does not say who guessed")
+        raise UsageError(f"{place}: the name of the person is missing")
     try:
         return parse_guess(question, cells["guess"]), question, who
     except ValueError as error:
@@ -234,14 +225,14 @@ def _read_row(
 
 
 def _metric_name(text: str) -> str:
-    """The name of the metric that is meant by its name or its label."""
-    text = text.strip().lower().partition(",")[0]  # as a table calls it: `open sockets, after return and gc`
+    """The name of a metric that is given by its name or its label."""
+    text = text.strip().lower().partition(",")[0]  # a row of a table: `open sockets, after return`
     by_label = {metric.label.lower(): metric.name for metric in METRICS.values()}
     return by_label.get(text, re.sub(r"[\s-]+", "_", text))
 
 
 def is_right(guess: Guess, measured: float | None) -> bool:
-    """Whether a guess is right: a count exactly, seconds and bytes nearly."""
+    """Whether a guess is right: a count exactly, seconds and bytes within NEAR."""
     if measured is None:
         return False
     if guess.question.counted.unit == "count":
@@ -250,7 +241,7 @@ def is_right(guess: Guess, measured: float | None) -> bool:
 
 
 def predictions(asked: Sequence[Question], guesses: Sequence[Guess], result: Result) -> tuple[Prediction, ...]:
-    """Each question with what was measured and what was guessed."""
+    """Each question with its measurement and its guesses."""
     return tuple(
         Prediction(
             question,
@@ -262,7 +253,7 @@ def predictions(asked: Sequence[Question], guesses: Sequence[Guess], result: Res
 
 
 def scores(scored: Sequence[Prediction]) -> tuple[Score, ...]:
-    """How many guesses of each person are right, the best first; of equals, who guessed first."""
+    """How many guesses of each person are right, best first; equals in the order of their first guess."""
     made = Counter(guess.who for prediction in scored for guess in prediction.guesses)
     right = Counter(guess.who for prediction in scored for guess in prediction.right)
     return tuple(Score(who, right[who], of) for who, of in sorted(made.items(), key=lambda item: -right[item[0]]))

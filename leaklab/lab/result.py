@@ -1,4 +1,4 @@
-"""The result of running a scenario's halves: data, and the pure questions asked of it."""
+"""The result of running a scenario's halves: data, and pure functions over it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ MOMENTS = ("baseline", "peak", "end", "returned", "collected")
 """The moments of a metric's summary, in order."""
 
 
+HALF_LABELS = {"almost": "partial fix"}
+
+
+def half_label(half: str) -> str:
+    """What people call a half."""
+    return HALF_LABELS.get(half, half)
+
+
 def median(values: Sequence[float]) -> float:
     """The median of at least one value."""
     if len(values) == 1:
@@ -28,7 +36,7 @@ def median(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRun:
-    """One run of one half as it was measured, and what was wrong with the work it did (None: nothing)."""
+    """One measured run of one half, and what was wrong with its work (None if nothing)."""
 
     trace: Trace
     complaint: str | None
@@ -36,7 +44,7 @@ class MeasuredRun:
 
 @dataclass(frozen=True, slots=True)
 class JudgedRun:
-    """One run of one half: what was read, its summary, and the verdict on it."""
+    """One run of one half: its trace, its summary, and the verdict on it."""
 
     trace: Trace
     summary: Mapping[str, MetricSummary | None]
@@ -45,13 +53,13 @@ class JudgedRun:
 
 @dataclass(frozen=True, slots=True)
 class HalfResult:
-    """All runs of one half, and what is to be said of them.
+    """All runs of one half, and the verdict on them.
 
     Attributes:
         runs: at least one, in order.
         judgement: the verdict over all runs.
-        complaint: what is wrong with the work it did, None if nothing is.
-        forecast: what will happen if it goes on as it was measured, by its first run.
+        complaint: what is wrong with its work; None if nothing.
+        forecast: the consequences if it goes on like its first run.
     """
 
     half: str
@@ -78,16 +86,16 @@ class HalfResult:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds in `run`, the median of all runs."""
+        """Seconds spent in `run`, the median of all runs."""
         return median([run.trace.elapsed_s for run in self.runs])
 
     @property
     def looks(self) -> int:
-        """How often the half was run for one measurement: more than once where its answer came late."""
+        """How often the half was run for one measurement: more than once if its answer came late."""
         return max(run.trace.looks for run in self.runs)
 
     def values(self, metric: str, moment: str) -> list[float]:
-        """What each run read of `metric` at `moment` (one of MOMENTS, or `per_step`), those that could be read."""
+        """The values of `metric` at `moment` (one of MOMENTS, or `per_step`) in each run, if they could be read."""
         summaries = [run.summary[metric] for run in self.runs]
         values = [getattr(summary, moment) for summary in summaries if summary is not None]
         return [value for value in values if value is not None]
@@ -107,17 +115,17 @@ class HalfResult:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scenario: its halves, and whether each is what the scenario says.
+    """The measurement of a scenario: its halves, and whether each is as expected.
 
     Attributes:
         scenario: its id.
-        settings: what it was run with.
-        mongo: which MongoDB server, None if none was asked for.
+        settings: the settings of the run.
+        mongo: the MongoDB server that was named, if any.
         python: the version of the interpreter that ran the halves.
         halves: by name, in the order they are shown.
-        expected: what each half should be.
-        telling: the metrics that show this scenario's leak.
-        interrupted: whether somebody ended it before all halves had run.
+        expected: the expected verdict and findings of each half.
+        telling: the key metrics, which show this scenario's leak.
+        interrupted: whether it was interrupted before all halves had run.
     """
 
     scenario: str
@@ -131,7 +139,7 @@ class Result:
 
     @property
     def surprises(self) -> list[str]:
-        """What is not as the scenario says, in words; empty if all is."""
+        """What is not as the scenario expects, as sentences."""
         return [
             f"{name}: {words}"
             for name, half in self.halves.items()
@@ -140,33 +148,31 @@ class Result:
 
     @property
     def as_expected(self) -> bool:
-        """Whether every half is what the scenario says."""
+        """Whether every half is as the scenario expects."""
         return not self.surprises
 
 
 def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
-    """In what `half` differs from what is expected of it."""
+    """How `half` differs from its expectation, as sentences."""
     found = {(finding.kind.value, finding.metric) for finding in half.judgement.findings}
     surprises: list[str] = []
     if half.error is not None:
         surprises.append(f"{half.outcome}: {half.error}")
     if half.complaint is not None:
         surprises.append(f"it did not do the work: {half.complaint}")
-    if expected is None:
-        return surprises
-    if expected.verdict == "either":
+    if expected is None or expected.verdict == "either":
         return surprises
     if half.judgement.verdict.value != expected.verdict:
-        surprises.append(f"the verdict is {half.judgement.verdict}, expected is {expected.verdict}")
+        surprises.append(f"verdict {half.judgement.verdict}, expected {expected.verdict}")
     elif missing := [finding for finding in expected.findings if finding not in found]:
-        surprises.extend(f"{kind} {metric} was expected and not found" for kind, metric in missing)
+        surprises.extend(f"{kind} {metric} was expected but not found" for kind, metric in missing)
     return surprises
 
 
 def half_result(
     half: str, done: Sequence[MeasuredRun], bounds: Thresholds, capacities: Capacities | None = None
 ) -> HalfResult:
-    """Summarize and judge what was done by one half; `capacities` are what its forecast is made with."""
+    """Summarize and judge the runs of one half; `capacities` are the limits for its forecast."""
     runs: list[JudgedRun] = []
     for one in done:
         summary = summarize(one.trace)
@@ -174,7 +180,7 @@ def half_result(
     complaint = next((one.complaint for one in done if one.complaint is not None), None)
     judgement = combine([run.judgement for run in runs])
     if complaint is not None and judgement.verdict is Verdict.CLEAN:
-        # Whoever leaves the work out has nothing to leak.
+        # A half that skips the work has nothing to leak.
         judgement = Judgement(Verdict.INCONCLUSIVE, (), (f"it did not do the work: {complaint}",))
     ahead = forecasts(runs[0].summary, capacities or Capacities()) if judgement.verdict is Verdict.LEAKS else ()
     return HalfResult(half, tuple(runs), judgement, complaint, ahead)

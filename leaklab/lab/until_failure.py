@@ -1,4 +1,4 @@
-"""Lets a leaky half run under a low limit until it really dies, beside the forecast and the fixed half."""
+"""Runs both halves under a low limit until the leaky one dies, and compares that with the forecast."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from leaklab.lab.result import HalfResult, Result
 
 LOW_DESCRIPTORS = 64
-"""The limit of descriptors under which a half that leaks sockets or files is run: low enough to die in a moment."""
+"""The limit of open files for a half that leaks sockets or files: low enough to die in a moment."""
 
 LOW_MEMORY = 48 * 2**20
-"""Bytes of address space above those of the imported half under which a half that leaks memory is run."""
+"""The limit of address space, in bytes above those of the imported half, for a half that leaks memory."""
 
 THREAD_ADDRESSES = 8 * 2**20
 """Bytes of address space that a thread's stack reserves on Linux (pthread_create(3): the soft RLIMIT_STACK, 8 MiB)."""
 
 LOW_THREADS = 32
-"""Threads for whose stacks there is address space, where a half leaks threads."""
+"""The limit of threads, by the address space of their stacks, for a half that leaks threads."""
 
 RESOURCES = {
     "open_sockets": "descriptors",
@@ -39,13 +39,13 @@ RESOURCES = {
     "rss": "memory",
     "open_cursors": "cursors of the server",
 }
-"""Which resource runs out where a metric grows; cursors are the server's, and it has no limit of them."""
+"""The resource that runs out when a metric grows; the server has no limit of cursors."""
 
-LOOKED_AT_MOST = 20_000
-"""Steps of the run that a forecast of memory is made from, at most: memory must grow above its floor to be judged."""
+MOST_STEPS = 20_000
+"""Most steps of the run for a forecast of memory, which must grow above its floor to be judged."""
 
 PAST_FORECAST = 2
-"""The half is given work for so many times the steps of its forecast: it dies, or the forecast was wrong."""
+"""The half gets work for this many times the steps of its forecast: it dies, or the forecast was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,11 @@ class Failure:
     """How a leaky half died.
 
     Attributes:
-        resource: what was limited: `descriptors`, `threads` or `memory`.
+        resource: the limited resource: `descriptors`, `threads` or `memory`.
         limit: the limit, in that resource's unit.
-        forecast: what was foretold by an ordinary run.
-        died_at_step: whole steps that it had done; None if it did not die.
-        error: the error a user would meet; None if it did not die.
+        forecast: the prediction from an ordinary run.
+        died_at_step: steps it had completed; None if it did not die.
+        error: the error that a user would see; None if it did not die.
         result: both halves under the limit.
     """
 
@@ -70,7 +70,7 @@ class Failure:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the leaky half died and the fixed half did all of the same work under the same limit."""
+        """Whether the leaky half died and the fixed half did all the work under the same limit."""
         fixed = self.result.halves.get("fixed")
         return (
             self.died_at_step is not None
@@ -81,20 +81,20 @@ class Failure:
 
 
 def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> Failure:
-    """Measure the leaky half's growth, then let both halves run under a low limit until the leaky one dies.
+    """Measure the leaky half's growth, then run both halves under a low limit until the leaky one dies.
 
     Raises:
-        UsageError: the leaky half does not grow with its steps, so that no limit of this kind ends it.
+        UsageError: the leaky half does not grow with its steps, so no limit would end it.
         MeasureError: as `run_halves`.
-        KeyboardInterrupt: it was interrupted while the forecast was made.
+        KeyboardInterrupt: it was interrupted during the run for the forecast.
     """
     if settings.steps is None:
-        raise UsageError(f"{entry.id} has no steps to go on with: --until-failure is for leaks that grow")
-    resource, limit, forecast, stacks = _foretell(entry, settings, options)
+        raise UsageError(f"{entry.id} does not grow with steps; --until-failure is for leaks that do")
+    resource, limit, forecast, stacks = _predict(entry, settings, options)
     steps = max(PAST_FORECAST * forecast.steps, settings.steps)
     allowed = descriptor_limits()[1]
     if allowed is not None:
-        # The services may need a descriptor for each step, too.
+        # The services may need a file descriptor for each step too.
         steps = min(steps, max(forecast.steps + 1, allowed - DESCRIPTORS_BESIDE))
     limits = _limits(options.limits, resource, limit, stacks)
     paths = {half: entry.half_path(half) for half in ("leaky", "fixed")}
@@ -102,51 +102,51 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
     result = run_halves(entry, paths, settings.with_steps(steps), low)
     leaky = result.halves["leaky"]
     died = leaky.outcome is Outcome.CRASHED and not result.interrupted
-    # `steps` counts those begun: the last one began and failed, if there was one.
+    # `steps` counts the steps that started: the last of them failed.
     done = max(0, leaky.runs[0].trace.steps - 1)
     return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
 
 
-def _foretell(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str, int, Forecast, int]:
-    """Which resource the leaky half runs out of, the low limit for it, after how many steps that must be.
+def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str, int, Forecast, int]:
+    """The resource that the leaky half runs out of, its low limit, the forecast, and the size of its stacks.
 
-    The last is the bytes of address space that the stacks of its threads take: they are not what leaks.
+    The stacks are the bytes of address space of its threads, which are not what leaks.
     """
-    looked = settings
-    # The limits that were asked for are those it is to die under: not now.
+    tried = settings
+    # The limits that were asked for are for the run that dies, not for this one.
     whole = replace(options.limits, descriptors=None, memory=None, threads=max(THREADS, options.limits.threads))
     while True:
-        result = run_halves(
-            entry, {"leaky": entry.half_path("leaky")}, looked, replace(options, repeat=1, limits=whole)
-        )
+        once = replace(options, repeat=1, limits=whole)
+        result = run_halves(entry, {"leaky": entry.half_path("leaky")}, tried, once)
         leaky = result.halves["leaky"]
         if result.interrupted:
             raise KeyboardInterrupt
         if leaky.outcome is not Outcome.COMPLETED:
-            raise UsageError(
-                f"the leaky half must do its work whole before it is run under a low limit, and it did not: "
-                f"{leaky.error}"
-            )
+            raise UsageError(f"the leaky half must complete before it runs under a low limit, but {leaky.error}")
         summary = leaky.runs[0].summary
-        steps = looked.steps or 0
+        steps = tried.steps or 0
         low = _low(options.limits)
         capacities = Capacities(
-            descriptors=low["descriptors"], memory=low["memory"], memory_is="it may take", threads=low["threads"]
+            descriptors=low["descriptors"],
+            descriptors_are="set for this run",
+            memory=low["memory"],
+            memory_is="of memory",
+            threads=low["threads"],
         )
         ahead = {RESOURCES[forecast.metric]: forecast for forecast in forecasts(summary, capacities)}
         for resource, limit in low.items():
             if resource in ahead:
                 return resource, limit, ahead[resource], _stacks(leaky)
-        if not _may_grow(summary) or steps >= LOOKED_AT_MOST:
+        if not _may_grow(summary) or steps >= MOST_STEPS:
             raise UsageError(
-                f"{entry.id} does not grow with its steps in descriptors, threads or memory: "
-                "no limit ends it, however long it runs. --until-failure is for leaks that grow"
+                f"{entry.id} does not grow with steps in file descriptors, threads or memory; "
+                "--until-failure is for leaks that do"
             )
-        looked = looked.with_steps(min(LOOKED_AT_MOST, _enough_steps(leaky, steps)))
+        tried = tried.with_steps(min(MOST_STEPS, _enough_steps(leaky, steps)))
 
 
 def _low(limits: Limits) -> dict[str, int]:
-    """The low limit of each resource, as it was asked for or our own; of several that run out the first is taken."""
+    """The low limit of each resource: the one asked for, or ours. The first resource that runs out counts."""
     return {
         "descriptors": limits.descriptors or LOW_DESCRIPTORS,
         "threads": limits.threads if limits.threads != THREADS else LOW_THREADS,
@@ -155,7 +155,7 @@ def _low(limits: Limits) -> dict[str, int]:
 
 
 def _may_grow(summary: Mapping[str, MetricSummary | None]) -> bool:
-    """Whether anything grows, so that memory may be found to grow too when there are more steps."""
+    """Whether anything grows, so that memory may grow measurably with more steps."""
     rss = summary["rss"]
     if rss is not None and rss.end is not None and rss.baseline is not None and rss.end - rss.baseline > MEMORY_FLOOR:
         return False
@@ -163,7 +163,7 @@ def _may_grow(summary: Mapping[str, MetricSummary | None]) -> bool:
 
 
 def _enough_steps(leaky: HalfResult, steps: int) -> int:
-    """Steps after which memory will have grown well above its floor, by what it grew so far; at least twice as many."""
+    """Steps after which memory will have grown well above its floor, at its pace so far; at least twice as many."""
     end, baseline = leaky.value("rss", "end"), leaky.value("rss", "baseline")
     grown = max(1.0, (end or 0) - (baseline or 0)) / steps
     return max(2 * steps, int(1.5 * MEMORY_FLOOR / grown))
@@ -175,7 +175,7 @@ def _stacks(leaky: HalfResult) -> int:
 
 
 def _limits(limits: Limits, resource: str, limit: int, stacks: int) -> Limits:
-    """The limits that the system keeps, so that the half meets an error and is not ended by the lab."""
+    """The limits as the system enforces them: the half gets an error, instead of being killed by the lab."""
     if resource == "descriptors":
         return replace(limits, descriptors=limit)
     if resource == "threads":

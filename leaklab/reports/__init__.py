@@ -1,1 +1,1 @@
-"""What is shown of a result: one module a form. Each takes data and returns it rendered; none prints."""
+"""Reports, one module per form. Each takes data and returns it rendered; none of them prints."""

@@ -1,4 +1,4 @@
-"""What a check found, a hint, the solution and the progress: as Rich renderables that fit 80 columns."""
+"""A check, hints, a solution and the progress, as Rich renderables that fit 80 columns."""
 
 from __future__ import annotations
 
@@ -10,41 +10,42 @@ from pathlib import Path
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from leaklab.judge.sentences import NOTHING_FOUND
+from leaklab.judge.verdict import Finding
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
-from leaklab.metrics import METRICS
-from leaklab.reports.lesson import aligned, marked_lines
-from leaklab.reports.rows import MOMENT_LABELS, printed
+from leaklab.metrics import METRICS, Judge
+from leaklab.reports.lesson import aligned, compared
+from leaklab.reports.rows import row_label
+from leaklab.reports.table import output_lines
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
-from leaklab.workshop.exercises import Exercise
+from leaklab.workshop.progress_file import Exercise
 
 HEADS = {
     CheckState.FIXED: ("FIXED", "bold green"),
     CheckState.LEAKS: ("NOT FIXED: it leaks", "bold red"),
     CheckState.WRONG_WORK: ("NOT FIXED: the work is not done", "bold red"),
-    CheckState.FAILED: ("NOT FIXED: it ended in an error", "bold red"),
-    CheckState.TIMED_OUT: ("NOT FIXED: it did not end", "bold red"),
-    CheckState.REFUSED: ("NOT FIXED: not by these means", "bold red"),
+    CheckState.FAILED: ("NOT FIXED: it failed", "bold red"),
+    CheckState.TIMED_OUT: ("NOT FIXED: it timed out", "bold red"),
+    CheckState.REFUSED: ("NOT FIXED: rejected", "bold red"),
     CheckState.UNDECIDED: ("NOT DECIDED", "bold yellow"),
     CheckState.INTERRUPTED: ("NOT MEASURED", "bold yellow"),
 }
 
+SOLUTION_HEADS = "your file (- lines are only in yours)", "our solution (+ lines are only in ours)"
+
 AROUND = 2
-"""Lines of the learner's file that are shown before and after the one that an error came from."""
+"""Lines of the learner's file shown before and after the line that an error came from."""
 
 
 def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None = None) -> RenderableType:
-    """One screen: fixed or not, what still tells, since when, beside leaky and fixed; what to do next.
+    """One screen: fixed or not, why, since when, next to leaky and fixed; what to do next.
 
-    Args:
-        check: what was found.
-        shown_as: the file as the learner named it.
-        exercise: how far it has come, this attempt included; None if it is no exercise.
+    `shown_as` is the file as the learner named it; `exercise` includes this attempt.
     """
     parts: list[RenderableType] = [_title(check, shown_as)]
     if reason := _reason(check):
@@ -53,45 +54,33 @@ def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None =
         parts += [Text(""), _excerpt(check.file, check.place)]
     if check.result is not None and check.state in (CheckState.FIXED, CheckState.LEAKS, CheckState.UNDECIDED):
         parts += [Text(""), _figures(check, check.result)]
-    parts += _printed(check)
+    if check.yours is not None and (output := list(output_lines(check.yours))):
+        parts += [Text(""), *output]
     parts += [Text(""), *_next(check, shown_as, exercise)]
     return Group(*parts)
 
 
 def hints_report(hints: Sequence[str], shown: int) -> RenderableType:
-    """The hints so far, the newest one last and plain."""
+    """The hints so far, the newest one last and highlighted."""
     parts: list[RenderableType] = []
     for number, hint in enumerate(hints[:shown], start=1):
         newest = number == shown
         parts.append(Text(f"Hint {number} of {len(hints)}", style="bold" if newest else "dim"))
         parts.append(Padding(Text(hint, style="" if newest else "dim"), (0, 0, 1, 2), expand=False))
-    left = "That was the last one." if shown >= len(hints) else "The next one says more, when you want it."
+    left = "That was the last hint." if shown >= len(hints) else "Run it again for the next hint."
     return Group(*parts, Text(left))
 
 
 def solution_report(learners: str, name: str, fixed: str, console: Console) -> RenderableType:
-    """The fixed half, marked where it differs from the learner's file; side by side where there is room."""
+    """The learner's file and the fixed half, differences marked; side by side if there is room."""
     skipped = _task_lines(learners)
     yours, ours = aligned("\n".join(lines_of(learners)[skipped:]), fixed)
     yours = [line if line.number is None else replace(line, number=line.number + skipped) for line in yours]
     while yours and not (yours[0].text or ours[0].text):
         yours, ours = yours[1:], ours[1:]
-    width = max([len(line.text) for line in (*yours, *ours)], default=0) + 8
     if all(line.change == "same" for line in (*yours, *ours)):
-        return Text(f"{name} is the fixed half, line by line.")
-    if console.width >= 2 * width + 2:
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-        table.add_column(name, no_wrap=True)
-        table.add_column("fixed.py", no_wrap=True)
-        for left, right in zip(marked_lines(yours, no_wrap=True), marked_lines(ours, no_wrap=True), strict=True):
-            table.add_row(left, right)
-        return table
-    return Group(
-        Rule(f"{name}: - is not in fixed.py", align="left"),
-        *marked_lines([line for line in yours if line.number is not None], no_wrap=True),
-        Rule(f"fixed.py: + is not in {name}", align="left"),
-        *marked_lines([line for line in ours if line.number is not None], no_wrap=True),
-    )
+        return Text(f"{name} matches our solution line for line.")
+    return compared(SOLUTION_HEADS, yours, ours, console.width, no_wrap=True)
 
 
 def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
@@ -118,22 +107,25 @@ def _title(check: CheckResult, shown_as: Path) -> Text:
 
 def _reason(check: CheckResult) -> str:
     if check.state is CheckState.FIXED:
-        return "It does the work, and nothing grows, nothing is left over, nothing is late."
+        return f"It does the work; {NOTHING_FOUND}."
     return check.reason
 
 
-def _showed(showed: FirstSeen) -> str:
+def _first_seen(showed: FirstSeen, finding: Finding) -> str:
     if showed.last == 0:
-        return "It showed before the first step was done."
+        return "It was already there before the first step finished."
     if showed.first == showed.last:
-        return f"It showed first at step {showed.last:,}: from then on more is there than the fixed half ever has."
-    return f"It showed first between steps {showed.first:,} and {showed.last:,}."
+        judge = METRICS[finding.metric].judge
+        more = f"has opened more {METRICS[finding.metric].plural}" if judge is Judge.REUSE else "holds more"
+        limit = "memory than is allowed" if judge is Judge.MEMORY else "than the fixed half ever does"
+        return f"From step {showed.last:,} on, your file {more} {limit}."
+    return f"It first showed between step {showed.first:,} and step {showed.last:,}."
 
 
 def _figures(check: CheckResult, result: Result) -> RenderableType:
-    """What was measured of the telling metrics, and of the one that told, of the three halves."""
-    told = None if check.finding is None else check.finding.metric
-    names = [name for name in METRICS if name in result.telling or name == told]
+    """The key metrics of the three halves, and the metric that decided."""
+    decisive = None if check.finding is None else check.finding.metric
+    names = [name for name in METRICS if name in result.telling or name == decisive]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     table.add_column("measured")
@@ -142,16 +134,16 @@ def _figures(check: CheckResult, result: Result) -> RenderableType:
     for name in names:
         metric = METRICS[name]
         for reading in metric.moments:
-            label = f"{metric.label}, {MOMENT_LABELS[reading]}" if len(metric.moments) > 1 else metric.label
             cells = [metric.format(half.value(name, reading.value)) for half in result.halves.values()]
-            table.add_row("▸" if name == told else "", label, *cells)
-    if check.showed is None:
+            table.add_row("▸" if name == decisive else "", row_label(metric, reading), *cells)
+    if check.showed is None or check.finding is None:
         return table
-    return Group(table, Text(""), Padding(Text(_showed(check.showed)), (0, 0, 0, 2), expand=False))
+    first_seen = Text(_first_seen(check.showed, check.finding))
+    return Group(table, Text(""), Padding(first_seen, (0, 0, 0, 2), expand=False))
 
 
 def _excerpt(checked: Path, place: SourceLine) -> RenderableType:
-    """The line that an error came from, among its neighbours."""
+    """The line that an error came from, with the lines around it."""
     try:
         lines = lines_of(checked.with_name(place.file).read_text(encoding="utf-8", errors="replace"))
     except OSError:
@@ -173,21 +165,13 @@ def _excerpt(checked: Path, place: SourceLine) -> RenderableType:
     return Group(*shown)
 
 
-def _printed(check: CheckResult) -> Iterator[RenderableType]:
-    output = None if check.yours is None else printed(check.yours)
-    if output is None:
-        return
-    yield Text("")
-    yield Text(output.heading.replace(f"The {YOURS} half", "It"), style="bold")
-    for line in output.lines:
-        yield Text(f"  {line}", no_wrap=True, overflow="ellipsis")
-
-
 def _next(check: CheckResult, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+    if check.state is CheckState.INTERRUPTED:
+        return
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
     if check.state is CheckState.FIXED:
         ours = f"leaklab solution {as_argument(shown_as)}" if exercise is not None else f"leaklab show {check.scenario}"
-        yield Text.assemble(attempts, "Compare it with ours: ", (ours, "bold"))
+        yield Text.assemble(attempts, "Compare it with our solution: ", (ours, "bold"))
         return
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
@@ -197,7 +181,7 @@ def _next(check: CheckResult, shown_as: Path, exercise: Exercise | None) -> Iter
 
 
 def _task_lines(learners: str) -> int:
-    """How many lines the task takes at the top of a learner's file."""
+    """The number of lines of the task at the top of a learner's file."""
     try:
         first = ast.parse(learners).body[0]
     except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
@@ -209,5 +193,5 @@ def _task_lines(learners: str) -> int:
 
 
 def _day(stamp: str) -> str:
-    """Day and minute of a time as the progress file has it."""
+    """A time of the progress file, to the minute."""
     return stamp[:16].replace("T", " ")

@@ -17,7 +17,7 @@ from leaklab.lab.until_failure import Failure
 from leaklab.measure.trace import Outcome, Phase, Sample
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.workshop.check_result import CheckResult, CheckState
-from leaklab.workshop.exercises import Exercise
+from leaklab.workshop.progress_file import Exercise
 
 SCHEMA: Literal[1] = 1
 """The version of the documents' form. It rises when a reader of the old form would misread the new one."""

@@ -1,4 +1,4 @@
-"""How a leaky half died, beside its forecast and the fixed half, as a Rich table."""
+"""How a leaky half died, next to its forecast and the fixed half, as a Rich table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from leaklab.lab.until_failure import Failure
 from leaklab.measure.trace import Outcome
 from leaklab.units import format_size
 
+RESOURCES = {"descriptors": "open files", "threads": "threads"}
+"""What the table calls the resources that are counted; memory has a size."""
+
 
 def failure_table(failure: Failure) -> RenderableType:
-    """What was foretold, what came, and what the fixed half did under the same limit."""
+    """Predicted and completed steps of both halves under the same limit, and how each ended."""
     result = failure.result
-    limit = format_size(failure.limit) if failure.resource == "memory" else f"{failure.limit:,} {failure.resource}"
+    resource = RESOURCES.get(failure.resource)
+    limit = f"{failure.limit:,} {resource}" if resource else f"{format_size(failure.limit)} of memory"
     table = Table(
         title=Text.assemble((result.scenario, "bold"), f"  until failure, under a limit of {limit}"),
         title_justify="left",
@@ -24,27 +28,26 @@ def failure_table(failure: Failure) -> RenderableType:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for column in ("half", "steps foretold", "whole steps done", "end"):
+    for column in ("half", "steps predicted", "steps completed", "outcome"):
         table.add_column(column, justify="right" if "steps" in column else "left")
     for name, half in result.halves.items():
-        foretold = f"about {failure.forecast.steps:,}" if name == "leaky" else "no end"
+        predicted = f"about {failure.forecast.steps:,}" if name == "leaky" else "no limit"
         trace = half.runs[0].trace
         done = trace.steps if half.error is None else max(0, trace.steps - 1)
         if half.error is None:
-            end = Text("did all of the work", style="green")
+            end = Text("did all the work", style="green")
         elif half.runs[0].trace.outcome is Outcome.CRASHED and not result.interrupted:
             end = Text("died", style="bold red")
         else:
-            end = Text("was ended before that", style="bold yellow")
-        table.add_row(Text(name, style="bold"), foretold, f"{done:,}", end)
+            end = Text("stopped before that", style="bold yellow")
+        table.add_row(Text(name, style="bold"), predicted, f"{done:,}", end)
     parts: list[RenderableType] = [table, Text("")]
     if result.interrupted:
-        parts.append(Text("It was interrupted: what was done until then is in the table."))
+        parts.append(Text("Interrupted: the table shows the steps completed until then."))
     elif failure.died_at_step is None:
-        parts.append(
-            Text(f"The leaky half did not die within {result.settings.steps:,} steps: {failure.forecast.words}")
-        )
-    else:
-        parts.append(Text.assemble(("Foretold: ", "bold"), failure.forecast.words))
-        parts.append(Text.assemble(("What a user would meet: ", "bold"), failure.error or ""))
+        parts.append(Text(f"The leaky half did not die within {result.settings.steps:,} steps."))
+    if not result.interrupted:
+        parts.append(Text.assemble(("Predicted: ", "bold"), failure.forecast.words))
+    if failure.died_at_step is not None:
+        parts.append(Text.assemble(("What a user would see: ", "bold"), failure.error or ""))
     return Group(*parts)

@@ -1,4 +1,4 @@
-"""Guesses beside what was measured, for one person and for a whole room."""
+"""Guesses next to the measurements, for one person and for a whole room."""
 
 from __future__ import annotations
 
@@ -10,29 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
-from leaklab.reports.rows import MOMENT_LABELS
+from leaklab.lab.result import half_label
+from leaklab.reports.rows import row_label
 
 NAMES = 3
-"""Names of equally good people that are shown; the others are counted."""
+"""Names shown of people whose guesses are equally close; the others are counted."""
 
 BEST = 5
-"""People whose score is shown; a room may hold many."""
-
-
-def label(question: Question) -> str:
-    """What is guessed, as a table calls it: the metric, and the moment where it has several."""
-    counted = question.counted
-    return f"{counted.label}, {MOMENT_LABELS[question.reading]}" if len(counted.moments) > 1 else counted.label
+"""People whose score is shown: a room may hold many."""
 
 
 def prompt(question: Question) -> str:
-    """A question as it is put to one person."""
-    unit = {"bytes": " in MiB", "seconds": " in seconds"}.get(question.counted.unit, "")
-    return f"{question.half}: {label(question)}{unit}? "
+    """A question as one person is asked it."""
+    unit = {"bytes": ", in MiB", "seconds": ", in seconds"}.get(question.counted.unit, "")
+    label, half = _named(question)
+    return f"{half}: {label}{unit}? "
 
 
 def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
-    """Every question with its guesses and what was measured, and who was right."""
+    """Each question with its guesses and the measurement, then the scores."""
     alone = all(guess.who is None for prediction in predicted for guess in prediction.guesses)
     return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
 
@@ -40,6 +36,10 @@ def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
 def below(run: RenderableType, predicted: Sequence[Prediction]) -> RenderableType:
     """The table of a run, and that of the predictions below it."""
     return Group(run, predictions_table(predicted))
+
+
+def _named(question: Question) -> tuple[str, str]:
+    return row_label(question.counted, question.reading), half_label(question.half)
 
 
 def _table(*columns: str) -> Table:
@@ -54,8 +54,7 @@ def _alone(predicted: Sequence[Prediction]) -> Table:
     for prediction in predicted:
         question, guess = prediction.question, next(iter(prediction.guesses), None)
         table.add_row(
-            label(question),
-            question.half,
+            *_named(question),
             question.counted.format(None if guess is None else guess.value),
             question.counted.format(prediction.measured),
             _mark(guess, prediction.measured),
@@ -68,11 +67,8 @@ def _mark(guess: Guess | None, measured: float | None) -> Text:
         return Text("")
     if is_right(guess, measured):
         return Text("right", style="bold green")
-    return (
-        Text("too many" if guess.value > measured else "too few", style="bold red")
-        if (guess.question.counted.unit == "count")
-        else Text("too much" if guess.value > measured else "too little", style="bold red")
-    )
+    above, below = ("too many", "too few") if guess.question.counted.unit == "count" else ("too high", "too low")
+    return Text(above if guess.value > measured else below, style="bold red")
 
 
 def _room(predicted: Sequence[Prediction]) -> Table:
@@ -80,8 +76,7 @@ def _room(predicted: Sequence[Prediction]) -> Table:
     for prediction in predicted:
         question, counted = prediction.question, prediction.question.counted
         table.add_row(
-            label(question),
-            question.half,
+            *_named(question),
             f"{len(prediction.guesses):,}",
             counted.format(prediction.median),
             counted.format(prediction.measured),
@@ -104,9 +99,9 @@ def _closest(prediction: Prediction) -> Text:
 
 def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Iterator[Text]:
     held = scores(predicted)
-    near = f" (counts exactly, time and memory within {NEAR:.0%})"
+    near = f" (counts exact, time and memory within {NEAR:.0%})"
     if not held:
-        yield Text("Nobody guessed." if not alone else "You made no guess.")
+        yield Text("You made no guess.")
     elif alone:
         yield Text.assemble(("Right: ", "bold"), f"{held[0].right} of {held[0].of}{near}")
     else:

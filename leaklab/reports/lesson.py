@@ -1,4 +1,4 @@
-"""A scenario to read: its lesson, then its halves with the lines that differ marked."""
+"""A scenario as reading material: its lesson, then its halves with the lines that differ marked."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.content.declaration import Scenario
+from leaklab.lab.result import half_label
 from leaklab.units import lines_of
 
 THEME = "ansi_dark"
-"""Colours of the terminal's own palette, readable on any background the learner has chosen."""
+"""Colours from the terminal's own palette, readable on any background."""
 
 MARKS = {"removed": ("-", "red"), "added": ("+", "green"), "same": (" ", "")}
 
 
 @dataclass(frozen=True, slots=True)
 class CodeLine:
-    """One line of a half: its number (None for a gap), its text, and whether the other half has it."""
+    """One line of a half: its number (None for a gap), its text, and its mark in MARKS."""
 
     number: int | None
     text: str
@@ -32,7 +33,7 @@ class CodeLine:
 
 def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> RenderableType:
     """The lesson as rendered Markdown, then the halves as `code` shows them."""
-    from rich.markdown import Markdown  # takes its time, and the other readers of code have no Markdown
+    from rich.markdown import Markdown  # slow to import, and only the lesson needs it
 
     return Group(Markdown(markdown), Text(""), code(halves, console))
 
@@ -52,31 +53,38 @@ def settings_table(scenario: Scenario) -> RenderableType:
 
 
 def code(halves: Mapping[str, str], console: Console) -> RenderableType:
-    """The halves: the first and the last side by side where the console is wide enough, those between below them."""
-    parts: list[RenderableType] = []
-    names = list(halves)
-    first, last = names[0], names[-1]
-    left, right = aligned(halves[first], halves[last])
-    width = max(len(line.text) for line in (*left, *right)) + 7
-    if console.width >= 2 * width + 3:
-        parts.append(_beside(first, left, last, right))
-    else:
-        for name, lines in ((first, left), (last, right)):
-            parts += [
-                Rule(f"{name}.py", align="left"),
-                _column([line for line in lines if line.number is not None]),
-            ]
-    for name in names[1:-1]:
-        _, almost = aligned(halves[first], halves[name])
-        parts += [
-            Rule(f"{name}.py, marked where it differs from {first}.py", align="left"),
-            _column([line for line in almost if line.number is not None]),
-        ]
+    """The halves: the first and the last side by side if the console is wide enough, the others below them."""
+    first, *between, last = halves
+    heads = (f"{first}.py", f"{last}.py")
+    parts = [compared(heads, *aligned(halves[first], halves[last]), console.width)]
+    for name in between:
+        _, lines = aligned(halves[first], halves[name])
+        parts += _below(f"{name}.py ({half_label(name)}; + lines are not in {first}.py)", lines)
     return Group(*parts)
 
 
+def compared(
+    heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine], width: int, *, no_wrap: bool = False
+) -> RenderableType:
+    """Aligned lines below their heads: side by side if `width` columns are enough, otherwise one below the other."""
+    column = max(*map(len, heads), *(len(line.text) + 8 for line in (*left, *right)))
+    if width < 2 * column + 2:
+        return Group(*_below(heads[0], left, no_wrap=no_wrap), *_below(heads[1], right, no_wrap=no_wrap))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for head in heads:
+        table.add_column(head, no_wrap=True)
+    for row in zip(_marked(left, no_wrap=no_wrap), _marked(right, no_wrap=no_wrap), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _below(head: str, lines: Sequence[CodeLine], *, no_wrap: bool = False) -> list[RenderableType]:
+    numbered = [line for line in lines if line.number is not None]
+    return [Rule(head, align="left"), *_marked(numbered, no_wrap=no_wrap)]
+
+
 def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
-    """Both texts as lines, of equal number: gaps stand where only the other one has a line."""
+    """Both texts as equally many lines: a gap where only the other one has a line."""
     ours, theirs = lines_of(left), lines_of(right)
     first: list[CodeLine] = []
     second: list[CodeLine] = []
@@ -91,27 +99,14 @@ def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
     return first, second
 
 
-def _beside(left_name: str, left: list[CodeLine], right_name: str, right: list[CodeLine]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(f"{left_name}.py", no_wrap=True)
-    table.add_column(f"{right_name}.py", no_wrap=True)
-    for ours, theirs in zip(marked_lines(left), marked_lines(right), strict=True):
-        table.add_row(ours, theirs)
-    return table
-
-
-def _column(lines: list[CodeLine]) -> RenderableType:
-    return Group(*marked_lines(lines))
-
-
-def marked_lines(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Text]:
-    """Lines of a half, highlighted, each with its mark and its number."""
+def _marked(lines: Sequence[CodeLine], *, no_wrap: bool) -> Iterator[Text]:
+    """Highlighted lines of a half, each with its mark and its number."""
     code = Syntax("", "python", theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
     for line, text in zip(lines, highlighted, strict=False):
         mark, style = MARKS[line.change]
         number = "" if line.number is None else str(line.number)
-        # The mark tells the change without colour; the colour tells it from the back of the room.
+        # The mark works without colour; the colour is visible from the back of the room.
         yield Text.assemble(
             (f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=no_wrap, overflow="fold"
         )

@@ -1,4 +1,4 @@
-"""A progress bar per half while it runs; on a terminal only."""
+"""A progress bar per half while it runs, on a terminal only."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from leaklab.lab.result import half_label
 from leaklab.measure.sampler import IgnoringListener
 
 REDRAWS_A_SECOND = 8
 
 
 class ProgressBars(IgnoringListener):
-    """Shows how many steps each half has done. A context manager: at its end the bars are gone from the screen."""
+    """Shows how many steps each half has done. A context manager; on exit the bars disappear from the screen."""
 
     def __init__(self, console: Console, label: str, steps: int | None, repeat: int) -> None:
         self._total = None if steps is None else steps * repeat
@@ -42,12 +43,12 @@ class ProgressBars(IgnoringListener):
         self._progress.stop()
 
     def stepped(self, half: str, done: int) -> None:
-        """Show that `half` has done so many steps of its current run."""
+        """Show that `half` has done this many steps of its current run."""
         if half not in self._bars:
-            self._bars[half] = self._progress.add_task(f"{self._label} {half}", total=self._total)
+            self._bars[half] = self._progress.add_task(f"{self._label} {half_label(half)}", total=self._total)
         last = self._last.get(half, 0)
         if done < last:
-            # The next of several runs has begun.
+            # The next of several runs has started.
             self._finished[half] = self._finished.get(half, 0) + last
         if done != last:
             self._last[half] = done

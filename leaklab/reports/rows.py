@@ -1,26 +1,26 @@
-"""What every report shows of a result, as plain rows of text: the renderers only differ in how they draw them."""
+"""The content of every report, as plain rows of text; the renderers differ only in how they draw them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from leaklab.judge.sentences import NOTHING_FOUND
 from leaklab.judge.verdict import Verdict
 from leaklab.lab.result import HalfResult, Result
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import printable
 
-MOMENT_LABELS = {
-    Moment.PEAK: "at peak",
-    Moment.END: "at the last step",
-    Moment.COLLECTED: "after return and gc",
-}
+MOMENT_LABELS = {Moment.PEAK: "most at once", Moment.END: "at the last step", Moment.COLLECTED: "after return"}
+"""The names of the moments in tables; MOMENTS_EXPLAINED explains what is not obvious about them."""
+
+MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: after run() and garbage collection."
 
 OUTPUT_LINES = 5
-"""Lines of a half's output that are shown under a table."""
+"""Lines of a half's output shown below a table."""
 
 LAST_LINES = 2
-"""How many of them are its last ones."""
+"""How many of them come from its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,21 @@ class MetricRow:
     """One row of a scenario's table.
 
     Attributes:
-        label: the metric, and the moment where it has several.
+        label: the metric, and the moment if it has several.
         cells: one per half, with units.
-        difference: the first half's figure less the last one's, with sign and unit; a dash where there is none.
-        telling: whether the metric shows this scenario's leak.
+        difference: the first half's figure minus the last one's, with sign and unit; a dash if there is none.
+        is_key: whether the metric shows this scenario's leak.
     """
 
     label: str
     cells: tuple[str, ...]
     difference: str
-    telling: bool
+    is_key: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing to say of a half: the kind of finding (`ahead` for a forecast, empty for neither), and the words."""
+    """A remark on a half: the kind of finding, `forecast:` or nothing, and the sentence."""
 
     kind: str
     words: str
@@ -50,7 +50,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """What a half printed: a heading, and as many of its lines as are shown."""
+    """The output of a half: a heading, and the lines that are shown."""
 
     heading: str
     lines: tuple[str, ...]
@@ -63,8 +63,8 @@ class Column:
     Attributes:
         metric: the name of the metric.
         moment: which value of its summary.
-        words: its head, with a line break where a narrow table has one.
-        unit: the unit that its bare figures are in, empty for counts.
+        words: its head, with a line break for narrow tables.
+        unit: the unit of its bare figures, empty for counts.
     """
 
     metric: str
@@ -78,13 +78,13 @@ COMPARED = (
     Column("connections_opened", "peak", "conns\nopened"),
     Column("open_cursors", "peak", "open\ncursors"),
     Column("threads", "peak", "threads\n"),
-    Column("elapsed", "peak", "elapsed", "s"),
+    Column("elapsed", "peak", "time", "s"),
     Column("rss", "peak", "peak RSS", "MiB"),
 )
-"""What `compare` shows."""
+"""The columns of `compare`."""
 
 WITH_END = (*COMPARED, Column("rss", "end", "end RSS", "MiB"))
-"""What it shows where there is room: a buffer that was let go peaks like one that was kept, and ends otherwise."""
+"""The columns if there is room: a buffer that was freed peaks like one that was kept, but does not end like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +92,23 @@ class ComparedCell:
     """One metric of one pair: a figure per half, in the unit of the column, and whether it shows the leak."""
 
     figures: tuple[str, ...]
-    telling: bool
+    is_key: bool
 
     @property
     def unread(self) -> bool:
-        """Whether no half has a figure."""
+        """Whether the metric was read for none of the halves."""
         return set(self.figures) == {"–"}
 
 
 def conditions(result: Result) -> str:
-    """What a result was measured under: its settings, and how often each half was run."""
+    """The conditions of a measurement: its settings, and how often each half was run."""
     runs = max(len(half.runs) for half in result.halves.values())
-    repeated = [f"median of {runs} runs (least to most)"] if runs > 1 else []
-    return ", ".join([words for words in [str(result.settings)] if words] + repeated)
+    repeated = f"median of {runs} runs (least to most)" if runs > 1 else ""
+    return ", ".join(filter(None, [str(result.settings), repeated]))
 
 
 def metric_rows(result: Result) -> Iterator[MetricRow]:
-    """The rows of one scenario's table: every metric, at every moment, that any half could be read for."""
+    """The rows of one scenario's table: each metric at each moment that was read for any half."""
     for metric in METRICS.values():
         if metric.rare and not any(half.value(metric.name, "peak") for half in result.halves.values()):
             continue
@@ -118,9 +118,16 @@ def metric_rows(result: Result) -> Iterator[MetricRow]:
             yield _metric_row(result, metric, reading)
 
 
+def row_label(metric: Metric, moment: Moment) -> str:
+    """What a table calls a metric at a moment: `open sockets, after return`."""
+    if len(metric.moments) == 1:
+        return metric.label
+    peak_of_memory = moment is Moment.PEAK and metric.unit == "bytes"
+    return f"{metric.label}, {'peak' if peak_of_memory else MOMENT_LABELS[moment]}"
+
+
 def _metric_row(result: Result, metric: Metric, reading: Moment) -> MetricRow:
     halves = list(result.halves.values())
-    label = f"{metric.label}, {MOMENT_LABELS[reading]}" if len(metric.moments) > 1 else metric.label
     values = [half.value(metric.name, reading.value) for half in halves]
     first, last = values[0], values[-1]
     difference = "–"
@@ -128,7 +135,7 @@ def _metric_row(result: Result, metric: Metric, reading: Moment) -> MetricRow:
         gap = first - last
         difference = "0" if gap == 0 else f"{'+' if gap > 0 else '-'}{metric.format(abs(gap))}"
     cells = tuple(_cell(metric, half, reading) for half in halves)
-    return MetricRow(label, cells, difference, metric.name in result.telling)
+    return MetricRow(row_label(metric, reading), cells, difference, metric.name in result.telling)
 
 
 def _cell(metric: Metric, half: HalfResult, reading: Moment) -> str:
@@ -140,33 +147,34 @@ def _cell(metric: Metric, half: HalfResult, reading: Moment) -> str:
 
 
 def remarks(half: HalfResult) -> list[Remark]:
-    """What is to be said of a half: findings, doubts, forecast, what is wrong with its work; at least one."""
+    """The remarks on a half: findings, doubts, forecasts, what is wrong with its work; at least one."""
     said = [
         Remark(finding.kind.value, f"{METRICS[finding.metric].label}: {finding.reason}")
         for finding in half.judgement.findings
     ]
-    said += [Remark("", f"in doubt: {doubt}") for doubt in half.judgement.doubts]
-    said += [Remark("ahead", forecast.words) for forecast in half.forecast]
+    said += [Remark("", doubt) for doubt in half.judgement.doubts]
+    said += [Remark("forecast:", forecast.words) for forecast in half.forecast]
     if half.complaint is not None and not half.judgement.doubts:
         said.append(Remark("", f"it did not do the work: {half.complaint}"))
-    said = said or [Remark("", "nothing grows, nothing is left over, nothing is late")]
-    # A finding or a doubt about the time says so itself.
+    said = said or [Remark("", NOTHING_FOUND)]
+    # A finding or a doubt about the time says it in its own sentence.
     if half.looks > 1 and half.judgement.verdict is Verdict.CLEAN:
-        said.append(Remark("", f"its answer came late at first: the shortest of {half.looks} runs is shown"))
+        said.append(Remark("", f"its first answer was late: this is the fastest of {half.looks} runs"))
     return said
 
 
 def printed(half: HalfResult) -> Printed | None:
-    """What the half printed, None if nothing."""
+    """The output of the half, None if it printed nothing."""
     lines = [printable(line).expandtabs(4) for run in half.runs for line in run.trace.output.splitlines()]
     if not lines:
         return None
     more = ""
     if len(lines) > OUTPUT_LINES:
-        # What an error says stands in its last line.
+        # The message of an error is in its last line.
         more = f" ({OUTPUT_LINES} of {len(lines):,} lines)"
         lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
-    return Printed(f"The {half.half} half printed{more}:", tuple(lines))
+    who = {"almost": "The partial fix", "yours": "Your file"}.get(half.half, f"The {half.half} half")
+    return Printed(f"{who} printed{more}:", tuple(lines))
 
 
 def compared_halves(results: Sequence[Result]) -> list[str]:
@@ -189,11 +197,10 @@ def compared_cells(result: Result, columns: Sequence[Column] = COMPARED) -> list
 
 
 def left_out(result: Result, shown: Sequence[Column]) -> list[str]:
-    """What shows this scenario's leak and stands in no column that is shown: `memory (RSS) at the last step: …`."""
+    """Key figures that are in none of the columns shown: `memory (RSS), at the last step: 271/15 MiB`."""
     out = [column for column in WITH_END if column not in shown and column.metric in result.telling]
     return [
-        f"{METRICS[column.metric].label}, {MOMENT_LABELS[Moment(column.moment)]}: "
-        f"{'/'.join(cell.figures)} {column.unit}"
+        f"{row_label(METRICS[column.metric], Moment(column.moment))}: {'/'.join(cell.figures)} {column.unit}"
         for column, cell in zip(out, compared_cells(result, out), strict=True)
         if not cell.unread
     ]

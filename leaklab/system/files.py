@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all. Raises OSError if it cannot be written; what was there stays."""
+    """Write `text` to `path` atomically. Raises OSError if it cannot be written; the old text is kept."""
     beside = path.with_name(f".{path.name}.tmp")
     try:
         with beside.open("w", encoding="utf-8", newline="\n") as file:
@@ -23,7 +23,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Have the system put the folder's own entries on the disk."""
+    """Write the folder's own entries to disk."""
     with contextlib.suppress(OSError):
         fd = os.open(folder, os.O_RDONLY)
         try:

@@ -1,1 +1,1 @@
-"""The exercises of a learner: their files, their state, and the check that measures a fix."""
+"""A learner's exercises: their files, their progress, and the check that measures a fix."""

@@ -1,4 +1,4 @@
-"""What a check of a learner's file found: data, and the questions asked of it."""
+"""The result of checking a learner's file: data, and questions about it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from leaklab.measure.source_line import SourceLine
 
 YOURS = "yours"
-"""What the learner's file is called beside `leaky` and `fixed`."""
+"""The name of the learner's file next to `leaky` and `fixed`."""
 
 
 class CheckState(StrEnum):
-    """What a check found."""
+    """The possible results of a check."""
 
     FIXED = "fixed"
     LEAKS = "leaks"
@@ -32,7 +32,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FirstSeen:
-    """When a leak showed first: within these steps, counted from 1; `last` 0 is before the first step."""
+    """When a leak first showed: within these steps, counted from 1; `last` is 0 before the first step."""
 
     first: int
     last: int
@@ -40,18 +40,18 @@ class FirstSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What a check found, and all that a report of it needs.
+    """The result of a check, with everything that a report of it needs.
 
     Attributes:
         scenario: its id.
         file: the learner's file.
-        state: what was found.
-        reason: why, in a sentence; empty where it is fixed.
-        remedy: what to do next, in a sentence; empty where nothing is to be done.
-        finding: what still tells, the first of the findings.
-        showed: when that showed first; None where the steps do not say.
-        place: the line of the learner's own that an error came from.
-        result: the measurement; None where the file was not run.
+        state: the result itself.
+        reason: why, in a sentence; empty if it is fixed.
+        remedy: what to do next, in a sentence; empty if there is nothing to do.
+        finding: the finding that decided.
+        showed: when that finding first showed; None if the steps cannot say.
+        place: the learner's line that an error came from.
+        result: the measurement; None if the file was not run.
     """
 
     scenario: str
@@ -71,5 +71,5 @@ class CheckResult:
 
     @property
     def yours(self) -> HalfResult | None:
-        """What was measured of the learner's file."""
+        """The measurement of the learner's file."""
         return None if self.result is None else self.result.halves.get(YOURS)

@@ -1,4 +1,4 @@
-"""What can be said of a learner's file without running it: it can be read, it is Python, it leaves the lab alone."""
+"""Checks a learner's file without running it: it is readable, it is Python, and it does not use the lab."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
 
 LONGEST_FILE = 2**20
-"""Bytes of a learner's file; what is longer is none."""
+"""Bytes of a learner's file at most."""
 
-INSIDE = ("leaklab", "__main__")
-"""Modules that a learner's file may not reach into: the lab, and the worker that the lab measures it in."""
+INSIDE = {"leaklab": "the lab that measures it", "__main__": "the process that measures it"}
+"""Modules that a learner's file must not use, and what they are."""
 
 
-def refused(entry: Entry, file: Path) -> CheckResult | None:
-    """What can be said of the file without running it; None if nothing is against it."""
+FIX_THE_LINE = "Fix the line, then check again."
+FIX_THE_FILE = "Fix the file, then check again."
 
-    def against_it(state: CheckState, reason: str, remedy: str, place: SourceLine | None = None) -> CheckResult:
+
+def rejection(entry: Entry, file: Path) -> CheckResult | None:
+    """The result for a file that need not be run; None if it can be run."""
+
+    def rejected(state: CheckState, reason: str, remedy: str, place: SourceLine | None = None) -> CheckResult:
         return CheckResult(scenario=entry.id, file=file, state=state, reason=reason, remedy=remedy, place=place)
 
     source = _source(file)
@@ -32,43 +36,35 @@ def refused(entry: Entry, file: Path) -> CheckResult | None:
         tree = ast.parse(source, str(file))
     except SyntaxError as error:
         line = error.lineno or 0
-        return against_it(
+        return rejected(
             CheckState.FAILED,
             f"it cannot be imported: {type(error).__name__}: {error.msg}",
-            "Repair the line, then check again.",
+            FIX_THE_LINE,
             SourceLine.at(file, line) if line else None,
         )
     except (ValueError, RecursionError, MemoryError) as error:
-        return against_it(
-            CheckState.FAILED,
-            f"it cannot be imported: {type(error).__name__}: {error}",
-            "Repair the file, then check again.",
-        )
-    for path, line, name in _reaches_inside(file, tree):
-        whose = "the lab that measures it" if name == "leaklab" else "the process that measures it"
-        return against_it(
-            CheckState.REFUSED,
-            f"it reaches into {whose} ({name}): a fix is plain code, as written at work",
-            "Leave that out, then check again.",
-            SourceLine.at(path, line),
-        )
+        reason = f"it cannot be imported: {type(error).__name__}: {error}"
+        return rejected(CheckState.FAILED, reason, FIX_THE_FILE)
+    for path, line, name in _uses_of_the_lab(file, tree):
+        reason = f"it imports {name}, {INSIDE[name]}: a fix is plain code, as you would write it at work"
+        return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", SourceLine.at(path, line))
     return None
 
 
 def _source(file: Path) -> bytes:
-    """What stands in the file. Raises UsageError if it cannot be read, or is nothing that could be a half."""
+    """The content of the file. Raises UsageError if it cannot be read, or cannot be a half."""
     try:
         if not file.is_file() and file.exists():
-            raise UsageError(f"{file} is no file: name the file of your exercise")
+            raise UsageError(f"{file} is not a file; name the file of your exercise")
         if file.stat().st_size > LONGEST_FILE:
-            raise UsageError(f"{file} has more than {LONGEST_FILE:,} bytes: name the file of your exercise")
+            raise UsageError(f"{file} has more than {LONGEST_FILE:,} bytes; name the file of your exercise")
         return file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _reaches_inside(file: Path, tree: ast.AST) -> Iterator[tuple[Path, int, str]]:
-    """Where the file, or a module beside it that it imports, names a module of INSIDE: path, line and module."""
+def _uses_of_the_lab(file: Path, tree: ast.AST) -> Iterator[tuple[Path, int, str]]:
+    """Where the file, or a module beside it that it imports, uses a module of INSIDE: path, line and module."""
     seen = {file}
     waiting: list[tuple[Path, ast.AST]] = [(file, tree)]
     while waiting:
@@ -88,7 +84,7 @@ def _reaches_inside(file: Path, tree: ast.AST) -> Iterator[tuple[Path, int, str]
 
 
 def _modules(node: ast.AST) -> list[str]:
-    """The modules that one piece of code imports, or takes from `sys.modules`, by name."""
+    """The modules that a node imports, or takes from `sys.modules`, by name."""
     match node:
         case ast.Import(names=names):
             return [alias.name for alias in names]

@@ -1,4 +1,4 @@
-"""Waits for a file to be saved, and for keys: what `leaklab watch` goes by."""
+"""Waits for a file to be saved and for keys to be pressed, for `leaklab watch`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ try:
 except ImportError:
     termios = None  # type: ignore[assignment] # Windows
 
-LOOK_MS = 100
-"""Milliseconds between two looks at the keyboard."""
+POLL_MS = 100
+"""Milliseconds between two reads of the keyboard."""
 
 SAVED = "saved"
-"""What `events` says when the file may have changed; everything else that it says is a key."""
+"""The event of a file that may have changed; every other event is a key."""
 
 HUNG_UP = "\x04"
-"""Ctrl-D, and the key that is told when the terminal is gone."""
+"""Ctrl-D; also the event when the terminal is gone."""
 
 
 class Keys:
-    """The keys pressed on standard input, one at a time, without Enter; none if that is no terminal.
+    """The keys pressed on standard input, without Enter; none if it is not a terminal.
 
-    A context manager: at its end the terminal is as it was.
+    A context manager; on exit the terminal is restored.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Keys:
     def __enter__(self) -> Self:
         if self._fd is not None:
             self._before = termios.tcgetattr(self._fd)
-            # Not raw: Ctrl-C stays a signal, and what is printed needs no carriage returns.
+            # Not raw: Ctrl-C stays a signal, and output needs no carriage returns.
             tty.setcbreak(self._fd, termios.TCSADRAIN)
         return self
 
@@ -59,7 +59,7 @@ class Keys:
         return self._fd is not None
 
     def pressed(self) -> str:
-        """The keys pressed since the last look, in order; empty if none."""
+        """The keys pressed since the last call, in order; empty if none."""
         pressed = ""
         while self._fd is not None and select.select([self._fd], [], [], 0)[0]:
             try:
@@ -74,15 +74,11 @@ class Keys:
 
 
 def events(file: Path, keys: Keys, *, poll: bool = False) -> Iterator[str]:
-    """SAVED once at the start and whenever `file` was written, renamed into place or taken away; and each key.
+    """SAVED once at the start and whenever `file` was written, renamed into place or removed; and each key.
 
-    What happens while the caller is busy is not lost: it is told afterwards, several saves as one. The folder is
-    watched, as editors that save by renaming put another file in the place of the first.
-
-    Args:
-        file: what is watched.
-        keys: where keys come from.
-        poll: look at the folder again and again, where the file system tells of no changes (network, containers).
+    Events while the caller is busy are not lost: they follow afterwards, several saves as one. The folder is watched,
+    because editors that save by renaming replace the file; with `poll`, it is polled, for file systems that do not
+    report changes (network, containers).
     """
     from watchfiles import watch
 
@@ -90,25 +86,25 @@ def events(file: Path, keys: Keys, *, poll: bool = False) -> Iterator[str]:
     changes = watch(
         file.absolute().parent,
         watch_filter=lambda _, path: Path(path).name == name,
-        rust_timeout=LOOK_MS,
+        rust_timeout=POLL_MS,
         yield_on_timeout=True,
         force_polling=True if poll else None,
         recursive=False,
     )
-    # The watch begins with its first look: nothing that is saved after the first check began is missed.
+    # The watch starts here, so a save during the first check is not missed.
     next(changes)
-    known = _looks(file)
+    known = _version(file)
     yield SAVED
     for changed in changes:
-        # Where watchfiles polls, it compares whole seconds: what is saved twice within one is seen here.
-        if changed or _looks(file) != known:
-            known = _looks(file)
+        # When it polls, watchfiles compares whole seconds; a second save within one is noticed here.
+        if changed or _version(file) != known:
+            known = _version(file)
             yield SAVED
         yield from keys.pressed()
 
 
-def _looks(file: Path) -> tuple[int, ...]:
-    """What tells one saved file from the next without reading it; empty if there is none."""
+def _version(file: Path) -> tuple[int, ...]:
+    """What differs from one save to the next, without reading the file; empty if there is no file."""
     try:
         stat = file.stat()
     except OSError:

@@ -100,7 +100,7 @@ def test_every_half_that_is_run_can_be_guessed(leaklab: Command) -> None:
     [
         ("", "is empty: write a header, who,half,metric,guess"),
         ("who,half,metric,guess\nAda,leaky,open_sockets,many\n", "line 2: 'many' is not a number of sockets"),
-        ("who,half,metric,guess\nAda,almost,open_sockets,1\n", "nothing is asked of 'almost'"),
+        ("who,half,metric,guess\nAda,almost,open_sockets,1\n", "there is no question 'almost,open_sockets'"),
         ("\udcff", "is not UTF-8 text"),
     ],
 )
@@ -155,7 +155,7 @@ class Person:
 
 def test_a_person_is_asked_before_anything_is_shown_and_again_after_a_slip(tmp_path: Path) -> None:
     person = Person(tmp_path, *RUN, "--predict", "--json")
-    person.answers("leaky: open sockets, after return and gc? ", "many\n")
+    person.answers("leaky: open sockets, after return? ", "many\n")
     person.answers("'many' is not a number of sockets: write a whole number, like 7", "")
     person.answers("leaky: open sockets", "6\n")
     person.answers("fixed: open sockets", "-\n")

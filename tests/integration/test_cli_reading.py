@@ -105,14 +105,14 @@ def test_run_shows_the_counts_the_findings_and_why_at_80_columns(leaklab: Comman
     lines = assert_plain(finished)
     assert finished.code == 0
     assert "unclosed-body  7 steps" in lines[0]
-    assert row(lines, "open sockets, at peak") == ["7", "1", "+6"]
-    assert row(lines, "open sockets, after return and gc") == ["7", "1", "+6"]
+    assert row(lines, "open sockets, most at once") == ["7", "1", "+6"]
+    assert row(lines, "open sockets, after return") == ["7", "1", "+6"]
     assert row(lines, "connections opened") == ["7", "1", "+6"]
     assert row(lines, "requests served") == ["7", "7", "0"]
     assert [line for line in lines if line.startswith("▸")], "the telling rows are marked without colour too"
     text = " ".join(finished.stdout.split())
-    assert "7 of 7 steps left one socket open after return and gc" in text
-    assert "nothing grows, nothing is left over, nothing is late" in text
+    assert "7 sockets are still open after run() returned: one per step" in text
+    assert "nothing grew, nothing was left open, nothing was late" in text
     assert "Why: " in text
 
 

@@ -113,13 +113,14 @@ def test_it_is_told_as_a_table_too(leaklab: Command) -> None:
     finished = leaklab("run", "unclosed-body", "--until-failure")
     assert finished.code == DONE
     said = " ".join(finished.stdout.split())
-    assert said.count("64 descriptors") == 2
+    assert "until failure, under a limit of 64 open files" in said
+    assert "Predicted: at one socket per step, the limit of 64 open files" in said
     assert "[Errno 24] Too many open files" in said
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("huge-array", "does not grow with its steps"), ("unbounded-wait", "has no steps")],
+    [("huge-array", "does not grow with steps"), ("unbounded-wait", "has no steps")],
 )
-def test_what_does_not_grow_dies_of_no_limit_and_is_refused(leaklab: Command, name: str, words: str) -> None:
-    assert words in complaint(leaklab("run", name, "--until-failure"), WRONG_USAGE)
+def test_what_does_not_grow_dies_of_no_limit_and_is_refused(leaklab: Command, name: str) -> None:
+    assert "does not grow with steps" in complaint(leaklab("run", name, "--until-failure"), WRONG_USAGE)

@@ -23,8 +23,8 @@ from leaklab.content.catalog import Catalog
 from leaklab.lab.pair import run_halves
 from leaklab.reports.check_report import check_report
 from leaklab.workshop.check_result import YOURS, CheckResult
-from leaklab.workshop.checking import check, judged, learners_options
-from leaklab.workshop.exercises import STATE
+from leaklab.workshop.checking import check, judge_file, learners_options
+from leaklab.workshop.progress_file import STATE
 from tests.integration.conftest import MARK, PATIENCE_S, SCENARIOS, Command, Finished, wait_until
 
 FIXED, NOT_FIXED, WRONG_USAGE, TIME_LIMIT, INTERRUPTED = 0, 1, 2, 124, 130
@@ -69,7 +69,7 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     first = room("check")
     assert first.code == NOT_FIXED
     said = one_screen(first)
-    for words in ("NOT FIXED", "open sockets", "50 of 50 steps", "first at step 2", "leaky", "fixed", "yours", "hint"):
+    for words in ("NOT FIXED", "open sockets", "one per step", "From step 2 on", "leaky", "fixed", "yours", "hint"):
         assert words in said
 
     assert "Hint 1 of 3" in room("hint").stdout
@@ -86,7 +86,7 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     good = room("check", EXERCISE)
     assert good.code == FIXED
     assert one_screen(good).startswith("FIXED")
-    assert "line by line" in room("solution").stdout
+    assert "line for line" in room("solution").stdout
 
     progress = room("progress").stdout
     assert re.search(rf"{EXERCISE} .* 2 +2 +\d{{4}}-\d\d-\d\d \d\d:\d\d", progress)
@@ -222,7 +222,7 @@ BROKEN = {
             "def run(urls):\n    print('so far')\n    for n, url in enumerate(urls):\n        if n == 3:\n"
             "            raise ValueError('my own words')\n"
         ),
-        ["ValueError: my own words", "line 5", "in step 4", "It printed:", "so far"],
+        ["ValueError: my own words", "line 5", "in step 4", "Your file printed:", "so far"],
     ),
     "raises in a helper": (
         "def half(url):\n    return url / 2\n\ndef run(urls):\n    return [half(url) for url in urls]\n",
@@ -234,14 +234,14 @@ BROKEN = {
         ["exited with code 7", "after 0 whole steps"],
     ),
     "imports what is not there": ("import no_such_module\n", ["No module named 'no_such_module'", "line 1"]),
-    "has no run": ("def walk(urls):\n    pass\n", ["no function called run", "needs a function run"]),
+    "has no run": ("def walk(urls):\n    pass\n", ["no function called run", "needs a function run()"]),
     "has other arguments": ("def run(pages):\n    pass\n", ["unexpected keyword argument 'urls'", "needs a function"]),
     "is empty": ("", ["no function called run"]),
     "prints much and does nothing": (
         "def run(urls):\n    print('x' * 500 + '\\x1b[2J\\n' * 1000)\n",
-        ["the work is not done", "It printed (5 of 1,001 lines):"],
+        ["the work is not done", "Your file printed (5 of 1,001 lines):"],
     ),
-    "imports the lab": ("import leaklab\ndef run(urls):\n    pass\n", ["not by these means", "line 1"]),
+    "imports the lab": ("import leaklab\ndef run(urls):\n    pass\n", ["NOT FIXED: rejected", "line 1"]),
 }
 REFUSED = ("syntax", "imports the lab")
 """What can be told without a run."""
@@ -262,7 +262,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     result = run_halves(entry, {**controls, **run}, settings, learners_options())
     for kind, file in run.items():
         halves = {**{half: result.halves[half] for half in controls}, YOURS: replace(result.halves[kind], half=YOURS)}
-        found[kind] = judged(entry.scenario, file, settings, replace(result, halves=halves))
+        found[kind] = judge_file(entry.scenario, file, settings, replace(result, halves=halves))
     said: dict[str, str] = {}
     for kind, one in found.items():
         out = StringIO()
@@ -437,10 +437,10 @@ def test_the_whole_flow_in_a_terminal_from_start_to_green(
     for name, watch in watches.items():
         watch.expect("FIXED")
         screen = watch.expect(KEYS_LINE)
-        assert "nothing is left over" in screen
+        assert "nothing was left open" in screen
         assert len(screen.splitlines()) <= size[0]
         watch.press("s")
-        watch.expect("line by line")
+        watch.expect("line for line")
         watch.press("q")
         assert watch.end() == 0
         colours = COLOUR.findall(watch.seen)
@@ -485,10 +485,10 @@ def test_a_file_that_breaks_and_is_gone_for_a_while_does_not_end_watch(
     watch.expect(KEYS_LINE)
     file.unlink()
     paste_fixed(file)
-    watch.expect("nothing is left over")
+    watch.expect("nothing was left open")
     watch.expect(KEYS_LINE)
     watch.press("c")
-    watch.expect("nothing is left over")
+    watch.expect("nothing was left open")
     watch.press("q")
     assert watch.end() == 0
 
@@ -503,7 +503,7 @@ def test_a_save_while_a_check_is_running_is_checked_afterwards(
     wait_until(mark.exists, "the first check")
     paste_fixed(file)
     watch.expect("the work is not done")
-    watch.expect("nothing is left over")
+    watch.expect("nothing was left open")
     watch.press("q")
     assert watch.end() == 0
 

@@ -21,8 +21,8 @@ from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.settings import Settings
 from leaklab.lab.pair import run_halves
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState
-from leaklab.workshop.checking import check, judged, learners_options
-from leaklab.workshop.second_look import worth_another
+from leaklab.workshop.checking import check, judge_file, learners_options
+from leaklab.workshop.second_run import is_needed
 
 TESTS = Path(__file__).parents[1]
 FIXES, SCENARIOS = TESTS / "fixes", TESTS.parent / "scenarios"
@@ -116,9 +116,9 @@ def measure(batch: Sequence[Case]) -> dict[str, CheckResult]:
     found: dict[str, CheckResult] = {}
     for case in batch:
         its = {"leaky": result.halves["leaky"], "fixed": result.halves["fixed"], YOURS: result.halves[case.called]}
-        said = judged(entry.scenario, case.file, settings, replace(result, halves=its))
+        said = judge_file(entry.scenario, case.file, settings, replace(result, halves=its))
         # Where one look does not decide, `check` takes two: it is asked itself.
-        found[case.name] = check(entry, case.file, None, settings) if worth_another(said) else said
+        found[case.name] = check(entry, case.file, None, settings) if is_needed(said) else said
     return found
 
 

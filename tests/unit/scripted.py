@@ -3,17 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.judge.forecast import Capacities
-from leaklab.judge.verdict import Thresholds
+from leaklab.judge.summary import summarize
+from leaklab.judge.verdict import Judgement, Thresholds, judge
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 50
 MIB = 2**20
 CAPACITIES = Capacities(descriptors=1024, memory=2**30, threads=1000)
+
+
+@dataclass
+class Half:
+    """A half by its numbers: what each metric is before, at each number of steps done, after return, and after gc."""
+
+    steps: int = 50
+    elapsed_s: float = 0.1
+    waited_s: float = 0.0
+    outcome: Outcome = Outcome.COMPLETED
+    looks: int = 1
+    peaks: dict[str, float] = field(default_factory=dict)
+    series: dict[str, Callable[[int], float | None]] = field(default_factory=dict)
+    before: dict[str, float | None] = field(default_factory=dict)
+    returned: dict[str, float] = field(default_factory=dict)
+    collected: dict[str, float] = field(default_factory=dict)
+
+    def counts(
+        self,
+        metric: str,
+        at_step: Callable[[int], float | None],
+        *,
+        before: float | None = 0,
+        returned: float | None = None,
+        collected: float | None = None,
+    ) -> Half:
+        """`returned` is what the last step was unless it is given; `collected` the same as `returned`."""
+        self.series[metric], self.before[metric] = at_step, before
+        if returned is not None:
+            self.returned[metric] = returned
+        if collected is not None:
+            self.collected[metric] = collected
+        return self
+
+    def trace(self, half: str = "leaky") -> Trace:
+        last = {name: at_step(self.steps) for name, at_step in self.series.items()}
+        moments: list[tuple[Phase, int, Mapping[str, float | None]]] = [(Phase.BASELINE, 0, self.before)]
+        for done in range(self.steps + 1 if self.steps else 0):
+            phase = Phase.STEP if done < self.steps else Phase.END
+            moments.append((phase, done, {name: at_step(done) for name, at_step in self.series.items()}))
+        if self.outcome is Outcome.COMPLETED:
+            moments.append((Phase.RETURNED, self.steps, {**last, **self.returned}))
+            moments.append((Phase.COLLECTED, self.steps, {**last, **self.returned, **self.collected}))
+        samples = tuple(Sample(phase, done, self.elapsed_s, values) for phase, done, values in moments)
+        ending = COMPLETED if self.outcome is Outcome.COMPLETED else Ending(self.outcome, "it was ended by SIGSEGV")
+        return Trace(
+            half, self.steps, self.elapsed_s, self.waited_s, samples, self.peaks, None, ending,
+            looks=self.looks,
+        )  # fmt: skip
+
+    def judged(self, bounds: Thresholds | None = None) -> Judgement:
+        return judge(self.trace(), summarize(self.trace()), bounds or Thresholds())
 
 
 def trace(

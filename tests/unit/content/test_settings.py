@@ -18,7 +18,7 @@ WAIT = Settings(Setting("hang", DURATION, 3.0, "How long."), Setting("size", SIZ
 def test_values_are_had_by_attribute_and_by_item_and_shown_as_they_are_typed() -> None:
     assert (WAIT.steps, WAIT.hang, WAIT["size"], WAIT.dead) == (50, 3.0, 4 * MIB, "silent")
     assert WAIT.given() == {"steps": 50, "hang": 3.0, "size": 4 * MIB, "dead": "silent"}
-    assert str(WAIT) == "50 steps, hang 3s, size 4MiB, dead silent"
+    assert str(WAIT) == "50 steps, hang=3s, size=4MiB, dead=silent"
     assert [setting.usage for setting in WAIT.declared][:2] == ["--steps 50", "--set hang=3s"]
     assert (Settings().steps, str(Settings()), str(Settings(steps=1))) == (None, "", "1 step")
 

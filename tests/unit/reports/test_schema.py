@@ -32,7 +32,7 @@ from leaklab.reports.document import (
     schema,
 )
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
-from leaklab.workshop.exercises import Exercise
+from leaklab.workshop.progress_file import Exercise
 from tests.unit import scripted
 
 Document = dict[str, Any]

@@ -1,4 +1,7 @@
-"""Exercises and their progress file: what is written, found, counted and put back, and what a crash leaves."""
+"""Exercises and their progress file: what is written, found, counted and restored, and what a crash leaves.
+
+Their sentences are in tests/golden/exercise_errors.txt and task.txt.
+"""
 
 from __future__ import annotations
 
@@ -9,108 +12,105 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from leaklab.content.catalog import Catalog, Entry
-from leaklab.errors import UsageError
+from leaklab.errors import LeaklabError, UsageError
 from leaklab.workshop import exercises as workshop
-from leaklab.workshop.exercises import STATE, Exercise, LocatedExercise, ProgressFileError
+from leaklab.workshop.exercises import LocatedExercise, exercise_text, find, next_hint, record_attempt, reset, start
+from leaklab.workshop.progress_file import STATE, Exercise, ProgressFileError, load, update
+from tests.unit.golden import assert_golden, sections
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 BUILT_IN = Catalog().select([])
+ENTRY = Catalog().get("unclosed-body")
+FILE = "unclosed_body.py"
+NEW = Exercise(scenario="x", started="")
 
 
-def entry(name: str = "unclosed-body") -> Entry:
-    return Catalog().get(name)
+def started(folder: Path, entry: Entry = ENTRY) -> LocatedExercise:
+    path, _ = start(entry, folder, NOW)
+    return find(path)
 
 
-def started(folder: Path, name: str = "unclosed-body") -> LocatedExercise:
-    path, _ = workshop.start(entry(name), folder, NOW)
-    return workshop.find(path)
-
-
-def state(folder: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    return document
+def error_of(call: Callable[[], object], folder: Path) -> str:
+    """The message of the error that a call raises, without the folder's path."""
+    with pytest.raises(LeaklabError) as raised:
+        call()
+    return str(raised.value).replace(f"{folder}{os.sep}", "").replace(str(folder), "DIR")
 
 
 # ---- start
 
 
 @pytest.mark.parametrize("scenario", BUILT_IN, ids=lambda entry: entry.id)
-def test_an_exercise_is_the_leaky_half_word_for_word_below_its_task(scenario: Entry) -> None:
-    text = workshop.exercise_text(scenario)
+def test_an_exercise_is_the_leaky_half_verbatim_below_its_task(scenario: Entry) -> None:
+    text = exercise_text(scenario)
     assert text.endswith("\n\n" + scenario.source("leaky"))
+    assert text.isascii()
     task = ast.get_docstring(ast.parse(text))
     assert task is not None
     assert scenario.scenario.title in task
     assert " ".join(scenario.scenario.leaks.split()) in " ".join(task.split())
     assert f"leaklab check {workshop.file_name(scenario)}" in task
-    assert text.isascii()
 
 
-def test_the_task_says_what_the_services_must_be_asked() -> None:
-    assert "50 x profiles in 50 steps" in " ".join(workshop.task_text(entry()).split())
+SCENARIO = """
+from leaklab.scenario import LEAKS_NOTHING, Scenario
+SCENARIO = Scenario(
+    title='A \"\"\" title', leaks="a socket per request", summary="nothing closes the body",
+    services=("http",), workload=lambda lab: {}, requests=lambda settings: {"profiles": 50}, hints=("one", "two"),
+    expected={"leaky": LEAKS_NOTHING, "fixed": LEAKS_NOTHING}, telling=("open_sockets", "connections_opened"),
+    task="The function run may also raise an error.",
+)
+"""
 
 
-def test_a_leaky_half_with_a_docstring_of_its_own_keeps_it_as_its_first_statement(tmp_path: Path) -> None:
+def test_a_leaky_half_with_its_own_docstring_keeps_it_as_its_first_statement(tmp_path: Path) -> None:
     folder = tmp_path / "quoted"
     folder.mkdir()
     leaky = '"""A half."""\nfrom __future__ import annotations\n\n\ndef run(jobs):\n    return list(jobs)\n'
-    (folder / "leaky.py").write_text(leaky)
-    (folder / "fixed.py").write_text(leaky)
-    (folder / "lesson.md").write_text("# Quoted\n\n> Why.\n")
-    (folder / "scenario.py").write_text(
-        "from leaklab.content.declaration import LEAKS_NOTHING, Scenario\n"
-        'SCENARIO = Scenario(title="A \\"\\"\\" title", leaks="x", summary="y", workload=lambda lab: {},\n'
-        '    expected={"leaky": LEAKS_NOTHING, "fixed": LEAKS_NOTHING}, telling=("open_fds",))\n'
-    )
-    text = workshop.exercise_text(Entry(folder))
+    for name, text in {
+        "leaky.py": leaky,
+        "fixed.py": leaky,
+        "lesson.md": "# Q\n\n> Why.\n",
+        "scenario.py": SCENARIO,
+    }.items():
+        (folder / name).write_text(text)
+    text = exercise_text(Entry(folder))
     assert text.endswith(leaky)
     assert text.startswith("# ")
     compile(text, "exercise.py", "exec")
+    assert_golden("task", workshop.task_text(Entry(folder)))
 
 
-def test_starting_never_overwrites(tmp_path: Path) -> None:
-    found = started(tmp_path)
-    found.file.write_text("mine\n")
-    with pytest.raises(UsageError, match="already: nothing was written"):
-        workshop.start(entry(), tmp_path, NOW)
-    assert found.file.read_text() == "mine\n"
-
-
-def test_a_lost_progress_file_is_made_again_and_the_exercise_stays(tmp_path: Path) -> None:
+def test_a_lost_progress_file_is_restored_and_the_exercise_is_kept(tmp_path: Path) -> None:
     found = started(tmp_path)
     found.file.write_text("mine\n")
     (tmp_path / STATE).unlink()
-    path, written = workshop.start(entry(), tmp_path, NOW)
-    assert (path, written) == (found.file, False)
-    assert path.read_text() == "mine\n"
-    assert workshop.load(tmp_path)[path.name].scenario == "unclosed-body"
+    assert start(ENTRY, tmp_path, NOW) == (found.file, False)
+    assert found.file.read_text() == "mine\n"
+    assert load(tmp_path)[FILE].scenario == "unclosed-body"
 
 
-def test_the_progress_file_can_be_read_and_names_no_place_outside_its_folder(tmp_path: Path) -> None:
-    started(tmp_path / "deep" / "down")
-    text = (tmp_path / "deep" / "down" / STATE).read_text()
+def test_the_progress_file_is_readable_and_moves_with_its_folder(tmp_path: Path) -> None:
+    started(tmp_path / "deep" / "here")
+    text = (tmp_path / "deep" / "here" / STATE).read_text()
     assert str(tmp_path) not in text
     assert text.count("\n") > 8, "it is printed over several lines"
-
-
-def test_the_state_travels_with_the_folder(tmp_path: Path) -> None:
-    started(tmp_path / "here")
-    (tmp_path / "here").rename(tmp_path / "there")
-    found = workshop.find(tmp_path / "there")
-    assert found.file == tmp_path / "there" / "unclosed_body.py"
+    (tmp_path / "deep" / "here").rename(tmp_path / "there")
+    found = find(tmp_path / "there")
+    assert found.file == tmp_path / "there" / FILE
     assert found.exercise is not None
 
 
-def test_a_folder_of_scenarios_is_kept_relative_to_the_exercises(tmp_path: Path) -> None:
-    workshop.start(entry(), tmp_path / "exercises", NOW, tmp_path / "ours")
-    found = workshop.find(tmp_path / "exercises")
+def test_a_folder_of_scenarios_is_stored_relative_to_the_exercises(tmp_path: Path) -> None:
+    start(ENTRY, tmp_path / "exercises", NOW, tmp_path / "ours")
+    found = find(tmp_path / "exercises")
     assert found.exercise is not None
     assert found.exercise.scenarios == os.path.join("..", "ours")  # noqa: PTH118 # as relpath writes it
     assert found.scenarios is not None
@@ -120,25 +120,17 @@ def test_a_folder_of_scenarios_is_kept_relative_to_the_exercises(tmp_path: Path)
 # ---- finding
 
 
-def test_a_file_may_be_left_out_where_there_is_one_exercise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_can_be_left_out_if_there_is_one_exercise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started(tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert workshop.find(None).file == Path("unclosed_body.py")
-    workshop.start(entry("huge-array"), tmp_path, NOW)
-    with pytest.raises(UsageError, match=r"which exercise\? In this folder there are huge_array.py, unclosed_body.py"):
-        workshop.find(None)
+    assert find(None).file == Path(FILE)
 
 
-def test_without_an_exercise_it_is_said_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="leaklab start NAME"):
-        workshop.find(tmp_path)
-
-
-@pytest.mark.parametrize("said", ["unclosed-body", "unclosed_bdy.py", "unclosed_body"])
-def test_a_name_that_is_nearly_right_is_suggested(tmp_path: Path, said: str) -> None:
+@pytest.mark.parametrize("name", ["unclosed-body", "unclosed_bdy.py", "unclosed_body"])
+def test_for_a_misspelled_name_the_closest_is_suggested(tmp_path: Path, name: str) -> None:
     started(tmp_path)
-    with pytest.raises(UsageError, match=r"did you mean .*unclosed_body\.py\?"):
-        workshop.find(tmp_path / said)
+    with pytest.raises(UsageError, match=r"unclosed_body\.py\?"):
+        find(tmp_path / name)
 
 
 # ---- attempts, hints, reset
@@ -147,65 +139,114 @@ def test_a_name_that_is_nearly_right_is_suggested(tmp_path: Path, said: str) -> 
 def test_attempts_are_counted_and_the_first_success_is_dated(tmp_path: Path) -> None:
     found = started(tmp_path)
     later = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
-    first = workshop.record_attempt(found, NOW, fixed=False)
-    assert first is not None
-    assert (first.attempts, first.solved) == (1, None)
-    solved = workshop.record_attempt(found, NOW, fixed=True)
-    again = workshop.record_attempt(found, later, fixed=True)
-    broken_again = workshop.record_attempt(found, later, fixed=False)
-    assert solved is not None
-    assert again is not None
-    assert broken_again is not None
-    assert solved.solved is not None
-    assert datetime.fromisoformat(solved.solved) == NOW
-    assert (again.solved, broken_again.solved, broken_again.attempts) == (solved.solved, solved.solved, 4)
+    counted: list[tuple[int, datetime | None]] = []
+    for now, fixed in ((NOW, False), (NOW, True), (later, True), (later, False)):
+        exercise = record_attempt(found, now, fixed=fixed)
+        assert exercise is not None
+        solved = None if exercise.solved is None else datetime.fromisoformat(exercise.solved)
+        counted.append((exercise.attempts, solved))
+    assert counted == [(1, None), (2, NOW), (3, NOW), (4, NOW)]
+    assert record_attempt(LocatedExercise(found.file, None), NOW, fixed=True) is None
 
 
 def test_hints_come_one_at_a_time_and_stop_at_the_last(tmp_path: Path) -> None:
     found = started(tmp_path)
-    hints = entry().scenario.hints
-    assert [workshop.next_hint(found, hints) for _ in range(5)] == [1, 2, 3, 3, 3]
-    assert state(tmp_path)["exercises"]["unclosed_body.py"]["hints"] == 3
+    assert [next_hint(found, ENTRY.scenario.hints) for _ in range(5)] == [1, 2, 3, 3, 3]
+    assert json.loads((tmp_path / STATE).read_text())["exercises"][FILE]["hints"] == 3
 
 
 @pytest.mark.parametrize("scenario", BUILT_IN, ids=lambda entry: entry.id)
 def test_every_scenario_has_three_hints_and_none_gives_the_code_away(scenario: Entry) -> None:
     hints = scenario.scenario.hints
     assert len(hints) == len(set(hints)) == 3
-    leaky, fixed = scenario.source("leaky").splitlines(), scenario.source("fixed").splitlines()
-    for line in set(fixed) - set(leaky):
-        if len(line.split()) > 2:
-            assert not any(line.strip() in hint for hint in hints)
+    for line in set(scenario.source("fixed").splitlines()) - set(scenario.source("leaky").splitlines()):
+        assert len(line.split()) <= 2 or not any(line.strip() in hint for hint in hints)
 
 
-def test_a_scenario_without_hints_says_where_to_read(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="leaklab show unclosed-body"):
-        workshop.next_hint(started(tmp_path), ())
-
-
-def test_reset_keeps_what_was_there_and_every_earlier_copy(tmp_path: Path) -> None:
+def test_reset_backs_up_each_earlier_file_and_starts_over(tmp_path: Path) -> None:
     found = started(tmp_path)
-    kept = []
-    for text in ("first\n", "second\n"):
-        found.file.write_text(text)
-        kept.append(workshop.reset(found, entry(), NOW))
-    assert [path.read_text() for path in kept if path is not None] == ["first\n", "second\n"]
-    assert found.file.read_text() == workshop.exercise_text(entry())
-    assert workshop.load(tmp_path)["unclosed_body.py"].attempts == 0
+    backups: list[Path | None] = []
+    for text in ("first\n", "second\n", None):
+        found.file.unlink() if text is None else found.file.write_text(text)
+        backups.append(reset(found, ENTRY, NOW))
+        assert found.file.read_text() == exercise_text(ENTRY)
+    assert [None if path is None else path.read_text() for path in backups] == ["first\n", "second\n", None]
+    assert load(tmp_path)[FILE].attempts == 0
 
 
-def test_reset_puts_a_file_back_that_is_gone(tmp_path: Path) -> None:
+# ---- what goes wrong
+
+
+BROKEN = {
+    "empty": "",
+    "cut off": '{"schema": 1,\n "exercises": {"a',
+    "a list": "[]",
+    "another schema": '{"schema": 2, "exercises": {}}',
+    "no object": '{"schema": 1, "exercises": {"a.py": []}}',
+    "a key missing": '{"schema": 1, "exercises": {"a.py": {"scenario": "x"}}}',
+    "another type": '{"schema": 1, "exercises": {"a.py": {"scenario": 3, "started": ""}}}',
+    "below zero": '{"schema": 1, "exercises": {"a.py": {"scenario": "x", "started": "", "attempts": -1}}}',
+    "a bool": '{"schema": 1, "exercises": {"a.py": {"scenario": "x", "started": "", "attempts": true}}}',
+    "a key too many": '{"schema": 1, "exercises": {"a.py": {"scenario": "x", "started": "", "stars": 5}}}',
+    "outside the folder": '{"schema": 1, "exercises": {"../a.py": {"scenario": "x", "started": ""}}}',
+    "too deep": "[" * 100_000,
+    "not UTF-8": "\xff",
+}
+
+
+def test_the_sentences_of_errors(tmp_path: Path) -> None:
+    errors = {"no exercises": error_of(lambda: find(tmp_path), tmp_path)}
+    errors["no folder"] = error_of(lambda: workshop.known_exercises(tmp_path / "x"), tmp_path)
     found = started(tmp_path)
-    found.file.unlink()
-    assert workshop.reset(found, entry(), NOW) is None
-    assert found.file.read_text() == workshop.exercise_text(entry())
+    errors["no such file"] = error_of(lambda: find(tmp_path / "other.py"), tmp_path)
+    errors["a similar file"] = error_of(lambda: find(tmp_path / "unclosed_bdy.py"), tmp_path)
+    errors["no hints"] = error_of(lambda: next_hint(found, ()), tmp_path)
+    errors["not an exercise"] = error_of(lambda: reset(LocatedExercise(tmp_path / "x.py", None), ENTRY, NOW), tmp_path)
+    found.file.write_text("mine\n")
+    errors["started already"] = error_of(lambda: start(ENTRY, tmp_path, NOW), tmp_path)
+    assert found.file.read_text() == "mine\n"
+    started(tmp_path, BUILT_IN[0] if BUILT_IN[0].id != ENTRY.id else BUILT_IN[1])
+    errors["several exercises"] = error_of(lambda: find(tmp_path), tmp_path)
+    for name, text in BROKEN.items():
+        data = text.encode("latin-1")
+        (tmp_path / STATE).write_bytes(data)
+        errors[f"progress file: {name}"] = error_of(lambda: find(tmp_path), tmp_path)
+        assert errors[f"progress file: {name}"] == error_of(lambda: start(ENTRY, tmp_path, NOW), tmp_path)
+        assert errors[f"progress file: {name}"] == error_of(lambda: update(tmp_path, "b.py", lambda _: NEW), tmp_path)
+        assert (tmp_path / STATE).read_bytes() == data
+        assert found.file.read_text() == "mine\n"
+    del errors["progress file: too deep"]  # each Python has its own words for it
+    assert_golden("exercise_errors", sections(**errors))
 
 
-# ---- the progress file, when things go wrong
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_folder_that_is_read_only_is_an_error(tmp_path: Path) -> None:
+    found = started(tmp_path)
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(ProgressFileError):
+            record_attempt(found, NOW, fixed=False)
+    finally:
+        tmp_path.chmod(0o700)
 
 
+# ---- crashes and several processes
+
+ATTEMPTS = (
+    "import sys; from pathlib import Path; from datetime import datetime, UTC\n"
+    "from leaklab.workshop.exercises import find, record_attempt\n"
+    "found = find(Path(sys.argv[1]))\n"
+    "for _ in range(int(sys.argv[2])): record_attempt(found, datetime.now(UTC), fixed=False)\n"
+)
+
+
+def attempting(folder: Path, attempts: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", ATTEMPTS, str(folder), str(attempts)])
+
+
+@pytest.mark.parametrize(("where", "step"), [(os, "fsync"), (Path, "replace")])
 def test_a_crash_before_the_new_file_is_in_place_leaves_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: object, step: str
 ) -> None:
     found = started(tmp_path)
     before = (tmp_path / STATE).read_bytes()
@@ -213,95 +254,34 @@ def test_a_crash_before_the_new_file_is_in_place_leaves_the_old_one(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for where, step in ((os, "fsync"), (Path, "replace")):
-        with monkeypatch.context() as patched:
-            patched.setattr(where, step, crash)
-            with pytest.raises(KeyboardInterrupt):
-                workshop.record_attempt(found, NOW, fixed=True)
-        assert (tmp_path / STATE).read_bytes() == before
-        assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, "unclosed_body.py"]
+    with monkeypatch.context() as patched:
+        patched.setattr(where, step, crash)
+        with pytest.raises(KeyboardInterrupt):
+            record_attempt(found, NOW, fixed=True)
+    assert (tmp_path / STATE).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, FILE]
 
 
-def test_a_process_killed_while_it_writes_without_end_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_file(tmp_path: Path) -> None:
     started(tmp_path)
-    code = (
-        "import sys; from pathlib import Path; from datetime import datetime, UTC\n"
-        "from leaklab.workshop import exercises as workshop\n"
-        "found = workshop.find(Path(sys.argv[1]))\n"
-        "while True: workshop.record_attempt(found, datetime.now(UTC), fixed=False)\n"
-    )
     attempts = 0
     for _ in range(5):
-        process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+        process = attempting(tmp_path, 10**9)
         until = time.monotonic() + 60
         # Killed at some moment of a write, once it is known to write.
-        while workshop.load(tmp_path)["unclosed_body.py"].attempts < attempts + 3 and time.monotonic() < until:
+        while load(tmp_path)[FILE].attempts < attempts + 3 and time.monotonic() < until:
             time.sleep(0.003)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        now = workshop.load(tmp_path)["unclosed_body.py"].attempts
+        now = load(tmp_path)[FILE].attempts
         assert now >= attempts + 3
         attempts = now
-    assert workshop.record_attempt(workshop.find(tmp_path), NOW, fixed=False) is not None
-    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, "unclosed_body.py"]
+    assert record_attempt(find(tmp_path), NOW, fixed=False) is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, FILE]
 
 
-def test_attempts_counted_by_two_processes_at_once_are_all_counted(tmp_path: Path) -> None:
+def test_the_attempts_of_two_processes_are_all_counted(tmp_path: Path) -> None:
     started(tmp_path)
-    code = (
-        "import sys; from pathlib import Path; from datetime import datetime, UTC\n"
-        "from leaklab.workshop import exercises as workshop\n"
-        "found = workshop.find(Path(sys.argv[1]))\n"
-        "for _ in range(25): workshop.record_attempt(found, datetime.now(UTC), fixed=False)\n"
-    )
-    both = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(2)]
+    both = [attempting(tmp_path, 25) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
-    assert workshop.load(tmp_path)["unclosed_body.py"].attempts == 50
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "no JSON, line 1"),
-        ('{"schema": 1,\n "exercises": {"a', "no JSON, line 2"),
-        ("[]", 'no "exercises"'),
-        ('{"schema": 2, "exercises": {}}', "this leaklab knows 1"),
-        ('{"schema": 1, "exercises": {"a.py": []}}', "no object"),
-        ('{"schema": 1, "exercises": {"a.py": {"scenario": "x"}}}', "no 'started'"),
-        ('{"schema": 1, "exercises": {"a.py": {"scenario": 3, "started": ""}}}', "cannot be 3"),
-        ('{"schema": 1, "exercises": {"a.py": {"scenario": "x", "started": "", "attempts": -1}}}', "cannot be -1"),
-        ('{"schema": 1, "exercises": {"a.py": {"scenario": "x", "started": "", "attempts": true}}}', "cannot be True"),
-        ('{"schema": 1, "exercises": {"a.py": {"scenario": "x", "started": "", "stars": 5}}}', "'stars'"),
-        ('{"schema": 1, "exercises": {"../a.py": {"scenario": "x", "started": ""}}}', "no name of a file"),
-        ("[" * 100_000, "no JSON"),
-        ("\xff", "no UTF-8"),
-    ],
-)
-def test_a_broken_progress_file_is_told_with_the_remedy_and_stays_as_it_is(
-    tmp_path: Path, text: str, words: str
-) -> None:
-    (tmp_path / "unclosed_body.py").write_text("mine\n")
-    data = text.encode("latin-1")
-    (tmp_path / STATE).write_bytes(data)
-    for attempt in (
-        lambda: workshop.find(tmp_path),
-        lambda: workshop.start(entry(), tmp_path, NOW),
-        lambda: workshop.update(tmp_path, "b.py", lambda _: Exercise(scenario="x", started="")),
-    ):
-        with pytest.raises(ProgressFileError) as raised:
-            attempt()
-        assert words in str(raised.value)
-        assert "move it away and run `leaklab start`" in str(raised.value)
-    assert (tmp_path / STATE).read_bytes() == data
-    assert (tmp_path / "unclosed_body.py").read_text() == "mine\n"
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    found = started(tmp_path)
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(ProgressFileError, match="cannot be written"):
-            workshop.record_attempt(found, NOW, fixed=False)
-    finally:
-        tmp_path.chmod(0o700)
+    assert load(tmp_path)[FILE].attempts == 50

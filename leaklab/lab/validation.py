@@ -1,0 +1,45 @@
+"""Proves that a scenario keeps its word: its folder is complete, and every half is what the scenario says it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leaklab.content.folder import folder_problems
+from leaklab.errors import LeaklabError
+from leaklab.lab.pair import RunOptions, run_scenario
+
+if TYPE_CHECKING:
+    from leaklab.content.catalog import Entry
+    from leaklab.lab.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The validation of one scenario.
+
+    Attributes:
+        scenario: its id.
+        problems: what is wrong, in words; empty if all is well.
+        result: the measurement of its halves; None if they could not be run.
+    """
+
+    scenario: str
+    problems: tuple[str, ...]
+    result: Result | None = None
+
+
+def validate(entry: Entry, options: RunOptions) -> Validation:
+    """Check the folder, then run every half that it holds, with the scenario's own settings."""
+    problems: list[str] = []
+    try:
+        problems += folder_problems(entry)
+        scenario = entry.scenario
+        result = run_scenario(entry, scenario.settings, options, entry.halves)
+    except LeaklabError as error:
+        # A missing file is among the problems already.
+        missing = any("is missing" in problem for problem in problems)
+        return Validation(entry.id, tuple(problems if missing else [*problems, str(error)]))
+    if "almost" in entry.halves and "almost" not in scenario.expected:
+        problems.append(f"expected in {entry.folder / 'scenario.py'} has no almost half")
+    return Validation(entry.id, (*problems, *result.surprises), result)
