@@ -10,174 +10,175 @@ from __future__ import annotations
 import datetime
 import os
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
-from bson import Int64
-from mongomock.__version__ import __version__ as mongomock_version
+from bson import Binary, Int64
 
-from leaklab.services.mongo.arguments import Arguments
-from leaklab.services.mongo.batches import Batches, Handler, Held, Reply
-from leaklab.services.mongo.cursors import CursorTable
-from leaklab.services.mongo.errors import CommandError, as_command_error, not_implemented
-from leaklab.services.mongo.names import OTHER_COMMANDS
-from leaklab.services.mongo.namespaces import Namespaces
-from leaklab.services.mongo.reading import Reading
-from leaklab.services.mongo.store import Document, MongoStore
-from leaklab.services.mongo.wire import MAX_DOCUMENT_BYTES, MAX_MESSAGE_BYTES, encode_document
-from leaklab.services.mongo.writing import MAX_WRITE_BATCH, Writing
+from leaklab.services.mongo.arguments import Arguments, Document
+from leaklab.services.mongo.batches import Answer, Batches, Handler
+from leaklab.services.mongo.command_error import CommandError, as_command_error, not_supported
+from leaklab.services.mongo.mongomock_checks import check_depth
+from leaklab.services.mongo.namespaces import NamespaceCommands
+from leaklab.services.mongo.reading import ReadCommands
+from leaklab.services.mongo.store import MongoStore
+from leaklab.services.mongo.wire import (
+    MAX_DOCUMENT_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_WRITE_BATCH,
+    BodyError,
+    encode_document,
+)
+from leaklab.services.mongo.writing import WriteCommands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SERVER_VERSION = "6.0.0"
-MAX_WIRE_VERSION = 17
+    from leaklab.services.mongo.cursors import CursorTable
+    from leaklab.services.mongo.server import MongoCounts
 
+_VERSION = [6, 0, 0, 0]
+_MAX_WIRE_VERSION = 17
+_SESSION_MINUTES = 30  # of idleness until one ends; no run of the lab is that long
 
-@dataclass(frozen=True, slots=True)
-class ServerFigures:
-    """What serverStatus tells of the connections; `uptime_s` in seconds."""
-
-    connections_open: int
-    connections_accepted: int
-    requests_served: int
-    uptime_s: float
+Reply = bytes | Coroutine[Any, Any, bytes]
+"""An encoded reply, at once or after others had their turn."""
 
 
 class CommandServer:
-    """Answers commands from a store and a cursor table; knows nothing of sockets."""
+    """Answers commands from a store, a cursor table and a session table; knows nothing of sockets."""
 
-    def __init__(self, cursors: CursorTable[Held], figures: Callable[[], ServerFigures]) -> None:
-        self.cursors = cursors
-        self._figures = figures
+    def __init__(self, cursors: CursorTable, counts: Callable[[], MongoCounts]) -> None:
+        self._cursors = cursors
+        self.sessions: set[bytes] = set()
+        self._counts = counts
         self._operations = dict.fromkeys(("insert", "query", "update", "delete", "getmore", "command"), 0)
         self._commands: Counter[str] = Counter()
-        store, batches = MongoStore(), Batches(cursors)
+        store, self._batches = MongoStore(), Batches(cursors)
         self._handlers: Mapping[str, Handler] = {
-            "hello": self._hello,
-            "isMaster": self._hello,
-            "ismaster": self._hello,
-            "ping": self._ok,
-            "endSessions": self._end_sessions,
-            "buildInfo": self._build_info,
-            "buildinfo": self._build_info,
+            **dict.fromkeys(("hello", "isMaster", "ismaster"), self._hello),
+            **dict.fromkeys(("buildInfo", "buildinfo"), self._build_info),
+            "ping": lambda _: {},
             "serverStatus": self._server_status,
-            **Namespaces(store, batches).handlers,
-            **Writing(store).handlers,
-            **Reading(store, batches).handlers,
-            **batches.handlers,
+            "startSession": self._start_session,
+            "refreshSessions": self._refresh_sessions,
+            **dict.fromkeys(("endSessions", "killSessions", "killAllSessions"), self._end_sessions),
+            **NamespaceCommands(store, self._batches).handlers,
+            **WriteCommands(store).handlers,
+            **ReadCommands(store, self._batches).handlers,
+            **self._batches.handlers,
         }
 
-    def run(self, command: Document, *, connection_id: int = 0, legacy: bool = False) -> Reply:
-        """Answer one command; never raises."""
+    def run(self, command: Document | BodyError, *, legacy: bool = False) -> Reply:
+        """Answer one command, or a message that holds none; never raises."""
         try:
-            return self._run(command, connection_id, legacy)
+            if isinstance(command, BodyError):
+                raise CommandError(command.code, str(command))
+            answer = self._run(command, legacy=legacy)
+            return self._later(answer) if isinstance(answer, Coroutine) else _encoded(answer)
         except Exception as error:  # noqa: BLE001 - mongomock raises whatever it trips over; a client must get a document
             return encode_document(as_command_error(error).document())
 
-    def _run(self, command: Document, connection_id: int, legacy: bool) -> Reply:
+    async def _later(self, answer: Coroutine[Any, Any, Document | bytes]) -> bytes:
+        try:
+            return _encoded(await answer)
+        except Exception as error:  # noqa: BLE001 - as above
+            return encode_document(as_command_error(error).document())
+
+    def _run(self, command: Document, *, legacy: bool) -> Answer:
         name = next(iter(command), "")
-        arguments = Arguments(name, command, connection_id)
         handler = self._handlers.get(name)
         if legacy and handler is not None and handler != self._hello:
             raise CommandError(352, f"Unsupported OP_QUERY command: {name}. Use OP_MSG")
-        arguments.check_database()
-        if name in OTHER_COMMANDS:
-            raise not_implemented(f"the command {name}")
         if handler is None:
-            raise CommandError(59, f"no such command: '{name}'")
-        arguments.check_names()
-        if "txnNumber" in command or "startTransaction" in command:
+            raise not_supported(f"the command {name!r}")
+        if command.keys() & {"txnNumber", "startTransaction", "autocommit"}:
             raise CommandError(20, "Transaction numbers are only allowed on a replica set member or mongos")
+        check_depth(command)
+        arguments = Arguments(name, command)
+        arguments.read_database()
+        if arguments.session is not None:
+            self.sessions.add(arguments.session)
         self._count_operation(name, command)
-        reply = handler(arguments)
-        return encode_document(reply) if isinstance(reply, dict) else reply
+        return handler(arguments)
 
     def _count_operation(self, name: str, command: Document) -> None:
         """Count as the manual says under "serverStatus", opcounters: statements of writes, else commands."""
         statements = command.get({"insert": "documents", "update": "updates", "delete": "deletes"}.get(name, ""))
         kind = {"find": "query", "getMore": "getmore"}.get(name, name)
-        if kind not in self._operations:
-            kind = "command"
-        self._operations[kind] += len(statements) if isinstance(statements, list) else 1
+        count = len(statements) if isinstance(statements, list) else 1
+        self._operations[kind if kind in self._operations else "command"] += count
         self._commands[name] += 1
 
-    # ---- about the server
+    # ---- sessions
 
-    def _ok(self, _: Arguments) -> Document:
-        return {"ok": 1.0}
+    def _start_session(self, _: Arguments) -> Document:
+        session = os.urandom(16)
+        self.sessions.add(session)
+        return {"id": {"id": Binary(session, 4)}, "timeoutMinutes": _SESSION_MINUTES}
 
     def _end_sessions(self, arguments: Arguments) -> Document:
-        # The real server only notes the sessions as ended; their cursors die when its session cache is next
-        # refreshed, up to logicalSessionRefreshMillis = 5 minutes later (logical_session_cache_impl.cpp,
-        # `explicitlyEndingSessions`). No run of the lab is that long, so here they stay until they time out.
-        arguments.array("endSessions")
-        return {"ok": 1.0}
+        """End the sessions that are named; killing ends their cursors too, and none named means all.
+
+        Ended sessions leave their cursors: the real server only notes that they ended, and kills the cursors when it
+        next refreshes its session cache, up to logicalSessionRefreshMillis = 5 minutes later
+        (logical_session_cache_impl.cpp, `explicitlyEndingSessions`). No run of the lab is that long.
+        """
+        ids = [entry.get("id") for entry in arguments.documents(arguments.name)]
+        named = {bytes(session) for session in ids if isinstance(session, bytes)}
+        if arguments.name.startswith("kill"):
+            named = named or self.sessions
+            for cursor in self._cursors:
+                if cursor.session in named:
+                    self._cursors.close(cursor.cursor_id)
+        self.sessions -= named
+        return {}
+
+    def _refresh_sessions(self, arguments: Arguments) -> Document:
+        ids = [entry.get("id") for entry in arguments.documents(arguments.name)]
+        self.sessions |= {bytes(session) for session in ids if isinstance(session, bytes)}
+        return {}
+
+    # ---- about the server
 
     def _hello(self, arguments: Arguments) -> Document:
         # A standalone server: no setName. No topologyVersion, so that pymongo polls instead of streaming.
         # No compression and no SASL mechanism is offered.
-        primary = "isWritablePrimary" if arguments.command_name == "hello" else "ismaster"
-        reply: Document = {"helloOk": True} if arguments.get("helloOk") is True else {}
-        return reply | {
-            primary: True,
+        return {
+            **({"helloOk": True} if arguments.get("helloOk") is True else {}),
+            "isWritablePrimary" if arguments.name == "hello" else "ismaster": True,
             "maxBsonObjectSize": MAX_DOCUMENT_BYTES,
             "maxMessageSizeBytes": MAX_MESSAGE_BYTES,
             "maxWriteBatchSize": MAX_WRITE_BATCH,
-            "localTime": _now(),
-            "logicalSessionTimeoutMinutes": 30,
-            "connectionId": arguments.connection_id,
+            "localTime": datetime.datetime.now(datetime.UTC),
+            "logicalSessionTimeoutMinutes": _SESSION_MINUTES,
             "minWireVersion": 0,
-            "maxWireVersion": MAX_WIRE_VERSION,
+            "maxWireVersion": _MAX_WIRE_VERSION,
             "readOnly": False,
-            "ok": 1.0,
         }
 
     def _build_info(self, _: Arguments) -> Document:
-        return {
-            "version": SERVER_VERSION,
-            "gitVersion": "leaklab embedded server over mongomock " + mongomock_version,
-            "modules": [],
-            "versionArray": [*map(int, SERVER_VERSION.split(".")), 0],
-            "bits": 64,
-            "debug": False,
-            "maxBsonObjectSize": MAX_DOCUMENT_BYTES,
-            "storageEngines": ["mongomock"],
-            "ok": 1.0,
-        }
+        version = ".".join(map(str, _VERSION[:3]))
+        return {"version": version, "gitVersion": "leaklab's embedded server", "versionArray": _VERSION, "bits": 64}
 
     def _server_status(self, _: Arguments) -> Document:
         """Fields and types of the MongoDB manual, "serverStatus", as far as they are known here."""
-        figures = self._figures()
-        cursors = self.cursors
+        counts, cursors = self._counts(), self._cursors
+        is_open = {"noTimeout": cursors.no_timeout, "pinned": cursors.pinned, "total": len(cursors)}
+        cursor = {"timedOut": Int64(cursors.timed_out), "totalOpened": Int64(cursors.opened_total)}
         return {
-            "host": "localhost",
-            "version": SERVER_VERSION,
             "process": "mongod",
             "pid": Int64(os.getpid()),
-            "uptime": figures.uptime_s,
-            "localTime": _now(),
-            "connections": {
-                "current": figures.connections_open,
-                "totalCreated": figures.connections_accepted,
-            },
-            "network": {"numRequests": Int64(figures.requests_served)},
+            "connections": {"current": counts.connections_open, "totalCreated": counts.connections_accepted},
+            "network": {"numRequests": Int64(counts.requests_served)},
+            "logicalSessionRecordCache": {"activeSessionsCount": counts.sessions_open},
             "opcounters": {kind: Int64(count) for kind, count in self._operations.items()},
             "metrics": {
                 "commands": {name: {"total": Int64(count)} for name, count in self._commands.items()},
-                "cursor": {
-                    "timedOut": Int64(cursors.timed_out),
-                    "totalOpened": Int64(cursors.opened_total),
-                    "open": {
-                        "noTimeout": Int64(cursors.no_timeout),
-                        "pinned": Int64(cursors.pinned),
-                        "total": Int64(len(cursors)),
-                    },
-                },
+                "cursor": {**cursor, "open": {name: Int64(count) for name, count in is_open.items()}},
             },
-            "ok": 1.0,
         }
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+def _encoded(answer: Document | bytes) -> bytes:
+    return encode_document({**answer, "ok": 1.0}) if isinstance(answer, dict) else answer

@@ -6,30 +6,23 @@ from typing import TYPE_CHECKING
 
 from bson import Binary, Int64
 
-from leaklab.services.mongo.arguments import LIST_COLLECTIONS, Arguments
-from leaklab.services.mongo.batches import Batches, Handler, Held, Reply
-from leaklab.services.mongo.cursors import SnapshotScan
-from leaklab.services.mongo.errors import CommandError, not_implemented
-from leaklab.services.mongo.filters import check_filter, matches
-from leaklab.services.mongo.indexes import create_index, drop_indexes
-from leaklab.services.mongo.store import Cap, Document, MongoStore, Query, StoredCollection
-from leaklab.services.mongo.wire import encode_document
+from leaklab.services.mongo.arguments import LIST_COLLECTIONS, Arguments, Document
+from leaklab.services.mongo.command_error import CommandError, not_supported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from leaklab.services.mongo.batches import Batches, Handler
+    from leaklab.services.mongo.store import MongoStore, StoredCollection
 
-class Namespaces:
+
+class NamespaceCommands:
     """Makes, lists and drops what a store has."""
 
     def __init__(self, store: MongoStore, batches: Batches) -> None:
         self._store = store
         self._batches = batches
-
-    @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What answers each command of these."""
-        return {
+        self.handlers: Mapping[str, Handler] = {
             "listDatabases": self._list_databases,
             "listCollections": self._list_collections,
             "create": self._create,
@@ -41,115 +34,86 @@ class Namespaces:
         }
 
     def _list_databases(self, arguments: Arguments) -> Document:
-        keep = arguments.document("filter")
-        listed = []
-        total = 0
-        for name in self._store.databases():
-            collections = self._store.collections(name)
-            size = sum(sum(map(len, c.results(Query({}, {}, {})))) for c in collections)
-            entry = {"name": name, "sizeOnDisk": Int64(size), "empty": False}
-            if matches(keep, entry):
-                listed.append({"name": name} if arguments.boolean("nameOnly") else entry)
-                total += size
-        reply: Document = {"databases": listed}
-        if not arguments.boolean("nameOnly"):
-            reply |= {"totalSize": Int64(total), "totalSizeMb": Int64(total // 1_048_576)}
-        return reply | {"ok": 1.0}
+        listed: list[Document] = []
+        for name, collections in self._store.databases.items():
+            size = sum(sum(map(len, collection.bodies.values())) for collection in collections.values())
+            listed += [{"name": name, "sizeOnDisk": Int64(size), "empty": False}] if collections else []
+        listed = _chosen(arguments, listed, "name")
+        return {"databases": listed, "totalSize": Int64(sum(entry.get("sizeOnDisk", 0) for entry in listed))}
 
-    def _list_collections(self, arguments: Arguments) -> Reply:
-        keep = arguments.document("filter")
-        check_filter(keep)
-        name_only = arguments.boolean("nameOnly")
-        listed = []
-        for collection in self._store.collections(arguments.database):
-            options: Document = {}
-            if collection.cap is not None:
-                options = {"capped": True, "size": collection.cap.size}
-                if collection.cap.max is not None:
-                    options["max"] = collection.cap.max
-            entry = {
-                "name": collection.name,
-                "type": "collection",
-                "options": options,
-                "info": {"readOnly": False, "uuid": Binary.from_uuid(collection.uuid)},
-                "idIndex": {"v": 2, "key": {"_id": 1}, "name": "_id_"},
-            }
-            if matches(keep, entry):
-                listed.append(encode_document({k: entry[k] for k in ("name", "type")} if name_only else entry))
+    def _list_collections(self, arguments: Arguments) -> bytes:
+        listed: list[Document] = []
+        for name, collection in self._store.databases.get(arguments.database, {}).items():
+            info = {"readOnly": False, "uuid": Binary.from_uuid(collection.uuid)}
+            listed.append({"name": name, "type": "collection", "options": collection.cap, "info": info})
         namespace = f"{arguments.database}.{LIST_COLLECTIONS}"
-        held = Held(SnapshotScan(listed, knows_end=True), None)
-        return self._batches.first(arguments, held, namespace, arguments.cursor_batch_size())
+        return self._batches.listing(arguments, namespace, _chosen(arguments, listed, "name", "type"))
 
     def _create(self, arguments: Arguments) -> Document:
-        name = arguments.collection()
-        capped = arguments.boolean("capped")
-        size = arguments.integer("size", at_least=1)
-        limit = arguments.integer("max")
-        if capped and size is None:
-            raise CommandError(72, "the 'size' field is required when 'capped' is true")
-        if not capped and (size is not None or limit is not None):
-            raise CommandError(
-                72, "the 'capped' field needs to be true when either the 'size' or 'max' fields are present"
-            )
-        for unsupported in ("viewOn", "timeseries", "validator", "clusteredIndex", "collation"):
-            if arguments.get(unsupported) is not None:
-                raise not_implemented(f"create with '{unsupported}'")
-        cap = None
-        if size is not None:
-            # max <= 0 means no bound, as on the real server.
-            cap = Cap(size, limit if limit is not None and limit > 0 else None)
-        self._store.create(arguments.database, name, cap)
-        return {"ok": 1.0}
+        size, limit = arguments.integer("size", at_least=1), arguments.integer("max")
+        if arguments.boolean("capped") != (size is not None) or (size is None and limit is not None):
+            raise CommandError(72, "'capped' needs a 'size', and without it there is neither 'size' nor 'max'")
+        cap: Document = {} if size is None else {"capped": True, "size": size}
+        # max <= 0 means no bound, as on the real server.
+        self._store.create(arguments.namespace(), cap | ({"max": limit} if limit is not None and limit > 0 else {}))
+        return {}
 
     def _create_indexes(self, arguments: Arguments) -> Document:
-        name = arguments.collection()
-        specs = arguments.documents("indexes", may_be_empty=True)
+        is_new = self._store.get(arguments.namespace()) is None
+        specs = [Arguments("indexes", spec) for spec in arguments.documents("indexes")]
         if not specs:
             raise CommandError(2, "Must specify at least one index to create")
-        created = self._store.get(arguments.database, name) is None
-        collection = self._store.get_or_create(arguments.database, name)
+        collection = self._store.get(arguments.namespace()) or self._store.create(arguments.namespace())
         before = len(collection.indexes())
         for spec in specs:
-            create_index(collection.mock, collection.namespace, spec)
-        return {
-            "numIndexesBefore": before,
-            "numIndexesAfter": len(collection.indexes()),
-            "createdCollectionAutomatically": created,
-            "ok": 1.0,
-        }
+            key, name = spec.document("key", required=True), spec.get("name", str, required=True)
+            if not key or any(isinstance(kind, bool) or kind not in (1, -1) for kind in key.values()):
+                raise not_supported(f"an index on {key}, other than by 1 or -1,")
+            if key != {"_id": 1}:
+                collection.create_index(key, name, unique=spec.boolean("unique"))
+        after = len(collection.indexes())
+        return {"numIndexesBefore": before, "numIndexesAfter": after, "createdCollectionAutomatically": is_new}
 
-    def _list_indexes(self, arguments: Arguments) -> Reply:
+    def _list_indexes(self, arguments: Arguments) -> bytes:
         collection = self._existing(arguments)
-        listed = [encode_document(index) for index in collection.indexes().values()]
-        held = Held(SnapshotScan(listed, knows_end=True), None)
-        return self._batches.first(arguments, held, collection.namespace, arguments.cursor_batch_size())
+        return self._batches.listing(arguments, collection.namespace, list(collection.indexes().values()))
 
     def _drop_indexes(self, arguments: Arguments) -> Document:
-        collection = self._existing(arguments)
-        before = len(collection.indexes())
-        if arguments.get("index") is None:
-            raise CommandError(40414, "BSON field 'dropIndexes.index' is missing but a required field")
-        drop_indexes(collection.mock, arguments.get("index"))
-        return {"nIndexesWas": before, "ok": 1.0}
+        collection, which = self._existing(arguments), arguments.get("index")
+        indexes = collection.indexes()
+        if which == "*":
+            names = [name for name in indexes if name != "_id_"]
+        else:
+            names = [name for name, index in indexes.items() if which in (name, [name], index["key"])]
+        if "_id_" in names or (not names and which != "*"):
+            raise CommandError(72 if names else 27, f"cannot drop _id index, or index not found: {which}")
+        for name in names:
+            collection.mock.drop_index(name)
+        return {"nIndexesWas": len(indexes)}
 
     def _existing(self, arguments: Arguments) -> StoredCollection:
-        name = arguments.collection()
-        collection = self._store.get(arguments.database, name)
+        collection = self._store.get(arguments.namespace())
         if collection is None:
-            raise CommandError(26, f"ns does not exist: {arguments.database}.{name}")
+            raise CommandError(26, "ns not found")
         return collection
 
     def _drop(self, arguments: Arguments) -> Document:
-        name = arguments.collection()
-        collection = self._store.get(arguments.database, name)
-        if collection is None:
-            raise CommandError(26, "ns not found")
+        collection = self._existing(arguments)
         indexes = len(collection.indexes())
-        self._store.drop(arguments.database, name)
-        return {"nIndexesWas": indexes, "ns": f"{arguments.database}.{name}", "ok": 1.0}
+        database, name = arguments.namespace()
+        self._store.databases[database].pop(name).drop()
+        return {"nIndexesWas": indexes, "ns": collection.namespace}
 
     def _drop_database(self, arguments: Arguments) -> Document:
-        collections = self._store.collections(arguments.database)
-        for collection in collections:
-            self._store.drop(arguments.database, collection.name)
-        return {"dropped": arguments.database, "ok": 1.0} if collections else {"ok": 1.0}
+        for collection in self._store.databases.pop(arguments.database, {}).values():
+            collection.drop()
+        return {"dropped": arguments.database}
+
+
+def _chosen(arguments: Arguments, listed: list[Document], *fields: str) -> list[Document]:
+    """The entries of a list that its filter asks for, in full or only by name."""
+    wanted = arguments.document("filter")
+    if wanted.keys() - {"name"} or not isinstance(wanted.get("name", ""), str):
+        raise not_supported(f"the filter {wanted}, other than by a whole name,")
+    chosen = [entry for entry in listed if wanted.get("name", entry["name"]) == entry["name"]]
+    return [{field: entry[field] for field in fields} for entry in chosen] if arguments.boolean("nameOnly") else chosen

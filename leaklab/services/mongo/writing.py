@@ -2,162 +2,136 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from leaklab.services.mongo.arguments import Arguments
-from leaklab.services.mongo.batches import Handler
-from leaklab.services.mongo.errors import CommandError, as_command_error
-from leaklab.services.mongo.filters import check_filter, check_sort, matches
-from leaklab.services.mongo.projection import Projection
-from leaklab.services.mongo.store import Document, MongoStore
-from leaklab.services.mongo.update import check_change, is_replacement
+from leaklab.services.mongo.command_error import CommandError, as_command_error
+from leaklab.services.mongo.mongomock_checks import (
+    check_change,
+    check_filter,
+    check_sort,
+    checked_projection,
+    is_replacement,
+)
+from leaklab.services.mongo.store import MongoStore, Query
+from leaklab.services.mongo.wire import MAX_WRITE_BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MAX_WRITE_BATCH = 100_000
-"""Statements in one write command (`maxWriteBatchSize`; MongoDB manual, "hello")."""
+    from leaklab.services.mongo.arguments import Document
+    from leaklab.services.mongo.batches import Handler
+
+_TURN_S = 0.05  # how long a command goes on before other clients have their turn
 
 
-class Writing:
-    """Writes to a store."""
+class WriteCommands:
+    """Writes to a store, one statement after the other."""
 
     def __init__(self, store: MongoStore) -> None:
         self._store = store
-
-    @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """What answers each command of these."""
-        return {
-            "insert": self._insert,
-            "update": self._update,
-            "delete": self._delete,
+        self.handlers: Mapping[str, Handler] = {
+            "insert": lambda arguments: self._run_all(arguments, "documents", self._insert),
+            "update": lambda arguments: self._run_all(arguments, "updates", self._update),
+            "delete": lambda arguments: self._run_all(arguments, "deletes", self._delete),
             "findAndModify": self._find_and_modify,
         }
 
-    def _insert(self, arguments: Arguments) -> Document:
-        name = arguments.collection()
-        documents = arguments.documents("documents", at_most=MAX_WRITE_BATCH)
-        collection = self._store.get_or_create(arguments.database, name)
+    async def _run_all(
+        self, arguments: Arguments, field: str, write: Callable[[Arguments, Document], Document]
+    ) -> Document:
+        """Run the statements of a write and sum their results; the first error ends an ordered command."""
+        statements = arguments.documents(field)
+        ordered = arguments.boolean("ordered", default=True)
+        if not 1 <= len(statements) <= MAX_WRITE_BATCH:
+            raise CommandError(16, f"Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got {len(statements)}.")
+        total: Document = {"n": 0} if field != "updates" else {"n": 0, "nModified": 0}
+        turn_ends = time.monotonic() + _TURN_S
+        for index, statement in enumerate(statements):
+            if time.monotonic() > turn_ends:
+                with contextlib.suppress(asyncio.CancelledError):  # it is finished also if the client hangs up
+                    await asyncio.sleep(0)
+                turn_ends = time.monotonic() + _TURN_S
+            try:
+                done = write(arguments, statement)
+            except Exception as error:  # noqa: BLE001 - as in `CommandServer.run`
+                failed = {"index": index, **as_command_error(error).details}
+                total.setdefault("writeErrors", []).append(failed)
+                if ordered:
+                    break
+                continue
+            if "upserted" in done:
+                total.setdefault("upserted", []).append({"index": index, "_id": done.pop("upserted")})
+            for name, count in done.items():
+                total[name] += count
+        return total
 
-        def insert(document: Document) -> Document:
-            collection.insert(document)
-            return {"n": 1}
+    def _insert(self, arguments: Arguments, document: Document) -> Document:
+        collection = self._store.get(arguments.namespace()) or self._store.create(arguments.namespace())
+        collection.insert(document)
+        return {"n": 1}
 
-        return _write(documents, insert, ordered=arguments.boolean("ordered", default=True))
+    def _update(self, arguments: Arguments, statement: Document) -> Document:
+        one = Arguments("updates", statement)
+        query, change = one.document("q", required=True), one.get("u")
+        multi, upsert = one.boolean("multi"), one.boolean("upsert")
+        self._check(query, change)
+        if multi and is_replacement(change):
+            raise CommandError(9, "multi update is not supported for replacement-style update")
+        collection = self._store.get(arguments.namespace())
+        if collection is None:
+            if not upsert:
+                return {"n": 0}
+            collection = self._store.create(arguments.namespace())
+        done = collection.update(query, change, multi=multi, upsert=upsert)
+        if done.upserted_id is not None:
+            return {"n": 1, "upserted": done.upserted_id}
+        return {"n": done.matched_count, "nModified": done.modified_count}
 
-    def _update(self, arguments: Arguments) -> Document:
-        name = arguments.collection()
+    def _delete(self, arguments: Arguments, statement: Document) -> Document:
+        one = Arguments("deletes", statement)
+        query, limit = one.document("q", required=True), one.integer("limit")
+        self._check(query, {})
+        if limit not in (0, 1):
+            raise CommandError(9, f"The limit field in delete objects must be 0 or 1. Got {limit}")
+        collection = self._store.get(arguments.namespace())
+        return {"n": collection.delete(query, multi=not limit) if collection is not None else 0}
 
-        def update(one: Arguments, query: Document) -> Document:
-            change = one.get("u")
-            multi, upsert = one.boolean("multi"), one.boolean("upsert")
-            one.refuse("collation", "arrayFilters", "hint", "c", "sort")
-            check_filter(query)
-            if not isinstance(change, (dict, list)):
-                raise CommandError(9, "Update argument must be either an object or an array")
-            check_change(change)
-            if is_replacement(change) and multi:
-                raise CommandError(9, "multi update is not supported for replacement-style update")
-            collection = self._store.get(arguments.database, name)
-            if collection is None and not upsert:
-                return {"n": 0, "nModified": 0}
-            collection = collection or self._store.get_or_create(arguments.database, name)
-            done = collection.update(query, change, multi=multi, upsert=upsert)
-            if done.upserted:
-                return {"n": 1, "nModified": 0, "upserted": done.upserted[0]}
-            return {"n": done.matched, "nModified": done.modified}
-
-        return {"nModified": 0} | _statements(arguments, "updates", update)
-
-    def _delete(self, arguments: Arguments) -> Document:
-        name = arguments.collection()
-
-        def delete(one: Arguments, query: Document) -> Document:
-            check_filter(query)
-            one.refuse("collation", "hint")
-            limit = one.integer("limit")
-            if limit not in (0, 1):
-                raise CommandError(9, f"The limit field in delete objects must be 0 or 1. Got {limit}")
-            collection = self._store.get(arguments.database, name)
-            return {"n": collection.delete(query, multi=not limit) if collection is not None else 0}
-
-        return _statements(arguments, "deletes", delete)
+    def _check(self, query: Document, change: object) -> None:
+        check_filter(query)
+        check_change(change)
+        self._store.check_regex([query, change])
 
     def _find_and_modify(self, arguments: Arguments) -> Document:
         """Fields and reply of the MongoDB manual, "findAndModify"."""
-        name = arguments.collection()
         query, sort = arguments.document("query"), arguments.document("sort")
-        fields = arguments.document("fields")
+        fields = checked_projection(arguments.document("fields"))
         change = arguments.get("update")
         remove, new, upsert = (arguments.boolean(option) for option in ("remove", "new", "upsert"))
-        arguments.refuse("collation", "arrayFilters", "hint", "let")
-        check_filter(query)
         check_sort(sort)
-        projection = Projection(fields, matches=matches) if fields else None
+        self._check(query, {} if remove else change)
         if remove and (change is not None or new or upsert):
             raise CommandError(9, "Cannot specify 'remove' together with an update, new=true or upsert=true")
-        if not remove and not isinstance(change, (dict, list)):
-            raise CommandError(9, "Either an update or remove=true must be specified")
-        if not remove:
-            check_change(change)
-        collection = self._store.get(arguments.database, name)
+        collection = self._store.get(arguments.namespace())
         if collection is None and upsert:
-            collection = self._store.create(arguments.database, name)
-        before = next(collection.find(query, sort), None) if collection is not None else None
-        value: Document | None = before
+            collection = self._store.create(arguments.namespace())
+        before = collection.find_one(Query(query, sort, {}, limit=1)) if collection is not None else None
         last: Document = {"n": int(before is not None or upsert)}
-        if not remove:
-            last["updatedExisting"] = before is not None
-        if collection is not None and before is not None:
-            _id = {"_id": {"$eq": before["_id"]}}
-            if remove:
-                collection.delete(_id, multi=False)
-            else:
-                # The positional operator refers to what the query asked for.
-                collection.update({**query, **_id}, change, multi=False)
-                value = next(collection.find(_id, {}), None) if new else before
-        elif collection is not None and upsert:
-            (inserted,) = collection.update(query, change, upsert=True).upserted
-            last["upserted"] = inserted
-            value = next(collection.find({"_id": {"$eq": inserted}}, {}), None) if new else None
-        if projection is not None and value is not None:
-            value = projection.apply(value)
-        return {"lastErrorObject": last, "value": value, "ok": 1.0}
-
-
-def _statements(arguments: Arguments, field: str, write: Callable[[Arguments, Document], Document]) -> Document:
-    """Run the statements of an update or a delete: each by its own arguments and its query."""
-    arguments.refuse("let")
-    statements = arguments.documents(field, at_most=MAX_WRITE_BATCH)
-
-    def write_one(statement: Document) -> Document:
-        one = Arguments(f"{arguments.command_name}.{field}", statement)
-        one.check_names()
-        return write(one, one.document("q", required=True))
-
-    return _write(statements, write_one, ordered=arguments.boolean("ordered", default=True))
-
-
-def _write(statements: list[Document], write: Callable[[Document], Document], *, ordered: bool) -> Document:
-    """Run statements and sum their results; the first error ends an ordered command, and others go on."""
-    total: Document = {"n": 0}
-    upserted: list[Document] = []
-    errors: list[Document] = []
-    for index, statement in enumerate(statements):
-        try:
-            done = write(statement)
-        except Exception as error:  # noqa: BLE001 - as in `CommandServer.run`
-            errors.append(as_command_error(error).write_error(index))
-            if ordered:
-                break
-            continue
-        if "upserted" in done:
-            upserted.append({"index": index, "_id": done.pop("upserted")})
-        for field, value in done.items():
-            total[field] = total.get(field, 0) + value
-    if upserted:
-        total["upserted"] = upserted
-    if errors:
-        total["writeErrors"] = errors
-    return total | {"ok": 1.0}
+        last |= {} if remove else {"updatedExisting": before is not None}
+        if collection is None or (before is None and not upsert):
+            return {"lastErrorObject": last, "value": None}
+        chosen = query if before is None else {**query, "_id": before["_id"]}  # `$` refers to what the query asks for
+        value = None if before is None else collection.find_one(Query(chosen, {}, fields))
+        if remove:
+            collection.delete(chosen, multi=False)
+        else:
+            done = collection.update(chosen, change, upsert=before is None)
+            if before is None:
+                last["upserted"] = done.upserted_id
+        if new:
+            _id = last["upserted"] if before is None else before["_id"]
+            value = collection.find_one(Query({"_id": _id}, {}, fields))
+        return {"lastErrorObject": last, "value": value}

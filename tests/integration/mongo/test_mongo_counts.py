@@ -14,9 +14,9 @@ import pytest
 from pymongo import MongoClient
 
 from leaklab.services.database import READS
-from leaklab.services.mongo import wire
+
 from leaklab.services.mongo.server import MongoCounts, MongoService
-from tests.integration.mongo.raw import answer, ask, connect, is_closed
+from tests.integration.mongo.raw import request, answer, ask, connect, is_closed
 from tests.integration.mongo.servers import PATIENCE_S, Document, Server, eventually
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ def serve(use: Callable[[int, Callable[[], MongoCounts]], None], **options: Any)
 
 def test_the_counts_are_exact() -> None:
     def use(port: int, counts: Callable[[], MongoCounts]) -> None:
-        assert counts() == MongoCounts(0, 0, 0, 0, 0, 0)
+        assert counts() == MongoCounts(0, 0, 0, 0, 0, 0, 0)
         with connect(port) as one, connect(port) as two:
             for connection in (one, two, one):
                 assert ask(connection, {"ping": 1, "$db": "a"})["ok"] == 1.0
             ask(one, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
             for _ in range(4):
                 ask(one, {"find": "c", "batchSize": 1, "$db": "a"})
-            assert counts() == MongoCounts(2, 2, 2, 8, 4, 4)
+            assert counts() == MongoCounts(2, 2, 2, 8, 4, 4, 0)
             two.shutdown(socket.SHUT_WR)  # half-closed is closed
             assert is_closed(two)
             assert counts().connections_open == 1
@@ -64,9 +64,9 @@ def test_the_counts_are_exact() -> None:
             status = ask(three, {"serverStatus": 1, "$db": "admin"})
             assert status["connections"] == {"current": 1, "totalCreated": 3}
             assert status["metrics"]["cursor"]["open"]["total"] == 4
-        eventually(lambda: counts() == MongoCounts(3, 0, 2, 9, 4, 4))
+        eventually(lambda: counts() == MongoCounts(3, 0, 2, 9, 4, 4, 0))
 
-    assert serve(use) == MongoCounts(3, 0, 2, 9, 0, 4)
+    assert serve(use) == MongoCounts(3, 0, 2, 9, 0, 4, 0)
 
 
 def test_operations_are_counted_by_their_kind() -> None:
@@ -146,8 +146,8 @@ def test_stopping_ends_clients_that_wait_and_those_that_idle() -> None:
                 ask(waiting, {"insert": "c", "documents": [{}], "$db": "a"})
                 find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
                 more = {"getMore": ask(waiting, find)["cursor"]["id"], "collection": "c", "$db": "a"}
-                body = bson.encode({**more, "maxTimeMS": 1_000_000})
-                waiting.sendall(wire.request_message(body, request_id=1))
+                body = {**more, "maxTimeMS": 1_000_000}
+                waiting.sendall(request(body))
 
             await asyncio.to_thread(tail)
             while len(asyncio.all_tasks()) < 2:
@@ -172,7 +172,7 @@ def test_a_client_that_goes_while_it_waits_leaves_its_cursor_usable() -> None:
                 find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
                 cursor_id = ask(gone, find)["cursor"]["id"]
                 more = {"getMore": cursor_id, "collection": "c", "$db": "a"}
-                gone.sendall(wire.request_message(bson.encode({**more, "maxTimeMS": 999_999}), request_id=1))
+                gone.sendall(request({**more, "maxTimeMS": 999_999}))
 
                 def pinned() -> int:
                     status = ask(keeper, {"serverStatus": 1, "$db": "a"})
@@ -195,7 +195,7 @@ def test_killing_a_cursor_ends_the_wait_on_it() -> None:
             find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
             cursor_id = ask(waiting, find)["cursor"]["id"]
             more = {"getMore": cursor_id, "collection": "c", "maxTimeMS": 999_999, "$db": "a"}
-            waiting.sendall(wire.request_message(bson.encode(more), request_id=1))
+            waiting.sendall(request(more))
             eventually(lambda: ask(killer, {"serverStatus": 1, "$db": "a"})["metrics"]["cursor"]["open"]["pinned"] == 1)
             killed = ask(killer, {"killCursors": "c", "cursors": [cursor_id], "$db": "a"})
             assert killed["cursorsKilled"] == [cursor_id]
@@ -223,7 +223,7 @@ def test_running_out_of_descriptors_delays_clients_and_nothing_else(capfd: pytes
             resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
             try:
                 client.connect(("127.0.0.1", port))
-                client.sendall(wire.request_message(bson.encode({"ping": 1, "$db": "a"}), request_id=1))
+                client.sendall(request({"ping": 1, "$db": "a"}))
                 time.sleep(0.05)  # it would be accepted within this, if it could be
                 assert counts().connections_accepted == 0
             finally:

@@ -11,7 +11,7 @@ import pytest
 from pymongo import ASCENDING, DESCENDING, CursorType, MongoClient
 from pymongo.errors import CursorNotFound
 
-from tests.integration.mongo.raw import ask, connect
+from tests.integration.mongo.raw import request, ask, connect
 from tests.integration.mongo.servers import PATIENCE_S, Document, Server, cursors_open, error_of, eventually
 
 if TYPE_CHECKING:

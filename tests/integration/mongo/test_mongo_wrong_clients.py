@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from leaklab.services.mongo import wire
-from leaklab.services.mongo.names import FIELDS
-from tests.integration.mongo.raw import answer, ask, connect, framed, is_closed, receive
+
+from leaklab.services.mongo.arguments import TAKEN
+from tests.integration.mongo.raw import request, answer, ask, connect, framed, is_closed, receive
 from tests.integration.mongo.servers import Document, Server, numbers
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_a_legacy_handshake_is_answered_in_kind(embedded: Server) -> None:
 
 
 def test_truncated_messages_and_sudden_ends_harm_nobody(embedded: Server) -> None:
-    whole = wire.request_message(bson.encode({"ping": 1, "$db": "a"}), request_id=1)
+    whole = request({"ping": 1, "$db": "a"})
     with healthy(embedded):
         for length in range(len(whole)):
             with connect(embedded.port) as connection:
@@ -122,7 +122,7 @@ def test_truncated_messages_and_sudden_ends_harm_nobody(embedded: Server) -> Non
 
 
 def test_a_message_in_single_bytes_and_many_in_one_write(embedded: Server) -> None:
-    whole = wire.request_message(bson.encode({"ping": 1, "$db": "a"}), request_id=1)
+    whole = request({"ping": 1, "$db": "a"})
     with connect(embedded.port) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for i in range(len(whole)):
@@ -136,7 +136,7 @@ def test_a_client_that_does_not_read_is_not_served_on(embedded: Server) -> None:
     """Its replies must not pile up in the server; it gets them all once it reads."""
     with healthy(embedded), MongoClient[Document](embedded.uri) as client, connect(embedded.port) as slow:
         client.slow.c.insert_one({"_id": 1, "data": b"x" * 1_000_000})
-        find = wire.request_message(bson.encode({"find": "c", "$db": "slow"}), request_id=1)
+        find = request({"find": "c", "$db": "slow"})
 
         def served() -> int:
             return int(client.admin.command("serverStatus")["network"]["numRequests"])
