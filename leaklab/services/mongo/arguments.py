@@ -101,7 +101,10 @@ class Arguments:
 
     def documents(self, field: str) -> list[Document]:
         """Return an array of documents."""
-        return [Arguments("", {field: one}).document(field, required=True) for one in self.array(field)]
+        values = self.array(field)
+        if not all(isinstance(value, dict) for value in values):
+            raise CommandError(14, f"BSON field '{self.name}.{field}' is an array of other things than objects")
+        return values
 
     def array(self, field: str) -> list[Any]:
         """Return an array that has to be there."""

@@ -30,6 +30,7 @@ REGEX_BYTES = 32 * 1024
 
 One step of Python's `re` can walk through a whole string, and it looks for signals only every few thousand steps.
 """
+_MAX_CHANGED = 20_000  # documents of a collection that is put back within a fraction of a second
 _RESULTS_KEPT = 8  # distinct queries a collection remembers between two writes
 _ID_INDEX: Document = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
 
@@ -70,6 +71,7 @@ class StoredCollection:
         # Of a capped collection: each document's key by its place in insertion order; places are never used twice.
         self._places: dict[int, bytes] = {}
         self._next_place = 1
+        self._has_unique = False
 
     # ---- reading
 
@@ -137,28 +139,37 @@ class StoredCollection:
             raise CommandError(10334, f"object to insert too large. size in bytes: {len(raw)}, max size: {most}")
         if key in self.bodies:
             raise self._duplicate(keyPattern={"_id": 1}, keyValue={"_id": document["_id"]})
-        if uses_regex(document) and any(index.get("unique") for index in self.indexes().values()):
+        if self._has_unique and uses_regex(document):
             raise not_supported("a regular expression in a document under a unique index")
-        self._attempt(lambda: self.mock.insert_one(document))
+        try:
+            TIME_LIMIT.run(lambda: self.mock.insert_one(document))
+        except Exception as error:
+            self.mock.delete_one({"_id": {"$eq": document["_id"]}})
+            if getattr(error, "code", 0) == 11000:
+                raise self._duplicate() from error
+            raise
         self.bodies[key] = raw
         self._changed([key])
 
     def update(self, query: Document, change: Any, *, multi: bool = False, upsert: bool = False) -> Any:
         """Update the first document that matches, or all; returns mongomock's UpdateResult. Raises CommandError."""
 
-        def work() -> tuple[Any, dict[bytes, bytes]]:
+        def find() -> Document:
             found = list(self.mock.find(query))
             if not found and upsert:
                 check_upsert(query, change)
             for document in found if multi else found[:1]:
                 check_paths(change, document)
             # A replacement goes by _id: mongomock would put a condition on _id in the place of the _id.
-            aim = {"_id": found[0]["_id"]} if found and is_replacement(change) else query
-            method = "replace_one" if is_replacement(change) else "update_many" if multi else "update_one"
+            return {"_id": found[0]["_id"]} if found and is_replacement(change) else query
+
+        def write() -> tuple[Any, dict[bytes, bytes]]:
             done = getattr(self.mock, method)(aim, change, upsert=upsert)
             return done, self._read_again() if done.modified_count or done.upserted_id is not None else self.bodies
 
-        done, bodies = self._attempt(work)
+        method = "replace_one" if is_replacement(change) else "update_many" if multi else "update_one"
+        aim = TIME_LIMIT.run(find)
+        done, bodies = self._attempt(write)
         if bodies is not self.bodies:
             added = [key for key in bodies if key not in self.bodies]
             self.bodies = bodies
@@ -178,13 +189,10 @@ class StoredCollection:
 
     def delete(self, query: Document, *, multi: bool) -> int:
         """Delete the first document that matches, or all of them; returns how many."""
-
-        def work() -> list[bytes]:
-            found = [_key(document) for document in self.mock.find(query, {"_id": 1})]
-            (self.mock.delete_many if multi else self.mock.delete_one)(query)
-            return found if multi else found[:1]
-
-        doomed = self._attempt(work)
+        matching = self.results(Query(query, {}, {}, limit=0 if multi else 1))
+        doomed = [_key(decode_document(raw)) for raw in matching]
+        if doomed:
+            self._attempt(lambda: (self.mock.delete_many if multi else self.mock.delete_one)(query))
         for key in doomed:
             del self.bodies[key]
         self._changed()
@@ -193,6 +201,7 @@ class StoredCollection:
     def create_index(self, key: Document, name: str, *, unique: bool) -> None:
         """Create an index. Raises CommandError."""
         self._attempt(lambda: self.mock.create_index(list(key.items()), name=name, unique=unique))
+        self._has_unique = self._has_unique or unique
 
     def indexes(self) -> dict[str, Document]:
         """Return the indexes by name, as listIndexes shows them."""
@@ -205,12 +214,12 @@ class StoredCollection:
         self.bodies = {}
         self._changed()
 
-    def _attempt(self, work: Callable[[], T]) -> T:
-        """Do a write within the time limit; if it fails, put everything back as it was."""
-        import mongomock  # loaded long since, but not by the import of the server
-
+    def _attempt(self, write: Callable[[], T]) -> T:
+        """Change documents within the time limit; if that fails, put everything back as it was."""
+        if len(self.bodies) > _MAX_CHANGED or sum(map(len, self.bodies.values())) > MAX_DOCUMENT_BYTES:
+            raise not_supported(f"a change in a collection of more than {_MAX_CHANGED} documents, or 16 MiB,")
         try:
-            return TIME_LIMIT.run(work)
+            return TIME_LIMIT.run(write)
         except Exception as error:
             indexes = list(self.indexes().values())[1:]
             self.mock.drop()
@@ -219,7 +228,7 @@ class StoredCollection:
             for index in indexes:
                 options = {"name": index["name"], "unique": index.get("unique", False)}
                 self.mock.create_index(list(index["key"].items()), **options)
-            if isinstance(error, mongomock.DuplicateKeyError):
+            if getattr(error, "code", 0) == 11000:
                 raise self._duplicate() from error
             raise
 

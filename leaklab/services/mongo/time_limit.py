@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LIMIT_S = 0.5
+LIMIT_S = 0.4
 """CPU seconds (user and system) that one call may take: a busy machine adds none to an honest query."""
 _AGAIN_S = 1.0  # a second alarm, should the first have been lost in a destructor, where Python drops exceptions
 _LATER_S = 0.002  # the alarm came while a lock was being taken or given back: ask again soon
