@@ -23,6 +23,7 @@ _FILTERS = {
     "$all", "$and", "$comment", "$elemMatch", "$eq", "$exists", "$expr", "$gt", "$gte", "$in", "$lt", "$lte", "$ne",
     "$nin", "$nor", "$not", "$options", "$or", "$regex", "$size", "$type", "$ref", "$id", "$db",
 }  # fmt: skip
+_LISTS = {"$and", "$or", "$nor", "$in", "$nin", "$all"}
 _MAKERS = {"$addToSet", "$currentDate", "$inc", "$max", "$min", "$push", "$set"}  # of fields that are missing
 _OF_ARRAYS = {"$addToSet", "$pop", "$pull", "$pullAll", "$push"}
 _UPDATES = _MAKERS | _OF_ARRAYS | {"$rename", "$setOnInsert", "$unset"}
@@ -70,8 +71,9 @@ def check_filter(query: Document | list[Any]) -> None:
     for name, operand in query.items() if isinstance(query, dict) else (("", element) for element in query):
         if name.startswith("$") and name not in _FILTERS:
             raise not_supported(f"the filter operator {name}")
-        if name in ("$and", "$or", "$nor", "$in", "$nin", "$all") and not isinstance(operand, list):
-            raise CommandError(2, f"{name} needs an array")
+        is_logical = name in ("$and", "$or", "$nor")
+        if (is_logical and not operand) or (name in _LISTS and not isinstance(operand, list)):
+            raise CommandError(2, f"{name} needs an array, and a nonempty one in $and, $or, $nor")
         if name in ("$in", "$nin") and any(isinstance(value, list) for value in operand):
             raise not_supported(f"an array inside {name}")
         if name == "$type" and not isinstance(operand, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leaklab.services.mongo.arguments import Arguments
@@ -20,10 +21,10 @@ from leaklab.services.mongo.store import MongoStore, Query
 from leaklab.services.mongo.wire import MAX_WRITE_BATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from leaklab.services.mongo.arguments import Document
-    from leaklab.services.mongo.batches import Handler
+    from leaklab.services.mongo.batches import Answer, Handler
 
 _TURN_S = 0.05  # how long a command goes on before other clients have their turn
 
@@ -34,40 +35,51 @@ class WriteCommands:
     def __init__(self, store: MongoStore) -> None:
         self._store = store
         self.handlers: Mapping[str, Handler] = {
-            "insert": lambda arguments: self._run_all(arguments, "documents", self._insert),
-            "update": lambda arguments: self._run_all(arguments, "updates", self._update),
-            "delete": lambda arguments: self._run_all(arguments, "deletes", self._delete),
+            "insert": lambda arguments: self._run_all(arguments, "documents", partial(self._insert, arguments)),
+            "update": lambda arguments: self._run_all(arguments, "updates", partial(self._update, arguments)),
+            "delete": lambda arguments: self._run_all(arguments, "deletes", partial(self._delete, arguments)),
             "findAndModify": self._find_and_modify,
         }
 
-    async def _run_all(
-        self, arguments: Arguments, field: str, write: Callable[[Arguments, Document], Document]
-    ) -> Document:
-        """Run the statements of a write and sum their results; the first error ends an ordered command."""
+    def _run_all(self, arguments: Arguments, field: str, write: Callable[[Document], Document]) -> Answer:
+        """Run the statements of a write: at once, or, if they take long, in turn with other clients."""
         statements = arguments.documents(field)
-        ordered = arguments.boolean("ordered", default=True)
         if not 1 <= len(statements) <= MAX_WRITE_BATCH:
             raise CommandError(16, f"Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got {len(statements)}.")
-        total: Document = {"n": 0} if field != "updates" else {"n": 0, "nModified": 0}
+        total: Document = {"n": 0} | ({"nModified": 0} if field == "updates" else {})
+        ordered = arguments.boolean("ordered", default=True)
+        steps = self._run_each(statements, write, total, ordered=ordered)
+        return total if next(steps, True) else self._finish(steps, total)
+
+    async def _finish(self, steps: Iterator[bool], total: Document) -> Document:
+        is_over = False
+        while not is_over:
+            with contextlib.suppress(asyncio.CancelledError):  # it is finished also if the client hangs up
+                await asyncio.sleep(0)
+            is_over = next(steps, True)
+        return total
+
+    def _run_each(
+        self, statements: list[Document], write: Callable[[Document], Document], total: Document, *, ordered: bool
+    ) -> Iterator[bool]:
+        """Add up what the statements do, turn by turn; the first error ends an ordered command."""
         turn_ends = time.monotonic() + _TURN_S
         for index, statement in enumerate(statements):
             if time.monotonic() > turn_ends:
-                with contextlib.suppress(asyncio.CancelledError):  # it is finished also if the client hangs up
-                    await asyncio.sleep(0)
+                yield False
                 turn_ends = time.monotonic() + _TURN_S
             try:
-                done = write(arguments, statement)
+                done = write(statement)
             except Exception as error:  # noqa: BLE001 - as in `CommandServer.run`
                 failed = {"index": index, **as_command_error(error).details}
                 total.setdefault("writeErrors", []).append(failed)
                 if ordered:
-                    break
+                    return
                 continue
             if "upserted" in done:
                 total.setdefault("upserted", []).append({"index": index, "_id": done.pop("upserted")})
             for name, count in done.items():
                 total[name] += count
-        return total
 
     def _insert(self, arguments: Arguments, document: Document) -> Document:
         collection = self._store.get(arguments.namespace()) or self._store.create(arguments.namespace())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import struct
+
 import bson
 
 from tests.integration.mongo.servers import PATIENCE_S, Document
+
 
 def ask(connection: socket.socket, command: Document) -> Document:
     connection.sendall(request(command))

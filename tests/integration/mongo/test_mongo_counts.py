@@ -14,9 +14,8 @@ import pytest
 from pymongo import MongoClient
 
 from leaklab.services.database import READS
-
 from leaklab.services.mongo.server import MongoCounts, MongoService
-from tests.integration.mongo.raw import request, answer, ask, connect, is_closed
+from tests.integration.mongo.raw import answer, ask, connect, is_closed, request
 from tests.integration.mongo.servers import PATIENCE_S, Document, Server, eventually
 
 if TYPE_CHECKING:
@@ -103,6 +102,53 @@ def test_find_and_modify_is_counted_but_reads_nothing() -> None:
                 "serverStatus": 1,
             }
         assert "findAndModify" not in READS
+
+    serve(use)
+
+
+def test_open_sessions_are_counted() -> None:
+    """A session opens with its first use; ending it leaves its cursors, killing it does not."""
+
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        one, two, three = ({"id": bson.Binary(bytes([n]) * 16, 4)} for n in (1, 2, 3))
+        with connect(port) as connection:
+
+            def run(**command: Any) -> int:
+                assert ask(connection, {**command, "$db": "a"})["ok"] == 1.0
+                return counts().sessions_open
+
+            assert run(ping=1) == 0
+            assert run(insert="c", documents=[{"_id": i} for i in range(9)], lsid=one) == 1
+            assert run(find="c", batchSize=1, lsid=one) == 1
+            assert run(find="c", batchSize=1, lsid=two) == 2
+            assert run(refreshSessions=[three]) == 3
+            status = ask(connection, {"serverStatus": 1, "$db": "a"})
+            assert status["logicalSessionRecordCache"]["activeSessionsCount"] == 3
+            assert run(endSessions=[one, three]) == 1
+            assert counts().cursors_open == 2
+            assert run(killSessions=[two]) == 0
+            assert counts().cursors_open == 1
+            started = ask(connection, {"startSession": 1, "$db": "a"})["id"]
+            assert run(ping=1, lsid=started) == 1
+            assert run(killAllSessions=[]) == 0
+
+    assert serve(use).sessions_open == 0
+
+
+def test_cursors_share_one_encoded_result() -> None:
+    """Ten thousand cursors over a megabyte of documents take the memory of their positions."""
+
+    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+        with connect(port) as connection:
+            documents = [{"_id": i, "data": b"x" * 1000} for i in range(1000)]
+            ask(connection, {"insert": "c", "documents": documents, "$db": "a"})
+            find = {"find": "c", "sort": {"_id": -1}, "batchSize": 1, "$db": "a"}
+            assert ask(connection, find)["ok"] == 1.0
+            before = psutil.Process().memory_info().rss
+            for _ in range(2000):
+                ask(connection, find)
+            assert counts().cursors_open == 2001
+            assert psutil.Process().memory_info().rss - before < 20_000_000  # not 2,000 times a megabyte
 
     serve(use)
 

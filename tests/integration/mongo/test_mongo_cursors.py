@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bson
 import pytest
-from pymongo import ASCENDING, DESCENDING, CursorType, MongoClient
+from pymongo import AsyncMongoClient, CursorType, MongoClient
 from pymongo.errors import CursorNotFound
 
-from tests.integration.mongo.raw import request, ask, connect
+from tests.integration.mongo.raw import ask, connect
 from tests.integration.mongo.servers import PATIENCE_S, Document, Server, cursors_open, error_of, eventually
 
 if TYPE_CHECKING:
@@ -59,6 +60,34 @@ def test_aggregations_hold_cursors_too(client: MongoClient[Document], thousand: 
     assert next(cursor)["_id"] == 3
     assert cursors_open(client) == 1
     assert [d["_id"] for d in cursor] == list(range(13, 1000, 10))
+    assert cursors_open(client) == 0
+
+
+def test_the_asynchronous_client_holds_cursors_too(
+    server: Server, client: MongoClient[Document], thousand: Collection[Document]
+) -> None:
+    async def read() -> None:
+        async with AsyncMongoClient[Document](server.uri) as asynchronous:
+            collection = asynchronous[thousand.database.name][thousand.name]
+            async with collection.find(batch_size=10).sort("_id", -1) as cursor:
+                assert (await anext(cursor))["_id"] == 999
+                assert cursors_open(client) == 1
+            assert cursors_open(client) == 0
+            assert len([d async for d in await collection.aggregate([{"$match": {"n": 3}}], batchSize=10)]) == 100
+
+    asyncio.run(read())
+    assert cursors_open(client) == 0
+
+
+@pytest.mark.parametrize("cursor_type", [CursorType.NON_TAILABLE, CursorType.EXHAUST])
+def test_batches_of_every_kind_of_cursor_make_the_whole_result(
+    client: MongoClient[Document], thousand: Collection[Document], cursor_type: int
+) -> None:
+    """A server may answer an exhaust cursor batch by batch (driver specification "OP_MSG", exhaustAllowed)."""
+    cursor = thousand.find(batch_size=7, cursor_type=cursor_type)
+    assert next(cursor)["_id"] == 0
+    assert [d["_id"] for d in cursor] == list(range(1, 1000))
+    assert [d["_id"] for d in thousand.find(batch_size=0)] == list(range(1000))
     assert cursors_open(client) == 0
 
 
@@ -154,35 +183,6 @@ def test_a_sorted_result_knows_its_end(
     assert len(reply["firstBatch"]) == 1000
     if server.name == "embedded":
         assert (reply["id"], cursors_open(client)) == (0, 0)
-
-
-def test_find_options_of_the_driver(server: Server, thousand: Collection[Document]) -> None:
-    def ids(**options: Any) -> list[int]:
-        return [d["_id"] for d in thousand.find(**options)]
-
-    assert ids(filter={"n": 7}, limit=3) == [7, 17, 27]
-    assert ids(filter={"n": 7}, limit=-3) == [7, 17, 27]
-    assert ids(filter={"n": 7}, skip=98) == [987, 997]
-    assert ids(sort=[("n", DESCENDING), ("_id", ASCENDING)], limit=2) == [9, 19]
-    if server.name == "embedded":  # manual, "cursor.hint()": $natural -1 reads backwards; SecantusDB does not
-        assert ids(sort=[("$natural", -1)], limit=2) == [999, 998]
-    assert ids(filter={"$or": [{"_id": 5}, {"_id": {"$gt": 997}}]}) == [5, 998, 999]
-    assert ids(filter={"absent": 1}) == []
-    assert ids(batch_size=7, limit=50, skip=3) == list(range(3, 53))
-    assert list(thousand.find({"_id": 1}, {"n": 1})) == [{"_id": 1, "n": 1}]
-    assert list(thousand.find({"_id": 1}, {"_id": 0, "text": 0})) == [{"n": 1}]
-    assert thousand.find_one({"_id": 1}) == {"_id": 1, "n": 1, "text": "number 1"}
-    assert thousand.find_one({"_id": -1}) is None
-
-
-def test_an_absent_collection_is_empty(client: MongoClient[Document], db: Database[Document]) -> None:
-    assert list(db.absent.find({"a": 1}, {"b": 1})) == []
-    assert list(db.absent.aggregate([{"$match": {"a": 1}}])) == []
-    assert db.absent.count_documents({}) == db.absent.estimated_document_count() == 0
-    assert db.absent.distinct("a") == []
-    assert db.absent.delete_many({}).deleted_count == 0
-    assert db.list_collection_names() == []
-    assert cursors_open(client) == 0
 
 
 def test_a_batch_stays_below_16_mebibytes(client: MongoClient[Document], db: Database[Document]) -> None:

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-
 from leaklab.services.mongo.arguments import TAKEN
-from tests.integration.mongo.raw import request, answer, ask, connect, framed, is_closed, receive
+from tests.integration.mongo.raw import answer, ask, connect, framed, is_closed, receive, request
 from tests.integration.mongo.servers import Document, Server, numbers
 
 if TYPE_CHECKING:
@@ -81,10 +80,10 @@ def test_a_broken_frame_closes_that_connection_alone(embedded: Server, data: byt
         (b"\0\0\0\0\0" + bson.encode({"ping": 1}), 40571),
         (b"\0\0\0\0\0" + bson.encode({"ping": 1, "$db": 5}), 14),
         (b"\0\0\0\0\0" + bson.encode({"ping": 1, "$db": "a b"}), 73),
-        (b"\0\0\0\0\0" + bson.encode({"$db": "a"}), 59),
+        (b"\0\0\0\0\0" + bson.encode({"$db": "a"}), 238),
         (b"\0\0\0\0\0" + bson.encode({"insert": "c", "documents": 5, "$db": "a"}), 14),
         (b"\0\0\0\0\0" + bson.encode({"insert": "c", "documents": [5], "$db": "a"}), 14),
-        (b"\0\0\0\0\0" + bson.encode({}), 40571),
+        (b"\0\0\0\0\0" + bson.encode({}), 238),
     ],
 )
 def test_a_wrong_message_is_answered_and_the_connection_goes_on(embedded: Server, payload: bytes, code: int) -> None:
@@ -166,14 +165,12 @@ VALUES = st.recursive(
 COMMANDS = [
     "find", "aggregate", "insert", "update", "delete", "findAndModify", "count", "distinct", "getMore", "killCursors",
     "create", "createIndexes", "listIndexes", "dropIndexes", "drop", "dropDatabase", "listCollections",
-    "listDatabases", "endSessions", "hello", "serverStatus",
+    "listDatabases", "endSessions", "killSessions", "hello", "serverStatus",
 ]  # fmt: skip
-EVERYWHERE = {"$db", "lsid", "maxTimeMS"}
 
 
 def fields_of(command: str) -> st.SearchStrategy[Document]:
-    names = FIELDS.get(command, frozenset())
-    own = [*sorted(names - FIELDS["dropDatabase"] | EVERYWHERE), "unknown"]
+    own = [*TAKEN.get(command, "").split(), "$db", "lsid", "maxTimeMS", "unknown"]
     return st.dictionaries(
         st.sampled_from(own), VALUES | st.lists(st.dictionaries(st.sampled_from("qu"), VALUES)), max_size=5
     )
@@ -203,6 +200,42 @@ def test_garbage_is_answered_or_closes_its_connection(embedded: Server, data: by
                 pass
     with connect(embedded.port) as connection:
         assert ask(connection, {"ping": 1, "$db": "a"})["ok"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ({"find": "numbers", "batchSize": -1}, 2),
+        ({"find": "numbers", "skip": -1}, 2),
+        ({"find": "numbers", "batchSize": "x"}, 14),
+        ({"find": "numbers", "filter": 3}, 14),
+        ({"find": "numbers", "sort": {"n": 5}}, 15975),
+        ({"find": "numbers", "projection": {"a": 1, "b": 0}}, 31254),
+        ({"find": "numbers", "filter": {"$and": []}}, 2),
+        ({"find": "numbers", "filter": {"n": {"$in": 1}}}, 2),
+        ({"find": "numbers", "awaitData": True}, 9),
+        ({"find": ""}, 73),
+        ({"getMore": bson.Int64(99), "collection": "numbers"}, 43),
+        ({"getMore": "x", "collection": "numbers"}, 14),
+        ({"killCursors": "numbers"}, 40414),
+        ({"killCursors": "numbers", "cursors": 5}, 14),
+        ({"aggregate": "numbers", "pipeline": [{}], "cursor": {}}, 40323),
+        ({"aggregate": "numbers", "pipeline": [{"$limit": 0}], "cursor": {}}, 15958),
+        ({"aggregate": "numbers", "pipeline": []}, 9),
+        ({"create": "log", "capped": True}, 72),
+        ({"insert": "numbers"}, 40414),
+        ({"insert": "numbers", "documents": []}, 16),
+        ({"drop": "absent"}, 26),
+    ],
+    ids=str,
+)
+def test_a_wrong_command_gets_the_code_of_mongodb(embedded: Server, command: Document, code: int) -> None:
+    with connect(embedded.port) as connection:
+        assert ask(connection, {**command, "$db": "wrong"})["code"] == code
+        assert (
+            "_id"
+            in ask(connection, {"insert": "c", "documents": [{"_id": [1]}], "$db": "wrong"})["writeErrors"][0]["errmsg"]
+        )
 
 
 def test_many_clients_at_once(embedded: Server) -> None:
