@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bson import Binary, Int64
 
+from leaklab.services.mongo import wire
 from leaklab.services.mongo.arguments import Arguments, Document
 from leaklab.services.mongo.batches import Answer, Batches, Handler
 from leaklab.services.mongo.command_error import CommandError, as_command_error, not_supported
@@ -22,13 +23,6 @@ from leaklab.services.mongo.mongomock_checks import check_depth
 from leaklab.services.mongo.namespaces import NamespaceCommands
 from leaklab.services.mongo.reading import ReadCommands
 from leaklab.services.mongo.store import MongoStore
-from leaklab.services.mongo.wire import (
-    MAX_DOCUMENT_BYTES,
-    MAX_MESSAGE_BYTES,
-    MAX_WRITE_BATCH,
-    BodyError,
-    encode_document,
-)
 from leaklab.services.mongo.writing import WriteCommands
 
 if TYPE_CHECKING:
@@ -69,21 +63,21 @@ class CommandServer:
             **self._batches.handlers,
         }
 
-    def run(self, command: Document | BodyError, *, legacy: bool = False) -> Reply:
+    def run(self, command: Document | wire.BodyError, *, legacy: bool = False) -> Reply:
         """Answer one command, or a message that holds none; never raises."""
         try:
-            if isinstance(command, BodyError):
+            if isinstance(command, wire.BodyError):
                 raise CommandError(command.code, str(command))
             answer = self._run(command, legacy=legacy)
             return self._later(answer) if isinstance(answer, Coroutine) else _encoded(answer)
         except Exception as error:  # noqa: BLE001 - mongomock raises whatever it trips over; a client must get a document
-            return encode_document(as_command_error(error).document())
+            return wire.encode_document(as_command_error(error).document())
 
     async def _later(self, answer: Coroutine[Any, Any, Document | bytes]) -> bytes:
         try:
             return _encoded(await answer)
         except Exception as error:  # noqa: BLE001 - as above
-            return encode_document(as_command_error(error).document())
+            return wire.encode_document(as_command_error(error).document())
 
     def _run(self, command: Document, *, legacy: bool) -> Answer:
         name = next(iter(command), "")
@@ -110,8 +104,6 @@ class CommandServer:
         self._operations[kind if kind in self._operations else "command"] += count
         self._commands[name] += 1
 
-    # ---- sessions
-
     def _start_session(self, _: Arguments) -> Document:
         session = os.urandom(16)
         self.sessions.add(session)
@@ -124,8 +116,7 @@ class CommandServer:
         next refreshes its session cache, up to logicalSessionRefreshMillis = 5 minutes later
         (logical_session_cache_impl.cpp, `explicitlyEndingSessions`). No run of the lab is that long.
         """
-        ids = [entry.get("id") for entry in arguments.documents(arguments.name)]
-        named = {bytes(session) for session in ids if isinstance(session, bytes)}
+        named = _session_ids(arguments)
         if arguments.name.startswith("kill"):
             named = named or self.sessions
             for cursor in self._cursors:
@@ -135,11 +126,8 @@ class CommandServer:
         return {}
 
     def _refresh_sessions(self, arguments: Arguments) -> Document:
-        ids = [entry.get("id") for entry in arguments.documents(arguments.name)]
-        self.sessions |= {bytes(session) for session in ids if isinstance(session, bytes)}
+        self.sessions |= _session_ids(arguments)
         return {}
-
-    # ---- about the server
 
     def _hello(self, arguments: Arguments) -> Document:
         # A standalone server: no setName. No topologyVersion, so that pymongo polls instead of streaming.
@@ -147,9 +135,9 @@ class CommandServer:
         return {
             **({"helloOk": True} if arguments.get("helloOk") is True else {}),
             "isWritablePrimary" if arguments.name == "hello" else "ismaster": True,
-            "maxBsonObjectSize": MAX_DOCUMENT_BYTES,
-            "maxMessageSizeBytes": MAX_MESSAGE_BYTES,
-            "maxWriteBatchSize": MAX_WRITE_BATCH,
+            "maxBsonObjectSize": wire.MAX_DOCUMENT_BYTES,
+            "maxMessageSizeBytes": wire.MAX_MESSAGE_BYTES,
+            "maxWriteBatchSize": wire.MAX_WRITE_BATCH,
             "localTime": datetime.datetime.now(datetime.UTC),
             "logicalSessionTimeoutMinutes": _SESSION_MINUTES,
             "minWireVersion": 0,
@@ -181,4 +169,9 @@ class CommandServer:
 
 
 def _encoded(answer: Document | bytes) -> bytes:
-    return encode_document({**answer, "ok": 1.0}) if isinstance(answer, dict) else answer
+    return wire.encode_document({**answer, "ok": 1.0}) if isinstance(answer, dict) else answer
+
+
+def _session_ids(arguments: Arguments) -> set[bytes]:
+    ids = (entry.get("id") for entry in arguments.documents(arguments.name))
+    return {bytes(session) for session in ids if isinstance(session, bytes)}

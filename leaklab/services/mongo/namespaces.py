@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bson import Binary, Int64
+from bson import Int64
 
 from leaklab.services.mongo.arguments import LIST_COLLECTIONS, Arguments, Document
 from leaklab.services.mongo.command_error import CommandError, not_supported
@@ -42,10 +42,8 @@ class NamespaceCommands:
         return {"databases": listed, "totalSize": Int64(sum(entry.get("sizeOnDisk", 0) for entry in listed))}
 
     def _list_collections(self, arguments: Arguments) -> bytes:
-        listed: list[Document] = []
-        for name, collection in self._store.databases.get(arguments.database, {}).items():
-            info = {"readOnly": False, "uuid": Binary.from_uuid(collection.uuid)}
-            listed.append({"name": name, "type": "collection", "options": collection.cap, "info": info})
+        collections = self._store.databases.get(arguments.database, {})
+        listed = [{"name": name, "type": "collection", "options": one.cap} for name, one in collections.items()]
         namespace = f"{arguments.database}.{LIST_COLLECTIONS}"
         return self._batches.listing(arguments, namespace, _chosen(arguments, listed, "name", "type"))
 

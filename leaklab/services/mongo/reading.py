@@ -8,6 +8,7 @@ from leaklab.services.mongo.command_error import CommandError, not_supported
 from leaklab.services.mongo.cursors import ServerCursor, SnapshotScan, TailableScan
 from leaklab.services.mongo.mongomock_checks import check_filter, check_pipeline, check_sort, checked_projection
 from leaklab.services.mongo.store import MongoStore, Query, StoredCollection
+from leaklab.services.mongo.time_limit import TIME_LIMIT
 from leaklab.services.mongo.wire import encode_document
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class ReadCommands:
         if arguments.get("cursor") is None:
             raise CommandError(9, "The 'cursor' option is required, except for aggregate with the explain argument")
         self._store.check_regex(pipeline)
-        found = self._store.aggregate(arguments.namespace(), pipeline)
+        mock = self._store.mock(arguments.namespace())
+        found = TIME_LIMIT.run(lambda: list(mock.aggregate(pipeline)))
         # aggregate stops when its batch is full and looks no further (run_aggregate.cpp).
         scan = SnapshotScan([encode_document(document) for document in found], knows_end=False)
         cursor = ServerCursor(".".join(arguments.namespace()), scan, self._store.get(arguments.namespace()))
@@ -72,9 +74,9 @@ class ReadCommands:
         return {"n": min(counted, limit) if limit else counted}
 
     def _distinct(self, arguments: Arguments) -> Document:
-        collection = self._store.get(arguments.namespace())
         key, query = arguments.get("key", str, required=True), self._filter(arguments, "query")
-        return {"values": collection.distinct(key, query) if collection is not None else []}
+        mock = self._store.mock(arguments.namespace())
+        return {"values": TIME_LIMIT.run(lambda: mock.find(query).distinct(key))}
 
     def _filter(self, arguments: Arguments, field: str) -> Document:
         query = arguments.document(field)

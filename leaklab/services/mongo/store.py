@@ -7,7 +7,6 @@ encoded documents are the truth: if an error or the limit breaks off a write, mo
 from __future__ import annotations
 
 import itertools
-import uuid
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -55,15 +54,14 @@ class StoredCollection:
     """One collection. `dropped` once it is gone; cursors over it find that out at their next batch.
 
     `cap` is empty, or the options of a capped collection: `size` in bytes and perhaps `max`, in documents. `largest` is
-    the size of its largest document so far, in bytes; `listeners` are called once, at the next change.
+    the size in bytes of its largest document so far; `listeners` are called once, at the next change.
     """
 
     def __init__(self, namespace: str, mock: Any, cap: Document) -> None:
         self.namespace = namespace
         self.mock = mock
         self.cap = cap
-        self.uuid = uuid.uuid4()
-        self.dropped = False
+        self.dropped = self._has_unique = False
         self.largest = 0
         self.listeners: set[Callable[[], None]] = set()
         self.bodies: dict[bytes, bytes] = {}  # encoded documents by key, in their order
@@ -71,9 +69,6 @@ class StoredCollection:
         # Of a capped collection: each document's key by its place in insertion order; places are never used twice.
         self._places: dict[int, bytes] = {}
         self._next_place = 1
-        self._has_unique = False
-
-    # ---- reading
 
     def results(self, query: Query) -> tuple[bytes, ...]:
         """Return the encoded documents that `query` finds now; the same tuple as long as nothing is written.
@@ -102,13 +97,7 @@ class StoredCollection:
 
     def find_one(self, query: Query) -> Document | None:
         """Return the first document that is found."""
-        found = self.results(query)
-        return decode_document(found[0]) if found else None
-
-    def distinct(self, field: str, query: Document) -> list[Any]:
-        """Return the distinct values of a field, in no order."""
-        values: list[Any] = TIME_LIMIT.run(lambda: self.mock.find(query).distinct(field))
-        return values
+        return next(map(decode_document, self.results(query)), None)
 
     def records_after(self, place: int, query: Query) -> Iterator[tuple[int, bytes | None]]:
         """Return the places after `place` (0: all) of a capped collection, with what the query makes of each document.
@@ -126,8 +115,6 @@ class StoredCollection:
             if at in self._places:
                 yield at, wanted.get(self._places[at])
 
-    # ---- writing
-
     def insert(self, document: Document) -> None:
         """Insert one document, with an `_id` in front of it, and cut off what exceeds the cap. Raises CommandError."""
         document = {"_id": document.get("_id", ObjectId()), **document}
@@ -138,15 +125,15 @@ class StoredCollection:
         if len(raw) > most:
             raise CommandError(10334, f"object to insert too large. size in bytes: {len(raw)}, max size: {most}")
         if key in self.bodies:
-            raise self._duplicate(keyPattern={"_id": 1}, keyValue={"_id": document["_id"]})
+            about = {"keyPattern": {"_id": 1}, "keyValue": {"_id": document["_id"]}}
+            raise CommandError(11000, f"E11000 duplicate key error collection: {self.namespace} index: _id_", **about)
         if self._has_unique and uses_regex(document):
             raise not_supported("a regular expression in a document under a unique index")
         try:
             TIME_LIMIT.run(lambda: self.mock.insert_one(document))
-        except Exception as error:
-            self.mock.delete_one({"_id": {"$eq": document["_id"]}})
-            if getattr(error, "code", 0) == 11000:
-                raise self._duplicate() from error
+        except CommandError:  # broken off; what mongomock itself refuses it does not keep
+            if self.mock.count_documents({}) > len(self.bodies):
+                self.mock.delete_one({"_id": {"$eq": document["_id"]}})
             raise
         self.bodies[key] = raw
         self._changed([key])
@@ -170,10 +157,9 @@ class StoredCollection:
         method = "replace_one" if is_replacement(change) else "update_many" if multi else "update_one"
         aim = TIME_LIMIT.run(find)
         done, bodies = self._attempt(write)
-        if bodies is not self.bodies:
-            added = [key for key in bodies if key not in self.bodies]
-            self.bodies = bodies
-            self._changed(added)
+        added = [key for key in bodies if key not in self.bodies]
+        self.bodies = bodies
+        self._changed(added)
         return done
 
     def _read_again(self) -> dict[bytes, bytes]:
@@ -220,7 +206,7 @@ class StoredCollection:
             raise not_supported(f"a change in a collection of more than {_MAX_CHANGED} documents, or 16 MiB,")
         try:
             return TIME_LIMIT.run(write)
-        except Exception as error:
+        except Exception:
             indexes = list(self.indexes().values())[1:]
             self.mock.drop()
             if self.bodies:
@@ -228,12 +214,7 @@ class StoredCollection:
             for index in indexes:
                 options = {"name": index["name"], "unique": index.get("unique", False)}
                 self.mock.create_index(list(index["key"].items()), **options)
-            if getattr(error, "code", 0) == 11000:
-                raise self._duplicate() from error
             raise
-
-    def _duplicate(self, **details: Document) -> CommandError:
-        return CommandError(11000, f"E11000 duplicate key error collection: {self.namespace}", **details)
 
     def _changed(self, added: Sequence[bytes] = ()) -> None:
         """Forget what was derived from the documents, keep to the cap, and wake those who wait for a change."""
@@ -260,7 +241,7 @@ class StoredCollection:
         little before it truncates (MongoDB manual, "Capped Collections").
         """
         size = sum(map(len, self.bodies.values()))
-        doomed: list[Any] = []
+        doomed = []
         while size > self.cap["size"] or len(self.bodies) > self.cap.get("max", len(self.bodies)):
             raw = self.bodies.pop(self._places.pop(next(iter(self._places))))
             size -= len(raw)
@@ -282,27 +263,22 @@ class MongoStore:
 
     def create(self, namespace: tuple[str, str], cap: Document | None = None) -> StoredCollection:
         """Create a collection; writing to one does so. Raises CommandError NamespaceExists."""
-        database, name = namespace
         if self.get(namespace) is not None:
-            raise CommandError(48, f"Collection {database}.{name} already exists.")
-        created = StoredCollection(f"{database}.{name}", self._mock(database)[name], cap or {})
-        self.databases[database][name] = created
+            raise CommandError(48, f"Collection {'.'.join(namespace)} already exists.")
+        created = StoredCollection(".".join(namespace), self.mock(namespace), cap or {})
+        self.databases[namespace[0]][namespace[1]] = created
         return created
 
-    def _mock(self, database: str) -> Any:
+    def mock(self, namespace: tuple[str, str]) -> Any:
+        """Return mongomock's collection of that name; one that was not created is empty."""
         if self._client is None:
             import mongomock  # slow to load, and not needed to start a server
 
             self._client = mongomock.MongoClient()
-        return self._client[database]
+        return self._client[namespace[0]][namespace[1]]
 
     def check_regex(self, asked: Document | list[Any]) -> None:
         """Raise CommandError if regular expressions would meet documents that are too large for them."""
         collections = itertools.chain.from_iterable(database.values() for database in self.databases.values())
         if uses_regex(asked) and any(collection.largest > REGEX_BYTES for collection in collections):
             raise not_supported(f"a regular expression over documents of more than {REGEX_BYTES} bytes")
-
-    def aggregate(self, namespace: tuple[str, str], pipeline: list[Document]) -> list[Document]:
-        """Return what a checked pipeline makes of a collection's documents."""
-        mock = self._mock(namespace[0])[namespace[1]]
-        return TIME_LIMIT.run(lambda: list(mock.aggregate(pipeline)))
