@@ -1,4 +1,4 @@
-"""Reads a command's fields, with the real server's error for each that is wrong; those that it lacks are refused."""
+"""One command's fields: which it may have, and what those say that several commands share."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ LIST_COLLECTIONS = "$cmd.listCollections"
 """The collection that a cursor of listCollections says it is of (MongoDB manual, "listCollections", Output)."""
 
 # What every command takes; none of them changes the answer of a single server.
-_EVERYWHERE = (
-    "$clusterTime $db $readPreference apiDeprecationErrors apiStrict apiVersion comment lsid maxTimeMS readConcern "
-    "writeConcern bypassDocumentValidation allowDiskUse"
-)
-# Source: MongoDB manual, "Database Commands", the page of each command.
+_EVERYWHERE = {
+    "$clusterTime", "$db", "$readPreference", "apiDeprecationErrors", "apiStrict", "apiVersion", "comment", "lsid",
+    "maxTimeMS", "readConcern", "writeConcern", "bypassDocumentValidation", "allowDiskUse",
+}  # fmt: skip
 TAKEN = {
     "find": "filter sort projection skip limit batchSize singleBatch tailable awaitData noCursorTimeout "
     "oplogReplay allowPartialResults",
@@ -43,90 +42,69 @@ TAKEN = {
     "drop": "",
     "dropDatabase": "",
 }
-"""The fields of a command, or of an element of its array; where there is no entry any field will do."""
+"""The fields of a command, or of an element of its array, beside those of every command; other commands take any."""
 
 
-class Arguments:
-    """The fields of one command; each method raises CommandError (TypeMismatch ...) if one is wrong."""
+class Arguments(Document):
+    """The fields of a command, or of an element of its array; CommandError for one that would be passed over."""
 
     def __init__(self, name: str, fields: Document) -> None:
+        super().__init__(fields)
         self.name = name
-        self.database = ""
-        self._fields = fields
-        taken = {name, *_EVERYWHERE.split(), *TAKEN[name].split()} if name in TAKEN else fields
-        for field, value in fields.items():
-            # Some that are not taken ask for what is done anyway.
-            if field not in taken and value not in (None, False, {}, [], {"locale": "simple"}, {"$natural": 1}):
+        taken = {name, *TAKEN[name].split()} | _EVERYWHERE if name in TAKEN else fields.keys()
+        for field in fields.keys() - taken:
+            # Some ask for what is done anyway.
+            if fields[field] not in (None, False, {}, [], {"locale": "simple"}, {"$natural": 1}):
                 raise not_supported(f"the field '{name}.{field}'")
-
-    def get(self, field: str, *kinds: type, required: bool = False) -> Any:
-        """Return a field that is of one of the types (none given: of any), None if it is absent and not `required`."""
-        value = self._fields.get(field)
-        about = f"BSON field '{self.name}.{field}'"
-        if value is None and required:
-            raise CommandError(40414, f"{about} is missing but a required field")
-        is_wrong = not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
-        if value is not None and kinds and is_wrong:
-            raise CommandError(14, f"{about} is the wrong type '{type(value).__name__}', expected {kinds}")
-        return value
 
     @property
     def session(self) -> bytes | None:
         """The id of the session that the command came in, None if it came in none."""
-        value = self.document("lsid").get("id")
-        return bytes(value) if isinstance(value, bytes) else None
+        return bytes(self["lsid"]["id"]) if self.get("lsid") else None
 
-    def read_database(self) -> None:
-        """Read `$db` into `database`."""
-        database = self.get("$db", str)
-        if database is None:
-            raise CommandError(40571, "OP_MSG requests require a $db argument")
+    @property
+    def database(self) -> str:
+        """Its `$db`. Raises CommandError for what is no name."""
+        name = self.get("$db")
         # Source: MongoDB manual, "MongoDB Limits and Thresholds", naming restrictions.
-        if not database or len(database.encode()) > 63 or set(database) & set('/\\. "$\0'):
-            raise CommandError(73, f"Invalid database name: '{database}'")
-        self.database = database
+        if not isinstance(name, str) or not name or len(name.encode()) > 63 or set(name) & set('/\\. "$\0'):
+            raise CommandError(73, f"Invalid database name: {name!r}")
+        return name
 
     def namespace(self, field: str | None = None) -> tuple[str, str]:
-        """Return database and collection, which is the field of the command's own name unless another is given."""
-        name = self._fields.get(field or self.name)
-        if not isinstance(name, str) or not name or "\0" in name or ".." in name or "." in (name[0], name[-1]):
-            raise CommandError(73, f"Invalid namespace specified '{self.database}.{name}'")
-        if "$" in name and name != LIST_COLLECTIONS:
+        """Database and collection, which is the field of the command's own name unless another is given."""
+        name: Any = self.get(field or self.name)
+        is_name = isinstance(name, str) and name and ".." not in name and name.strip(".") == name
+        if not is_name or (set(name) & set("$\0") and name != LIST_COLLECTIONS):
             raise CommandError(73, f"Invalid namespace specified '{self.database}.{name}'")
         return self.database, name
 
     def document(self, field: str, *, required: bool = False) -> Document:
-        """Return a document; empty if it is absent and not `required`."""
-        return self.get(field, dict, required=required) or {}
+        """A document, empty if it is absent and not `required`."""
+        value = self.get(field)
+        if not isinstance(value, dict) and (value is not None or required):
+            raise CommandError(14, f"BSON field '{self.name}.{field}' is the wrong type, expected type 'object'")
+        return value or {}
 
     def documents(self, field: str) -> list[Document]:
-        """Return an array of documents."""
-        values = self.array(field)
-        if not all(isinstance(value, dict) for value in values):
-            raise CommandError(14, f"BSON field '{self.name}.{field}' is an array of other things than objects")
-        return values
-
-    def array(self, field: str) -> list[Any]:
-        """Return an array that has to be there."""
-        values: list[Any] = self.get(field, list, required=True)
+        """An array of documents, which has to be there."""
+        values = self.get(field)
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            raise CommandError(14, f"BSON field '{self.name}.{field}' must be an array of objects")
         return values
 
     def integer(self, field: str, *, at_least: int = -(2**63)) -> int | None:
-        """Return a whole number of any numeric type; None if it is absent."""
-        value = self.get(field, int, float, Decimal128)
+        """A whole number of any numeric type; None if it is absent."""
+        value = self.get(field)
         if value is None:
             return None
+        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal128)):
+            raise CommandError(14, f"BSON field '{self.name}.{field}' is the wrong type, expected type 'long'")
         number = float(value.to_decimal()) if isinstance(value, Decimal128) else value
         if not at_least <= number < 2.0**63:
             raise CommandError(2, f"BSON field '{field}' value must be >= {at_least}, actual value '{value}'")
         return int(number)
 
-    def boolean(self, field: str, *, default: bool = False) -> bool:
-        """Return true or false; a number other than 0 counts as true, as on the real server."""
-        value = self.get(field, bool, int, float)
-        return default if value is None else bool(value)
-
-    @property
     def batch_size(self) -> int | None:
         """What `cursor.batchSize` says, None if it is absent."""
         return Arguments("", self.document("cursor")).integer("batchSize", at_least=0)

@@ -44,7 +44,7 @@ class Batches:
     def listing(self, arguments: Arguments, namespace: str, listed: list[Document]) -> bytes:
         """The reply with the first batch of what a command lists."""
         scan = SnapshotScan([encode_document(entry) for entry in listed], knows_end=True)
-        return self.first(arguments, ServerCursor(namespace, scan), arguments.batch_size)
+        return self.first(arguments, ServerCursor(namespace, scan), arguments.batch_size())
 
     def _get_more(self, arguments: Arguments) -> Answer:
         cursor_id = arguments.integer("getMore") or 0
@@ -112,7 +112,7 @@ class Batches:
 
     def _kill_cursors(self, arguments: Arguments) -> Document:
         arguments.namespace()
-        named = [Arguments("", {"cursors": one}).integer("cursors") for one in arguments.array("cursors")]
+        named = [Arguments("", {"cursors": one}).integer("cursors") for one in arguments["cursors"]]
         killed = [Int64(one) for one in named if one is not None and self._cursors.close(one)]
         missing = [Int64(one) for one in named if one is not None and one not in killed]
         return {"cursorsKilled": killed, "cursorsNotFound": missing, "cursorsAlive": [], "cursorsUnknown": []}

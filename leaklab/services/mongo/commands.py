@@ -63,11 +63,11 @@ class CommandServer:
             **self._batches.handlers,
         }
 
-    def run(self, command: Document | wire.BodyError, *, legacy: bool = False) -> Reply:
+    def run(self, command: Document | CommandError, *, legacy: bool = False) -> Reply:
         """Answer one command, or a message that holds none; never raises."""
         try:
-            if isinstance(command, wire.BodyError):
-                raise CommandError(command.code, str(command))
+            if isinstance(command, CommandError):
+                raise command
             answer = self._run(command, legacy=legacy)
             return self._later(answer) if isinstance(answer, Coroutine) else _encoded(answer)
         except Exception as error:  # noqa: BLE001 - mongomock raises whatever it trips over; a client must get a document
@@ -90,8 +90,7 @@ class CommandServer:
             raise CommandError(20, "Transaction numbers are only allowed on a replica set member or mongos")
         check_depth(command)
         arguments = Arguments(name, command)
-        arguments.read_database()
-        if arguments.session is not None:
+        if arguments.database and arguments.session is not None:
             self.sessions.add(arguments.session)
         self._count_operation(name, command)
         return handler(arguments)

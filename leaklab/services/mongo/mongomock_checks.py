@@ -89,10 +89,8 @@ def check_filter(query: Document | list[Any]) -> None:
 def check_sort(sort: Document) -> None:
     """Raise CommandError unless every field is sorted by 1 or -1."""
     for field, direction in sort.items():
-        if isinstance(direction, dict) or (field.startswith("$") and field != "$natural"):
-            raise not_supported(f"sorting by {field}: {direction}")
-        if isinstance(direction, bool) or direction not in (1, -1):
-            raise CommandError(15975, f"$sort key ordering must be 1 or -1, got {field}: {direction}")
+        if (field.startswith("$") and field != "$natural") or isinstance(direction, bool) or direction not in (1, -1):
+            raise not_supported(f"sorting by {field}: {direction}, or by other than 1 or -1,")
 
 
 def checked_projection(projection: Document) -> Document:

@@ -49,7 +49,7 @@ class NamespaceCommands:
 
     def _create(self, arguments: Arguments) -> Document:
         size, limit = arguments.integer("size", at_least=1), arguments.integer("max")
-        if arguments.boolean("capped") != (size is not None) or (size is None and limit is not None):
+        if bool(arguments.get("capped")) != (size is not None) or (size is None and limit is not None):
             raise CommandError(72, "'capped' needs a 'size', and without it there is neither 'size' nor 'max'")
         cap: Document = {} if size is None else {"capped": True, "size": size}
         # max <= 0 means no bound, as on the real server.
@@ -64,11 +64,11 @@ class NamespaceCommands:
         collection = self._store.get(arguments.namespace()) or self._store.create(arguments.namespace())
         before = len(collection.indexes())
         for spec in specs:
-            key, name = spec.document("key", required=True), spec.get("name", str, required=True)
+            key, name = spec.document("key", required=True), spec["name"]
             if not key or any(isinstance(kind, bool) or kind not in (1, -1) for kind in key.values()):
                 raise not_supported(f"an index on {key}, other than by 1 or -1,")
             if key != {"_id": 1}:
-                collection.create_index(key, name, unique=spec.boolean("unique"))
+                collection.create_index(key, name, unique=bool(spec.get("unique")))
         after = len(collection.indexes())
         return {"numIndexesBefore": before, "numIndexesAfter": after, "createdCollectionAutomatically": is_new}
 
@@ -114,4 +114,6 @@ def _chosen(arguments: Arguments, listed: list[Document], *fields: str) -> list[
     if wanted.keys() - {"name"} or not isinstance(wanted.get("name", ""), str):
         raise not_supported(f"the filter {wanted}, other than by a whole name,")
     chosen = [entry for entry in listed if wanted.get("name", entry["name"]) == entry["name"]]
-    return [{field: entry[field] for field in fields} for entry in chosen] if arguments.boolean("nameOnly") else chosen
+    return (
+        [{field: entry[field] for field in fields} for entry in chosen] if bool(arguments.get("nameOnly")) else chosen
+    )

@@ -33,7 +33,7 @@ class ReadCommands:
 
     def _find(self, arguments: Arguments) -> bytes:
         collection = self._store.get(arguments.namespace())
-        tailable, single = arguments.boolean("tailable"), arguments.boolean("singleBatch")
+        tailable, single = bool(arguments.get("tailable")), bool(arguments.get("singleBatch"))
         query = Query(
             self._filter(arguments, "filter"),
             arguments.document("sort"),
@@ -43,7 +43,7 @@ class ReadCommands:
         )
         check_sort(query.sort)
         cursor = ServerCursor(".".join(arguments.namespace()), SnapshotScan((), knows_end=True), collection)
-        cursor.no_timeout, cursor.await_data = arguments.boolean("noCursorTimeout"), arguments.boolean("awaitData")
+        cursor.no_timeout, cursor.await_data = bool(arguments.get("noCursorTimeout")), bool(arguments.get("awaitData"))
         if cursor.await_data and not tailable:
             raise CommandError(9, "Cannot set 'awaitData' without also setting 'tailable'")
         if tailable and (single or query.sort not in ({}, {"$natural": 1})):
@@ -64,7 +64,7 @@ class ReadCommands:
         # aggregate stops when its batch is full and looks no further (run_aggregate.cpp).
         scan = SnapshotScan([encode_document(document) for document in found], knows_end=False)
         cursor = ServerCursor(".".join(arguments.namespace()), scan, self._store.get(arguments.namespace()))
-        return self._batches.first(arguments, cursor, arguments.batch_size)
+        return self._batches.first(arguments, cursor, arguments.batch_size())
 
     def _count(self, arguments: Arguments) -> Document:
         collection = self._store.get(arguments.namespace())
@@ -74,7 +74,7 @@ class ReadCommands:
         return {"n": min(counted, limit) if limit else counted}
 
     def _distinct(self, arguments: Arguments) -> Document:
-        key, query = arguments.get("key", str, required=True), self._filter(arguments, "query")
+        key, query = arguments["key"], self._filter(arguments, "query")
         mock = self._store.mock(arguments.namespace())
         return {"values": TIME_LIMIT.run(lambda: mock.find(query).distinct(key))}
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 
+from leaklab.services.mongo.command_error import CommandError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -44,14 +46,6 @@ class FramingError(ValueError):
     """The bytes break the framing: nothing after them can be understood; close the connection."""
 
 
-class BodyError(Exception):
-    """A message was framed well, but what it holds is no command: its sender is answered with `code`."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """One command as it came: `command` is the body with its document sequences merged in, or what is wrong with it.
@@ -60,7 +54,7 @@ class Request:
     """
 
     request_id: int
-    command: dict[str, Any] | BodyError
+    command: dict[str, Any] | CommandError
     reply_expected: bool = True
     legacy: bool = False
 
@@ -110,10 +104,10 @@ def parse_request(message: bytes) -> Request:
         raise FramingError(f"OP_MSG has illegal flags {flags:#x}")
     # The checksum is taken off, not verified: CRC-32C in Python is slow, and on loopback it protects nothing.
     end = len(message) - (_INT32.size if flags & CHECKSUM_PRESENT else 0)
-    command: dict[str, Any] | BodyError
+    command: dict[str, Any] | CommandError
     try:
         command = _parse_query(message) if legacy else _merge_sections(message, HEADER_BYTES + _INT32.size, end)
-    except BodyError as error:
+    except CommandError as error:
         command = error
     return Request(request_id, command, not flags & MORE_TO_COME, legacy)
 
@@ -127,18 +121,18 @@ def _merge_sections(message: bytes, at: int, end: int) -> dict[str, Any]:
     while at < end:
         kind = message[at]
         if kind not in (0, 1):
-            raise BodyError(40432, f"unknown section kind {kind} in OP_MSG")
+            raise CommandError(40432, f"unknown section kind {kind} in OP_MSG")
         section = _sized(message, at + 1, end)
         name, documents = (_BODY, [_decode(section)]) if kind == 0 else _parse_sequence(section)
         if name in sections:
-            raise BodyError(40430 if name == _BODY else 40431, f"OP_MSG has two sections {name or 'with a body'}")
+            raise CommandError(40430 if name == _BODY else 40431, f"OP_MSG has two sections {name or 'with a body'}")
         sections[name] = documents
         at += 1 + len(section)
     if _BODY not in sections:
-        raise BodyError(40587, "OP_MSG has no body section")
+        raise CommandError(40587, "OP_MSG has no body section")
     (command,) = sections.pop(_BODY)
     if both := sections.keys() & command.keys():
-        raise BodyError(40433, f"{sorted(both)} are both fields and document sequences")
+        raise CommandError(40433, f"{sorted(both)} are both fields and document sequences")
     return command | sections
 
 
@@ -146,28 +140,30 @@ def _sized(message: bytes, at: int, end: int) -> bytes:
     """What begins at `at` with its own length."""
     size = _INT32.unpack_from(message, at)[0] if at + _INT32.size <= end else 0
     if not _INT32.size < size <= end - at:
-        raise BodyError(22, "a section or a document of OP_MSG runs past its end")
+        raise CommandError(22, "a section or a document of OP_MSG runs past its end")
     return message[at : at + size]
 
 
 def _decode(raw: bytes) -> dict[str, Any]:
     if len(raw) > _MAX_COMMAND_BYTES:
-        raise BodyError(10334, f"BSONObj size: {len(raw)} is invalid. Size must be between 0 and {_MAX_COMMAND_BYTES}")
+        raise CommandError(
+            10334, f"BSONObj size: {len(raw)} is invalid. Size must be between 0 and {_MAX_COMMAND_BYTES}"
+        )
     try:
         return decode_document(raw)
     except ValueError as error:
-        raise BodyError(22, f"not valid BSON: {error}") from error
+        raise CommandError(22, f"not valid BSON: {error}") from error
 
 
 def _parse_sequence(section: bytes) -> tuple[str, list[dict[str, Any]]]:
     name, separator, _ = section[_INT32.size :].partition(b"\0")
     if not name or not separator or not name.isascii():
-        raise BodyError(22, "a document sequence has no name, or one that does not end")
+        raise CommandError(22, "a document sequence has no name, or one that does not end")
     documents: list[dict[str, Any]] = []
     at = _INT32.size + len(name) + 1
     while at < len(section):
         if len(documents) >= MAX_WRITE_BATCH:
-            raise BodyError(16, f"Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got more operations.")
+            raise CommandError(16, f"Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got more operations.")
         raw = _sized(section, at, len(section))
         documents.append(_decode(raw))
         at += len(raw)
@@ -186,7 +182,7 @@ def _parse_query(message: bytes) -> dict[str, Any]:
     database, _, collection = namespace.partition(".")
     if collection != "$cmd":
         # Source: MongoDB manual, "Legacy Opcodes": removed in 5.1 but for hello and isMaster.
-        raise BodyError(352, f"Unsupported OP_QUERY on {namespace!r}; use the find command")
+        raise CommandError(352, f"Unsupported OP_QUERY on {namespace!r}; use the find command")
     inner = command.get("$query")
     return {**(inner if isinstance(inner, dict) else command), "$db": database}
 

@@ -47,7 +47,7 @@ class WriteCommands:
         if not 1 <= len(statements) <= MAX_WRITE_BATCH:
             raise CommandError(16, f"Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got {len(statements)}.")
         total: Document = {"n": 0} | ({"nModified": 0} if field == "updates" else {})
-        ordered = arguments.boolean("ordered", default=True)
+        ordered = arguments.get("ordered") is not False
         steps = self._run_each(statements, write, total, ordered=ordered)
         return total if next(steps, True) else self._finish(steps, total)
 
@@ -89,7 +89,7 @@ class WriteCommands:
     def _update(self, arguments: Arguments, statement: Document) -> Document:
         one = Arguments("updates", statement)
         query, change = one.document("q", required=True), one.get("u")
-        multi, upsert = one.boolean("multi"), one.boolean("upsert")
+        multi, upsert = bool(one.get("multi")), bool(one.get("upsert"))
         self._check(query, change)
         if multi and is_replacement(change):
             raise CommandError(9, "multi update is not supported for replacement-style update")
@@ -122,7 +122,7 @@ class WriteCommands:
         query, sort = arguments.document("query"), arguments.document("sort")
         fields = checked_projection(arguments.document("fields"))
         change = arguments.get("update")
-        remove, new, upsert = (arguments.boolean(option) for option in ("remove", "new", "upsert"))
+        remove, new, upsert = (bool(arguments.get(option)) for option in ("remove", "new", "upsert"))
         check_sort(sort)
         self._check(query, {} if remove else change)
         if remove and (change is not None or new or upsert):

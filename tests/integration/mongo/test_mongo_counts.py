@@ -11,20 +11,13 @@ from typing import TYPE_CHECKING, Any
 import bson
 import psutil
 import pytest
-from pymongo import MongoClient
 
-from leaklab.services.database import READS
 from leaklab.services.mongo.server import MongoCounts, MongoService
 from tests.integration.mongo.raw import answer, ask, connect, is_closed, request
-from tests.integration.mongo.servers import PATIENCE_S, Document, Server, eventually
+from tests.integration.mongo.servers import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def test_pymongo_polls_it_instead_of_streaming(embedded: Server) -> None:
-    with MongoClient[Document](embedded.uri) as client:
-        assert "topologyVersion" not in client.admin.command("hello")
 
 
 def serve(use: Callable[[int, Callable[[], MongoCounts]], None], **options: Any) -> MongoCounts:
@@ -86,22 +79,6 @@ def test_operations_are_counted_by_their_kind() -> None:
                 "getmore": 1,
                 "command": 1,
             }
-
-    serve(use)
-
-
-def test_find_and_modify_is_counted_but_reads_nothing() -> None:
-    """The lab counts the reads of a half by their commands; this one writes."""
-
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
-        with connect(port) as connection:
-            ask(connection, {"findAndModify": "c", "query": {}, "update": {"a": 1}, "upsert": True, "$db": "a"})
-            commands = ask(connection, {"serverStatus": 1, "$db": "a"})["metrics"]["commands"]
-            assert {name: counted["total"] for name, counted in commands.items()} == {
-                "findAndModify": 1,
-                "serverStatus": 1,
-            }
-        assert "findAndModify" not in READS
 
     serve(use)
 
@@ -247,14 +224,6 @@ def test_killing_a_cursor_ends_the_wait_on_it() -> None:
             assert killed["cursorsKilled"] == [cursor_id]
             assert answer(waiting)["code"] == 237
             assert counts().cursors_open == 0
-
-    serve(use)
-
-
-def test_it_listens_on_loopback_only() -> None:
-    def use(port: int, _: Callable[[], MongoCounts]) -> None:
-        listening = [sock for sock in psutil.Process().net_connections("tcp") if sock.laddr.port == port]
-        assert {(sock.laddr.ip, sock.status) for sock in listening} == {("127.0.0.1", psutil.CONN_LISTEN)}
 
     serve(use)
 

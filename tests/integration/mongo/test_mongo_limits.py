@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 import pytest
-from pymongo import MongoClient
 from pymongo.errors import BulkWriteError, OperationFailure
 
-from tests.integration.mongo.servers import PATIENCE_S, Document, Server, error_of
+from tests.integration.mongo.servers import PATIENCE_S, Client, Docs, Document, Server, error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pymongo.collection import Collection
 
 EVIL = "^(a+)+$"
 
 
 @pytest.fixture
-def c(embedded: Server) -> Iterator[Collection[Document]]:
-    with MongoClient[Document](embedded.uri) as client:
+def c(embedded: Server) -> Iterator[Docs]:
+    with Client(embedded.uri) as client:
         client.limits.c.insert_many(
             [{"_id": 1, "name": "a" * 34 + "!", "names": ["a" * 34 + "!"], "a": [1]}, {"_id": 2, "a": [3, 4], "n": 7}]
         )
@@ -59,17 +57,17 @@ def c(embedded: Server) -> Iterator[Collection[Document]]:
         ),
         ({"update": "c", "updates": [{"q": {}, "u": {"$mul": {"n": 2}}}]}, "$mul"),
         ({"update": "c", "updates": [{"q": {}, "u": [{"$set": {"n": 2}}]}]}, "pipeline"),
-        ({"update": "c", "updates": [{"q": {}, "u": {"$set": {"a.$[e]": 1}}, "arrayFilters": [{"e": 1}]}]}, "arrayFilters"),
+        ({"update": "c", "updates": [{"q": {}, "u": {}, "arrayFilters": [{"e": 1}]}]}, "updates.arrayFilters"),
         ({"update": "c", "updates": [{"q": {"$and": [{"m": 6}]}, "u": {"$set": {"x": 1}}, "upsert": True}]}, "$and"),
         ({"delete": "c", "deletes": [{"q": {}, "limit": 1, "collation": {"locale": "de"}}]}, "deletes.collation"),
         ({"create": "v", "viewOn": "c", "pipeline": []}, "create.viewOn"),
         ({"createIndexes": "c", "indexes": [{"key": {"n": "text"}, "name": "t"}]}, "text"),
-        ({"createIndexes": "c", "indexes": [{"key": {"n": 1}, "name": "t", "expireAfterSeconds": 5}]}, "expireAfterSeconds"),
+        ({"createIndexes": "c", "indexes": [{"key": {}, "name": "t", "expireAfterSeconds": 5}]}, "expireAfterSeconds"),
         ({"listCollections": 1, "filter": {"name": {"$regex": "^c"}}}, "$regex"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_what_is_not_supported_is_refused_by_name(c: Collection[Document], command: Document, named: str) -> None:
+def test_what_is_not_supported_is_refused_by_name(c: Docs, command: Document, named: str) -> None:
     reply = c.database.command(command, check=False)
     error = reply.get("writeErrors", [reply])[0]
     assert error["code"] == 238
@@ -77,7 +75,7 @@ def test_what_is_not_supported_is_refused_by_name(c: Collection[Document], comma
     assert "use --mongo URI" in error["errmsg"]
 
 
-def test_every_session_but_no_transaction(c: Collection[Document]) -> None:
+def test_every_session_but_no_transaction(c: Docs) -> None:
     with c.database.client.start_session() as session:
         assert c.count_documents({}, session=session) == 2
         session.start_transaction()
@@ -100,15 +98,13 @@ def test_every_session_but_no_transaction(c: Collection[Document]) -> None:
     ],
     ids=["find", "Regex", "match", "regexMatch", "distinct", "update", "delete", "modify", "pull", "padding"],
 )
-def test_no_query_keeps_another_client_waiting(
-    embedded: Server, c: Collection[Document], query: Callable[[Collection[Document]], Any]
-) -> None:
+def test_no_query_keeps_another_client_waiting(embedded: Server, c: Docs, query: Callable[[Docs], Any]) -> None:
     """Each would take years, or all the memory: it gets an error, and the data stay as they were."""
     before = list(c.find())
     errors: list[OperationFailure] = []
     offender = threading.Thread(target=lambda: errors.append(error_of(lambda: query(c))))
     offender.start()
-    with MongoClient[Document](embedded.uri, timeoutMS=int(PATIENCE_S * 1000)) as other:
+    with Client(embedded.uri, timeoutMS=int(PATIENCE_S * 1000)) as other:
         while offender.is_alive():
             assert other.limits.c.count_documents({"n": 7}) == 1
     offender.join()
@@ -116,7 +112,7 @@ def test_no_query_keeps_another_client_waiting(
     assert list(c.find()) == list(c.find({"_id": {"$gt": 0}})) == before
 
 
-def test_an_expensive_write_of_many_documents_is_put_back(c: Collection[Document]) -> None:
+def test_an_expensive_write_of_many_documents_is_put_back(c: Docs) -> None:
     """What it changed before it was broken off is as it was before, indexes included."""
     c.delete_many({})
     c.create_index("k", unique=True)
@@ -128,12 +124,12 @@ def test_an_expensive_write_of_many_documents_is_put_back(c: Collection[Document
     assert error_of(lambda: c.insert_one({"k": 7})).code == 11000
 
 
-def test_a_large_batch_is_written_in_turn_with_other_clients(embedded: Server, c: Collection[Document]) -> None:
+def test_a_large_batch_is_written_in_turn_with_other_clients(embedded: Server, c: Docs) -> None:
     documents = [{"_id": i} for i in range(100, 30_000)]
     writer = threading.Thread(target=lambda: c.insert_many(documents))
     writer.start()
     answers = 0
-    with MongoClient[Document](embedded.uri) as other:
+    with Client(embedded.uri) as other:
         while writer.is_alive():
             answers += other.admin.command("ping")["ok"] == 1.0
     writer.join()
@@ -141,7 +137,7 @@ def test_a_large_batch_is_written_in_turn_with_other_clients(embedded: Server, c
     assert c.estimated_document_count() == 2 + len(documents)
 
 
-def test_what_cannot_be_interrupted_is_bounded(c: Collection[Document]) -> None:
+def test_what_cannot_be_interrupted_is_bounded(c: Docs) -> None:
     nested: Document = {}
     for _ in range(250):
         nested = {"a": nested}
