@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.mongo.servers import (
-    Client,
-    Data,
-    Docs,
-    Server,
-    cursors_open,
-    numbers,
-    open_before,
-    running,
-)
+from tests.integration.mongo.servers import Client, Data, Docs, Server, cursors_open, numbers, open_before, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -75,7 +75,7 @@ def test_what_is_not_supported_is_refused_by_name(c: Docs, command: Document, na
     assert "use --mongo URI" in error["errmsg"]
 
 
-def test_every_session_but_no_transaction(c: Docs) -> None:
+def test_sessions_but_no_transactions(c: Docs) -> None:
     with c.database.client.start_session() as session:
         assert c.count_documents({}, session=session) == 2
         session.start_transaction()
