@@ -29,24 +29,6 @@ def opened(table: CursorTable, *, no_timeout: bool = False) -> ServerCursor:
     return cursor
 
 
-def test_a_full_batch_does_not_know_that_it_was_the_last() -> None:
-    scan = SnapshotScan(DOCUMENTS, knows_end=False)
-    assert (scan.take(0, MIB), scan.exhausted) == ([], False)
-    assert (scan.take(10, MIB), scan.exhausted) == (DOCUMENTS, False)
-    assert (scan.take(10, MIB), scan.exhausted) == ([], True)
-
-
-def test_a_plan_that_knows_its_end_is_exhausted_with_its_last_document() -> None:
-    scan = SnapshotScan(DOCUMENTS, knows_end=True)
-    assert (len(scan.take(9, MIB)), scan.exhausted) == (9, False)
-    assert (len(scan.take(1, MIB)), scan.exhausted) == (1, True)
-
-
-def test_a_batch_is_bounded_in_bytes_but_never_empty() -> None:
-    scan = SnapshotScan(DOCUMENTS, knows_end=False)
-    assert [scan.take(None, size) for size in (6, 1, MIB)] == [DOCUMENTS[:2], DOCUMENTS[2:3], DOCUMENTS[3:]]
-
-
 @given(
     st.lists(st.integers(0, 40), max_size=30),
     st.lists(st.tuples(st.none() | st.integers(0, 12), st.integers(1, 100)), max_size=60),
@@ -104,11 +86,3 @@ def test_a_pinned_cursor_does_not_time_out_nor_one_that_must_not(table: CursorTa
     assert table.next_expiry() == now + 600
     table.close(kept.cursor_id)
     assert (table.no_timeout, table.timed_out) == (0, 0)
-
-
-def test_a_cursor_closed_while_pinned_does_not_come_back(table: CursorTable) -> None:
-    cursor = opened(table)
-    table.pin(cursor)
-    table.close(cursor.cursor_id)
-    table.unpin(cursor)
-    assert (len(table), table.pinned, table.next_expiry()) == (0, 0, None)

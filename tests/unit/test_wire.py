@@ -46,19 +46,6 @@ def test_the_length_is_known_once_the_header_is_complete(have: int) -> None:
     assert wire.message_bytes(msg(BODY)[:have]) == (len(msg(BODY)) if have == 16 else None)
 
 
-@pytest.mark.parametrize("length", [-1, 0, 15, 48_000_001, 2**31 - 1, -(2**31)])
-def test_an_impossible_length_is_refused_before_the_rest_arrives(length: int) -> None:
-    with pytest.raises(wire.FramingError, match=str(length)):
-        wire.message_bytes(struct.pack("<i", length))
-
-
-@pytest.mark.parametrize("opcode", [0, 1, 2001, 2005, 2007, 2012, -1])
-def test_an_unknown_or_retired_opcode_is_refused(opcode: int) -> None:
-    """OP_COMPRESSED (2012) among them: hello offers no compressor."""
-    with pytest.raises(wire.FramingError, match=f"opcode {opcode}"):
-        wire.message_bytes(message(b"", opcode))
-
-
 def test_document_sequences_are_merged_into_the_command_wherever_the_body_stands() -> None:
     first, body = sequence("documents", {"_id": 1}, {"_id": 2}), b"\0" + bson.encode({"insert": "c"})
     command = {"insert": "c", "documents": [{"_id": 1}, {"_id": 2}], "more": []}
@@ -117,14 +104,6 @@ def test_a_legacy_handshake_is_a_command_on_its_database(document: dict[str, obj
     assert error_code(query("lab.profiles", {})) == 352
     with pytest.raises(wire.FramingError):
         wire.parse_request(message(b"\0\0\0\0ad", wire.OP_QUERY))
-
-
-def test_a_reply_is_one_message_in_the_protocol_of_its_request() -> None:
-    modern = wire.reply_message(PING, request_id=3, response_to=7, legacy=False)
-    assert struct.unpack_from("<iiiiIB", modern) == (len(modern), 3, 7, wire.OP_MSG, 0, 0)
-    legacy = wire.reply_message(PING, request_id=3, response_to=7, legacy=True)
-    assert struct.unpack_from("<iiiiiqii", legacy) == (len(legacy), 3, 7, wire.OP_REPLY, 8, 0, 0, 1)
-    assert modern[21:] == legacy[36:] == PING
 
 
 NAMES = st.text(st.characters(codec="ascii", exclude_characters="\0"))

@@ -43,6 +43,7 @@ TAKEN = {
     "dropDatabase": "",
 }
 """The fields of a command, or of an element of its array, beside those of every command; other commands take any."""
+_TAKEN = {name: _EVERYWHERE | {name, *fields.split()} for name, fields in TAKEN.items()}
 
 
 class Arguments(Document):
@@ -51,8 +52,7 @@ class Arguments(Document):
     def __init__(self, name: str, fields: Document) -> None:
         super().__init__(fields)
         self.name = name
-        taken = {name, *TAKEN[name].split()} | _EVERYWHERE if name in TAKEN else fields.keys()
-        for field in fields.keys() - taken:
+        for field in fields.keys() - _TAKEN.get(name, fields.keys()):
             # Some ask for what is done anyway.
             if fields[field] not in (None, False, {}, [], {"locale": "simple"}, {"$natural": 1}):
                 raise not_supported(f"the field '{name}.{field}'")

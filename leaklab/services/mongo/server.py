@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leaklab.services.listener import Listener
-from leaklab.services.mongo.commands import CommandServer
+from leaklab.services.mongo.command_server import CommandServer
 from leaklab.services.mongo.cursors import CursorTable
 from leaklab.services.mongo.time_limit import TIME_LIMIT
 from leaklab.services.mongo.wire import FramingError, message_bytes, parse_request, reply_message

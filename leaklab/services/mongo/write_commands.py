@@ -43,47 +43,44 @@ class WriteCommands:
 
     def _run_all(self, arguments: Arguments, field: str, write: Callable[[Document], Document]) -> Answer:
         """Run the statements of a write: at once, or, if they take long, in turn with other clients."""
+        steps = self._steps(arguments, field, write)
+        return next(steps) or self._finish(steps)
+
+    async def _finish(self, steps: Iterator[Document | None]) -> Document:
+        while (total := next(steps)) is None:
+            with contextlib.suppress(asyncio.CancelledError):  # it is finished also if the client hangs up
+                await asyncio.sleep(0)
+        return total
+
+    def _steps(
+        self, arguments: Arguments, field: str, write: Callable[[Document], Document]
+    ) -> Iterator[Document | None]:
+        """Yield None after each turn, and in the end the sum of what the statements did."""
         statements = arguments.documents(field)
         if not 1 <= len(statements) <= MAX_WRITE_BATCH:
             raise CommandError(16, f"Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got {len(statements)}.")
         total: Document = {"n": 0} | ({"nModified": 0} if field == "updates" else {})
-        ordered = arguments.get("ordered") is not False
-        steps = self._run_each(statements, write, total, ordered=ordered)
-        return total if next(steps, True) else self._finish(steps, total)
-
-    async def _finish(self, steps: Iterator[bool], total: Document) -> Document:
-        is_over = False
-        while not is_over:
-            with contextlib.suppress(asyncio.CancelledError):  # it is finished also if the client hangs up
-                await asyncio.sleep(0)
-            is_over = next(steps, True)
-        return total
-
-    def _run_each(
-        self, statements: list[Document], write: Callable[[Document], Document], total: Document, *, ordered: bool
-    ) -> Iterator[bool]:
-        """Add up what the statements do, turn by turn; the first error ends an ordered command."""
         turn_ends = time.monotonic() + _TURN_S
         for index, statement in enumerate(statements):
             if time.monotonic() > turn_ends:
-                yield False
+                yield None
                 turn_ends = time.monotonic() + _TURN_S
             try:
                 done = write(statement)
             except Exception as error:  # noqa: BLE001 - as in `CommandServer.run`
                 failed = {"index": index, **as_command_error(error).details}
                 total.setdefault("writeErrors", []).append(failed)
-                if ordered:
-                    return
+                if arguments.get("ordered") is not False:
+                    break
                 continue
             if "upserted" in done:
                 total.setdefault("upserted", []).append({"index": index, "_id": done.pop("upserted")})
             for name, count in done.items():
                 total[name] += count
+        yield total
 
     def _insert(self, arguments: Arguments, document: Document) -> Document:
-        collection = self._store.get(arguments.namespace()) or self._store.create(arguments.namespace())
-        collection.insert(document)
+        (self._store.get(arguments.namespace()) or self._store.create(arguments.namespace())).insert(document)
         return {"n": 1}
 
     def _update(self, arguments: Arguments, statement: Document) -> Document:
@@ -93,11 +90,9 @@ class WriteCommands:
         self._check(query, change)
         if multi and is_replacement(change):
             raise CommandError(9, "multi update is not supported for replacement-style update")
-        collection = self._store.get(arguments.namespace())
+        collection = self._store.get(arguments.namespace(), create=upsert)
         if collection is None:
-            if not upsert:
-                return {"n": 0}
-            collection = self._store.create(arguments.namespace())
+            return {"n": 0}
         done = collection.update(query, change, multi=multi, upsert=upsert)
         if done.upserted_id is not None:
             return {"n": 1, "upserted": done.upserted_id}
@@ -127,12 +122,11 @@ class WriteCommands:
         self._check(query, {} if remove else change)
         if remove and (change is not None or new or upsert):
             raise CommandError(9, "Cannot specify 'remove' together with an update, new=true or upsert=true")
-        collection = self._store.get(arguments.namespace())
-        if collection is None and upsert:
-            collection = self._store.create(arguments.namespace())
+        collection = self._store.get(arguments.namespace(), create=upsert)
         before = collection.find_one(Query(query, sort, {}, limit=1)) if collection is not None else None
         last: Document = {"n": int(before is not None or upsert)}
-        last |= {} if remove else {"updatedExisting": before is not None}
+        if not remove:
+            last["updatedExisting"] = before is not None
         if collection is None or (before is None and not upsert):
             return {"lastErrorObject": last, "value": None}
         chosen = query if before is None else {**query, "_id": before["_id"]}  # `$` refers to what the query asks for

@@ -20,10 +20,10 @@ from leaklab.services.mongo.arguments import Arguments, Document
 from leaklab.services.mongo.batches import Answer, Batches, Handler
 from leaklab.services.mongo.command_error import CommandError, as_command_error, not_supported
 from leaklab.services.mongo.mongomock_checks import check_depth
-from leaklab.services.mongo.namespaces import NamespaceCommands
-from leaklab.services.mongo.reading import ReadCommands
+from leaklab.services.mongo.namespace_commands import NamespaceCommands
+from leaklab.services.mongo.read_commands import ReadCommands
 from leaklab.services.mongo.store import MongoStore
-from leaklab.services.mongo.writing import WriteCommands
+from leaklab.services.mongo.write_commands import WriteCommands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _VERSION = [6, 0, 0, 0]
 _MAX_WIRE_VERSION = 17
+_MAX_SESSIONS = 1_000_000  # `maxSessions` (MongoDB manual, "MongoDB Server Parameters")
 _SESSION_MINUTES = 30  # of idleness until one ends; no run of the lab is that long
 
 Reply = bytes | Coroutine[Any, Any, bytes]
@@ -91,6 +92,8 @@ class CommandServer:
         check_depth(command)
         arguments = Arguments(name, command)
         if arguments.database and arguments.session is not None:
+            if len(self.sessions) >= _MAX_SESSIONS:
+                raise CommandError(261, f"cannot add session into the cache: {_MAX_SESSIONS} are open")
             self.sessions.add(arguments.session)
         self._count_operation(name, command)
         return handler(arguments)
