@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leaklab.services.mongo.cursors import CursorTable
-    from leaklab.services.mongo.server import MongoCounts
+    from leaklab.services.mongo.mongo_counts import MongoCounts
 
 _VERSION = [6, 0, 0, 0]
 _MAX_WIRE_VERSION = 17

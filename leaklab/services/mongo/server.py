@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from leaklab.services.listener import Listener
 from leaklab.services.mongo.command_server import CommandServer
 from leaklab.services.mongo.cursors import CursorTable
+from leaklab.services.mongo.mongo_counts import MongoCounts
 from leaklab.services.mongo.time_limit import TIME_LIMIT
 from leaklab.services.mongo.wire import FramingError, message_bytes, parse_request, reply_message
 
@@ -20,23 +20,6 @@ if TYPE_CHECKING:
 
 _READ_AHEAD_BYTES = 64 * 1024  # how much more of a client is read while its last command is still being answered
 _TURN_S = 0.05  # how long one client is worked for before the others have their turn
-
-
-@dataclass(frozen=True, slots=True)
-class MongoCounts:
-    """Exact counts since the start; a connection ends at the first sign of it: end of file or loss.
-
-    `requests_served` counts commands that were answered, the handshakes and polls of drivers among them.
-    `sessions_open` counts the sessions that were used and not ended since.
-    """
-
-    connections_accepted: int
-    connections_open: int
-    connections_peak: int
-    requests_served: int
-    cursors_open: int
-    cursors_peak: int
-    sessions_open: int
 
 
 class MongoService:

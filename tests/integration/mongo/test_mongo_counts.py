@@ -12,7 +12,8 @@ import bson
 import psutil
 import pytest
 
-from leaklab.services.mongo.server import MongoCounts, MongoService
+from leaklab.services.mongo.mongo_counts import MongoCounts
+from leaklab.services.mongo.server import MongoService
 from tests.integration.mongo.raw import answer, ask, connect, is_closed, request
 from tests.integration.mongo.servers import PATIENCE_S, Document, eventually
 
