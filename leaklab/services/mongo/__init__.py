@@ -1,6 +1,6 @@
-"""The embedded MongoDB server: the wire protocol over asyncio, a mongomock store behind it.
+"""The embedded MongoDB server: MongoDB's wire protocol and its cursors, over a mongomock database.
 
-The scenario needs little of it: find, sort, next, close. A learner's fix may take any other way through pymongo
-(aggregate, find_and_modify, hints, projections, tailable cursors …), and must then meet what a real server answers, its
-errors included: so what is offered here is offered as the manual documents it, and the rest is refused by name.
+It is not a MongoDB. The documents, filters, updates and pipelines are mongomock's, by its public methods only; what
+mongomock lacks, or would answer wrongly, is refused by name with error 238 (NotImplemented). What leaklab counts is
+exact: connections, commands, cursors and sessions live and die as on a real server.
 """

@@ -5,24 +5,15 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from leaklab.services.mongo.command_error import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-
-class Scan(Protocol):
-    """Where a cursor's documents come from, encoded."""
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the server knows that nothing will follow."""
-
-    def take(self, count: int | None, max_bytes: int) -> list[bytes]:
-        """Return the next documents: at most `count` (None: any number) of `max_bytes`, but at least one."""
-
-
-ScanT = TypeVar("ScanT", bound=Scan)
+    from leaklab.services.mongo.store import Query, StoredCollection
 
 
 class SnapshotScan:
@@ -35,57 +26,94 @@ class SnapshotScan:
     EOF only after it was asked for one more.
     """
 
-    __slots__ = ("_documents", "_ended", "_knows_end", "_position")
+    __slots__ = ("_documents", "_knows_end", "_position", "exhausted")
 
     def __init__(self, documents: Sequence[bytes], *, knows_end: bool) -> None:
         self._documents = documents
         self._knows_end = knows_end
         self._position = 0
-        self._ended = False
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the end was seen, or is known."""
-        return self._ended or (self._knows_end and self._position >= len(self._documents))
+        self.exhausted = knows_end and not documents
 
     def take(self, count: int | None, max_bytes: int) -> list[bytes]:
-        """Return the next batch; see `Scan.take`."""
+        """Return the next documents: at most `count` (None: any number) of `max_bytes`, but at least one."""
         batch: list[bytes] = []
         size = 0
-        while count is None or len(batch) < count:
-            if self._position >= len(self._documents):
-                self._ended = True
-                # An exhausted cursor may be kept by nobody, but must not keep what it read.
-                self._documents, self._position = (), 0
-                break
+        while (count is None or len(batch) < count) and self._position < len(self._documents):
             raw = self._documents[self._position]
             size += len(raw)
             if batch and size > max_bytes:
-                break
+                return batch
             batch.append(raw)
             self._position += 1
+        is_full = count is not None and len(batch) >= count
+        if self._position >= len(self._documents) and (self._knows_end or not is_full):
+            self.exhausted = True
+            self._documents, self._position = (), 0  # a cursor at its end keeps nothing
         return batch
 
 
-@dataclass(slots=True)
-class OpenCursor(Generic[ScanT]):
-    """One open cursor. `used_at` is the table's clock, in seconds; `pinned` while a getMore works on it."""
+class TailableScan:
+    """Follows a capped collection in insertion order; it never ends by itself."""
 
-    cursor_id: int
+    __slots__ = ("_collection", "_left", "_place", "_query", "_skip")
+
+    exhausted = False
+
+    def __init__(self, collection: StoredCollection, query: Query) -> None:
+        self._collection = collection
+        self._query = query
+        self._place = 0
+        self._skip = query.skip
+        self._left = query.limit or None
+
+    def take(self, count: int | None, max_bytes: int) -> list[bytes]:
+        """Return the next documents, none if nothing new is there; see SnapshotScan. Raises CommandError."""
+        batch: list[bytes] = []
+        size = 0
+        if self._left is not None:
+            count = self._left if count is None else min(count, self._left)
+        for place, found in self._collection.records_after(self._place, self._query):
+            if found is not None and self._skip:
+                self._skip -= 1
+            elif found is not None:
+                size += len(found)
+                if len(batch) == count or (batch and size > max_bytes):
+                    break
+                batch.append(found)
+            self._place = place
+        if self._left is not None:
+            self._left -= len(batch)
+        return batch
+
+
+@dataclass(slots=True, eq=False)
+class ServerCursor:
+    """One cursor: what it reads, the collection whose fate it shares (if any), and the session it may be read in.
+
+    The table gives it its id and sets `used_at` by its clock, in seconds; `pinned` while a getMore works on it.
+    """
+
     namespace: str
-    scan: ScanT
-    no_timeout: bool
-    await_data: bool
-    used_at: float
+    scan: SnapshotScan | TailableScan
+    collection: StoredCollection | None = None
+    session: bytes | None = None
+    no_timeout: bool = False
+    await_data: bool = False
+    cursor_id: int = 0
+    used_at: float = 0.0
     pinned: bool = False
     killed: bool = False
 
+    def take(self, count: int | None, max_bytes: int) -> list[bytes]:
+        """Return the next documents, see SnapshotScan. Raises CommandError QueryPlanKilled, CursorKilled ..."""
+        if self.killed:
+            raise CommandError(237, f"cursor id {self.cursor_id} was killed")
+        if self.collection is not None and self.collection.dropped:
+            raise CommandError(175, f"collection dropped. ns: {self.collection.namespace}")
+        return self.scan.take(count, max_bytes)
 
-class TooManyCursorsError(RuntimeError):
-    """The table is full: `max_open` cursors are open."""
 
-
-class CursorTable(Generic[ScanT]):
+class CursorTable:
     """Every open cursor of a server by its id; each operation takes the same time however many are open.
 
     An idle cursor ends after `timeout_s` seconds, unless it was opened with `no_timeout` or is pinned.
@@ -93,98 +121,75 @@ class CursorTable(Generic[ScanT]):
     """
 
     def __init__(self, *, timeout_s: float, max_open: int, clock: Callable[[], float]) -> None:
-        self.timeout_s = timeout_s
-        self.max_open = max_open
-        self.peak = 0
-        self.opened_total = 0
-        self.timed_out = 0
-        self.no_timeout = 0
-        self.pinned = 0
+        self._timeout_s = timeout_s
+        self._max_open = max_open
         self._clock = clock
-        self._cursors: dict[int, OpenCursor[ScanT]] = {}
-        # The cursors that can time out, longest idle first. A plain dict gets slow at finding its first.
-        self._idle: OrderedDict[int, OpenCursor[ScanT]] = OrderedDict()
+        self.peak = self.opened_total = self.timed_out = self.no_timeout = self.pinned = 0
+        # Those that can time out, longest idle first (a plain dict gets slow at finding its first); and all others.
+        self._idle: OrderedDict[int, ServerCursor] = OrderedDict()
+        self._others: dict[int, ServerCursor] = {}
 
     def __len__(self) -> int:
-        return len(self._cursors)
+        return len(self._idle) + len(self._others)
 
-    def open(
-        self, namespace: str, scan: ScanT, *, no_timeout: bool = False, await_data: bool = False
-    ) -> OpenCursor[ScanT]:
-        """Keep `scan` as a new cursor.
+    def __iter__(self) -> Iterator[ServerCursor]:
+        return iter(list(chain(self._idle.values(), self._others.values())))
 
-        Raises TooManyCursorsError.
-        """
-        if len(self._cursors) >= self.max_open:
-            raise TooManyCursorsError(f"{self.max_open} cursors are open already; close some")
-        cursor = OpenCursor(self._new_id(), namespace, scan, no_timeout, await_data, self._clock())
-        self._cursors[cursor.cursor_id] = cursor
-        if no_timeout:
-            self.no_timeout += 1
-        else:
-            self._idle[cursor.cursor_id] = cursor
+    def open(self, cursor: ServerCursor) -> None:
+        """Take a cursor in, under a new id. Raises CommandError ExceededMemoryLimit if the table is full."""
+        if len(self) >= self._max_open:
+            raise CommandError(146, f"{self._max_open} cursors are open already; close some")
+        while not cursor.cursor_id or self.get(cursor.cursor_id) is not None:
+            # A positive int64, random as on the real server, so that no client guesses another's.
+            cursor.cursor_id = int.from_bytes(os.urandom(8), "little") >> 1
+        self._file(cursor)
+        self.no_timeout += cursor.no_timeout
         self.opened_total += 1
-        self.peak = max(self.peak, len(self._cursors))
-        return cursor
+        self.peak = max(self.peak, len(self))
 
-    def _new_id(self) -> int:
-        """Return a free positive int64; random as on the real server, so that no client guesses another's."""
-        while True:
-            cursor_id = int.from_bytes(os.urandom(8), "little") >> 1
-            if cursor_id and cursor_id not in self._cursors:
-                return cursor_id
+    def _file(self, cursor: ServerCursor) -> None:
+        cursor.used_at = self._clock()
+        (self._others if cursor.no_timeout or cursor.pinned else self._idle)[cursor.cursor_id] = cursor
 
-    def get(self, cursor_id: int) -> OpenCursor[ScanT] | None:
+    def _remove(self, cursor_id: int) -> ServerCursor | None:
+        return self._idle.pop(cursor_id, None) or self._others.pop(cursor_id, None)
+
+    def get(self, cursor_id: int) -> ServerCursor | None:
         """Return the open cursor of that id, or None."""
-        return self._cursors.get(cursor_id)
+        return self._idle.get(cursor_id) or self._others.get(cursor_id)
 
-    def pin(self, cursor: OpenCursor[ScanT]) -> None:
-        """Begin work on a cursor: meanwhile it cannot time out."""
+    def pin(self, cursor: ServerCursor) -> None:
+        """Begin work on an open cursor: meanwhile it cannot time out."""
+        self._remove(cursor.cursor_id)
         cursor.pinned = True
         self.pinned += 1
-        self._idle.pop(cursor.cursor_id, None)
+        self._file(cursor)
 
-    def unpin(self, cursor: OpenCursor[ScanT]) -> None:
+    def unpin(self, cursor: ServerCursor) -> None:
         """End work on a cursor; its idle time starts anew."""
-        if not cursor.pinned:
-            return
-        cursor.pinned = False
-        self.pinned -= 1
-        cursor.used_at = self._clock()
-        if not cursor.no_timeout and cursor.cursor_id in self._cursors:
-            self._idle[cursor.cursor_id] = cursor
+        if cursor.pinned:
+            cursor.pinned = False
+            self.pinned -= 1
+            if self._remove(cursor.cursor_id) is not None:
+                self._file(cursor)
 
-    def close(self, cursor_id: int) -> OpenCursor[ScanT] | None:
-        """End a cursor and return it, marked `killed`; None if none of that id is open."""
-        cursor = self._cursors.pop(cursor_id, None)
+    def close(self, cursor_id: int) -> bool:
+        """End a cursor, and the getMore that waits on it; False if none of that id is open."""
+        cursor = self._remove(cursor_id)
         if cursor is None:
-            return None
+            return False
         cursor.killed = True
-        self._idle.pop(cursor_id, None)
-        if cursor.no_timeout:
-            self.no_timeout -= 1
-        return cursor
-
-    def expire(self) -> int:
-        """End every cursor that was idle for `timeout_s`; returns how many."""
-        now = self._clock()
-        ended = 0
-        while self._idle:
-            cursor = next(iter(self._idle.values()))
-            if cursor.used_at + self.timeout_s > now:
-                break
-            self.close(cursor.cursor_id)
-            ended += 1
-        self.timed_out += ended
-        return ended
+        self.no_timeout -= cursor.no_timeout
+        if cursor.pinned and cursor.collection is not None:
+            cursor.collection.notify()
+        return True
 
     def next_expiry(self) -> float | None:
         """When, on the table's clock, the longest idle cursor times out; None if none can."""
-        if not self._idle:
-            return None
-        return next(iter(self._idle.values())).used_at + self.timeout_s
+        return next(iter(self._idle.values())).used_at + self._timeout_s if self._idle else None
 
-    def clear(self) -> None:
-        """End every cursor; not counted as timed out."""
-        for cursor_id in list(self._cursors):
-            self.close(cursor_id)
+    def expire(self) -> None:
+        """End every cursor that was idle for too long."""
+        while (due := self.next_expiry()) is not None and due <= self._clock():
+            self.close(next(iter(self._idle)))
+            self.timed_out += 1

@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leaklab.services.listener import Listener
-from leaklab.services.mongo.batches import Held, Waiting
-from leaklab.services.mongo.commands import CommandServer, ServerFigures
+from leaklab.services.mongo.command_server import CommandServer
 from leaklab.services.mongo.cursors import CursorTable
-from leaklab.services.mongo.errors import CommandError
-from leaklab.services.mongo.wire import (
-    BodyError,
-    FramingError,
-    encode_document,
-    message_bytes,
-    parse_request,
-    reply_message,
-)
+from leaklab.services.mongo.mongo_counts import MongoCounts
+from leaklab.services.mongo.time_limit import TIME_LIMIT
+from leaklab.services.mongo.wire import FramingError, message_bytes, parse_request, reply_message
 
 if TYPE_CHECKING:
-    from leaklab.services.mongo.wire import Request
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
 _READ_AHEAD_BYTES = 64 * 1024  # how much more of a client is read while its last command is still being answered
-
-
-@dataclass(frozen=True, slots=True)
-class MongoCounts:
-    """Exact counts since the start; a connection ends at the first sign of it: end of file or loss.
-
-    `requests_served` counts commands that were answered, the handshakes and polls of drivers among them.
-    """
-
-    connections_accepted: int
-    connections_open: int
-    connections_peak: int
-    requests_served: int
-    cursors_open: int
-    cursors_peak: int
+_TURN_S = 0.05  # how long one client is worked for before the others have their turn
 
 
 class MongoService:
@@ -46,28 +27,19 @@ class MongoService:
 
     `cursor_timeout_s` is how long a cursor may be idle, in seconds; past `max_open_cursors` a query that
     needs a cursor is answered with ExceededMemoryLimit. A cursor outlives its client's connection, as on the
-    real server.
+    real server. In the main thread no query can hold up the other clients: see TimeLimit.
     """
 
     def __init__(self, *, cursor_timeout_s: float = 600.0, max_open_cursors: int = 100_000) -> None:
-        self._listener = Listener(lambda: _Connection(self))
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._started_at = 0.0
+        self._listener = Listener(lambda: _MongoConnection(self))
         self._expiry: asyncio.TimerHandle | None = None
-        self._gone: asyncio.Event | None = None
-        self.connections: set[_Connection] = set()
-        self.waiters: set[asyncio.Task[None]] = set()
-        self.accepted = 0
-        self.open = 0
-        self.peak = 0
-        self.served = 0
-        self.cursors: CursorTable[Held] = CursorTable(
-            timeout_s=cursor_timeout_s, max_open=max_open_cursors, clock=self._clock
-        )
-        self.commands = CommandServer(self.cursors, self._figures)
-
-    def _clock(self) -> float:
-        return self._loop.time() if self._loop is not None else 0.0
+        self._is_limited = False
+        self._gone = asyncio.Event()
+        self.connections: set[_MongoConnection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.accepted = self.open = self.peak = self.served = 0
+        self.cursors = CursorTable(timeout_s=cursor_timeout_s, max_open=max_open_cursors, clock=time.monotonic)
+        self.commands = CommandServer(self.cursors, self.counts)
 
     async def start(self) -> int:
         """Listen; returns the port.
@@ -75,60 +47,57 @@ class MongoService:
         Raises RuntimeError if it was started before, OSError if it cannot listen.
         """
         port = await self._listener.start()
-        self._loop = asyncio.get_running_loop()
-        self._started_at = self._loop.time()
-        self._gone = asyncio.Event()
+        self._is_limited = TIME_LIMIT.switch_on()
         return port
 
     def counts(self) -> MongoCounts:
         """Return the counts as they are now."""
-        return MongoCounts(
-            connections_accepted=self.accepted,
-            connections_open=self.open,
-            connections_peak=self.peak,
-            requests_served=self.served,
-            cursors_open=len(self.cursors),
-            cursors_peak=self.cursors.peak,
-        )
+        of_cursors = (len(self.cursors), self.cursors.peak)
+        return MongoCounts(self.accepted, self.open, self.peak, self.served, *of_cursors, len(self.commands.sessions))
 
-    def _figures(self) -> ServerFigures:
-        return ServerFigures(self.open, self.accepted, self.served, self._clock() - self._started_at)
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not stopped yet."""
+        return self._listener.is_listening
 
     async def stop(self) -> None:
         """End listener, connections, cursors and timer; returns when all are gone. May be called again."""
         await self._listener.stop()
         for connection in list(self.connections):
             connection.abort()
-        while self.connections and self._gone is not None:
+        while self.connections:
             self._gone.clear()
             await self._gone.wait()
-        await asyncio.gather(*self.waiters, return_exceptions=True)
-        self.cursors.clear()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        for cursor in self.cursors:
+            self.cursors.close(cursor.cursor_id)
+        self.commands.sessions.clear()
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
+        if self._is_limited:
+            TIME_LIMIT.switch_off()
+            self._is_limited = False
 
-    def joined(self, connection: _Connection) -> None:
+    def joined(self, connection: _MongoConnection) -> None:
         """Count a connection in."""
         self.connections.add(connection)
         self.accepted += 1
         self.open += 1
         self.peak = max(self.peak, self.open)
-        if not self._listener.is_listening:  # accepted while the server was being stopped
+        if not self.is_running:  # accepted while the server was being stopped
             connection.abort()
 
-    def left(self, connection: _Connection) -> None:
+    def left(self, connection: _MongoConnection) -> None:
         """Let go of a connection that is gone for good."""
         self.connections.discard(connection)
-        if self._gone is not None:
-            self._gone.set()
+        self._gone.set()
 
     def watch_cursors(self) -> None:
-        """See to it that a timer runs while a cursor can time out; one for all of them."""
-        if self._expiry is None and self._loop is not None and self._listener.is_listening:
-            due = self.cursors.next_expiry()
-            if due is not None:
-                self._expiry = self._loop.call_at(due, self._expire)
+        """Make sure that a timer runs while a cursor can time out; one for all of them."""
+        due = self.cursors.next_expiry()
+        if self._expiry is None and due is not None and self.is_running:
+            self._expiry = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._expire)
 
     def _expire(self) -> None:
         self._expiry = None
@@ -136,29 +105,23 @@ class MongoService:
         self.watch_cursors()
 
 
-class _Connection(asyncio.Protocol):
+class _MongoConnection(asyncio.Protocol):
     """One client: takes its messages apart and answers them one after the other, in order."""
 
     def __init__(self, service: MongoService) -> None:
         self._service = service
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._connection_id = 0
         self._replies = 0
-        self._counted_open = False
-        self._write_blocked = False
-        self._reading_paused = False
-        self._waiter: asyncio.Task[None] | None = None
-
-    # ---- asyncio.Protocol
+        self._counted_open = self._write_blocked = self._reading_paused = False
+        self._task: asyncio.Task[None] | None = None  # answers the last command
+        self._next_turn: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"a stream transport is needed, not {type(transport).__name__}")
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 # what a stream socket gets
         self._transport = transport
         self._counted_open = True
         self._service.joined(self)
-        self._connection_id = self._service.accepted
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -180,19 +143,21 @@ class _Connection(asyncio.Protocol):
         self._write_blocked = False
         self._pump()
 
-    # ---- reading
-
     @property
     def _busy(self) -> bool:
-        """Whether the next command has to wait: for the last one, or for a client that does not read."""
-        return self._write_blocked or self._waiter is not None
+        """Whether the next command has to wait: for the last one, for its turn, or for a client that does not read."""
+        return self._write_blocked or self._task is not None or self._next_turn is not None
 
     def _pump(self) -> None:
-        """Answer what has arrived, as far as it is complete."""
+        """Answer what has arrived, as far as it is complete, for one turn."""
+        turn_ends = time.monotonic() + _TURN_S
         try:
             while self._counted_open and not self._busy:
                 length = message_bytes(self._buffer)
                 if length is None or len(self._buffer) < length:
+                    break
+                if time.monotonic() > turn_ends:
+                    self._next_turn = asyncio.get_running_loop().call_soon(self._take_turn)
                     break
                 message = bytes(memoryview(self._buffer)[:length])
                 del self._buffer[:length]
@@ -204,6 +169,10 @@ class _Connection(asyncio.Protocol):
                 self._transport.close()
             return
         self._bound_buffer()
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        self._pump()
 
     def _bound_buffer(self) -> None:
         """Stop reading from a client whose commands have to wait, lest they pile up here."""
@@ -218,52 +187,27 @@ class _Connection(asyncio.Protocol):
         self._reading_paused = pause
 
     def _answer(self, message: bytes) -> None:
-        try:
-            request = parse_request(message)
-        except BodyError as error:
-            body = encode_document(CommandError(error.code, str(error)).document())
-            self._send(body, error.request_id, legacy=error.legacy, expected=error.reply_expected)
-            return
-        reply = self._service.commands.run(request.command, connection_id=self._connection_id, legacy=request.legacy)
+        request = parse_request(message)
+        send = partial(self._send, request.request_id, legacy=request.legacy, expected=request.reply_expected)
+        reply = self._service.commands.run(request.command, legacy=request.legacy)
         self._service.watch_cursors()
-        if isinstance(reply, Waiting):
-            self._waiter = asyncio.get_running_loop().create_task(self._wait(request, reply))
-            self._service.waiters.add(self._waiter)
-            self._waiter.add_done_callback(self._service.waiters.discard)
+        if isinstance(reply, bytes):
+            send(reply)
         else:
-            self._send(reply, request.request_id, legacy=request.legacy, expected=request.reply_expected)
+            self._task = asyncio.get_running_loop().create_task(self._answer_later(send, reply))
+            self._service.tasks.add(self._task)
+            self._task.add_done_callback(self._service.tasks.discard)
 
-    async def _wait(self, request: Request, waiting: Waiting) -> None:
-        """Answer a getMore on an awaitData cursor when there is something, or when its time is over."""
-        reply: bytes | None = None
+    async def _answer_later(self, send: Callable[[bytes], None], reply: Coroutine[Any, Any, bytes]) -> None:
         try:
-            try:
-                async with asyncio.timeout(waiting.wait_s):
-                    while reply is None:
-                        changed = asyncio.Event()
-                        waiting.collection.listeners.add(changed.set)
-                        try:
-                            await changed.wait()
-                        finally:
-                            waiting.collection.listeners.discard(changed.set)
-                        reply = waiting.retry()
-            except TimeoutError:
-                pass
-            if reply is None:
-                reply = waiting.finish()
-        except asyncio.CancelledError:
-            # The client has gone: its cursor stays, as on the real server.
-            waiting.abandon()
+            body = await reply
+        finally:
+            self._task = None
             self._service.watch_cursors()
-            raise
-        self._waiter = None
-        self._service.watch_cursors()
-        self._send(reply, request.request_id, legacy=request.legacy, expected=request.reply_expected)
+        send(body)
         self._pump()
 
-    # ---- writing and ending
-
-    def _send(self, body: bytes, response_to: int, *, legacy: bool, expected: bool) -> None:
+    def _send(self, response_to: int, body: bytes, *, legacy: bool, expected: bool) -> None:
         if not expected or self._transport is None or self._transport.is_closing():
             return
         self._replies = (self._replies + 1) & 0x7FFFFFFF
@@ -281,6 +225,5 @@ class _Connection(asyncio.Protocol):
         self._counted_open = False
         self._service.open -= 1
         self._buffer.clear()
-        if self._waiter is not None:
-            self._waiter.cancel()
-            self._waiter = None
+        if self._task is not None:
+            self._task.cancel()

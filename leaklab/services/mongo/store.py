@@ -1,455 +1,285 @@
-"""The collections of the embedded MongoDB server: mongomock holds the documents, this adds what it has not.
+"""Databases and collections: mongomock holds the documents, this keeps their encoded form, which all cursors share.
 
-That is: results that cursors share as encoded documents, capped collections, tailable scans, and telling
-those who wait for an insert. Nothing here knows of connections or time.
+mongomock is used by its public methods only, and every call that a client's query decides is under the time limit. The
+encoded documents are the truth: if an error or the limit breaks off a write, mongomock's are put back as they say.
 """
 
 from __future__ import annotations
 
 import itertools
-import uuid
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import mongomock
-from bson import Regex
+from bson import ObjectId, Regex
 
-from leaklab.services.mongo import expressions, filters, pipeline, update
-from leaklab.services.mongo.arguments import type_name
-from leaklab.services.mongo.errors import CommandError, not_implemented
-from leaklab.services.mongo.expressions import sort_documents
-from leaklab.services.mongo.filters import matches
-from leaklab.services.mongo.indexes import indexes, key_values
-from leaklab.services.mongo.mock import aggregate, helpers
-from leaklab.services.mongo.projection import Projection
-from leaklab.services.mongo.update import Change, check_change, to_insert, updated
+from leaklab.services.mongo.arguments import Document
+from leaklab.services.mongo.command_error import CommandError, not_supported
+from leaklab.services.mongo.mongomock_checks import check_depth, check_paths, check_upsert, is_replacement, uses_regex
+from leaklab.services.mongo.time_limit import TIME_LIMIT
 from leaklab.services.mongo.wire import MAX_DOCUMENT_BYTES, decode_document, encode_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-Document = dict[str, Any]
+T = TypeVar("T")
 
-# mongomock has no type hints of its own; these say what is used of it.
-_normalise: Callable[[Any], Any] = helpers.patch_datetime_awareness_in_document
-_run_pipeline: Callable[..., Iterable[Document]] = aggregate.process_pipeline
+REGEX_BYTES = 32 * 1024
+"""Size of the largest document that regular expressions are used on.
 
-expressions.mend()
-filters.mend()
-pipeline.mend()
-update.mend()
-
+One step of Python's `re` can walk through a whole string, and it looks for signals only every few thousand steps.
+"""
+_MAX_CHANGED = 20_000  # documents of a collection that is put back within a fraction of a second
 _RESULTS_KEPT = 8  # distinct queries a collection remembers between two writes
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """The bound of a capped collection: `size` in bytes, `max` in documents (None: no bound)."""
-
-    size: int
-    max: int | None
+_ID_INDEX: Document = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a find asks for; `limit` 0 is no limit, `order` is that of a hint, for what is not sorted."""
+    """What a find asks for; `limit` 0 is no limit."""
 
     filter: Document
     sort: Document
     projection: Document
     skip: int = 0
     limit: int = 0
-    order: Document = field(default_factory=dict)
-
-    def key(self) -> bytes:
-        """Equal for queries with equal results."""
-        bounds = [self.skip, self.limit]
-        return encode_document({"f": self.filter, "s": self.sort, "p": self.projection, "n": bounds, "o": self.order})
 
 
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """What an update did; `upserted` holds the `_id` of what it inserted, if it inserted."""
-
-    matched: int
-    modified: int
-    upserted: tuple[Any, ...] = ()
-
-
-def _store_key(_id: Any) -> Any:
-    """Return what mongomock's store calls a document of that `_id`; raises CommandError if it cannot have that."""
-    key = helpers.hashdict(_id) if isinstance(_id, dict) else _id
-    try:
-        hash(key)
-    except TypeError:
-        raise not_implemented(f"an _id of type {type_name(_id)}, or with one of such a type in it,") from None
-    return key
+def _key(document: Document) -> bytes:
+    """What a document is kept under: its encoded _id."""
+    return encode_document({"_id": document["_id"]})
 
 
 class StoredCollection:
-    """One collection. `dropped` once it is gone; cursors over it find that out at their next batch."""
+    """One collection. `dropped` once it is gone; cursors over it find that out at their next batch.
 
-    def __init__(self, database: str, name: str, mock: Any, cap: Cap | None = None) -> None:
-        self.namespace = f"{database}.{name}"
-        self.name = name
-        self.cap = cap
-        self.uuid = uuid.uuid4()
-        self.dropped = False
+    `cap` is empty, or the options of a capped collection: `size` in bytes and perhaps `max`, in documents. `largest` is
+    the size in bytes of its largest document so far; `listeners` are called once, at the next change.
+    """
+
+    def __init__(self, namespace: str, mock: Any, cap: Document) -> None:
+        self.namespace = namespace
         self.mock = mock
+        self.cap = cap
+        self.dropped = self._has_unique = False
+        self.largest = 0
         self.listeners: set[Callable[[], None]] = set()
-        # Encoded documents in order, by themselves: a result with the same document in it shares its bytes.
-        # None: a write changed more than the end, build it anew when it is asked for.
-        self._bodies: dict[bytes, bytes] | None = {}
+        self.bodies: dict[bytes, bytes] = {}  # encoded documents by key, in their order
         self._results: dict[bytes, tuple[bytes, ...]] = {}
-        # A capped collection's documents by their place in insertion order; places are never used twice.
-        self._records: dict[int, bytes] = {}
-        self._first_place = 1
+        # Of a capped collection: each document's key by its place in insertion order; places are never used twice.
+        self._places: dict[int, bytes] = {}
         self._next_place = 1
-        self._record_bytes = 0
-
-    # ---- reading
 
     def results(self, query: Query) -> tuple[bytes, ...]:
-        """Return the encoded documents that `query` finds now; the same tuple as long as nothing was written.
+        """Return the encoded documents that `query` finds now; the same tuple as long as nothing is written.
 
         Sharing it is what keeps ten thousand cursors over one collection small: a cursor costs a position.
         """
-        key = query.key()
-        found = self._results.get(key)
+        bounds = [query.skip, query.limit]
+        asked = encode_document({"f": query.filter, "s": query.sort, "p": query.projection, "b": bounds})
+        found = self._results.get(asked)
         if found is None:
             if len(self._results) >= _RESULTS_KEPT:
                 del self._results[next(iter(self._results))]
-            found = self._results[key] = self._read(query)
+            is_plain = not query.filter and not query.sort and not query.projection
+            every = self.bodies.values() if is_plain else TIME_LIMIT.run(lambda: self._read(query))
+            end = query.skip + query.limit if query.limit else None
+            found = self._results[asked] = tuple(itertools.islice(every, query.skip, end))
         return found
 
-    def _read(self, query: Query) -> tuple[bytes, ...]:
-        end = query.skip + query.limit if query.limit else None
-        # With a limit it is a few documents: not worth encoding all the others for what may be shared.
-        bodies = self._bodies if query.limit else self._all_bodies()
-        if bodies is not None and not query.filter and not query.sort and not query.projection and not query.order:
-            return tuple(itertools.islice(bodies, query.skip, end))
-        found = self._stored(query.filter, query.sort or query.order)
-        documents: Iterable[Document] = itertools.islice(found, query.skip, end)
-        if query.projection:
-            projection = Projection(query.projection, matches=matches)
-            documents = map(projection.apply, documents)
-        shared = bodies or {}
-        return tuple(shared.get(raw, raw) for raw in map(encode_document, documents))
+    def _read(self, query: Query) -> list[bytes]:
+        for field in query.sort:
+            # mongomock takes the first element for the whole array.
+            if field not in ("_id", "$natural") and self.mock.count_documents({field: {"$type": "array"}}):
+                raise not_supported(f"sorting by {field!r}, which holds arrays,")
+        found = self.mock.find(query.filter, query.projection or None, sort=list(query.sort.items()) or None)
+        return [encode_document(document) if query.projection else self.bodies[_key(document)] for document in found]
 
-    def _stored(self, wanted: Document, sort: Document) -> Iterator[Document]:
-        """Return the stored documents that match, not to be changed; one by one if they need not be sorted."""
-        # mongomock's own `find` makes a list of everything, and copies it, before its first document.
-        # Without a filter a list too: its `documents`, left half read, would keep a lock.
-        found = self.mock._iter_documents(_normalise(wanted)) if wanted else list(self.mock._store.documents)
-        return iter(sort_documents(found, sort) if sort else found)
+    def find_one(self, query: Query) -> Document | None:
+        """Return the first document that is found."""
+        return next(map(decode_document, self.results(query)), None)
 
-    def find(self, wanted: Document, sort: Document) -> Iterator[Document]:
-        """Return copies of the documents that match, in the order of `sort`."""
-        return (decode_document(encode_document(document)) for document in self._stored(wanted, sort))
+    def records_after(self, place: int, query: Query) -> Iterator[tuple[int, bytes | None]]:
+        """Return the places after `place` (0: all) of a capped collection, with what the query makes of each document.
 
-    def all(self) -> list[Document]:
-        """Return copies of all documents."""
-        return [decode_document(raw) for raw in self._all_bodies()]
-
-    def indexes(self) -> dict[str, Document]:
-        """Return the indexes by name, as listIndexes shows them."""
-        return indexes(self.mock)
-
-    def _all_bodies(self) -> dict[bytes, bytes]:
-        if self._bodies is None:
-            self._bodies = {raw: raw for raw in map(encode_document, self.mock._store.documents)}
-        return self._bodies
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it holds no document."""
-        return bool(self.mock.estimated_document_count() == 0)
-
-    # ---- writing
+        Raises CommandError CappedPositionLost if the document at `place` was cut off meanwhile.
+        """
+        if place and place not in self._places:
+            raise CommandError(136, f"CollectionScan died: the document at RecordId({place}) was cut off")
+        wanted = self.bodies
+        if query.filter or query.projection:
+            matching = map(decode_document, self.results(Query(query.filter, {}, {})))
+            made = self.results(Query(query.filter, {}, query.projection))
+            wanted = dict(zip(map(_key, matching), made, strict=True))
+        for at in range(max(place + 1, next(iter(self._places), 0)), self._next_place):
+            if at in self._places:
+                yield at, wanted.get(self._places[at])
 
     def insert(self, document: Document) -> None:
-        """Insert one document, with an `_id` in front of it, and cut off what exceeds the cap.
-
-        Raises CommandError: DuplicateKey, BadValue, InvalidIdField or BSONObjectTooLarge.
-        """
-        if next(iter(document), None) != "_id":
-            document = {"_id": document.get("_id", mongomock.ObjectId()), **document}
+        """Insert one document, with an `_id` in front of it, and cut off what exceeds the cap. Raises CommandError."""
+        document = {"_id": document.get("_id", ObjectId()), **document}
         if isinstance(document["_id"], (list, Regex)):
-            raise CommandError(53, f"The '_id' value cannot be of type {type_name(document['_id'])}")
-        document = _normalise(document)
-        raw = encode_document(document)
-        if len(raw) > MAX_DOCUMENT_BYTES:
-            raise CommandError(
-                10334,
-                f"object to insert too large. size in bytes: {len(raw)}, max size: {MAX_DOCUMENT_BYTES}",
-            )
-        if self.cap is not None and len(raw) > self.cap.size:
-            raise CommandError(2, f"object to insert exceeds cappedMaxSize of {self.cap.size} bytes")
-        key = _store_key(document["_id"])
-        was_there = key in self.mock._store
+            raise CommandError(53, "The '_id' value cannot be an array or a regular expression")
+        key, raw = _key(document), encode_document(document)
+        most = min(self.cap.get("size", MAX_DOCUMENT_BYTES), MAX_DOCUMENT_BYTES)
+        if len(raw) > most:
+            raise CommandError(10334, f"object to insert too large. size in bytes: {len(raw)}, max size: {most}")
+        if key in self.bodies:
+            about = {"keyPattern": {"_id": 1}, "keyValue": {"_id": document["_id"]}}
+            raise CommandError(11000, f"E11000 duplicate key error collection: {self.namespace} index: _id_", **about)
+        if self._has_unique and uses_regex(document):
+            raise not_supported("a regular expression in a document under a unique index")
         try:
-            self.mock.insert_one(document)
-        except mongomock.DuplicateKeyError as error:
-            raise self._duplicate(document, inserted=True) from error
-        except Exception:
-            # mongomock takes back only a duplicate.
-            if not was_there and key in self.mock._store:
-                del self.mock._store[key]
+            TIME_LIMIT.run(lambda: self.mock.insert_one(document))
+        except CommandError:  # broken off; what mongomock itself refuses it does not keep
+            if self.mock.count_documents({}) > len(self.bodies):
+                self.mock.delete_one({"_id": {"$eq": document["_id"]}})
             raise
-        self._results.clear()
-        if self._bodies is not None:
-            self._bodies[raw] = raw
-        if self.cap is not None:
-            self._record(raw, self.cap)
-        self.notify()
+        self.bodies[key] = raw
+        self._changed([key])
 
-    def update(self, query: Document, change: Change, *, multi: bool = False, upsert: bool = False) -> Updated:
-        """Update the first document that matches, or all of them; insert one if none does and `upsert`.
+    def update(self, query: Document, change: Any, *, multi: bool = False, upsert: bool = False) -> Any:
+        """Update the first document that matches, or all; returns mongomock's UpdateResult. Raises CommandError."""
 
-        Raises CommandError; what was updated before the document it is about stays so.
-        """
-        change, query = _normalise(check_change(change)), _normalise(query)
-        matched = modified = 0
-        try:
-            for document in self.mock._iter_documents(query):
-                matched += 1
-                modified += self._replace(document, updated(self.mock, document, query, change))
-                if not multi:
-                    break
-        finally:
-            if modified:
-                self.changed()
-        if matched or not upsert:
-            return Updated(matched, modified)
-        inserted = to_insert(self.mock, query, change)
-        self.insert(inserted)
-        return Updated(0, 0, (inserted["_id"],))
+        def find() -> Document:
+            found = list(self.mock.find(query))
+            if not found and upsert:
+                check_upsert(query, change)
+            for document in found if multi else found[:1]:
+                check_paths(change, document)
+            # A replacement goes by _id: mongomock would put a condition on _id in the place of the _id.
+            return {"_id": found[0]["_id"]} if found and is_replacement(change) else query
 
-    def _replace(self, document: Document, new: Document) -> bool:
-        """Put `new` in the place of a stored document; False if it is the same."""
-        raw = encode_document(new)
-        before = dict(document)
-        if raw == encode_document(before):
-            return False
-        if len(raw) > MAX_DOCUMENT_BYTES:
-            raise CommandError(
-                10334,
-                "Plan executor error during update :: caused by :: Resulting document after update is larger than "
-                f"{MAX_DOCUMENT_BYTES}",
-            )
-        document.clear()
-        document.update(new)
-        try:
-            self.mock._ensure_uniques(document)
-        except Exception as error:
-            document.clear()
-            document.update(before)
-            if isinstance(error, mongomock.DuplicateKeyError):
-                raise self._duplicate(new, inserted=False) from error
-            raise
-        return True
+        def write() -> tuple[Any, dict[bytes, bytes]]:
+            done = getattr(self.mock, method)(aim, change, upsert=upsert)
+            return done, self._read_again() if done.modified_count or done.upserted_id is not None else self.bodies
+
+        method = "replace_one" if is_replacement(change) else "update_many" if multi else "update_one"
+        aim = TIME_LIMIT.run(find)
+        done, bodies = self._attempt(write)
+        added = [key for key in bodies if key not in self.bodies]
+        self.bodies = bodies
+        self._changed(added)
+        return done
+
+    def _read_again(self) -> dict[bytes, bytes]:
+        """Return all documents, encoded; raise CommandError if one became what no document may be."""
+        bodies = {_key(document): encode_document(document) for document in self.mock.find()}
+        for key, raw in bodies.items():
+            if len(raw) > MAX_DOCUMENT_BYTES:
+                raise CommandError(10334, f"Resulting document after update is larger than {MAX_DOCUMENT_BYTES}")
+            if self.bodies.get(key) != raw:
+                check_depth(decode_document(raw))
+                self.largest = max(self.largest, len(raw))
+        return bodies
 
     def delete(self, query: Document, *, multi: bool) -> int:
         """Delete the first document that matches, or all of them; returns how many."""
-        found = self.mock._iter_documents(_normalise(query))
-        doomed = [document["_id"] for document in (found if multi else itertools.islice(found, 1))]
-        for _id in doomed:
-            del self.mock._store[_store_key(_id)]
+        matching = self.results(Query(query, {}, {}, limit=0 if multi else 1))
+        doomed = [_key(decode_document(raw)) for raw in matching]
         if doomed:
-            self.changed()
+            self._attempt(lambda: (self.mock.delete_many if multi else self.mock.delete_one)(query))
+        for key in doomed:
+            del self.bodies[key]
+        self._changed()
         return len(doomed)
 
-    def _duplicate(self, document: Document, *, inserted: bool) -> CommandError:
-        """Return the error for a document with a key that another one has; `document` itself is not inserted yet."""
-        for name, index in self.indexes().items():
-            is_id = name == "_id_"
-            if not (index.get("unique") or (is_id and inserted)):
-                continue
-            values = key_values(document, index["key"])
-            there = self.mock._iter_documents({field: {"$eq": value} for field, value in values.items()})
-            if any(is_id or other["_id"] != document["_id"] for other in there):
-                return CommandError(
-                    11000,
-                    f"E11000 duplicate key error collection: {self.namespace} index: {name} dup key: {values}",
-                    keyPattern=index["key"],
-                    keyValue=values,
-                )
-        return CommandError(11000, f"E11000 duplicate key error collection: {self.namespace}")
+    def create_index(self, key: Document, name: str, *, unique: bool) -> None:
+        """Create an index. Raises CommandError."""
+        self._attempt(lambda: self.mock.create_index(list(key.items()), name=name, unique=unique))
+        self._has_unique = self._has_unique or unique
 
-    def _record(self, raw: bytes, cap: Cap) -> None:
-        """Keep a capped collection's newest document and drop its oldest, until the cap holds again.
-
-        Its size is taken as the sum of its documents' BSON lengths; the real server counts the same bytes
-        but may run over a little before it truncates (MongoDB manual, "Capped Collections").
-        """
-        self._records[self._next_place] = raw
-        self._next_place += 1
-        self._record_bytes += len(raw)
-        while self._record_bytes > cap.size or (cap.max is not None and len(self._records) > cap.max):
-            oldest = self._records.pop(self._first_place, None)
-            self._first_place += 1
-            if oldest is None:
-                continue  # deleted before
-            self._record_bytes -= len(oldest)
-            _id = decode_document(oldest)["_id"]
-            # Not delete_one: it would look at every document for each one that is cut off.
-            del self.mock._store[_store_key(_id)]
-            if self._bodies is not None:
-                self._bodies.pop(oldest, None)
-
-    def changed(self) -> None:
-        """Forget what was derived from the documents: some of them were updated or deleted."""
-        self._bodies = None
-        self._results.clear()
-        if self.cap is not None:
-            self._rebuild_records()
-
-    def _rebuild_records(self) -> None:
-        """Bring the places in line with the documents after an update or a delete; rare, so it may cost."""
-        current = {encode_document({"_id": d["_id"]}): encode_document(d) for d in self.mock.find()}
-        for place, raw in list(self._records.items()):
-            body = current.pop(encode_document({"_id": decode_document(raw)["_id"]}), None)
-            if body is None:
-                del self._records[place]
-            else:
-                self._records[place] = body
-        for upserted in current.values():
-            self._records[self._next_place] = upserted
-            self._next_place += 1
-        self._record_bytes = sum(map(len, self._records.values()))
-        self.notify()
+    def indexes(self) -> dict[str, Document]:
+        """Return the indexes by name, as listIndexes shows them."""
+        return {"_id_": _ID_INDEX} | {index["name"]: index for index in self.mock.list_indexes()}
 
     def drop(self) -> None:
         """Remove every document and mark the collection as gone."""
         self.mock.drop()
         self.dropped = True
-        self._bodies, self._results, self._records = {}, {}, {}
+        self.bodies = {}
+        self._changed()
+
+    def _attempt(self, write: Callable[[], T]) -> T:
+        """Change documents within the time limit; if that fails, put everything back as it was."""
+        if len(self.bodies) > _MAX_CHANGED or sum(map(len, self.bodies.values())) > MAX_DOCUMENT_BYTES:
+            raise not_supported(f"a change in a collection of more than {_MAX_CHANGED} documents, or 16 MiB,")
+        try:
+            return TIME_LIMIT.run(write)
+        except Exception:
+            indexes = list(self.indexes().values())[1:]
+            self.mock.drop()
+            if self.bodies:
+                self.mock.insert_many([decode_document(raw) for raw in self.bodies.values()])
+            for index in indexes:
+                options = {"name": index["name"], "unique": index.get("unique", False)}
+                self.mock.create_index(list(index["key"].items()), **options)
+            raise
+
+    def _changed(self, added: Sequence[bytes] = ()) -> None:
+        """Forget what was derived from the documents, keep to the cap, and wake those who wait for a change."""
+        self._results.clear()
+        self.largest = max(self.largest, *(len(self.bodies[key]) for key in added), 0)
+        if self.cap:
+            self._places = {place: key for place, key in self._places.items() if key in self.bodies}
+            for key in added:
+                self._places[self._next_place] = key
+                self._next_place += 1
+            self._cut_off()
         self.notify()
 
     def notify(self) -> None:
-        """Tell those who wait for something to happen here; each is told once."""
+        """Wake those who wait for something to happen here; each is woken once."""
         listeners, self.listeners = self.listeners, set()
         for listener in listeners:
             listener()
 
-    # ---- capped order
+    def _cut_off(self) -> None:
+        """Drop the oldest documents of a capped collection until the cap holds again.
 
-    def records_after(self, place: int) -> Iterator[tuple[int, bytes]]:
-        """Return the capped collection's documents after `place` (0: all), oldest first, each with its place.
-
-        Raises CommandError CappedPositionLost if the document at `place` was cut off meanwhile.
+        Its size is the sum of the documents' BSON lengths; the real server counts the same bytes, but may run over a
+        little before it truncates (MongoDB manual, "Capped Collections").
         """
-        if place and place not in self._records:
-            raise CommandError(
-                136,
-                "CollectionScan died due to position in capped collection being deleted. "
-                f"Last seen record id: RecordId({place})",
-            )
-        for at in range(max(place + 1, self._first_place), self._next_place):
-            raw = self._records.get(at)
-            if raw is not None:
-                yield at, raw
-
-
-class TailableScan:
-    """Follows a capped collection in insertion order; it never ends by itself."""
-
-    __slots__ = ("_collection", "_left", "_place", "_projection", "_query", "_skip")
-
-    exhausted = False
-
-    def __init__(self, collection: StoredCollection, query: Query) -> None:
-        self._collection = collection
-        self._query = query
-        self._place = 0
-        self._skip = query.skip
-        self._left = query.limit or None
-        self._projection = Projection(query.projection, matches=matches) if query.projection else None
-
-    def take(self, count: int | None, max_bytes: int) -> list[bytes]:
-        """Return the next batch, empty if nothing new is there; see `Scan.take`.
-
-        Raises CommandError CappedPositionLost.
-        """
-        batch: list[bytes] = []
-        size = 0
-        if self._left is not None:
-            count = self._left if count is None else min(count, self._left)
-        for place, raw in self._collection.records_after(self._place):
-            if count is not None and len(batch) >= count:
-                break
-            found = self._match(raw)
-            if found is not None and not self._skip:
-                size += len(found)
-                if batch and size > max_bytes:
-                    break
-                batch.append(found)
-            elif found is not None:
-                self._skip -= 1
-            self._place = place
-        if self._left is not None:
-            self._left -= len(batch)
-        return batch
-
-    def _match(self, raw: bytes) -> bytes | None:
-        if not self._query.filter and self._projection is None:
-            return raw
-        document = decode_document(raw)
-        if not matches(self._query.filter, document):
-            return None
-        return raw if self._projection is None else encode_document(self._projection.apply(document))
+        size = sum(map(len, self.bodies.values()))
+        doomed = []
+        while size > self.cap["size"] or len(self.bodies) > self.cap.get("max", len(self.bodies)):
+            raw = self.bodies.pop(self._places.pop(next(iter(self._places))))
+            size -= len(raw)
+            doomed.append(decode_document(raw)["_id"])
+        if doomed:
+            self.mock.delete_many({"_id": {"$in": doomed}})
 
 
 class MongoStore:
-    """Every database of one embedded server."""
+    """The collections by database and name; mongomock is loaded with the first of them."""
 
     def __init__(self) -> None:
-        self._client: Any = mongomock.MongoClient()
-        self._databases: dict[str, dict[str, StoredCollection]] = {}
+        self._client: Any = None
+        self.databases: defaultdict[str, dict[str, StoredCollection]] = defaultdict(dict)
 
-    def databases(self) -> list[str]:
-        """Names of the databases that have a collection."""
-        return [name for name, collections in self._databases.items() if collections]
+    def get(self, namespace: tuple[str, str], *, create: bool = False) -> StoredCollection | None:
+        """Return a collection; if it was not created, create it or return None."""
+        found = self.databases.get(namespace[0], {}).get(namespace[1])
+        return found or (self.create(namespace) if create else None)
 
-    def collections(self, database: str) -> list[StoredCollection]:
-        """Return the collections of one database, in order of creation."""
-        return list(self._databases.get(database, {}).values())
-
-    def get(self, database: str, name: str) -> StoredCollection | None:
-        """Return a collection, or None if it was not created."""
-        return self._databases.get(database, {}).get(name)
-
-    def mock(self, database: str, name: str) -> Any:
-        """Return mongomock's collection of that name; one that was not created reads as empty."""
-        return self._client[database][name]
-
-    def aggregate(self, database: str, name: str, pipeline: list[Document], order: Document) -> list[Document]:
-        """Return what a checked pipeline makes of a collection's documents, read in the order of a hint."""
-        stored = self.get(database, name)
-        documents = stored.all() if stored is not None else []
-        documents = sort_documents(documents, order)
-        return list(_run_pipeline(documents, self._client[database], pipeline, None))
-
-    def create(self, database: str, name: str, cap: Cap | None = None) -> StoredCollection:
-        """Create a collection.
-
-        Raises CommandError NamespaceExists.
-        """
-        if self.get(database, name) is not None:
-            raise CommandError(48, f"Collection {database}.{name} already exists.")
-        mock = self.mock(database, name)
-        created = StoredCollection(database, name, mock, cap)
-        self._databases.setdefault(database, {})[name] = created
+    def create(self, namespace: tuple[str, str], cap: Document | None = None) -> StoredCollection:
+        """Create a collection; writing to one does so. Raises CommandError NamespaceExists."""
+        if self.get(namespace) is not None:
+            raise CommandError(48, f"Collection {'.'.join(namespace)} already exists.")
+        created = StoredCollection(".".join(namespace), self.mock(namespace), cap or {})
+        self.databases[namespace[0]][namespace[1]] = created
         return created
 
-    def get_or_create(self, database: str, name: str) -> StoredCollection:
-        """Return a collection, created now if need be: writing to one creates it."""
-        return self.get(database, name) or self.create(database, name)
+    def mock(self, namespace: tuple[str, str]) -> Any:
+        """Return mongomock's collection of that name; one that was not created is empty."""
+        if self._client is None:
+            import mongomock  # slow to load, and not needed to start a server
 
-    def drop(self, database: str, name: str) -> bool:
-        """Drop a collection; False if there is none."""
-        collection = self._databases.get(database, {}).pop(name, None)
-        if collection is None:
-            return False
-        collection.drop()
-        return True
+            self._client = mongomock.MongoClient()
+        return self._client[namespace[0]][namespace[1]]
+
+    def check_regex(self, asked: Document | list[Any]) -> None:
+        """Raise CommandError if regular expressions would meet documents that are too large for them."""
+        collections = itertools.chain.from_iterable(database.values() for database in self.databases.values())
+        if uses_regex(asked) and any(collection.largest > REGEX_BYTES for collection in collections):
+            raise not_supported(f"a regular expression over documents of more than {REGEX_BYTES} bytes")

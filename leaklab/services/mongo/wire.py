@@ -1,7 +1,6 @@
 """Frames MongoDB's wire protocol: bytes to requests, replies to bytes, nothing else.
 
-Source: MongoDB manual, "MongoDB Wire Protocol", and the driver specification "OP_MSG". Integers are
-little-endian.
+Source: MongoDB manual, "MongoDB Wire Protocol", and the driver specification "OP_MSG". Integers are little-endian.
 """
 
 from __future__ import annotations
@@ -13,29 +12,29 @@ from typing import TYPE_CHECKING, Any
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 
+from leaklab.services.mongo.command_error import CommandError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-OP_REPLY = 1
-OP_QUERY = 2004
-OP_MSG = 2013
+OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 
 HEADER_BYTES = 16
 MAX_MESSAGE_BYTES = 48_000_000
 """Largest message in bytes, header included (`maxMessageSizeBytes`; MongoDB manual, "hello")."""
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """Largest document, and bound of all documents in one reply, in bytes ("MongoDB Limits and Thresholds")."""
+MAX_WRITE_BATCH = 100_000
+"""Statements in one write command (`maxWriteBatchSize`; MongoDB manual, "hello")."""
+_MAX_COMMAND_BYTES = MAX_DOCUMENT_BYTES + 16 * 1024  # `BSONObjMaxInternalSize`
 
 CHECKSUM_PRESENT = 1 << 0
 MORE_TO_COME = 1 << 1
-_KNOWN_REQUIRED_FLAGS = CHECKSUM_PRESENT | MORE_TO_COME
-_REQUIRED_FLAGS = 0xFFFF  # an unknown one of bits 0-15 must be refused, bits 16-31 may be ignored
+_UNKNOWN_REQUIRED_FLAGS = 0xFFFF & ~(CHECKSUM_PRESENT | MORE_TO_COME)  # bits 16-31 may be ignored
 
 _HEADER = struct.Struct("<iiii")
 _INT32 = struct.Struct("<i")
-_UINT32 = struct.Struct("<I")
 _INT64 = struct.Struct("<q")
-_REPLY = struct.Struct("<iqii")
 
 # A date outside Python's years is legal BSON; it must survive the round trip instead of failing to decode.
 _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
@@ -47,41 +46,21 @@ class FramingError(ValueError):
     """The bytes break the framing: nothing after them can be understood; close the connection."""
 
 
-class BodyError(ValueError):
-    """A message was framed well, but what it holds is no command: its sender can be answered.
-
-    `request_id` is the message to answer, `code` the real server's error code, `legacy` whether OP_REPLY is
-    due, `reply_expected` whether the sender waits for an answer at all.
-    """
-
-    def __init__(
-        self, message: str, *, code: int, request_id: int, legacy: bool = False, reply_expected: bool = True
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.request_id = request_id
-        self.legacy = legacy
-        self.reply_expected = reply_expected
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One command as it came: `command` is the body with its document sequences merged in.
+    """One command as it came: `command` is the body with its document sequences merged in, or what is wrong with it.
 
     `legacy` requests came as OP_QUERY and are answered with OP_REPLY.
     """
 
     request_id: int
-    command: dict[str, Any]
+    command: dict[str, Any] | CommandError
     reply_expected: bool = True
     legacy: bool = False
 
 
 def decode_document(data: bytes) -> dict[str, Any]:
-    """Decode one BSON document.
-
-    Raises ValueError, whatever is wrong with the bytes.
-    """
+    """Decode one BSON document. Raises ValueError, whatever is wrong with the bytes."""
     try:
         return bson.decode(data, codec_options=_CODEC)
     except Exception as error:
@@ -99,60 +78,38 @@ def message_bytes(buffer: bytes | bytearray) -> int | None:
 
     Raises FramingError if no message can have that length or opcode, as soon as that is known.
     """
-    if len(buffer) < HEADER_BYTES:
-        if len(buffer) >= _INT32.size:
-            _check_length(_INT32.unpack_from(buffer)[0])
+    if len(buffer) < _INT32.size:
         return None
-    length, _, _, opcode = _HEADER.unpack_from(buffer)
-    _check_length(length)
+    (length,) = _INT32.unpack_from(buffer)
+    if not HEADER_BYTES <= length <= MAX_MESSAGE_BYTES:
+        raise FramingError(f"message length {length} is not within {HEADER_BYTES} and {MAX_MESSAGE_BYTES} bytes")
+    if len(buffer) < HEADER_BYTES:
+        return None
+    opcode = _HEADER.unpack_from(buffer)[3]
     if opcode not in (OP_MSG, OP_QUERY):
         # OP_COMPRESSED (2012) too: no compressor is offered in `hello`, so no client may send it.
         raise FramingError(f"opcode {opcode} is not supported; use OP_MSG")
     return int(length)
 
 
-def _check_length(length: int) -> None:
-    if not HEADER_BYTES <= length <= MAX_MESSAGE_BYTES:
-        raise FramingError(f"message length {length} is not within {HEADER_BYTES} and {MAX_MESSAGE_BYTES} bytes")
-
-
 def parse_request(message: bytes) -> Request:
-    """Parse one whole message, header included.
-
-    Raises FramingError (close the connection) or BodyError (answer it).
-    """
+    """Parse one whole message, header included. Raises FramingError: close the connection."""
     _, request_id, _, opcode = _HEADER.unpack_from(message)
-    if opcode == OP_MSG:
-        return _parse_msg(message, request_id)
-    return _parse_query(message, request_id)
-
-
-def _parse_msg(message: bytes, request_id: int) -> Request:
-    if len(message) < HEADER_BYTES + _UINT32.size:
-        raise FramingError("OP_MSG ends before its flags")
-    (flags,) = _UINT32.unpack_from(message, HEADER_BYTES)
-    if flags & _REQUIRED_FLAGS & ~_KNOWN_REQUIRED_FLAGS:
+    if len(message) < HEADER_BYTES + _INT32.size:
+        raise FramingError("the message ends before its flags")
+    legacy = opcode == OP_QUERY
+    flags = 0 if legacy else _INT32.unpack_from(message, HEADER_BYTES)[0]
+    if flags & _UNKNOWN_REQUIRED_FLAGS:
         # The real server ends the connection too (error category ConnectionFatalMessageParseError).
         raise FramingError(f"OP_MSG has illegal flags {flags:#x}")
-    end = len(message)
-    if flags & CHECKSUM_PRESENT:
-        # Taken off, not verified: on loopback it protects nothing, and CRC-32C in Python is slow.
-        end -= _UINT32.size
-    reply_expected = not flags & MORE_TO_COME
-
+    # The checksum is taken off, not verified: CRC-32C in Python is slow, and on loopback it protects nothing.
+    end = len(message) - (_INT32.size if flags & CHECKSUM_PRESENT else 0)
+    command: dict[str, Any] | CommandError
     try:
-        command = _merge_sections(message, HEADER_BYTES + _UINT32.size, end)
-    except _SectionError as error:
-        raise BodyError(str(error), code=error.code, request_id=request_id, reply_expected=reply_expected) from error
-    return Request(request_id, command, reply_expected=reply_expected)
-
-
-class _SectionError(ValueError):
-    """What is wrong with the sections of an OP_MSG, by the real server's error code."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+        command = _parse_query(message) if legacy else _merge_sections(message, HEADER_BYTES + _INT32.size, end)
+    except CommandError as error:
+        command = error
+    return Request(request_id, command, not flags & MORE_TO_COME, legacy)
 
 
 _BODY = ""  # a document sequence always has a name
@@ -163,108 +120,79 @@ def _merge_sections(message: bytes, at: int, end: int) -> dict[str, Any]:
     sections: dict[str, list[dict[str, Any]]] = {}
     while at < end:
         kind = message[at]
-        at += 1
-        size = _size_at(message, at, end)
-        if size is None:
-            raise _SectionError(22, "a section of OP_MSG runs past the message's end")
-        name, documents = _parse_section(kind, message[at : at + size])
+        if kind not in (0, 1):
+            raise CommandError(40432, f"unknown section kind {kind} in OP_MSG")
+        section = _sized(message, at + 1, end)
+        name, documents = (_BODY, [_decode(section)]) if kind == 0 else _parse_sequence(section)
         if name in sections:
-            code = 40430 if name == _BODY else 40431
-            raise _SectionError(code, f"OP_MSG has more than one section {name or 'that is a body'}")
+            raise CommandError(40430 if name == _BODY else 40431, f"OP_MSG has two sections {name or 'with a body'}")
         sections[name] = documents
-        at += size
+        at += 1 + len(section)
     if _BODY not in sections:
-        raise _SectionError(40587, "OP_MSG has no body section")
+        raise CommandError(40587, "OP_MSG has no body section")
     (command,) = sections.pop(_BODY)
     if both := sections.keys() & command.keys():
-        raise _SectionError(40433, f"{sorted(both)} are both fields and document sequences")
+        raise CommandError(40433, f"{sorted(both)} are both fields and document sequences")
     return command | sections
 
 
-def _parse_section(kind: int, section: bytes) -> tuple[str, list[dict[str, Any]]]:
-    """Return the name of a section, `_BODY` for a body, and its documents."""
+def _sized(message: bytes, at: int, end: int) -> bytes:
+    """What begins at `at` with its own length."""
+    size = _INT32.unpack_from(message, at)[0] if at + _INT32.size <= end else 0
+    if not _INT32.size < size <= end - at:
+        raise CommandError(22, "a section or a document of OP_MSG runs past its end")
+    return message[at : at + size]
+
+
+def _decode(raw: bytes) -> dict[str, Any]:
+    if len(raw) > _MAX_COMMAND_BYTES:
+        raise CommandError(
+            10334, f"BSONObj size: {len(raw)} is invalid. Size must be between 0 and {_MAX_COMMAND_BYTES}"
+        )
     try:
-        if kind == 0:
-            return _BODY, [decode_document(section)]
-        if kind == 1:
-            return _parse_sequence(section)
+        return decode_document(raw)
     except ValueError as error:
-        raise _SectionError(22, f"a section of kind {kind} is not valid BSON: {error}") from error
-    raise _SectionError(40432, f"unknown section kind {kind} in OP_MSG")
-
-
-def _size_at(message: bytes, at: int, end: int) -> int | None:
-    """Size in bytes that a length-prefixed section at `at` states, or None if it does not fit."""
-    if at + _INT32.size > end:
-        return None
-    (size,) = _INT32.unpack_from(message, at)
-    return size if _INT32.size < size <= end - at else None
+        raise CommandError(22, f"not valid BSON: {error}") from error
 
 
 def _parse_sequence(section: bytes) -> tuple[str, list[dict[str, Any]]]:
-    stop = section.find(b"\0", _INT32.size)
-    if stop < 0:
-        raise ValueError("its name does not end")
-    name = section[_INT32.size : stop].decode()
-    if not name:
-        raise ValueError("it has no name")
+    name, separator, _ = section[_INT32.size :].partition(b"\0")
+    if not name or not separator or not name.isascii():
+        raise CommandError(22, "a document sequence has no name, or one that does not end")
     documents: list[dict[str, Any]] = []
-    at = stop + 1
+    at = _INT32.size + len(name) + 1
     while at < len(section):
-        size = _size_at(section, at, len(section))
-        if size is None:
-            raise ValueError("a document runs past its end")
-        documents.append(decode_document(section[at : at + size]))
-        at += size
-    return name, documents
+        if len(documents) >= MAX_WRITE_BATCH:
+            raise CommandError(16, f"Write batch sizes must be between 1 and {MAX_WRITE_BATCH}. Got more operations.")
+        raw = _sized(section, at, len(section))
+        documents.append(_decode(raw))
+        at += len(raw)
+    return name.decode(), documents
 
 
-def _parse_query(message: bytes, request_id: int) -> Request:
+def _parse_query(message: bytes) -> dict[str, Any]:
     """Layout: int32 flags, cstring namespace, int32 skip, int32 count, document, optional selector."""
     start = HEADER_BYTES + _INT32.size
     stop = message.find(b"\0", start)
     at = stop + 1 + 2 * _INT32.size
     if stop < 0 or at > len(message):
         raise FramingError("OP_QUERY ends before its document")
-    try:
-        namespace = message[start:stop].decode()
-        size = _size_at(message, at, len(message))
-        if size is None:
-            raise ValueError("it runs past the message's end")
-        command = decode_document(message[at : at + size])
-    except ValueError as error:
-        raise BodyError(f"the query is not valid BSON: {error}", code=22, request_id=request_id, legacy=True) from error
+    command = _decode(_sized(message, at, len(message)))
+    namespace = message[start:stop].decode(errors="replace")
     database, _, collection = namespace.partition(".")
     if collection != "$cmd":
         # Source: MongoDB manual, "Legacy Opcodes": removed in 5.1 but for hello and isMaster.
-        raise BodyError(
-            f"Unsupported OP_QUERY on {namespace!r}; use the find command",
-            code=352,
-            request_id=request_id,
-            legacy=True,
-        )
-    if isinstance(command.get("$query"), dict):
-        command = command["$query"]
-    command["$db"] = database
-    return Request(request_id, command, legacy=True)
+        raise CommandError(352, f"Unsupported OP_QUERY on {namespace!r}; use the find command")
+    inner = command.get("$query")
+    return {**(inner if isinstance(inner, dict) else command), "$db": database}
 
 
 def reply_message(body: bytes, *, request_id: int, response_to: int, legacy: bool) -> bytes:
     """Return the message that answers `response_to` with one document: OP_MSG, or OP_REPLY if `legacy`."""
-    if legacy:
-        # responseFlags 8 = AwaitCapable, no cursor, starting at 0, one document.
-        payload = _REPLY.pack(8, 0, 0, 1) + body
-        opcode = OP_REPLY
-    else:
-        payload = b"\0\0\0\0\0" + body  # no flags, one section of kind 0
-        opcode = OP_MSG
-    return _HEADER.pack(HEADER_BYTES + len(payload), request_id, response_to, opcode) + payload
-
-
-def request_message(body: bytes, *, request_id: int, flags: int = 0) -> bytes:
-    """Return an OP_MSG request with one encoded body; what a client sends."""
-    payload = _UINT32.pack(flags) + b"\0" + body
-    return _HEADER.pack(HEADER_BYTES + len(payload), request_id, 0, OP_MSG) + payload
+    # OP_REPLY: responseFlags 8 = AwaitCapable, no cursor, starting at 0, one document. OP_MSG: no flags, one body.
+    start = struct.pack("<iqii", 8, 0, 0, 1) if legacy else b"\0\0\0\0\0"
+    length = HEADER_BYTES + len(start) + len(body)
+    return _HEADER.pack(length, request_id, response_to, OP_REPLY if legacy else OP_MSG) + start + body
 
 
 def cursor_reply_body(batch_name: str, batch: Sequence[bytes], *, cursor_id: int, namespace: str) -> bytes:
@@ -272,20 +200,14 @@ def cursor_reply_body(batch_name: str, batch: Sequence[bytes], *, cursor_id: int
 
     Put together by hand, so that documents which many cursors share are never decoded nor encoded again.
     """
-    parts: list[bytes] = []
-    for index, raw in enumerate(batch):
-        parts += (b"\x03%d\0" % index, raw)
-    array = _document(b"".join(parts))
+    array = _document(b"".join(b"\x03%d\0%b" % numbered for numbered in enumerate(batch)))
     name = namespace.encode() + b"\0"
     cursor = _document(
         b"\x04%b\0%b\x12id\0%b\x02ns\0%b%b"
         % (batch_name.encode(), array, _INT64.pack(cursor_id), _INT32.pack(len(name)), name)
     )
-    return _document(b"\x03cursor\0" + cursor + _OK)
+    return _document(b"\x03cursor\0" + cursor + b"\x01ok\0" + struct.pack("<d", 1.0))
 
 
 def _document(elements: bytes) -> bytes:
     return _INT32.pack(len(elements) + 5) + elements + b"\0"
-
-
-_OK = b"\x01ok\0" + struct.pack("<d", 1.0)

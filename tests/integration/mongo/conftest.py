@@ -6,15 +6,11 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
-from pymongo import MongoClient
 
-from tests.integration.mongo.servers import Document, Server, cursors_open, numbers, open_before, running
+from tests.integration.mongo.servers import Client, Data, Docs, Server, cursors_open, numbers, open_before, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pymongo.collection import Collection
-    from pymongo.database import Database
 
 
 @pytest.fixture(scope="module", params=["embedded", "secantus"])
@@ -32,8 +28,8 @@ def embedded() -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[MongoClient[Document]]:
-    with MongoClient[Document](server.uri) as connected:
+def client(server: Server) -> Iterator[Client]:
+    with Client(server.uri) as connected:
         # Where SecantusDB deviates it may have kept cursors: each case counts from its own start.
         open_before[server.port] = 0
         open_before[server.port] = cursors_open(connected)
@@ -41,20 +37,20 @@ def client(server: Server) -> Iterator[MongoClient[Document]]:
 
 
 @pytest.fixture
-def db(client: MongoClient[Document]) -> Iterator[Database[Document]]:
+def db(client: Client) -> Iterator[Data]:
     name = f"lab{next(numbers)}"
     yield client[name]
     client.drop_database(name)
 
 
 @pytest.fixture
-def thousand(db: Database[Document]) -> Collection[Document]:
+def thousand(db: Data) -> Docs:
     db.numbers.insert_many([{"_id": i, "n": i % 10, "text": f"number {i}"} for i in range(1000)])
     return db.numbers
 
 
 @pytest.fixture
-def capped(db: Database[Document]) -> Collection[Document]:
+def capped(db: Data) -> Docs:
     collection = db.create_collection("log", capped=True, size=100_000, max=100)
     collection.insert_many([{"_id": i} for i in range(3)])
     return collection

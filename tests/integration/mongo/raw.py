@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import TYPE_CHECKING
 
 import bson
 
-from leaklab.services.mongo import wire
 from tests.integration.mongo.servers import PATIENCE_S, Document
-
-if TYPE_CHECKING:
-    pass
 
 
 def ask(connection: socket.socket, command: Document) -> Document:
-    connection.sendall(wire.request_message(bson.encode(command), request_id=1))
+    connection.sendall(request(command))
     return answer(connection)
+
+
+def request(command: Document) -> bytes:
+    return framed(b"\0\0\0\0\0" + bson.encode(command))
 
 
 def answer(connection: socket.socket) -> Document:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 
 Document = dict[str, Any]
+Client = MongoClient[Document]
+Data = Database[Document]
+Docs = Collection[Document]
 
 PATIENCE_S = 20.0  # how long something is waited for before it is said not to happen
 _EMBEDDED = """
@@ -86,7 +91,7 @@ numbers = itertools.count()
 open_before: dict[int, int] = {}
 
 
-def cursors_open(client: MongoClient[Document]) -> int:
+def cursors_open(client: Client) -> int:
     total: int = client.admin.command("serverStatus")["metrics"]["cursor"]["open"]["total"]
     _, port = client.address or ("", 0)
     return total - open_before[port]

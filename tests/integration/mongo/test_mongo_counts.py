@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 import bson
 import psutil
 import pytest
-from pymongo import MongoClient
 
-from leaklab.services.database import READS
-from leaklab.services.mongo import wire
-from leaklab.services.mongo.server import MongoCounts, MongoService
-from tests.integration.mongo.raw import answer, ask, connect, is_closed
-from tests.integration.mongo.servers import PATIENCE_S, Document, Server, eventually
+from leaklab.services.mongo.mongo_counts import MongoCounts
+from leaklab.services.mongo.server import MongoService
+from tests.integration.mongo.raw import answer, ask, connect, is_closed, request
+from tests.integration.mongo.servers import PATIENCE_S, Document, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Counts = Callable[[], MongoCounts]
 
-def test_pymongo_polls_it_instead_of_streaming(embedded: Server) -> None:
-    with MongoClient[Document](embedded.uri) as client:
-        assert "topologyVersion" not in client.admin.command("hello")
+NINE = {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"}
+FIND = {"find": "c", "batchSize": 1, "$db": "a"}
+STATUS = {"serverStatus": 1, "$db": "a"}
+TAIL = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
 
 
-def serve(use: Callable[[int, Callable[[], MongoCounts]], None], **options: Any) -> MongoCounts:
+def serve(use: Callable[[int, Counts], None], **options: Any) -> MongoCounts:
     """Run `use(port, counts)` in a thread against a service in this process; returns its last counts."""
 
     async def main() -> MongoCounts:
@@ -39,97 +39,116 @@ def serve(use: Callable[[int, Callable[[], MongoCounts]], None], **options: Any)
         finally:
             await service.stop()
             await service.stop()
-        leftover = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not leftover
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         return service.counts()
 
     return asyncio.run(main())
 
 
+def tail(connection: socket.socket) -> Document:
+    """Open a tailable cursor on a new capped collection, read what is there, return a getMore that waits for long."""
+    ask(connection, {"create": "c", "capped": True, "size": 4096, "$db": "a"})
+    ask(connection, {"insert": "c", "documents": [{"_id": 1}], "$db": "a"})
+    return {"getMore": ask(connection, TAIL)["cursor"]["id"], "collection": "c", "maxTimeMS": 999_999, "$db": "a"}
+
+
+def pinned(connection: socket.socket) -> int:
+    return int(ask(connection, STATUS)["metrics"]["cursor"]["open"]["pinned"])
+
+
 def test_the_counts_are_exact() -> None:
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
-        assert counts() == MongoCounts(0, 0, 0, 0, 0, 0)
+    def use(port: int, counts: Counts) -> None:
+        assert counts() == MongoCounts(0, 0, 0, 0, 0, 0, 0)
         with connect(port) as one, connect(port) as two:
             for connection in (one, two, one):
                 assert ask(connection, {"ping": 1, "$db": "a"})["ok"] == 1.0
-            ask(one, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
-            for _ in range(4):
-                ask(one, {"find": "c", "batchSize": 1, "$db": "a"})
-            assert counts() == MongoCounts(2, 2, 2, 8, 4, 4)
+            for command in (NINE, FIND, FIND, FIND, FIND):
+                ask(one, command)
+            assert counts() == MongoCounts(2, 2, 2, 8, 4, 4, 0)
             two.shutdown(socket.SHUT_WR)  # half-closed is closed
             assert is_closed(two)
             assert counts().connections_open == 1
         eventually(lambda: counts().connections_open == 0)
         with connect(port) as three:
-            status = ask(three, {"serverStatus": 1, "$db": "admin"})
+            status = ask(three, STATUS)
             assert status["connections"] == {"current": 1, "totalCreated": 3}
             assert status["metrics"]["cursor"]["open"]["total"] == 4
-        eventually(lambda: counts() == MongoCounts(3, 0, 2, 9, 4, 4))
+        eventually(lambda: counts() == MongoCounts(3, 0, 2, 9, 4, 4, 0))
 
-    assert serve(use) == MongoCounts(3, 0, 2, 9, 0, 4)
+    assert serve(use) == MongoCounts(3, 0, 2, 9, 0, 4, 0)
 
 
 def test_operations_are_counted_by_their_kind() -> None:
     """Manual, "serverStatus", opcounters: writes by statement, finds as queries, the rest as commands."""
 
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+    def use(port: int, _: Counts) -> None:
         with connect(port) as connection:
-            ask(connection, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
+            ask(connection, NINE)
             ask(connection, {"delete": "c", "deletes": [{"q": {"_id": 0}, "limit": 1}] * 2, "$db": "a"})
-            cursor_id = ask(connection, {"find": "c", "batchSize": 1, "$db": "a"})["cursor"]["id"]
-            ask(connection, {"getMore": cursor_id, "collection": "c", "$db": "a"})
+            ask(connection, {"getMore": ask(connection, FIND)["cursor"]["id"], "collection": "c", "$db": "a"})
             ask(connection, {"update": "c", "updates": 5, "$db": "a"})
-            assert ask(connection, {"serverStatus": 1, "$db": "a"})["opcounters"] == {
-                "insert": 9,
-                "query": 1,
-                "update": 1,
-                "delete": 2,
-                "getmore": 1,
-                "command": 1,
-            }
+            ask(connection, {"findAndModify": "c", "query": {}, "update": {"a": 1}, "$db": "a"})
+            status = ask(connection, STATUS)
+            kinds = {"insert": 9, "query": 1, "update": 1, "delete": 2, "getmore": 1, "command": 2}
+            assert status["opcounters"] == kinds
+            names = {"insert", "delete", "find", "getMore", "update", "findAndModify", "serverStatus"}
+            assert status["metrics"]["commands"] == {name: {"total": 1} for name in names}
 
     serve(use)
 
 
-def test_find_and_modify_is_counted_but_reads_nothing() -> None:
-    """The lab counts the reads of a half by their commands; this one writes."""
+def test_open_sessions_are_counted() -> None:
+    """A session opens with its first use; ending it leaves its cursors, killing it does not."""
 
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+    def use(port: int, counts: Counts) -> None:
+        one, two, three = ({"id": bson.Binary(bytes([n]) * 16, 4)} for n in (1, 2, 3))
         with connect(port) as connection:
-            ask(connection, {"findAndModify": "c", "query": {}, "update": {"a": 1}, "upsert": True, "$db": "a"})
-            commands = ask(connection, {"serverStatus": 1, "$db": "a"})["metrics"]["commands"]
-            assert {name: counted["total"] for name, counted in commands.items()} == {
-                "findAndModify": 1,
-                "serverStatus": 1,
-            }
-        assert "findAndModify" not in READS
+
+            def run(**command: Any) -> int:
+                assert ask(connection, {**command, "$db": "a"})["ok"] == 1.0
+                return counts().sessions_open
+
+            assert run(**NINE) == 0
+            assert [run(**FIND, lsid=one) for _ in range(2)] == [1, 1]
+            assert run(**FIND, lsid=two) == 2
+            assert run(refreshSessions=[three]) == 3
+            assert ask(connection, STATUS)["logicalSessionRecordCache"] == {"activeSessionsCount": 3}
+            assert (run(endSessions=[one, three]), counts().cursors_open) == (1, 3)
+            assert (run(killSessions=[two]), counts().cursors_open) == (0, 2)
+            ask(connection, {"startSession": 1, "$db": "a"})
+            assert (counts().sessions_open, run(killAllSessions=[])) == (1, 0)
+
+    serve(use)
+
+
+def test_cursors_share_one_encoded_result() -> None:
+    """Two thousand cursors over a megabyte of documents take the memory of their positions."""
+
+    def use(port: int, counts: Counts) -> None:
+        with connect(port) as connection:
+            documents = [{"_id": i, "data": b"x" * 1000} for i in range(1000)]
+            ask(connection, {"insert": "c", "documents": documents, "$db": "a"})
+            ask(connection, {**FIND, "sort": {"_id": -1}})
+            before = psutil.Process().memory_info().rss
+            for _ in range(2000):
+                ask(connection, {**FIND, "sort": {"_id": -1}})
+            assert counts().cursors_open == 2001
+            assert psutil.Process().memory_info().rss - before < 20_000_000
 
     serve(use)
 
 
 def test_idle_cursors_time_out_unless_they_must_not() -> None:
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+    def use(port: int, counts: Counts) -> None:
         with connect(port) as connection:
-            ask(connection, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
+            ask(connection, NINE)
             for no_timeout in (False, True, False):
-                find = {"find": "c", "batchSize": 1, "noCursorTimeout": no_timeout, "$db": "a"}
-                assert ask(connection, find)["cursor"]["id"]
+                assert ask(connection, {**FIND, "noCursorTimeout": no_timeout})["cursor"]["id"]
             eventually(lambda: counts().cursors_open == 1)
-            cursors = ask(connection, {"serverStatus": 1, "$db": "a"})["metrics"]["cursor"]
-            assert cursors["timedOut"] == 2
-            assert cursors["open"] == {"noTimeout": 1, "pinned": 0, "total": 1}
+            cursors = ask(connection, STATUS)["metrics"]["cursor"]
+            assert (cursors["timedOut"], cursors["open"]) == (2, {"noTimeout": 1, "pinned": 0, "total": 1})
 
     serve(use, cursor_timeout_s=0.05)
-
-
-def test_more_cursors_than_allowed_are_refused() -> None:
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
-        with connect(port) as connection:
-            ask(connection, {"insert": "c", "documents": [{"_id": i} for i in range(9)], "$db": "a"})
-            replies = [ask(connection, {"find": "c", "batchSize": 1, "$db": "a"}) for _ in range(3)]
-            assert [r.get("code") for r in replies] == [None, None, 146]
-
-    serve(use, max_open_cursors=2)
 
 
 def test_stopping_ends_clients_that_wait_and_those_that_idle() -> None:
@@ -140,16 +159,7 @@ def test_stopping_ends_clients_that_wait_and_those_that_idle() -> None:
             await service.start()
         idle, waiting = await asyncio.to_thread(connect, port), await asyncio.to_thread(connect, port)
         with idle, waiting:
-
-            def tail() -> None:
-                ask(waiting, {"create": "c", "capped": True, "size": 4096, "$db": "a"})
-                ask(waiting, {"insert": "c", "documents": [{}], "$db": "a"})
-                find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
-                more = {"getMore": ask(waiting, find)["cursor"]["id"], "collection": "c", "$db": "a"}
-                body = bson.encode({**more, "maxTimeMS": 1_000_000})
-                waiting.sendall(wire.request_message(body, request_id=1))
-
-            await asyncio.to_thread(tail)
+            await asyncio.to_thread(lambda: waiting.sendall(request(tail(waiting))))
             while len(asyncio.all_tasks()) < 2:
                 await asyncio.sleep(0.001)
             await service.stop()
@@ -164,23 +174,14 @@ def test_stopping_ends_clients_that_wait_and_those_that_idle() -> None:
 
 
 def test_a_client_that_goes_while_it_waits_leaves_its_cursor_usable() -> None:
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+    def use(port: int, _: Counts) -> None:
         with connect(port) as keeper:
-            ask(keeper, {"create": "c", "capped": True, "size": 4096, "$db": "a"})
-            ask(keeper, {"insert": "c", "documents": [{"_id": 1}], "$db": "a"})
             with connect(port) as gone:
-                find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
-                cursor_id = ask(gone, find)["cursor"]["id"]
-                more = {"getMore": cursor_id, "collection": "c", "$db": "a"}
-                gone.sendall(wire.request_message(bson.encode({**more, "maxTimeMS": 999_999}), request_id=1))
-
-                def pinned() -> int:
-                    status = ask(keeper, {"serverStatus": 1, "$db": "a"})
-                    return int(status["metrics"]["cursor"]["open"]["pinned"])
-
-                eventually(lambda: pinned() == 1)
+                more = tail(gone)
+                gone.sendall(request(more))
+                eventually(lambda: pinned(keeper) == 1)
                 assert ask(keeper, more)["code"] == 12051
-            eventually(lambda: pinned() == 0)
+            eventually(lambda: pinned(keeper) == 0)
             ask(keeper, {"insert": "c", "documents": [{"_id": 2}], "$db": "a"})
             assert ask(keeper, more)["cursor"]["nextBatch"] == [{"_id": 2}]
 
@@ -188,27 +189,14 @@ def test_a_client_that_goes_while_it_waits_leaves_its_cursor_usable() -> None:
 
 
 def test_killing_a_cursor_ends_the_wait_on_it() -> None:
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+    def use(port: int, counts: Counts) -> None:
         with connect(port) as killer, connect(port) as waiting:
-            ask(killer, {"create": "c", "capped": True, "size": 4096, "$db": "a"})
-            ask(killer, {"insert": "c", "documents": [{"_id": 1}], "$db": "a"})
-            find = {"find": "c", "tailable": True, "awaitData": True, "$db": "a"}
-            cursor_id = ask(waiting, find)["cursor"]["id"]
-            more = {"getMore": cursor_id, "collection": "c", "maxTimeMS": 999_999, "$db": "a"}
-            waiting.sendall(wire.request_message(bson.encode(more), request_id=1))
-            eventually(lambda: ask(killer, {"serverStatus": 1, "$db": "a"})["metrics"]["cursor"]["open"]["pinned"] == 1)
-            killed = ask(killer, {"killCursors": "c", "cursors": [cursor_id], "$db": "a"})
-            assert killed["cursorsKilled"] == [cursor_id]
-            assert answer(waiting)["code"] == 237
-            assert counts().cursors_open == 0
-
-    serve(use)
-
-
-def test_it_listens_on_loopback_only() -> None:
-    def use(port: int, _: Callable[[], MongoCounts]) -> None:
-        listening = [sock for sock in psutil.Process().net_connections("tcp") if sock.laddr.port == port]
-        assert {(sock.laddr.ip, sock.status) for sock in listening} == {("127.0.0.1", psutil.CONN_LISTEN)}
+            more = tail(waiting)
+            waiting.sendall(request(more))
+            eventually(lambda: pinned(killer) == 1)
+            killed = ask(killer, {"killCursors": "c", "cursors": [more["getMore"]], "$db": "a"})
+            assert killed["cursorsKilled"] == [more["getMore"]]
+            assert (answer(waiting)["code"], counts().cursors_open) == (237, 0)
 
     serve(use)
 
@@ -217,13 +205,13 @@ def test_running_out_of_descriptors_delays_clients_and_nothing_else(capfd: pytes
     """Those who cannot be accepted wait in the listen queue, silently, until there are descriptors again."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-    def use(port: int, counts: Callable[[], MongoCounts]) -> None:
+    def use(port: int, counts: Counts) -> None:
         with socket.socket() as client:
             client.settimeout(PATIENCE_S)
             resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
             try:
                 client.connect(("127.0.0.1", port))
-                client.sendall(wire.request_message(bson.encode({"ping": 1, "$db": "a"}), request_id=1))
+                client.sendall(request({"ping": 1, "$db": "a"}))
                 time.sleep(0.05)  # it would be accepted within this, if it could be
                 assert counts().connections_accepted == 0
             finally:
