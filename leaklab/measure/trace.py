@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS
 from leaklab.units import printable
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Phase(StrEnum):
@@ -57,17 +64,25 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """An error that left the half.
+class ErrorLine(Struct, frozen=True):
+    """A line that an error went through."""
+
+    file: str
+    line: Count | None
+
+
+class Raised(Struct, frozen=True):
+    """An error that left the half, or its import.
 
     Attributes:
         kinds: the names of its class and of the classes it is derived from, its own first.
         message: its text.
+        places: the lines of the half's own folder that it went through.
     """
 
-    kinds: tuple[str, ...]
+    kinds: Annotated[tuple[str, ...], Meta(min_length=1)]
     message: str
+    places: tuple[ErrorLine, ...] = ()
 
     def __str__(self) -> str:
         return self.named(self.kinds[0])
@@ -75,6 +90,10 @@ class Raised:
     def named(self, kind: str) -> str:
         """The error as `kind: message`, as if it were of the class `kind`."""
         return printable(f"{kind}: {self.message}" if self.message else kind)
+
+    def source_line(self) -> SourceLine | None:
+        """The line of the half that it came from; None if it came from none."""
+        return SourceLine.at(Path(self.places[-1].file), self.places[-1].line or 0) if self.places else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +206,15 @@ def _filled(parts: Sequence[float | None], wholes: Sequence[float | None]) -> li
     between are all descriptors less that number. This serves the judgement of growth, which takes the lowest later
     value; it is never shown, and never makes a peak.
     """
+    others = {
+        index: whole - part
+        for index, (part, whole) in enumerate(zip(parts, wholes, strict=True))
+        if part is not None and whole is not None
+    }
     filled = list(parts)
-    last_read: int | None = None
-    for index, value in enumerate(parts):
-        if value is None or wholes[index] is None:
-            continue
-        others = (wholes[index] or 0) - value
-        if last_read is not None and (wholes[last_read] or 0) - (parts[last_read] or 0) == others:
-            for between in range(last_read + 1, index):
-                known = wholes[between]
-                filled[between] = None if known is None else known - others
-        last_read = index
+    for read, read_next in pairwise(others):
+        if others[read] == others[read_next]:
+            for between in range(read + 1, read_next):
+                whole = wholes[between]
+                filled[between] = None if whole is None else whole - others[read]
     return filled

@@ -1,15 +1,16 @@
-"""The child that runs one half: loads it by path, calls `run`, and says on its channel where it is.
+"""The child that runs one half: loads it by path, calls `run`, and reports on its channel what happens.
 
 It is started as a file, by the interpreter that runs leaklab, and imports nothing but the standard library: what is
-measured in this process is the half. The protocol is lines of JSON on one socket, so that a worker in another language
-can speak it; docs/protocol.md describes it.
+measured in this process is the half. docs/protocol.md describes what is said on the channel.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import os
+import signal
 import sys
 import time
 import types
@@ -38,6 +39,9 @@ RESERVE = [bytearray(4 * 2**20)]
 """Memory that is given up to report an error: the half may have used up all the rest. It is never touched, so that it
 costs addresses and no pages."""
 
+PASSES = 4
+"""Passes over the items in which they are steps, at most; later passes cost the half nothing."""
+
 RUNNER_GONE = 70
 """The exit code of a worker whose runner is gone."""
 
@@ -49,12 +53,8 @@ class RunnerChannel:
         self.fd = fd
         self.buffer = b""
 
-    def say(self, **message: Any) -> None:
-        """Send one message."""
-        self.send(dumps(message).encode() + b"\n")
-
     def send(self, data: bytes) -> None:
-        """Send a line that is JSON already."""
+        """Send a line of JSON."""
         try:
             while data:
                 data = data[write(self.fd, data) :]
@@ -77,20 +77,18 @@ class RunnerChannel:
 
     def ask(self, **message: Any) -> dict[str, Any]:
         """Send one message and wait for the answer."""
-        self.say(**message)
+        self.send(dumps(message).encode() + b"\n")
         return self.hear()
 
 
 class Clock:
     """Seconds since `run` was called, without the pauses in which the runner takes a sample; and CPU seconds."""
 
-    def __init__(self) -> None:
-        self.begin()
+    start = cpu = 0.0
 
     def begin(self) -> None:
         """`run` is called now."""
-        self.cpu = 0.0
-        self.cpu = self.worked()
+        self.cpu += self.worked()
         self.start = perf_counter()
 
     def worked(self) -> float:
@@ -105,10 +103,6 @@ class Clock:
         """Take a pause out of the counts, and the CPU seconds that this process took for it."""
         self.start += seconds
         self.cpu += worked
-
-
-PASSES = 4
-"""Passes over the items in which they are steps, at most; later passes cost the half nothing."""
 
 
 class StepItems(Sequence[object]):
@@ -214,14 +208,10 @@ def fill(template: Any, number: int) -> Any:
 
 def limit(limits: dict[str, int]) -> None:
     """Keep this process and its children within `limits`; the runner watches what the system cannot bound."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits.
-        return
+    import resource  # here: Windows, which has no such limits, can still import this module
+
     for name, wanted in limits.items():
-        kind = getattr(resource, name, None)
-        if kind is None:
-            continue
+        kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         try:
@@ -232,10 +222,7 @@ def limit(limits: dict[str, int]) -> None:
 
 def end_after(seconds: int) -> None:
     """Have the system end this process then, whatever becomes of the lab; 0 is never."""
-    if hasattr(os, "fork"):
-        import signal
-
-        signal.alarm(seconds)
+    signal.alarm(seconds)
 
 
 def load(path: str) -> types.ModuleType:
@@ -263,17 +250,17 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
     of the error hold is released first.
     """
     folder = os.path.dirname(path)  # noqa: PTH120
-    places: list[dict[str, Any]] = []
+    passed: list[tuple[str, int | None]] = []
     trace = error.__traceback__
     while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if os.path.dirname(file) == folder:  # noqa: PTH120
-            places.append({"file": file, "line": trace.tb_lineno})
+        passed.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
         trace = trace.tb_next
+    if isinstance(error, SyntaxError):
+        passed.append((error.filename or "", error.lineno))
     # A SyntaxError in text that the half made up has no line of its file.
-    if isinstance(error, SyntaxError) and os.path.dirname(error.filename or "") == folder:  # noqa: PTH120
-        places.append({"file": error.filename, "line": error.lineno})
+    places = [{"file": file, "line": line} for file, line in passed if os.path.dirname(file) == folder]  # noqa: PTH120
     link: BaseException | None = error
+
     while link is not None and link.__traceback__ is not None:
         link.__traceback__ = None
         link = link.__context__
@@ -337,14 +324,8 @@ def main() -> None:
     job = channel.hear()
     limit(job["limits"])
     end_after(job["lifetime"])
-    try:
-        # A half that hangs is asked for its line: the interpreter writes the stack to standard error, whatever it does.
-        import faulthandler
-        import signal
-
-        faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
-    except (ImportError, AttributeError, OSError, ValueError):  # Windows has no such signal.
-        pass
+    # A half that hangs is asked for its line: the interpreter writes the stack to standard error, whatever it does.
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
     try:
         half = load(job["half"])
         if not callable(getattr(half, "run", None)):

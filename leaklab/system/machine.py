@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -115,7 +114,7 @@ def raise_descriptor_limit() -> None:
 
 def limit_names(
     *, descriptors: int | None = None, address_space: int | None = None, file_size: int | None = None
-) -> Mapping[str, int]:
+) -> dict[str, int]:
     """The limits of a half by the names of the system's `resource` module."""
     limits = {
         "RLIMIT_NOFILE": descriptors,

@@ -11,14 +11,13 @@ from typing import Self, cast
 import pytest
 
 from leaklab.measure import measurement
-from leaklab.measure.channel import TargetEndedError
 from leaklab.measure.measurement import Measurement
-from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, RaisedError, StepBegun, StepsTaken
-from leaklab.measure.probes import NO_FAMILY, Counters, Family, SystemProbe
+from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken
+from leaklab.measure.probes import Counters, Family, SystemProbe
 from leaklab.measure.sampler import IgnoringListener, spread
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.target import NO_MORE_PAUSES, Steps, Target, UnpreparedError
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
+from leaklab.measure.target import NO_MORE_PAUSES, RunEndedError, Steps, Target, TargetEndedError
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Trace
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
 from leaklab.system.limits import Limits
@@ -48,7 +47,7 @@ class ScriptedTarget:
 
     def prepare(self, _workload: Mapping[str, object]) -> None:
         if self.unprepared is not None:
-            raise UnpreparedError(self.unprepared)
+            raise RunEndedError(self.unprepared)
 
     def begin(self, *, address_space: int | None, file_size: int) -> None: ...
 
@@ -123,7 +122,7 @@ def test_each_moment_becomes_one_sample_and_each_step_is_reported() -> None:
 
 
 def test_an_error_of_the_half_is_its_ending_and_what_it_left_is_looked_at() -> None:
-    error = RaisedError(kinds=["ValueError", "Exception"], message="no", places=[])
+    error = Raised(("ValueError", "Exception"), "no")
     trace = measured(ScriptedTarget(HalfRaised(at=0.1, error=error), HalfCollected()))
     assert trace.outcome is Outcome.CRASHED
     assert trace.ending.raised is not None
@@ -176,7 +175,7 @@ class EndingThread(SystemProbe):
 
     def family(self) -> Family:
         self.threads = 2.0
-        return NO_FAMILY
+        return Family()
 
     def may_change(self) -> bool:
         self.threads = 1.0
