@@ -97,7 +97,8 @@ class Measurement:
         with self._recording_the_ending():
             self._report_step()
             self._heard_at = time.monotonic()
-            self.target.begin(address_space=self._address_space(), file_size=self._memory)
+            has, room = sampler.system.address_space(), self.limits.address_room or self._memory + ADDRESS_SLACK
+            self.target.begin(address_space=None if has is None else has + room, file_size=self._memory)
             event = self._follow()
             self._left_at = self._heard_at
             match event:
@@ -241,11 +242,6 @@ class Measurement:
         # After return the half's other threads go on, also while garbage is collected and looks are taken.
         after_s = time.monotonic() - (self._left_at or 0.0)
         sampler.keep(Phase.COLLECTED if self.settled else Phase.SETTLING, counters, after_s)
-
-    def _address_space(self) -> int | None:
-        """Bytes of address space the target may have: what it has when it is ready, and the room it is given."""
-        has = self._sampler.system.address_space()
-        return None if has is None else has + (self.limits.address_room or self._memory + ADDRESS_SLACK)
 
     def _check_limits(self) -> None:
         """End the run if the target is beyond one of the watched limits."""

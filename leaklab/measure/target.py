@@ -65,12 +65,11 @@ class TargetEndedError(Exception):
     """The target ended, or can be measured no further: the message says what happened."""
 
 
+@dataclass(eq=False)
 class RunEndedError(Exception):
     """The run is over before its work is done; `ending` says how."""
 
-    def __init__(self, ending: Ending) -> None:
-        super().__init__(str(ending))
-        self.ending = ending
+    ending: Ending
 
 
 class Target(AbstractContextManager["Target", None], Protocol):

@@ -16,6 +16,7 @@ from leaklab.metrics import METRICS
 from leaklab.units import printable
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+Points = list[tuple[int, float]]
 
 
 class Phase(StrEnum):
@@ -159,21 +160,17 @@ class Trace:
 
     def value(self, metric: str, phase: Phase) -> float | None:
         """The value of `metric` in the last sample of `phase`, None if there is none."""
-        for sample in reversed(self.samples):
-            if sample.phase is phase:
-                return sample.get(metric)
-        return None
+        values = [sample.get(metric) for sample in self.samples if sample.phase is phase]
+        return values[-1] if values else None
 
-    def step_points(self, metric: str) -> list[tuple[int, float]]:
+    def step_points(self, metric: str) -> Points:
         """(steps done, value) at every step that `metric` is known at, the end included.
 
         Of several passes over the items, that in which it rose most: in the others something else was done.
         """
         return self.most_risen(lambda samples: points_of(samples, metric), METRICS[metric].least)
 
-    def most_risen(
-        self, points: Callable[[Sequence[Sample]], list[tuple[int, float]]], least: float
-    ) -> list[tuple[int, float]]:
+    def most_risen(self, points: Callable[[Sequence[Sample]], Points], least: float) -> Points:
         """What `points` makes of the samples of that pass in which it rises most, by `least` or more.
 
         Where none rises, that which reaches highest; of equals the last.
@@ -183,15 +180,15 @@ class Trace:
             if sample.phase in (Phase.STEP, Phase.END):
                 rounds.setdefault(sample.round, []).append(sample)
 
-        def risen(series: list[tuple[int, float]]) -> tuple[float, float]:
-            values = [value for _, value in series]
-            rise = values[-1] - values[0] if len(values) > 1 else 0.0
-            return (rise if rise >= least else 0.0, max(values, default=0.0))
+        def risen(series: Points) -> tuple[float, float]:
+            values = [value for _, value in series] or [0.0]
+            rise = values[-1] - values[0]
+            return (rise if rise >= least else 0.0, max(values))
 
         return max((points(samples) for samples in reversed(rounds.values())), key=risen, default=[])
 
 
-def points_of(samples: Sequence[Sample], metric: str) -> list[tuple[int, float]]:
+def points_of(samples: Sequence[Sample], metric: str) -> Points:
     """(steps done, value) of each of these samples that `metric` is known at."""
     values = [sample.get(metric) for sample in samples]
     if whole := METRICS[metric].part_of:
@@ -206,12 +203,9 @@ def _filled(parts: Sequence[float | None], wholes: Sequence[float | None]) -> li
     between are all descriptors less that number. This serves the judgement of growth, which takes the lowest later
     value; it is never shown, and never makes a peak.
     """
-    others = {
-        index: whole - part
-        for index, (part, whole) in enumerate(zip(parts, wholes, strict=True))
-        if part is not None and whole is not None
-    }
     filled = list(parts)
+    pairs = enumerate(zip(parts, wholes, strict=True))
+    others = {index: whole - part for index, (part, whole) in pairs if part is not None and whole is not None}
     for read, read_next in pairwise(others):
         if others[read] == others[read_next]:
             for between in range(read + 1, read_next):

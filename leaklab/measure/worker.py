@@ -16,13 +16,12 @@ import time
 import types
 
 # Both are there already: `os` and `threading` come with them.
-from _collections_abc import Sequence
+from _collections_abc import Iterator, Sequence
 from _thread import allocate_lock
 
-# The measured process pays for every import: typing and collections.abc are left to the type checker.
+# The measured process pays for every import: typing is left to the type checker.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 # A half may replace what it likes in these modules: the worker keeps its own references.
@@ -30,7 +29,7 @@ perf_counter, process_time = time.perf_counter, time.process_time
 times = os.times
 dumps, loads = json.dumps, json.loads
 read, write, leave = os.read, os.write, os._exit
-collect = gc.collect
+collect, alarm = gc.collect, signal.alarm
 
 ANSWER_LIMIT = 4 * 2**20
 """Characters of JSON; a larger answer is not sent."""
@@ -61,8 +60,8 @@ class RunnerChannel:
         except OSError:
             leave(RUNNER_GONE)
 
-    def hear(self) -> dict[str, Any]:
-        """Wait for one message."""
+    def hear(self) -> Any:
+        """Wait for one message: a dictionary."""
         while b"\n" not in self.buffer:
             try:
                 data = read(self.fd, 65536)
@@ -72,10 +71,9 @@ class RunnerChannel:
                 leave(RUNNER_GONE)
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
-        message: dict[str, Any] = loads(line)
-        return message
+        return loads(line)
 
-    def ask(self, **message: Any) -> dict[str, Any]:
+    def ask(self, **message: Any) -> Any:
         """Send one message and wait for the answer."""
         self.send(dumps(message).encode() + b"\n")
         return self.hear()
@@ -99,11 +97,6 @@ class Clock:
         """Seconds so far."""
         return perf_counter() - self.start
 
-    def leave_out(self, seconds: float, worked: float) -> None:
-        """Take a pause out of the counts, and the CPU seconds that this process took for it."""
-        self.start += seconds
-        self.cpu += worked
-
 
 class StepItems(Sequence[object]):
     """The items of a workload, one step each when it is taken for the first time in a pass over them.
@@ -117,12 +110,15 @@ class StepItems(Sequence[object]):
         self._item = spec["item"]
         self._channel = channel
         self._clock = clock
-        self._begun = 0
-        self._taken = bytearray(self._count)
-        self._next_pause = 0
-        self._passes = 1
-        self._is_over = False
         self._lock = allocate_lock()
+        self._passes = 0
+        self._begin_pass()
+
+    def _begin_pass(self) -> None:
+        self._passes += 1
+        self._is_over = False
+        self._begun = self._next_pause = 0
+        self._taken = bytearray(self._count)
 
     def __len__(self) -> int:
         return self._count
@@ -149,9 +145,7 @@ class StepItems(Sequence[object]):
             return [self[number] for number in range(self._count)[index]]
         number = range(self._count)[index]
         if self._is_over and self._passes < PASSES:
-            self._passes += 1
-            self._is_over = False
-            self._begun, self._taken, self._next_pause = 0, bytearray(self._count), 0
+            self._begin_pass()
         if not self._taken[number]:
             self._taken[number] = True
             self._mark(b"step")
@@ -168,13 +162,15 @@ class StepItems(Sequence[object]):
                     # Written by hand, as below: encoding would cost the half twice as much.
                     self._channel.send(b'{"say":"step","done":%d,"at":%.6f,"pause":false}\n' % (done, at))
                     return
+            # The pause is left out of the counts, and so is the CPU time that this process takes for it.
             before, worked = perf_counter(), process_time()
             self._channel.send(b'{"say":"%s","done":%d,"at":%.6f,"pause":true}\n' % (what, done, at))
             self._next_pause = self._channel.hear()["next"]
-            self._clock.leave_out(perf_counter() - before, process_time() - worked)
+            self._clock.start += perf_counter() - before
+            self._clock.cpu += process_time() - worked
 
 
-class ItemIterator:
+class ItemIterator(Iterator[object]):
     """The items one after the other. Not a generator: threads may share it, as they may share a list's iterator."""
 
     def __init__(self, steps: StepItems) -> None:
@@ -182,10 +178,8 @@ class ItemIterator:
         self._numbers = iter(range(len(steps)))
         self._lock = allocate_lock()
 
-    def __iter__(self) -> ItemIterator:
-        return self
-
     def __next__(self) -> object:
+
         with self._lock:
             for number in self._numbers:
                 return self._steps[number]
@@ -218,11 +212,6 @@ def limit(limits: dict[str, int]) -> None:
             resource.setrlimit(kind, (value, value))
         except (ValueError, OSError):
             continue
-
-
-def end_after(seconds: int) -> None:
-    """Have the system end this process then, whatever becomes of the lab; 0 is never."""
-    signal.alarm(seconds)
 
 
 def load(path: str) -> types.ModuleType:
@@ -323,7 +312,8 @@ def main() -> None:
     os.set_inheritable(channel.fd, False)
     job = channel.hear()
     limit(job["limits"])
-    end_after(job["lifetime"])
+    # Then the system ends this process, whatever becomes of the lab.
+    alarm(job["lifetime"])
     # A half that hangs is asked for its line: the interpreter writes the stack to standard error, whatever it does.
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
     try:
@@ -334,7 +324,7 @@ def main() -> None:
         channel.ask(say="unloadable", error=describe(error, job["half"]))
         leave(0)
     # From here on the channel closes when the lab is gone.
-    end_after(0)
+    alarm(0)
     job = channel.ask(say="loaded")
     clock = Clock()
     workload = {
@@ -344,7 +334,7 @@ def main() -> None:
     collect()
     job = channel.ask(say="ready")
     limit(job["limits"])
-    end_after(job["lifetime"])
+    alarm(job["lifetime"])
     clock.begin()
     run(half, workload, channel, clock)
     del workload
