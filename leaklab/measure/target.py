@@ -134,7 +134,7 @@ class PythonHalf:
 
     def __enter__(self) -> Self:
         """Start the worker; it imports the half while the services start."""
-        self._child = start_child(WORKER, {} if self.limits.address_room is None else FEW_ADDRESSES)
+        self._child = start_child(WORKER, **({} if self.limits.address_room is None else FEW_ADDRESSES))
         try:
             self.services.guard(self._child)
             os.set_blocking(self._child.output, False)

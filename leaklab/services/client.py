@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
 from leaklab.services.kinds import SERVICE_KINDS, ServiceCounts, ServiceNeeds
-from leaklab.system.processes import Child, end_group, start_child
+from leaklab.system.processes import Child, kill, start_child
 
 HOST = Path(__file__).with_name("host.py")
 
@@ -156,7 +156,7 @@ class Services:
     def gone(self) -> LeaklabError:
         """The error to raise when the process has ended, with the last line it printed."""
         # Its last words are complete when it has ended; it is ended if it only closed its socket.
-        end_group(self._child.pid)
+        kill(-self._child.pid)
         self._child.process.wait()
         while self._read_output():
             pass
