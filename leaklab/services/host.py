@@ -12,7 +12,6 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -37,11 +36,7 @@ class Host:
 
     async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Do what one message asks."""
-        handlers: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
-            "start": self._start,
-            "counts": self._counts,
-            "stop": self._stop,
-        }
+        handlers = {"start": self._start, "counts": self._counts, "stop": self._stop}
         try:
             return await handlers[message["do"]](message)
         except LeaklabError as error:
@@ -72,12 +67,8 @@ class Host:
         # Two halves can each have a service of one kind: the number distinguishes them.
         number = next(self._numbers)
         self._running[number] = service
-        return {
-            "service": number,
-            "ports": list(service.ports),
-            "server": service.server,
-            "endpoint": service.endpoint,
-        }
+        about = {"server": service.server, "endpoint": service.endpoint}
+        return {"service": number, "ports": list(service.ports), **about}
 
     async def _counts(self, message: dict[str, Any]) -> dict[str, Any]:
         # What the half did before it paused has reached the sockets already; a few turns of the loop read it all,

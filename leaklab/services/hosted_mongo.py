@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from leaklab.errors import LeaklabError
@@ -27,13 +26,9 @@ class HostedMongo:
         self._database = database
         self._service = service
         self._blocking = blocking
-        version = database.version
         self.ports = database.ports
-        self.server: str | None = (
-            f"server {version}"
-            if service is None
-            else f"embedded, mongomock behind MongoDB's wire protocol, as {version}"
-        )
+        kind = "server" if service is None else "embedded, mongomock behind MongoDB's wire protocol, as"
+        self.server: str | None = f"{kind} {database.version}"
         self.endpoint = {"uri": uri, "database": database.name}
 
     @classmethod
@@ -59,7 +54,7 @@ class HostedMongo:
             raise
         hosted = cls(uri, database, service, blocking)
         try:
-            await hosted._blocked(partial(database.seed, needs.documents))
+            await loop.run_in_executor(blocking, database.seed, needs.documents)
         except LeaklabError:
             await hosted.stop()
             raise
@@ -67,18 +62,13 @@ class HostedMongo:
 
     async def counts(self) -> ServiceCounts:
         """What `serverStatus` reports, and the exact peak of open cursors where the server is the embedded one."""
-        reading = await self._blocked(self._database.read)
+        cursors, connections, reads, writes = await self._blocked(self._database.read)
         own = None if self._service is None else self._service.counts()
-        routes = {"read": reading.reads, "write": reading.writes}
         return ServiceCounts(
-            counters={
-                "cursors": reading.cursors_open,
-                "connections": reading.connections_created,
-                "requests": reading.reads,
-            },
+            counters={"cursors": cursors, "connections": connections, "requests": reads},
             peaks={} if own is None else {"cursors": own.cursors_peak},
-            routes={name: count for name, count in routes.items() if count},
-            connections=(reading.connections_created, None if own is None else own.connections_open),
+            routes={name: count for name, count in (("read", reads), ("write", writes)) if count},
+            connections=(connections, None if own is None else own.connections_open),
         )
 
     async def stop(self) -> None:
