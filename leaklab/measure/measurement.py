@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken
 from leaklab.measure.probes import SystemProbe
 from leaklab.measure.sampler import CLOCK_MAX_S, Sampler, StepClock, TraceListener, by_metric
-from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError
+from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError, timed_out
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, Judge
 from leaklab.services.client import HalfServices, Services
@@ -131,6 +131,7 @@ class Measurement:
                 while not self.settled:
                     time.sleep(pause if wait else 0)
                     pause = min(pause * 2, longest)
+                    self._waited_s = time.monotonic() - self._collected_at
                     self._look(last=not wait)
                 self.target.leave()
         counts = self._sampler.counts
@@ -185,7 +186,7 @@ class Measurement:
                     self._watch(sockets=False)
             self._check_limits()
         self._watch()
-        raise self._timed_out(f"it was ended at its time limit of {self.limits.time_s:g} s (--limit time)")
+        raise timed_out(self.target, f"it was ended at its time limit of {self.limits.time_s:g} s (--limit time)")
 
     def _take_step(self, event: Event) -> None:
         """Do what a step needs: count it, sample it, let the target go on."""
@@ -215,21 +216,15 @@ class Measurement:
             if isinstance(event, HalfCollected):
                 return
             self._take_step(event)
-        raise self._timed_out(
+        words = (
             f"it came to no end within {LOAD_WITHIN_S:g} s after run was left: garbage is collected then, and what "
             "has a __del__ runs it"
         )
-
-    def _timed_out(self, words: str) -> RunEndedError:
-        return RunEndedError(Ending(Outcome.TIMED_OUT, words, self.target.hang_location()))
+        raise timed_out(self.target, words)
 
     def _look(self, *, last: bool = False) -> None:
         """Read what is left after collection, and decide whether another look is worth waiting for."""
-        assert self._collected_at is not None  # noqa: S101 # set by the only caller before it calls
         sampler, baseline = self._sampler, self._sampler.samples[0]
-        # The first look waits for nothing: the time it takes itself was given to nothing.
-        first = sampler.samples[-1].phase is not Phase.SETTLING
-        self._waited_s = 0.0 if first else time.monotonic() - self._collected_at
         # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
         may_change = sampler.system.may_change()
         counters = sampler.look()

@@ -15,13 +15,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The processes that the measured one started, and those that they did.
+    """The processes that the measured one started, and those that they did: how many, and what they hold together.
 
-    Attributes:
-        processes: how many.
-        rss: bytes, all of them together; what they share is counted more than once.
-        threads: all of them together.
-        cpu_s: CPU seconds of all of them together.
+    `rss` is in bytes, and what they share is counted more than once; `cpu_s` is in CPU seconds.
     """
 
     processes: int = 0
@@ -51,13 +47,13 @@ class SystemProbe:
     def read(self) -> Counters:
         """Threads, memory and descriptors, which cost little to read; None where the system denies one."""
         process = self._process
-        counters: Counters = dict.fromkeys(("threads", "rss", "fds"))
-        with contextlib.suppress(*self._failures), process.oneshot():
+        with process.oneshot():
             # One by one: where the system denies one of them, the others stay.
-            counters["threads"] = self._tried(process.num_threads)
-            counters["rss"] = self._tried(lambda: process.memory_info().rss)
-            counters["fds"] = self._tried(process.num_fds)
-        return counters
+            return {
+                "threads": self._tried(process.num_threads),
+                "rss": self._tried(lambda: process.memory_info().rss),
+                "fds": self._tried(process.num_fds),
+            }
 
     def read_children(self) -> Counters:
         """Processes that it started, directly or not, including those that ended and were not waited for."""

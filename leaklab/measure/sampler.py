@@ -73,20 +73,14 @@ class StepClock:
 
 @dataclass(slots=True)
 class Sampler:
-    """Reads the counters of one half.
+    """Reads the counters of one half; what else it knows of the half, its Measurement describes.
 
     Attributes:
-        half: its name.
         system: the probe of its process.
-        services: the process that counts for `its`.
-        its: the services of the half.
         steps: the steps that its workload has.
         clock: how far it has come.
-        listeners: what each sample is handed to, in this order.
-        samples: all of them, in order.
-        counters: what was read last.
-        counts: the services' counts that were read last.
-        family: the child processes, as they were read last.
+        samples: all that were taken, in order.
+        counters: what was read last; `counts` of it by the services, `family` of its child processes.
     """
 
     half: str

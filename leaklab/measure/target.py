@@ -40,7 +40,6 @@ WORKER = Path(__file__).with_name("worker.py")
 LONGEST_LINE = 32 * 2**20
 """Bytes of one message: eight times the longest answer, as each of its characters may have to be escaped."""
 
-DISTURBED = "it wrote on the lab's channel, so that it could not be measured any more,"
 
 FEW_ADDRESSES = {"MALLOC_ARENA_MAX": "1"}
 """For a half whose addresses are limited: otherwise glibc reserves 64 MiB of them for each of its first threads
@@ -112,6 +111,11 @@ class Target(AbstractContextManager["Target", None], Protocol):
         """End it with all that it started; a second call does nothing."""
 
 
+def timed_out(target: Target, words: str) -> RunEndedError:
+    """The error for a target that does not go on, with the line where it hangs."""
+    return RunEndedError(Ending(Outcome.TIMED_OUT, words, target.hang_location()))
+
+
 @dataclass(slots=True)
 class PythonHalf:
     """A half in Python: a worker process imports it, calls `run`, and reports each step (docs/protocol.md).
@@ -159,7 +163,7 @@ class PythonHalf:
         within_s = min(LOAD_WITHIN_S, self.limits.time_s)
         loaded = self.next_event(within_s)
         if loaded is None:
-            raise self._stuck(f"it was not imported within {within_s:g} s (--limit time)")
+            raise timed_out(self, f"it was not imported within {within_s:g} s (--limit time)")
         if isinstance(loaded, HalfUnloadable):
             error = loaded.error
             raise RunEndedError(Ending(Outcome.CRASHED, f"it cannot be imported: {error}", error.source_line()))
@@ -169,7 +173,7 @@ class PythonHalf:
         }
         self._say({"workload": arguments})
         if self.next_event(LOAD_WITHIN_S) is None:
-            raise self._stuck(f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
+            raise timed_out(self, f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
 
     def begin(self, *, address_space: int | None, file_size: int) -> None:
         limits = limit_names(address_space=address_space, file_size=file_size)
@@ -179,7 +183,7 @@ class PythonHalf:
 
     def next_event(self, within_s: float) -> Event | None:
         until = time.monotonic() + within_s
-        while b"\n" not in self._buffer:
+        while b"\n" not in self._buffer and len(self._buffer) <= LONGEST_LINE:
             left = until - time.monotonic()
             if left <= 0:
                 return None
@@ -191,12 +195,10 @@ class PythonHalf:
                     raise self.services.gone()
                 else:
                     self._read_output()
-            if len(self._buffer) > LONGEST_LINE:
-                raise TargetEndedError(DISTURBED)
-        line, self._buffer = self._buffer.split(b"\n", 1)
+        line, _, self._buffer = self._buffer.partition(b"\n")
         event = event_of(line)
         if event is None:
-            raise TargetEndedError(DISTURBED)
+            raise TargetEndedError("it wrote on the lab's channel, so that it could not be measured any more,")
         return event
 
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
@@ -271,9 +273,6 @@ class PythonHalf:
     def _drain_output(self) -> None:
         while self._read_output():
             pass
-
-    def _stuck(self, words: str) -> RunEndedError:
-        return RunEndedError(Ending(Outcome.TIMED_OUT, words, self.hang_location()))
 
     def _gone(self) -> TargetEndedError:
         """What happened to the worker whose channel closed."""

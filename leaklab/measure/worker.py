@@ -249,7 +249,6 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
     # A SyntaxError in text that the half made up has no line of its file.
     places = [{"file": file, "line": line} for file, line in passed if os.path.dirname(file) == folder]  # noqa: PTH120
     link: BaseException | None = error
-
     while link is not None and link.__traceback__ is not None:
         link.__traceback__ = None
         link = link.__context__
