@@ -147,9 +147,9 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             name="open_fds",
-            label="open descriptors",
-            singular="descriptor",
-            plural="descriptors",
+            label="file descriptors",
+            singular="file descriptor",
+            plural="file descriptors",
             counter="fds",
         ),
         Metric(

@@ -25,13 +25,11 @@ def limits(
     time_s: float,
     memory: int | None = None,
     threads: int | None = None,
-    descriptors: int | None = None,
+    fds: int | None = None,
     output: int | None = None,
 ) -> Limits:
     """The limits that were asked for; None is the default."""
-    return Limits(
-        time_s=time_s, memory=memory, threads=threads or THREADS, descriptors=descriptors, output=output or OUTPUT
-    )
+    return Limits(time_s=time_s, memory=memory, threads=threads or THREADS, fds=fds, output=output or OUTPUT)
 
 
 def options(its_limits: Limits, repeat: int, mongo: str | None) -> RunOptions:

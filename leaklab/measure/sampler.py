@@ -29,7 +29,7 @@ this time, and then it is stopped."""
 T = TypeVar("T")
 
 
-class IgnoringListener:
+class TraceListener:
     """Follows a measurement while it goes on, as a progress bar does. This one does nothing: it is the base class."""
 
     def stepped(self, half: str, done: int) -> None:
@@ -37,9 +37,6 @@ class IgnoringListener:
 
     def sampled(self, half: str, sample: Sample) -> None:
         """A sample of `half` was taken."""
-
-
-TraceListener = IgnoringListener
 
 
 def spread(steps: int, most: int) -> list[int]:

@@ -20,7 +20,7 @@ from leaklab.measure.worker import RUNNER_GONE
 from leaklab.services.client import Services
 from leaklab.system.interrupts import held_back
 from leaklab.system.limits import Limits
-from leaklab.system.machine import descriptor_limits, limit_names
+from leaklab.system.machine import fd_limits, resource_limits
 from leaklab.system.processes import Child, start_child
 
 LOAD_WITHIN_S = 30.0
@@ -144,7 +144,7 @@ class PythonHalf:
             os.set_blocking(self._child.output, False)
             for readable in (self._child.channel, self._child.output, self.services.channel):
                 self._selector.register(readable, selectors.EVENT_READ)
-            limits = limit_names(descriptors=self.limits.descriptors or descriptor_limits()[1])
+            limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
             self._say({"half": str(self.path), "limits": limits, "lifetime": int(LOAD_WITHIN_S * 2)})
         except BaseException:
             self._selector.close()
@@ -176,7 +176,7 @@ class PythonHalf:
             raise timed_out(self, f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
 
     def begin(self, *, address_space: int | None, file_size: int) -> None:
-        limits = limit_names(address_space=address_space, file_size=file_size)
+        limits = resource_limits(address_space=address_space, file_size=file_size)
         # Whatever becomes of the lab and its guard, the worker does not outlive this.
         lifetime = min(LONGEST_LIFETIME_S, int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2))
         self._say({"do": "run", "limits": limits, "lifetime": lifetime})

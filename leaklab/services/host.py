@@ -18,7 +18,7 @@ from typing import Any
 
 from leaklab.errors import ExitCode, LeaklabError
 from leaklab.services.kinds import SERVICE_KINDS, HostedService, ServiceNeeds
-from leaklab.system.machine import raise_descriptor_limit
+from leaklab.system.machine import raise_fd_limit
 from leaklab.system.processes import end_family
 
 LONGEST_LINE = 2**26
@@ -105,7 +105,7 @@ async def serve(channel: socket.socket) -> None:
 
 def main() -> None:
     """Run the host on the socket whose descriptor is the argument."""
-    raise_descriptor_limit()
+    raise_fd_limit()
     asyncio.run(serve(socket.socket(fileno=int(sys.argv[1]))))
     # All is stopped and dropped. What the interpreter would still wait for are pymongo's own threads, asleep for up to
     # half a second each.

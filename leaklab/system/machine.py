@@ -1,6 +1,6 @@
 """What this machine has, and what a process of this user may have of it: descriptors, memory, threads.
 
-Only `descriptor_limits` and the memory can be asked for on Windows: measuring is refused there before.
+Only `fd_limits` and the memory can be asked for on Windows: measuring is refused there before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MACOS_DESCRIPTORS = 10_240
 """macOS reports an infinite hard limit of descriptors and refuses it as a soft one: this is its documented OPEN_MAX."""
 
 
-def descriptor_limits() -> tuple[int | None, int | None]:
+def fd_limits() -> tuple[int | None, int | None]:
     """How many descriptors a process may open: as it is started (soft), and at most (hard); None is no limit."""
     if resource is None:
         return None, None
@@ -36,9 +36,9 @@ def descriptor_limits() -> tuple[int | None, int | None]:
 
 
 @cache
-def descriptors_at_start() -> int | None:
+def initial_fd_limit() -> int | None:
     """How many descriptors a process may open here, as this one was started; None is no limit."""
-    return descriptor_limits()[0]
+    return fd_limits()[0]
 
 
 CONTROL_GROUP = "/sys/fs/cgroup"
@@ -47,7 +47,7 @@ CONTROL_GROUP = "/sys/fs/cgroup"
 
 def free_memory() -> int:
     """Bytes that can be had without swapping: what the machine has free, or what this container still allows."""
-    allowed = container_allows(CONTROL_GROUP)
+    allowed = cgroup_memory_available(CONTROL_GROUP)
     free = machine_memory()
     return free if allowed is None else min(free, allowed)
 
@@ -64,7 +64,7 @@ def machine_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def container_allows(folder: str | Path) -> int | None:
+def cgroup_memory_available(folder: str | Path) -> int | None:
     """Bytes that the control group at `folder` still allows, None if it sets no limit.
 
     Source: Linux kernel documentation, "Control Group v2": memory.max, memory.current; memory.stat's inactive_file is
@@ -91,9 +91,9 @@ def thread_limit() -> int | None:
     return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
-def raise_descriptor_limit() -> None:
+def raise_fd_limit() -> None:
     """Raise this process's soft descriptor limit as far as the hard one goes."""
-    descriptors_at_start()  # what it was is known from here on
+    initial_fd_limit()  # what it was is known from here on
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in (hard, MACOS_DESCRIPTORS):
         with contextlib.suppress(ValueError, OSError):
@@ -101,11 +101,11 @@ def raise_descriptor_limit() -> None:
             return
 
 
-def limit_names(
-    *, descriptors: int | None = None, address_space: int | None = None, file_size: int | None = None
+def resource_limits(
+    *, fds: int | None = None, address_space: int | None = None, file_size: int | None = None
 ) -> dict[str, int]:
     """The limits of a half by the names of the system's `resource` module."""
-    limits = {"RLIMIT_NOFILE": descriptors, "RLIMIT_AS": address_space, "RLIMIT_FSIZE": file_size, "RLIMIT_CORE": 0}
+    limits = {"RLIMIT_NOFILE": fds, "RLIMIT_AS": address_space, "RLIMIT_FSIZE": file_size, "RLIMIT_CORE": 0}
     return {name: value for name, value in limits.items() if value is not None}
 
 

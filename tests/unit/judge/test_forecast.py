@@ -48,7 +48,7 @@ def test_files_that_are_no_sockets_are_called_descriptors() -> None:
     forecast = only(foretold(series, Capacities(descriptors=1024, descriptors_are="--descriptor-limit")))
     assert (forecast.metric, forecast.steps) == ("open_fds", 510)
     assert forecast.words.startswith(
-        "2.00 descriptors per step: this process reaches its limit of 1,024 descriptors (--d"
+        "2.00 file descriptors per step: this process reaches its limit of 1,024 descriptors (--d"
     )
 
 

@@ -153,9 +153,9 @@ def test_all_items_taken_before_any_work_was_done_is_leaked_by_what_is_left() ->
 @pytest.mark.parametrize(
     ("at_step", "words"),
     [
-        (every_step, "50 of 50 steps left one descriptor open"),
-        (lambda done: done // 5 * 5, "50 descriptors left open after return and gc, 1.00 per step, growing"),
-        (lambda done: done // 2 * 2, "50 descriptors left open after return and gc, 1.00 per step, growing"),
+        (every_step, "50 of 50 steps left one file descriptor open"),
+        (lambda done: done // 5 * 5, "50 file descriptors left open after return and gc, 1.00 per step, growing"),
+        (lambda done: done // 2 * 2, "50 file descriptors left open after return and gc, 1.00 per step, growing"),
     ],
     ids=["one at every step", "five at every fifth", "two at every second"],
 )
@@ -530,7 +530,7 @@ def test_what_is_left_of_one_or_two_steps_is_no_verdict_but_a_doubt_that_asks_fo
 def test_something_left_over_by_a_half_without_steps_is_no_verdict() -> None:
     judgement = Half(steps=0).counts("open_fds", every_step, returned=2).judged()
     assert judgement.verdict is Verdict.INCONCLUSIVE
-    assert "2 descriptors left over" in only_doubt(judgement)
+    assert "2 file descriptors left over" in only_doubt(judgement)
 
 
 def test_a_metric_that_could_not_be_read_is_no_finding_and_no_number() -> None:

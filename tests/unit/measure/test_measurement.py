@@ -13,7 +13,7 @@ from leaklab.measure import measurement
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken
 from leaklab.measure.probes import Counters, Family, SystemProbe
-from leaklab.measure.sampler import IgnoringListener, spread
+from leaklab.measure.sampler import TraceListener, spread
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.target import NO_MORE_PAUSES, RunEndedError, Steps, Target, TargetEndedError
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Trace
@@ -80,7 +80,7 @@ class ScriptedServices:
         return ServiceCounts(counters={"connections": self.asked}, peaks={"sockets": 7}, routes={"profiles": 3})
 
 
-class Log(IgnoringListener):
+class Log(TraceListener):
     def __init__(self) -> None:
         self.steps: list[int] = []
 
