@@ -23,7 +23,7 @@ from leaklab.lab.pair import service_needs
 from leaklab.measure.target import Steps
 from leaklab.measure.worker import fill
 from leaklab.services.client import Services
-from leaklab.system.machine import raise_descriptor_limit
+from leaklab.system.machine import raise_fd_limit
 from leaklab.system.processes import child_environment
 
 PLAIN = Path(__file__).with_name("plain.py")
@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5, help="runs of each side, in turn")
     pairs = parser.parse_args().pairs
-    raise_descriptor_limit()
+    raise_fd_limit()
     print("| command | leaklab | bare | ratio, median (least to most) |\n| --- | --- | --- | --- |")
     for name, steps in CASES:
         arguments = ("-m", "leaklab", "run", name, "--steps", str(steps), "--json")

@@ -384,9 +384,9 @@ def cell(said: str, *, leaks: bool) -> str:
 def print_table(names: Sequence[str], steps: int, *, talk: bool) -> None:
     """Markdown, a row for each program as it is done, then what it cost and how it was used."""
     from leaklab.services.client import Services
-    from leaklab.system.machine import raise_descriptor_limit
+    from leaklab.system.machine import raise_fd_limit
 
-    raise_descriptor_limit()
+    raise_fd_limit()
     headings = " | ".join(f"{peer.name} {version_of(peer) or ''}".strip() for peer in PEERS)
     print(f"| planted, {steps} steps | {headings} |\n| --- |{' --- |' * len(PEERS)}")
     ratios: dict[str, list[float]] = {peer.name: [] for peer in PEERS}

@@ -43,7 +43,7 @@ from leaklab.measure.trace import COMPLETED
 from leaklab.measure.worker import fill
 from leaklab.services.client import Services
 from leaklab.system.limits import Limits
-from leaklab.system.machine import raise_descriptor_limit
+from leaklab.system.machine import raise_fd_limit
 
 SCENARIOS = ("unclosed-body", "open-cursor")
 SMALL, MIDDLE, LARGE = 50, 1_000, 10_000
@@ -190,7 +190,7 @@ def print_probing(pairs: int) -> None:
     """What probing costs the half."""
     print("| half | steps | bare | probed | more, of the half's own CPU time: median (middle half) |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    raise_descriptor_limit()
+    raise_fd_limit()
     with Services() as services:
         for name, half in PROBED:
             for steps in (SMALL, MIDDLE, LARGE):

@@ -44,30 +44,28 @@ class Metric:
         label: what a table calls it.
         singular: one of what it counts, for sentences.
         plural: many of what it counts.
+        counter: what the probes call it; empty for one that is not counted but timed.
         unit: `count`, `bytes` or `seconds`.
         judge: how its trace becomes a finding.
-        counter: what the probes call it; empty for one that is not counted but timed.
         moments: the moments a table shows, in order.
         least: the smallest change that counts as one, in the metric's unit.
         rare: whether a table leaves it out where there was never any.
         part_of: the metric that counts it too, among others: a socket is a file descriptor.
         services: the kinds of service that it takes to count it, any of them; empty where the system counts it.
-        exact_peak: whether a service counts it at every moment, and not only when a sample is taken.
     """
 
     name: str
     label: str
     singular: str
     plural: str
-    unit: str
-    judge: Judge
     counter: str
-    moments: tuple[Moment, ...]
+    unit: str = "count"
+    judge: Judge = Judge.LEFT_OPEN
+    moments: tuple[Moment, ...] = (Moment.PEAK, Moment.COLLECTED)
     least: int = 1
     rare: bool = False
     part_of: str | None = None
     services: tuple[str, ...] = ()
-    exact_peak: bool = False
 
     def format(self, value: float | None) -> str:
         """`value` as a table shows it; a dash where it could not be read."""
@@ -100,20 +98,15 @@ METRICS: dict[str, Metric] = {
             label="open sockets",
             singular="socket",
             plural="sockets",
-            unit="count",
-            judge=Judge.LEFT_OPEN,
             counter=SOCKETS,
-            moments=(Moment.PEAK, Moment.COLLECTED),
             part_of="open_fds",
             services=("http", "mongo"),
-            exact_peak=True,
         ),
         Metric(
             name="connections_opened",
             label="connections opened",
             singular="connection",
             plural="connections",
-            unit="count",
             judge=Judge.REUSE,
             counter="connections",
             moments=(Moment.COLLECTED,),
@@ -124,7 +117,6 @@ METRICS: dict[str, Metric] = {
             label="requests served",
             singular="request",
             plural="requests",
-            unit="count",
             judge=Judge.WORK,
             counter="requests",
             moments=(Moment.COLLECTED,),
@@ -135,32 +127,22 @@ METRICS: dict[str, Metric] = {
             label="open cursors",
             singular="cursor",
             plural="cursors",
-            unit="count",
-            judge=Judge.LEFT_OPEN,
             counter="cursors",
-            moments=(Moment.PEAK, Moment.COLLECTED),
             services=("mongo",),
-            exact_peak=True,
         ),
         Metric(
             name="threads",
             label="threads",
             singular="thread",
             plural="threads",
-            unit="count",
-            judge=Judge.LEFT_OPEN,
             counter="threads",
-            moments=(Moment.PEAK, Moment.COLLECTED),
         ),
         Metric(
             name="child_processes",
             label="child processes",
             singular="child process",
             plural="child processes",
-            unit="count",
-            judge=Judge.LEFT_OPEN,
             counter="children",
-            moments=(Moment.PEAK, Moment.COLLECTED),
             rare=True,
         ),
         Metric(
@@ -168,10 +150,7 @@ METRICS: dict[str, Metric] = {
             label="file descriptors",
             singular="file descriptor",
             plural="file descriptors",
-            unit="count",
-            judge=Judge.LEFT_OPEN,
             counter="fds",
-            moments=(Moment.PEAK, Moment.COLLECTED),
         ),
         Metric(
             name="rss",

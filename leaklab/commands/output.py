@@ -164,10 +164,10 @@ def complain(message: str) -> None:
 @contextlib.contextmanager
 def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[TraceListener]:
     """A progress bar on standard error if that is a terminal, else nothing."""
-    from leaklab.measure.sampler import IgnoringListener
+    from leaklab.measure.sampler import TraceListener
 
     if not sys.stderr.isatty():
-        yield IgnoringListener()
+        yield TraceListener()
         return
     from leaklab.reports.live import ProgressBars
     from leaklab.system.interrupts import Owner

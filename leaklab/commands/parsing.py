@@ -25,7 +25,7 @@ LIMITS = {
     "time_s": Setting("time", DURATION, None, "how long it may run"),
     "memory": Setting("memory", SIZE, None, f"how much it may hold, by default {MEMORY_SHARE:.0%} of what is free"),
     "threads": Setting("threads", COUNT, None, f"how many it may have, by default {THREADS:,}"),
-    "descriptors": Setting("fds", COUNT, None, "how many files it may open", least=LEAST_DESCRIPTORS),
+    "fds": Setting("fds", COUNT, None, "how many files it may open", least=LEAST_DESCRIPTORS),
     "output": Setting("output", SIZE, None, f"how much of its output is kept, by default {written_size(OUTPUT)}"),
 }
 """The limits that --limit sets, by the name of their field in `Limits`."""

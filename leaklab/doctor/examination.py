@@ -16,7 +16,7 @@ from leaklab.doctor.diagnoses import OPENED, REINSTALL, REPORT
 from leaklab.doctor.health import Diagnosis, Health, HealthCheck, Terminal
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
 from leaklab.system.interrupts import Owner
-from leaklab.system.machine import CONTROL_GROUP, container_allows, descriptor_limits, machine_memory
+from leaklab.system.machine import CONTROL_GROUP, cgroup_memory_available, fd_limits, machine_memory
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Catalog
@@ -50,7 +50,7 @@ def examine(
         ("system", REPORT, lambda: diagnoses.diagnose_system(platform.system(), platform.release(), os.name)),
         ("cores", REPORT, lambda: diagnoses.diagnose_cores(_cores())),
         ("memory", REPORT, lambda: _examine_memory(catalog)),
-        ("descriptors", REPORT, lambda: diagnoses.diagnose_descriptors(*descriptor_limits(), DESCRIPTORS_BESIDE)),
+        ("descriptors", REPORT, lambda: diagnoses.diagnose_descriptors(*fd_limits(), DESCRIPTORS_BESIDE)),
     ]
     if os.name == "posix":
         # Nothing can be started on other systems: the check of the system says so.
@@ -117,7 +117,7 @@ def _examine_memory(catalog: Catalog) -> Diagnosis:
             with suppress(ScenarioError):
                 scenario = entry.scenario
                 largest = max(largest, 0 if scenario.buffer is None else scenario.buffer(scenario.settings))
-    return diagnoses.diagnose_memory(machine_memory(), container_allows(CONTROL_GROUP), largest)
+    return diagnoses.diagnose_memory(machine_memory(), cgroup_memory_available(CONTROL_GROUP), largest)
 
 
 def _cores() -> int:
@@ -132,9 +132,9 @@ def _examine_measuring() -> Diagnosis:
     from leaklab.services.client import Services
     from leaklab.services.kinds import ServiceNeeds
     from leaklab.system.limits import Limits
-    from leaklab.system.machine import raise_descriptor_limit
+    from leaklab.system.machine import raise_fd_limit
 
-    raise_descriptor_limit()
+    raise_fd_limit()
     with Owner() as owner:
         services = owner.enter_context(Services())
         target = owner.enter_context(PythonHalf(HALF, services))

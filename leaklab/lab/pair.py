@@ -16,7 +16,7 @@ from leaklab.judge.verdict import TOO_LATE, Thresholds, could_be_noise
 from leaklab.lab.result import MeasuredRun, Result, half_result
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import UnreadableAnswer
-from leaklab.measure.sampler import IgnoringListener, TraceListener
+from leaklab.measure.sampler import TraceListener
 from leaklab.measure.target import PythonHalf, Target
 from leaklab.measure.trace import Outcome, Trace
 from leaklab.measure.worker import fill
@@ -26,11 +26,11 @@ from leaklab.services.kinds import ServiceNeeds
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
 from leaklab.system.machine import (
-    descriptor_limits,
-    descriptors_at_start,
+    fd_limits,
     free_memory,
+    initial_fd_limit,
     most_memory,
-    raise_descriptor_limit,
+    raise_fd_limit,
     thread_limit,
 )
 from leaklab.system.processes import require_posix
@@ -61,7 +61,7 @@ class RunOptions:
     repeat: int = 1
     limits: Limits = field(default_factory=Limits)
     mongo_uri: str | None = None
-    progress: TraceListener = field(default_factory=IgnoringListener)
+    progress: TraceListener = field(default_factory=TraceListener)
 
 
 def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: Sequence[str] = HALVES) -> Result:
@@ -81,7 +81,7 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
     scenario = entry.scenario
     check_settings(entry.id, scenario, settings, options)
-    raise_descriptor_limit()
+    raise_fd_limit()
     bounds = bounds_of(scenario, settings)
     bench = _PairRun(entry, paths, settings, options)
     bench.run()
@@ -100,10 +100,10 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
 
 def _capacities(limits: Limits) -> Capacities:
     """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
-    own = {} if limits.descriptors is None else {"descriptors_are": "--limit fds"}
+    own = {} if limits.fds is None else {"descriptors_are": "--limit fds"}
     spare = {} if limits.memory is None else {"memory_is": "of memory (--limit memory)"}
     return Capacities(
-        descriptors=limits.descriptors or descriptors_at_start(),
+        descriptors=limits.fds or initial_fd_limit(),
         memory=limits.memory or free_memory(),
         threads=thread_limit(),
         **own,
@@ -297,7 +297,7 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: R
     if scenario.buffer is not None:
         _check_buffer(f"{name} ({settings})", scenario.buffer(settings), limits.memory, bounds.memory)
     if settings.steps is not None and "http" in scenario.services:
-        _check_descriptors(settings.steps, descriptor_limits()[1])
+        _check_descriptors(settings.steps, fd_limits()[1])
 
 
 def _check_hang(what: str, hang: float, deadline: float | None, limit: float) -> None:

@@ -13,7 +13,7 @@ from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_halves
 from leaklab.measure.trace import Outcome
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.system.limits import THREADS, Limits
-from leaklab.system.machine import descriptor_limits
+from leaklab.system.machine import fd_limits
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
@@ -92,7 +92,7 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
         raise UsageError(f"{entry.id} does not grow with steps; --until-failure is for leaks that do")
     resource, limit, forecast, stacks = _predict(entry, settings, options)
     steps = max(PAST_FORECAST * forecast.steps, settings.steps)
-    allowed = descriptor_limits()[1]
+    allowed = fd_limits()[1]
     if allowed is not None:
         # The services may need a file descriptor for each step too.
         steps = min(steps, max(forecast.steps + 1, allowed - DESCRIPTORS_BESIDE))
@@ -114,7 +114,7 @@ def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str
     """
     tried = settings
     # The limits that were asked for are for the run that dies, not for this one.
-    whole = replace(options.limits, descriptors=None, memory=None, threads=max(THREADS, options.limits.threads))
+    whole = replace(options.limits, fds=None, memory=None, threads=max(THREADS, options.limits.threads))
     while True:
         once = replace(options, repeat=1, limits=whole)
         result = run_halves(entry, {"leaky": entry.half_path("leaky")}, tried, once)
@@ -148,7 +148,7 @@ def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str
 def _low(limits: Limits) -> dict[str, int]:
     """The low limit of each resource: the one asked for, or ours. The first resource that runs out counts."""
     return {
-        "descriptors": limits.descriptors or LOW_DESCRIPTORS,
+        "descriptors": limits.fds or LOW_DESCRIPTORS,
         "threads": limits.threads if limits.threads != THREADS else LOW_THREADS,
         "memory": limits.memory or LOW_MEMORY,
     }
@@ -177,7 +177,7 @@ def _stacks(leaky: HalfResult) -> int:
 def _limits(limits: Limits, resource: str, limit: int, stacks: int) -> Limits:
     """The limits as the system enforces them: the half gets an error, instead of being killed by the lab."""
     if resource == "descriptors":
-        return replace(limits, descriptors=limit)
+        return replace(limits, fds=limit)
     if resource == "threads":
         return replace(limits, threads=max(THREADS, 2 * limit), address_room=limit * THREAD_ADDRESSES)
     return replace(limits, memory=None, address_room=limit + stacks)

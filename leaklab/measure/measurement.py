@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from leaklab.measure.channel import TargetEndedError
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken
-from leaklab.measure.probes import ServiceProbe, SystemProbe
-from leaklab.measure.sampler import CLOCK_MAX_S, IgnoringListener, Sampler, StepClock, TraceListener
-from leaklab.measure.target import LOAD_WITHIN_S, Steps, Target, UnpreparedError
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
+from leaklab.measure.probes import SystemProbe
+from leaklab.measure.sampler import CLOCK_MAX_S, Sampler, StepClock, TraceListener, by_metric
+from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError, timed_out
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, Judge
 from leaklab.services.client import HalfServices, Services
 from leaklab.system.limits import Limits
@@ -34,25 +33,6 @@ ADDRESS_SLACK = 8 * 2**30
 watched: stacks and arenas of threads reserve far more addresses than they ever use (64 MiB an arena, 8 MiB a stack)."""
 
 
-class _EndedError(Exception):
-    """The run is over before its time."""
-
-    def __init__(self, outcome: Outcome, words: str) -> None:
-        super().__init__(words)
-        self.outcome = outcome
-        self.words = words
-
-
-class _Recorder(IgnoringListener):
-    """The listener that keeps every sample."""
-
-    def __init__(self) -> None:
-        self.samples: list[Sample] = []
-
-    def sampled(self, half: str, sample: Sample) -> None:  # noqa: ARG002 # the signature of a listener
-        self.samples.append(sample)
-
-
 @dataclass(slots=True)
 class Measurement:
     """One run of a target: prepared, run, settled. The target was started before, and is ended by its owner.
@@ -64,6 +44,8 @@ class Measurement:
         its: the services of this target.
         limits: what the target may use.
         listeners: what else follows the samples.
+        ending: how the run ended, once it has.
+        settled: whether nothing more can end of what the target left behind: no look is worth waiting for.
     """
 
     half: str
@@ -73,14 +55,13 @@ class Measurement:
     limits: Limits
     listeners: Sequence[TraceListener] = ()
     ending: Ending = field(init=False, default=COMPLETED)
-    _recorder: _Recorder = field(init=False, default_factory=_Recorder)
+    settled: bool = field(init=False, default=True)
     _clock: StepClock = field(init=False, default_factory=StepClock)
     _sampler: Sampler = field(init=False)
-    _memory: int = field(init=False, default=0)
+    _memory: int = field(init=False)
     _heard_at: float = field(init=False, default=0.0)
     _left_at: float | None = field(init=False, default=None)
     _collected_at: float | None = field(init=False, default=None)
-    _settled: bool = field(init=False, default=False)
     _waited_s: float = field(init=False, default=0.0)
     _answer: object = field(init=False, default=None)
     _cpu_s: float | None = field(init=False, default=None)
@@ -93,12 +74,11 @@ class Measurement:
         # The lab's own services listen on 127.0.0.1; only a real server may be reached by IPv6.
         system = SystemProbe(self.target.pid, self.its.ports, "tcp" if self.its.is_remote else "tcp4")
         steps = max((value.count for value in workload.values() if isinstance(value, Steps)), default=0)
-        listeners = (self._recorder, *self.listeners)
-        self._sampler = Sampler(self.half, system, ServiceProbe(self.services, self.its), steps, listeners)
+        self._sampler = Sampler(self.half, system, self.services, self.its, steps, self._clock, self.listeners)
         self._memory = self.limits.memory or most_memory()
         try:
             self.target.prepare(workload)
-        except UnpreparedError as error:
+        except RunEndedError as error:
             self.ending = error.ending
         except TargetEndedError as error:
             self.ending = Ending(Outcome.CRASHED, f"{error} while it was imported")
@@ -112,12 +92,13 @@ class Measurement:
         if self.ending is not COMPLETED:
             return
         sampler = self._sampler
-        sampler.moment(Phase.BASELINE, self._clock)
+        sampler.moment(Phase.BASELINE)
         cpu_before = sampler.system.family().cpu_s
         with self._recording_the_ending():
             self._report_step()
             self._heard_at = time.monotonic()
-            self.target.begin(address_space=self._address_space(), file_size=self._memory)
+            has, room = sampler.system.address_space(), self.limits.address_room or self._memory + ADDRESS_SLACK
+            self.target.begin(address_space=None if has is None else has + room, file_size=self._memory)
             event = self._follow()
             self._left_at = self._heard_at
             match event:
@@ -125,18 +106,13 @@ class Measurement:
                     self._cpu_s = event.cpu + sampler.system.family().cpu_s - cpu_before
                     self._answer = event.value()
                 case HalfRaised(error=error):
-                    raised = error.raised()
-                    self.ending = Ending(Outcome.CRASHED, f"it raised {raised}", error.source_line(), raised)
-            sampler.moment(Phase.RETURNED, self._clock)
+                    self.ending = Ending(Outcome.CRASHED, f"it raised {error}", error.source_line(), error)
+            sampler.moment(Phase.RETURNED)
             self.target.collect()
             self._await_collection()
+            self.settled = False
             self._collected_at = time.monotonic()
             self._look()
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing more can end of what the target left behind: no look is worth waiting for."""
-        return self._settled or self._collected_at is None
 
     def settle(self, *, wait: bool = True) -> Trace:
         """Look, wait, look again, until nothing is left above the baseline or nothing can change any more.
@@ -152,9 +128,10 @@ class Measurement:
         if self._collected_at is not None:
             with self._recording_the_ending():
                 pause, longest = SETTLE_LOOK_S
-                while not self._settled:
+                while not self.settled:
                     time.sleep(pause if wait else 0)
                     pause = min(pause * 2, longest)
+                    self._waited_s = time.monotonic() - self._collected_at
                     self._look(last=not wait)
                 self.target.leave()
         counts = self._sampler.counts
@@ -163,12 +140,8 @@ class Measurement:
             steps=self._clock.begun,
             elapsed_s=self._clock.at_s,
             waited_s=self._waited_s,
-            samples=tuple(self._recorder.samples),
-            peaks={
-                metric.name: counts.peaks[metric.counter]
-                for metric in METRICS.values()
-                if metric.counter in counts.peaks
-            },
+            samples=tuple(self._sampler.samples),
+            peaks=by_metric(counts.peaks),
             answer=self._answer,
             ending=self.ending,
             output=self.target.output(),
@@ -182,10 +155,8 @@ class Measurement:
         clock = self._clock
         try:
             yield
-        except _EndedError as error:
-            self.ending = Ending(error.outcome, error.words)
-            if error.outcome is Outcome.TIMED_OUT:
-                self.ending = replace(self.ending, place=self.target.hang_location())
+        except RunEndedError as error:
+            self.ending = error.ending
         except TargetEndedError as error:
             self._advance()
             if self.ending is COMPLETED:
@@ -198,12 +169,7 @@ class Measurement:
         """Take the steps as they come, and samples by the clock between them, until the target's work is over."""
         stop_at = time.monotonic() + self.limits.time_s
         tick = CLOCK_S
-        while True:
-            now = time.monotonic()
-            if now >= stop_at:
-                self._watch()
-                limit = f"it was ended at its time limit of {self.limits.time_s:g} s (--limit time)"
-                raise _EndedError(Outcome.TIMED_OUT, limit)
+        while (now := time.monotonic()) < stop_at:
             event = self.target.next_event(min(tick, stop_at - now))
             if event is None:
                 self._watch()
@@ -219,24 +185,26 @@ class Measurement:
                     # A half that steps on and on is watched as well as one that does not.
                     self._watch(sockets=False)
             self._check_limits()
+        self._watch()
+        raise timed_out(self.target, f"it was ended at its time limit of {self.limits.time_s:g} s (--limit time)")
 
     def _take_step(self, event: Event) -> None:
         """Do what a step needs: count it, sample it, let the target go on."""
-        clock = self._clock
+        clock, sampler = self._clock, self._sampler
         match event:
             case StepBegun(done=done, at=at, pause=pause):
                 if done == 0 and clock.begun:
                     clock.pass_ += 1
                 clock.done = done
                 clock.begun = max(clock.begun, done + 1)
-                self._advance_to(at)
+                self._advance(at)
                 if pause:
-                    self._sampler.step(clock)
-                    self.target.proceed(self._sampler.next_pause(done))
+                    sampler.step()
+                    self.target.proceed(sampler.next_pause(done))
             case StepsTaken(done=done, at=at):
                 clock.done = done
-                self._advance_to(at)
-                self._sampler.moment(Phase.END, clock)
+                self._advance(at)
+                sampler.moment(Phase.END)
                 self.target.proceed()
         if not clock.pass_:
             self._report_step()
@@ -244,25 +212,19 @@ class Measurement:
 
     def _await_collection(self) -> None:
         """Wait until garbage is collected; threads that the half left behind may go on taking steps meanwhile."""
-        while True:
-            event = self.target.next_event(LOAD_WITHIN_S)
-            if event is None:
-                words = (
-                    f"it came to no end within {LOAD_WITHIN_S:g} s after run was left: garbage is collected then, and "
-                    "what has a __del__ runs it"
-                )
-                raise _EndedError(Outcome.TIMED_OUT, words)
+        while (event := self.target.next_event(LOAD_WITHIN_S)) is not None:
             if isinstance(event, HalfCollected):
                 return
             self._take_step(event)
+        words = (
+            f"it came to no end within {LOAD_WITHIN_S:g} s after run was left: garbage is collected then, and what "
+            "has a __del__ runs it"
+        )
+        raise timed_out(self.target, words)
 
     def _look(self, *, last: bool = False) -> None:
         """Read what is left after collection, and decide whether another look is worth waiting for."""
-        assert self._collected_at is not None  # noqa: S101 # set by the only caller before it calls
-        sampler, baseline = self._sampler, self._recorder.samples[0]
-        # The first look waits for nothing: the time it takes itself was given to nothing.
-        first = self._recorder.samples[-1].phase is not Phase.SETTLING
-        self._waited_s = 0.0 if first else time.monotonic() - self._collected_at
+        sampler, baseline = self._sampler, self._sampler.samples[0]
         # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
         may_change = sampler.system.may_change()
         counters = sampler.look()
@@ -271,15 +233,10 @@ class Measurement:
             for metric in METRICS.values()
             if metric.judge is Judge.LEFT_OPEN
         )
-        self._settled = last or not left or not may_change or self._waited_s >= SETTLE_S
+        self.settled = last or not left or not may_change or self._waited_s >= SETTLE_S
         # After return the half's other threads go on, also while garbage is collected and looks are taken.
-        at_s = self._clock.at_s + time.monotonic() - (self._left_at or 0.0)
-        sampler.keep(Phase.COLLECTED if self._settled else Phase.SETTLING, self._clock, at_s, counters)
-
-    def _address_space(self) -> int | None:
-        """Bytes of address space the target may have: what it has when it is ready, and the room it is given."""
-        has = self._sampler.system.address_space()
-        return None if has is None else has + (self.limits.address_room or self._memory + ADDRESS_SLACK)
+        after_s = time.monotonic() - (self._left_at or 0.0)
+        sampler.keep(Phase.COLLECTED if self.settled else Phase.SETTLING, counters, after_s)
 
     def _check_limits(self) -> None:
         """End the run if the target is beyond one of the watched limits."""
@@ -294,23 +251,18 @@ class Measurement:
             limit = f"limit of {self.limits.threads:,} threads (--limit threads): it had {threads:,.0f}{among}"
         else:
             return
-        raise _EndedError(Outcome.CRASHED, f"it was ended at its {limit}")
+        raise RunEndedError(Ending(Outcome.CRASHED, f"it was ended at its {limit}"))
 
     def _watch(self, *, sockets: bool = True) -> None:
         self._advance()
-        self._sampler.watch(self._clock, sockets=sockets)
+        self._sampler.watch(sockets=sockets)
 
-    def _advance(self) -> None:
-        """Let the clock run on since the target was last heard of; once its work is over, the clock stands."""
+    def _advance(self, at_s: float | None = None) -> None:
+        """Set the clock to what the target reports, or let it run on; once the target's work is over, it stands."""
         if self._left_at is None:
             now = time.monotonic()
-            self._clock.at_s += now - self._heard_at
+            self._clock.at_s = self._clock.at_s + now - self._heard_at if at_s is None else at_s
             self._heard_at = now
-
-    def _advance_to(self, at_s: float) -> None:
-        """Set the clock to what the target reports; once its work is over, the clock stands."""
-        if self._left_at is None:
-            self._clock.at_s = at_s
 
     def _report_step(self) -> None:
         for listener in self.listeners:

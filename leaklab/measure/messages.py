@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from leaklab.measure.source_line import SourceLine
-from leaklab.measure.trace import Raised
+from leaklab.measure.trace import Count, Raised
 
-Count = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(ge=0, le=2**31)]
-
-
-class ErrorLine(Struct, frozen=True):
-    """A line that an error went through."""
-
-    file: str
-    line: Count | None
-
-
-class RaisedError(Struct, frozen=True):
-    """An error, as the worker describes it: its classes, its text, and the lines of the half that it went through."""
-
-    kinds: Annotated[list[str], Meta(min_length=1)]
-    message: str
-    places: list[ErrorLine]
-
-    def raised(self) -> Raised:
-        """The error itself."""
-        return Raised(tuple(self.kinds), self.message)
-
-    def source_line(self) -> SourceLine | None:
-        """The line of the half that it came from; None if it came from none."""
-        if not self.places:
-            return None
-        return SourceLine.at(Path(self.places[-1].file), self.places[-1].line or 0)
 
 
 class Event(Struct, frozen=True, tag_field="say"):
@@ -52,7 +24,7 @@ class HalfLoaded(Event, frozen=True, tag="loaded"):
 class HalfUnloadable(Event, frozen=True, tag="unloadable"):
     """The half cannot be imported."""
 
-    error: RaisedError
+    error: Raised
 
 
 class HalfReady(Event, frozen=True, tag="ready"):
@@ -96,7 +68,7 @@ class HalfRaised(Event, frozen=True, tag="raised"):
     """`run` raised an error."""
 
     at: Seconds
-    error: RaisedError
+    error: Raised
 
 
 class HalfCollected(Event, frozen=True, tag="collected"):

@@ -1,16 +1,17 @@
-"""The sampler decides when counters are read, and hands each sample to its listeners."""
+"""The sampler decides when counters are read, keeps each sample, and hands it to its listeners."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TypeVar
 
-from leaklab.measure.probes import NO_FAMILY, Counters, Family, ServiceProbe, SystemProbe
+from leaklab.measure.probes import Counters, Family, SystemProbe
 from leaklab.measure.target import NO_MORE_PAUSES
 from leaklab.measure.trace import Phase, Sample
 from leaklab.metrics import METRICS, SOCKETS
+from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
 from leaklab.system.interrupts import held_back
 
@@ -25,27 +26,17 @@ CLOCK_MAX_S = 0.25
 """Seconds without a sample after which one is due by the clock: what allocates without end takes some hundred MiB in
 this time, and then it is stopped."""
 
+T = TypeVar("T")
 
-class TraceListener(Protocol):
-    """Follows a measurement while it goes on: a progress bar, a live view, the trace itself."""
+
+class TraceListener:
+    """Follows a measurement while it goes on, as a progress bar does. This one does nothing: it is the base class."""
 
     def stepped(self, half: str, done: int) -> None:
         """`half` has done so many whole steps."""
-        ...
 
     def sampled(self, half: str, sample: Sample) -> None:
         """A sample of `half` was taken."""
-        ...
-
-
-class IgnoringListener:
-    """Does nothing; the base of listeners that follow only a part."""
-
-    def stepped(self, half: str, done: int) -> None:
-        """Ignore it."""
-
-    def sampled(self, half: str, sample: Sample) -> None:
-        """Ignore it."""
 
 
 def spread(steps: int, most: int) -> list[int]:
@@ -53,6 +44,11 @@ def spread(steps: int, most: int) -> list[int]:
     if steps <= most:
         return list(range(steps))
     return sorted({index * steps // most for index in range(most)})
+
+
+def by_metric(counters: Mapping[str, T]) -> dict[str, T]:
+    """These counters by the names of the metrics that they count."""
+    return {metric.name: counters[metric.counter] for metric in METRICS.values() if metric.counter in counters}
 
 
 @dataclass(slots=True)
@@ -74,27 +70,27 @@ class StepClock:
 
 @dataclass(slots=True)
 class Sampler:
-    """Reads the probes of one half.
+    """Reads the counters of one half; what else it knows of the half, its Measurement describes.
 
     Attributes:
-        half: its name.
         system: the probe of its process.
-        service: the probe of its services.
         steps: the steps that its workload has.
-        listeners: what each sample is handed to, in this order.
-        counters: what was read last.
-        counts: the services' counts that were read last.
-        family: the child processes, as they were read last.
+        clock: how far it has come.
+        samples: all that were taken, in order.
+        counters: what was read last; `counts` of it by the services, `family` of its child processes.
     """
 
     half: str
     system: SystemProbe
-    service: ServiceProbe
+    services: Services
+    its: HalfServices
     steps: int
+    clock: StepClock
     listeners: Sequence[TraceListener]
-    counts: ServiceCounts = field(init=False, default_factory=ServiceCounts)
-    family: Family = field(init=False, default=NO_FAMILY)
+    samples: list[Sample] = field(init=False, default_factory=list)
     counters: Counters = field(init=False, default_factory=dict)
+    counts: ServiceCounts = field(init=False, default_factory=ServiceCounts)
+    family: Family = field(init=False, default_factory=Family)
     _pauses: list[int] = field(init=False)
     _socket_steps: frozenset[int] = field(init=False)
     _sockets: tuple[object, Counters] | None = field(init=False, default=None)
@@ -113,37 +109,34 @@ class Sampler:
         """Whether no sample was taken for a while."""
         return time.monotonic() - self._taken_at >= CLOCK_MAX_S
 
-    def step(self, clock: StepClock) -> None:
+    def step(self) -> None:
         """Take the sample of a step; open sockets are read at some of them only."""
-        self._take(Phase.STEP, clock, clock.at_s, sockets=clock.done in self._socket_steps, fresh=False)
+        self.keep(Phase.STEP, self._read(sockets=self.clock.done in self._socket_steps, fresh=False))
 
-    def watch(self, clock: StepClock, *, sockets: bool = True) -> None:
+    def watch(self, *, sockets: bool = True) -> None:
         """Take a sample by the clock, and read what the child processes hold."""
         self.family = self.system.family()
-        self._take(Phase.CLOCK, clock, clock.at_s, sockets=sockets)
+        self.keep(Phase.CLOCK, self._read(sockets=sockets))
 
-    def moment(self, phase: Phase, clock: StepClock) -> None:
+    def moment(self, phase: Phase) -> None:
         """Take the sample of a moment that comes once: everything is read."""
-        self._take(phase, clock, clock.at_s, sockets=True)
+        self.keep(phase, self._read())
 
     def look(self) -> Counters:
         """Read what is left now, child processes included; `keep` makes a sample of it."""
-        return self._read(sockets=True, fresh=True, children=True)
+        return self._read(children=True)
 
-    def keep(self, phase: Phase, clock: StepClock, at_s: float, counters: Counters) -> Sample:
-        """Make a sample of these counters, and hand it to the listeners."""
-        values = {metric.name: counters[metric.counter] for metric in METRICS.values() if metric.counter in counters}
-        sample = Sample(phase, clock.done, at_s, values, self.counts.answers_due, clock.pass_)
+    def keep(self, phase: Phase, counters: Counters, after_s: float = 0.0) -> None:
+        """Make a sample of these counters, so many seconds after the clock stopped, and hand it to the listeners."""
+        clock, due = self.clock, self.counts.answers_due
+        sample = Sample(phase, clock.done, clock.at_s + after_s, by_metric(counters), due, clock.pass_)
         self._taken_at = time.monotonic()
+        self.samples.append(sample)
         for listener in self.listeners:
             listener.sampled(self.half, sample)
-        return sample
-
-    def _take(self, phase: Phase, clock: StepClock, at_s: float, *, sockets: bool, fresh: bool = True) -> None:
-        self.keep(phase, clock, at_s, self._read(sockets=sockets, fresh=fresh))
 
     @held_back()
-    def _read(self, *, sockets: bool, fresh: bool, children: bool = False) -> Counters:
+    def _read(self, *, sockets: bool = True, fresh: bool = True, children: bool = False) -> Counters:
         """All counters now. No signal comes between the question to the services and its answer.
 
         Args:
@@ -152,12 +145,12 @@ class Sampler:
                 they were last read; otherwise that reading stands.
             children: count the sockets of child processes, too: what the services still have open to the half.
         """
-        self.service.ask()
+        self.services.ask_counts(self.its)
         counters = self.system.read()
         # Child processes are dearer than the others, and read as seldom as the sockets are.
         if sockets:
             counters |= self.system.read_children()
-        self.counts = counts = self.service.hear()
+        self.counts = counts = self.services.hear_counts(self.its)
         state = (counters["fds"], counts.connections)
         if not fresh and self._sockets is not None and self._sockets[0] == state:
             counters |= self._sockets[1]

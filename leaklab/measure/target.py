@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import re
+import selectors
+import signal
+import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
-from leaklab.measure.channel import WorkerChannel
-from leaklab.measure.messages import Event, HalfUnloadable
+from leaklab.measure.messages import Event, HalfUnloadable, event_of
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome
+from leaklab.measure.worker import RUNNER_GONE
 from leaklab.services.client import Services
 from leaklab.system.interrupts import held_back
 from leaklab.system.limits import Limits
-from leaklab.system.machine import descriptor_limits, limit_names
+from leaklab.system.machine import fd_limits, resource_limits
 from leaklab.system.processes import Child, start_child
 
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
+
+HANG_LOCATION_WITHIN_S = 1.0
+"""Seconds in which a half that hangs must report its line."""
 
 LONGEST_LIFETIME_S = 2**31 - 1
 """Seconds: the most that the system takes (alarm(2), by Python's documentation of `signal.alarm` a C int)."""
@@ -28,6 +36,10 @@ NO_MORE_PAUSES = 2**62
 """A step that is never reached."""
 
 WORKER = Path(__file__).with_name("worker.py")
+
+LONGEST_LINE = 32 * 2**20
+"""Bytes of one message: eight times the longest answer, as each of its characters may have to be escaped."""
+
 
 FEW_ADDRESSES = {"MALLOC_ARENA_MAX": "1"}
 """For a half whose addresses are limited: otherwise glibc reserves 64 MiB of them for each of its first threads
@@ -48,76 +60,69 @@ class Steps:
     item: object = None
 
 
-class UnpreparedError(Exception):
-    """A target could not be made ready; `ending` says why."""
-
-    def __init__(self, ending: Ending) -> None:
-        super().__init__(str(ending))
-        self.ending = ending
+class TargetEndedError(Exception):
+    """The target ended, or can be measured no further: the message says what happened."""
 
 
-class Target(Protocol):
-    """What is measured. A context manager, to be entered by an Owner: at its end its processes are gone."""
+@dataclass(eq=False)
+class RunEndedError(Exception):
+    """The run is over before its work is done; `ending` says how."""
 
-    def __enter__(self) -> Self:
-        """Start it."""
-        ...
+    ending: Ending
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End it."""
-        ...
+
+class Target(AbstractContextManager["Target", None], Protocol):
+    """What is measured. Entering it, which an Owner does, starts it; at its end its processes are gone."""
 
     @property
     def pid(self) -> int:
         """The id of its process, once it was started."""
-        ...
 
     def prepare(self, workload: Mapping[str, object]) -> None:
-        """Hand over the work. Raises UnpreparedError, or TargetEndedError, if it cannot be made ready."""
-        ...
+        """Hand over the work and wait until it is ready.
+
+        Raises:
+            RunEndedError: it cannot be made ready, or not in time.
+            TargetEndedError: it ended meanwhile.
+        """
 
     def begin(self, *, address_space: int | None, file_size: int) -> None:
         """Let it begin, within these limits in bytes."""
-        ...
 
     def next_event(self, within_s: float) -> Event | None:
         """What it reports next; None if that takes longer. Raises TargetEndedError if it ended."""
-        ...
 
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
         """Let it go on after a pause; it pauses again before that step."""
-        ...
 
     def collect(self) -> None:
         """Have it collect its garbage, now that its work is done."""
-        ...
 
     def leave(self) -> None:
         """Let it end by itself."""
-        ...
 
     def hang_location(self) -> SourceLine | None:
         """The line it is at, for one that does not go on; None if that is unknown."""
-        ...
 
     def output(self) -> str:
         """What it printed, cut to the limit."""
-        ...
 
     def end(self) -> None:
         """End it with all that it started; a second call does nothing."""
-        ...
+
+
+def timed_out(target: Target, words: str) -> RunEndedError:
+    """The error for a target that does not go on, with the line where it hangs."""
+    return RunEndedError(Ending(Outcome.TIMED_OUT, words, target.hang_location()))
 
 
 @dataclass(slots=True)
 class PythonHalf:
-    """A half in Python: a worker process imports it, calls `run`, and reports each step.
+    """A half in Python: a worker process imports it, calls `run`, and reports each step (docs/protocol.md).
 
     Attributes:
         path: the file.
-        services: the process that guards the worker should the runner be gone.
+        services: the process that guards the worker should the runner be gone; without it nothing can be measured.
         limits: what the half may use.
     """
 
@@ -125,93 +130,157 @@ class PythonHalf:
     services: Services
     limits: Limits = field(default_factory=Limits)
     _child: Child = field(init=False)
-    _channel: WorkerChannel = field(init=False)
+    _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
+    _buffer: bytes = field(init=False, default=b"")
+    _output: bytearray = field(init=False, default_factory=bytearray)
+    _dropped: int = field(init=False, default=0)
     _ended: bool = field(init=False, default=False)
 
     def __enter__(self) -> Self:
         """Start the worker; it imports the half while the services start."""
-        self._child = start_child(WORKER, {} if self.limits.address_room is None else FEW_ADDRESSES)
+        self._child = start_child(WORKER, **({} if self.limits.address_room is None else FEW_ADDRESSES))
         try:
             self.services.guard(self._child)
-            self._channel = WorkerChannel(self._child, self.services, self.limits.output)
-            limits = limit_names(descriptors=self.limits.descriptors or descriptor_limits()[1])
-            self._channel.say({"half": str(self.path), "limits": dict(limits), "lifetime": int(LOAD_WITHIN_S * 2)})
+            os.set_blocking(self._child.output, False)
+            for readable in (self._child.channel, self._child.output, self.services.channel):
+                self._selector.register(readable, selectors.EVENT_READ)
+            limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
+            self._say({"half": str(self.path), "limits": limits, "lifetime": int(LOAD_WITHIN_S * 2)})
         except BaseException:
+            self._selector.close()
             self._child.end()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the worker and whatever it started."""
         self.end()
 
     @property
     def pid(self) -> int:
-        """The worker's process id."""
         return self._child.pid
 
     def prepare(self, workload: Mapping[str, object]) -> None:
-        """Hand over the arguments of `run` and wait until the half is imported.
-
-        Raises:
-            UnpreparedError: it cannot be imported, or not in time.
-            TargetEndedError: the worker ended meanwhile.
-        """
         within_s = min(LOAD_WITHIN_S, self.limits.time_s)
-        loaded = self._channel.hear(within_s)
+        loaded = self.next_event(within_s)
         if loaded is None:
-            raise self._stuck(f"it was not imported within {within_s:g} s (--limit time)")
+            raise timed_out(self, f"it was not imported within {within_s:g} s (--limit time)")
         if isinstance(loaded, HalfUnloadable):
-            words = f"it cannot be imported: {loaded.error.raised()}"
-            raise UnpreparedError(Ending(Outcome.CRASHED, words, loaded.error.source_line()))
+            error = loaded.error
+            raise RunEndedError(Ending(Outcome.CRASHED, f"it cannot be imported: {error}", error.source_line()))
         arguments = {
             name: {"$steps": {"count": value.count, "item": value.item}} if isinstance(value, Steps) else value
             for name, value in workload.items()
         }
-        self._channel.say({"workload": arguments})
-        if self._channel.hear(LOAD_WITHIN_S) is None:
-            raise self._stuck(f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
+        self._say({"workload": arguments})
+        if self.next_event(LOAD_WITHIN_S) is None:
+            raise timed_out(self, f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
 
     def begin(self, *, address_space: int | None, file_size: int) -> None:
-        """Call `run`, within these limits in bytes."""
-        limits = limit_names(address_space=address_space, file_size=file_size)
+        limits = resource_limits(address_space=address_space, file_size=file_size)
         # Whatever becomes of the lab and its guard, the worker does not outlive this.
         lifetime = min(LONGEST_LIFETIME_S, int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2))
-        self._channel.say({"do": "run", "limits": dict(limits), "lifetime": lifetime})
+        self._say({"do": "run", "limits": limits, "lifetime": lifetime})
 
     def next_event(self, within_s: float) -> Event | None:
-        """What the worker reports next; None if that takes longer. Raises TargetEndedError if it ended."""
-        return self._channel.hear(within_s)
+        until = time.monotonic() + within_s
+        while b"\n" not in self._buffer and len(self._buffer) <= LONGEST_LINE:
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            for key, _ in self._selector.select(left):
+                if key.fileobj is self._child.channel:
+                    self._read_channel()
+                elif key.fileobj is self.services.channel:
+                    # It says nothing unasked: it has ended, and the half is no longer guarded.
+                    raise self.services.gone()
+                else:
+                    self._read_output()
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        event = event_of(line)
+        if event is None:
+            raise TargetEndedError("it wrote on the lab's channel, so that it could not be measured any more,")
+        return event
 
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
-        """Let the half go on after a pause; it pauses again before that step."""
-        self._channel.say({"next": pause_at})
+        self._say({"next": pause_at})
 
     def collect(self) -> None:
-        """Have the worker collect garbage, now that `run` was left."""
-        self._channel.say({"do": "collect"})
+        self._say({"do": "collect"})
 
     def leave(self) -> None:
-        """Let the worker end by itself."""
-        self._channel.say({"do": "leave"})
+        self._say({"do": "leave"})
 
     def hang_location(self) -> SourceLine | None:
-        """The line of the half's own folder that it is at; None if that is unknown."""
-        return self._channel.hang_location(self.path.parent)
+        self._drain_output()
+        before = len(self._output)
+        with suppress(OSError):
+            os.kill(self.pid, signal.SIGUSR1)
+        until = time.monotonic() + HANG_LOCATION_WITHIN_S
+        while b" in <module>" not in self._output[before:] and time.monotonic() < until:
+            time.sleep(0.01)
+            self._drain_output()
+        said = self._output[before:].decode(errors="replace")
+        # What the half printed stays as it was.
+        del self._output[before:]
+        for file, line in re.findall(r'File "([^"]+)", line (\d+) in ', said):
+            if Path(file).parent == self.path.parent:
+                return SourceLine.at(Path(file), int(line))
+        return None
 
     def output(self) -> str:
-        """What the half printed, cut to the limit."""
-        self._channel.drain_output()
-        return self._channel.output()
+        self._drain_output()
+        text = self._output.decode(errors="replace")
+        return f"{text}\n… and {self._dropped:,} more bytes" if self._dropped else text
 
     def end(self) -> None:
-        """End the worker and whatever it started; a second call does nothing."""
         with held_back():
             if not self._ended:
                 self._ended = True
-                self._channel.close()
+                self._selector.close()
                 self._child.end()
                 self.services.release(self._child)
 
-    def _stuck(self, words: str) -> UnpreparedError:
-        return UnpreparedError(Ending(Outcome.TIMED_OUT, words, self.hang_location()))
+    def _say(self, message: dict[str, object]) -> None:
+        try:
+            self._child.send(message)
+        except OSError:
+            raise self._gone() from None
+
+    def _read_channel(self) -> None:
+        try:
+            data = self._child.channel.recv(1 << 20)
+        except OSError:
+            data = b""
+        if not data:
+            raise self._gone()
+        self._buffer += data
+
+    def _read_output(self) -> bool:
+        """Keep what the half printed, up to a bound; False if there is nothing (more) to read."""
+        try:
+            data = os.read(self._child.output, 1 << 16)
+        except BlockingIOError:
+            return False
+        if not data:
+            with suppress(KeyError):  # it may have been at its end before
+                self._selector.unregister(self._child.output)
+            return False
+        room = max(0, self.limits.output - len(self._output))
+        self._output += data[:room]
+        self._dropped += max(0, len(data) - room)
+        return True
+
+    def _drain_output(self) -> None:
+        while self._read_output():
+            pass
+
+    def _gone(self) -> TargetEndedError:
+        """What happened to the worker whose channel closed."""
+        code = self._child.ended(within_s=1.0)
+        if code is None:
+            return TargetEndedError("it closed the lab's channel and went on, so that it could not be measured,")
+        if code == RUNNER_GONE:
+            return TargetEndedError("it closed the lab's channel, so that it could not be measured any more, and ended")
+        if code < 0:
+            return TargetEndedError(f"it was ended by {signal.Signals(-code).name}")
+        return TargetEndedError(f"it exited with code {code}")

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS
 from leaklab.units import printable
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Points = list[tuple[int, float]]
 
 
 class Phase(StrEnum):
@@ -57,17 +65,25 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """An error that left the half.
+class ErrorLine(Struct, frozen=True):
+    """A line that an error went through."""
+
+    file: str
+    line: Count | None
+
+
+class Raised(Struct, frozen=True):
+    """An error that left the half, or its import.
 
     Attributes:
         kinds: the names of its class and of the classes it is derived from, its own first.
         message: its text.
+        places: the lines of the half's own folder that it went through.
     """
 
-    kinds: tuple[str, ...]
+    kinds: Annotated[tuple[str, ...], Meta(min_length=1)]
     message: str
+    places: tuple[ErrorLine, ...] = ()
 
     def __str__(self) -> str:
         return self.named(self.kinds[0])
@@ -75,6 +91,10 @@ class Raised:
     def named(self, kind: str) -> str:
         """The error as `kind: message`, as if it were of the class `kind`."""
         return printable(f"{kind}: {self.message}" if self.message else kind)
+
+    def source_line(self) -> SourceLine | None:
+        """The line of the half that it came from; None if it came from none."""
+        return SourceLine.at(Path(self.places[-1].file), self.places[-1].line or 0) if self.places else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +160,17 @@ class Trace:
 
     def value(self, metric: str, phase: Phase) -> float | None:
         """The value of `metric` in the last sample of `phase`, None if there is none."""
-        for sample in reversed(self.samples):
-            if sample.phase is phase:
-                return sample.get(metric)
-        return None
+        values = [sample.get(metric) for sample in self.samples if sample.phase is phase]
+        return values[-1] if values else None
 
-    def step_points(self, metric: str) -> list[tuple[int, float]]:
+    def step_points(self, metric: str) -> Points:
         """(steps done, value) at every step that `metric` is known at, the end included.
 
         Of several passes over the items, that in which it rose most: in the others something else was done.
         """
         return self.most_risen(lambda samples: points_of(samples, metric), METRICS[metric].least)
 
-    def most_risen(
-        self, points: Callable[[Sequence[Sample]], list[tuple[int, float]]], least: float
-    ) -> list[tuple[int, float]]:
+    def most_risen(self, points: Callable[[Sequence[Sample]], Points], least: float) -> Points:
         """What `points` makes of the samples of that pass in which it rises most, by `least` or more.
 
         Where none rises, that which reaches highest; of equals the last.
@@ -164,15 +180,15 @@ class Trace:
             if sample.phase in (Phase.STEP, Phase.END):
                 rounds.setdefault(sample.round, []).append(sample)
 
-        def risen(series: list[tuple[int, float]]) -> tuple[float, float]:
-            values = [value for _, value in series]
-            rise = values[-1] - values[0] if len(values) > 1 else 0.0
-            return (rise if rise >= least else 0.0, max(values, default=0.0))
+        def risen(series: Points) -> tuple[float, float]:
+            values = [value for _, value in series] or [0.0]
+            rise = values[-1] - values[0]
+            return (rise if rise >= least else 0.0, max(values))
 
         return max((points(samples) for samples in reversed(rounds.values())), key=risen, default=[])
 
 
-def points_of(samples: Sequence[Sample], metric: str) -> list[tuple[int, float]]:
+def points_of(samples: Sequence[Sample], metric: str) -> Points:
     """(steps done, value) of each of these samples that `metric` is known at."""
     values = [sample.get(metric) for sample in samples]
     if whole := METRICS[metric].part_of:
@@ -188,14 +204,11 @@ def _filled(parts: Sequence[float | None], wholes: Sequence[float | None]) -> li
     value; it is never shown, and never makes a peak.
     """
     filled = list(parts)
-    last_read: int | None = None
-    for index, value in enumerate(parts):
-        if value is None or wholes[index] is None:
-            continue
-        others = (wholes[index] or 0) - value
-        if last_read is not None and (wholes[last_read] or 0) - (parts[last_read] or 0) == others:
-            for between in range(last_read + 1, index):
-                known = wholes[between]
-                filled[between] = None if known is None else known - others
-        last_read = index
+    pairs = enumerate(zip(parts, wholes, strict=True))
+    others = {index: whole - part for index, (part, whole) in pairs if part is not None and whole is not None}
+    for read, read_next in pairwise(others):
+        if others[read] == others[read_next]:
+            for between in range(read + 1, read_next):
+                whole = wholes[between]
+                filled[between] = None if whole is None else whole - others[read]
     return filled

@@ -1,27 +1,27 @@
-"""The child that runs one half: loads it by path, calls `run`, and says on its channel where it is.
+"""The child that runs one half: loads it by path, calls `run`, and reports on its channel what happens.
 
 It is started as a file, by the interpreter that runs leaklab, and imports nothing but the standard library: what is
-measured in this process is the half. The protocol is lines of JSON on one socket, so that a worker in another language
-can speak it; docs/protocol.md describes it.
+measured in this process is the half. docs/protocol.md describes what is said on the channel.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import os
+import signal
 import sys
 import time
 import types
 
 # Both are there already: `os` and `threading` come with them.
-from _collections_abc import Sequence
+from _collections_abc import Iterator, Sequence
 from _thread import allocate_lock
 
-# The measured process pays for every import: typing and collections.abc are left to the type checker.
+# The measured process pays for every import: typing is left to the type checker.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 # A half may replace what it likes in these modules: the worker keeps its own references.
@@ -29,7 +29,7 @@ perf_counter, process_time = time.perf_counter, time.process_time
 times = os.times
 dumps, loads = json.dumps, json.loads
 read, write, leave = os.read, os.write, os._exit
-collect = gc.collect
+collect, alarm = gc.collect, signal.alarm
 
 ANSWER_LIMIT = 4 * 2**20
 """Characters of JSON; a larger answer is not sent."""
@@ -37,6 +37,9 @@ ANSWER_LIMIT = 4 * 2**20
 RESERVE = [bytearray(4 * 2**20)]
 """Memory that is given up to report an error: the half may have used up all the rest. It is never touched, so that it
 costs addresses and no pages."""
+
+PASSES = 4
+"""Passes over the items in which they are steps, at most; later passes cost the half nothing."""
 
 RUNNER_GONE = 70
 """The exit code of a worker whose runner is gone."""
@@ -49,20 +52,16 @@ class RunnerChannel:
         self.fd = fd
         self.buffer = b""
 
-    def say(self, **message: Any) -> None:
-        """Send one message."""
-        self.send(dumps(message).encode() + b"\n")
-
     def send(self, data: bytes) -> None:
-        """Send a line that is JSON already."""
+        """Send a line of JSON."""
         try:
             while data:
                 data = data[write(self.fd, data) :]
         except OSError:
             leave(RUNNER_GONE)
 
-    def hear(self) -> dict[str, Any]:
-        """Wait for one message."""
+    def hear(self) -> Any:
+        """Wait for one message: a dictionary."""
         while b"\n" not in self.buffer:
             try:
                 data = read(self.fd, 65536)
@@ -72,25 +71,22 @@ class RunnerChannel:
                 leave(RUNNER_GONE)
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
-        message: dict[str, Any] = loads(line)
-        return message
+        return loads(line)
 
-    def ask(self, **message: Any) -> dict[str, Any]:
+    def ask(self, **message: Any) -> Any:
         """Send one message and wait for the answer."""
-        self.say(**message)
+        self.send(dumps(message).encode() + b"\n")
         return self.hear()
 
 
 class Clock:
     """Seconds since `run` was called, without the pauses in which the runner takes a sample; and CPU seconds."""
 
-    def __init__(self) -> None:
-        self.begin()
+    start = cpu = 0.0
 
     def begin(self) -> None:
         """`run` is called now."""
-        self.cpu = 0.0
-        self.cpu = self.worked()
+        self.cpu += self.worked()
         self.start = perf_counter()
 
     def worked(self) -> float:
@@ -100,15 +96,6 @@ class Clock:
     def read(self) -> float:
         """Seconds so far."""
         return perf_counter() - self.start
-
-    def leave_out(self, seconds: float, worked: float) -> None:
-        """Take a pause out of the counts, and the CPU seconds that this process took for it."""
-        self.start += seconds
-        self.cpu += worked
-
-
-PASSES = 4
-"""Passes over the items in which they are steps, at most; later passes cost the half nothing."""
 
 
 class StepItems(Sequence[object]):
@@ -123,12 +110,15 @@ class StepItems(Sequence[object]):
         self._item = spec["item"]
         self._channel = channel
         self._clock = clock
-        self._begun = 0
-        self._taken = bytearray(self._count)
-        self._next_pause = 0
-        self._passes = 1
-        self._is_over = False
         self._lock = allocate_lock()
+        self._passes = 0
+        self._begin_pass()
+
+    def _begin_pass(self) -> None:
+        self._passes += 1
+        self._is_over = False
+        self._begun = self._next_pause = 0
+        self._taken = bytearray(self._count)
 
     def __len__(self) -> int:
         return self._count
@@ -155,9 +145,7 @@ class StepItems(Sequence[object]):
             return [self[number] for number in range(self._count)[index]]
         number = range(self._count)[index]
         if self._is_over and self._passes < PASSES:
-            self._passes += 1
-            self._is_over = False
-            self._begun, self._taken, self._next_pause = 0, bytearray(self._count), 0
+            self._begin_pass()
         if not self._taken[number]:
             self._taken[number] = True
             self._mark(b"step")
@@ -174,13 +162,15 @@ class StepItems(Sequence[object]):
                     # Written by hand, as below: encoding would cost the half twice as much.
                     self._channel.send(b'{"say":"step","done":%d,"at":%.6f,"pause":false}\n' % (done, at))
                     return
+            # The pause is left out of the counts, and so is the CPU time that this process takes for it.
             before, worked = perf_counter(), process_time()
             self._channel.send(b'{"say":"%s","done":%d,"at":%.6f,"pause":true}\n' % (what, done, at))
             self._next_pause = self._channel.hear()["next"]
-            self._clock.leave_out(perf_counter() - before, process_time() - worked)
+            self._clock.start += perf_counter() - before
+            self._clock.cpu += process_time() - worked
 
 
-class ItemIterator:
+class ItemIterator(Iterator[object]):
     """The items one after the other. Not a generator: threads may share it, as they may share a list's iterator."""
 
     def __init__(self, steps: StepItems) -> None:
@@ -188,10 +178,8 @@ class ItemIterator:
         self._numbers = iter(range(len(steps)))
         self._lock = allocate_lock()
 
-    def __iter__(self) -> ItemIterator:
-        return self
-
     def __next__(self) -> object:
+
         with self._lock:
             for number in self._numbers:
                 return self._steps[number]
@@ -214,28 +202,16 @@ def fill(template: Any, number: int) -> Any:
 
 def limit(limits: dict[str, int]) -> None:
     """Keep this process and its children within `limits`; the runner watches what the system cannot bound."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits.
-        return
+    import resource  # here: Windows, which has no such limits, can still import this module
+
     for name, wanted in limits.items():
-        kind = getattr(resource, name, None)
-        if kind is None:
-            continue
+        kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         try:
             resource.setrlimit(kind, (value, value))
         except (ValueError, OSError):
             continue
-
-
-def end_after(seconds: int) -> None:
-    """Have the system end this process then, whatever becomes of the lab; 0 is never."""
-    if hasattr(os, "fork"):
-        import signal
-
-        signal.alarm(seconds)
 
 
 def load(path: str) -> types.ModuleType:
@@ -263,16 +239,15 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
     of the error hold is released first.
     """
     folder = os.path.dirname(path)  # noqa: PTH120
-    places: list[dict[str, Any]] = []
+    passed: list[tuple[str, int | None]] = []
     trace = error.__traceback__
     while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if os.path.dirname(file) == folder:  # noqa: PTH120
-            places.append({"file": file, "line": trace.tb_lineno})
+        passed.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
         trace = trace.tb_next
+    if isinstance(error, SyntaxError):
+        passed.append((error.filename or "", error.lineno))
     # A SyntaxError in text that the half made up has no line of its file.
-    if isinstance(error, SyntaxError) and os.path.dirname(error.filename or "") == folder:  # noqa: PTH120
-        places.append({"file": error.filename, "line": error.lineno})
+    places = [{"file": file, "line": line} for file, line in passed if os.path.dirname(file) == folder]  # noqa: PTH120
     link: BaseException | None = error
     while link is not None and link.__traceback__ is not None:
         link.__traceback__ = None
@@ -336,15 +311,10 @@ def main() -> None:
     os.set_inheritable(channel.fd, False)
     job = channel.hear()
     limit(job["limits"])
-    end_after(job["lifetime"])
-    try:
-        # A half that hangs is asked for its line: the interpreter writes the stack to standard error, whatever it does.
-        import faulthandler
-        import signal
-
-        faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
-    except (ImportError, AttributeError, OSError, ValueError):  # Windows has no such signal.
-        pass
+    # Then the system ends this process, whatever becomes of the lab.
+    alarm(job["lifetime"])
+    # A half that hangs is asked for its line: the interpreter writes the stack to standard error, whatever it does.
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
     try:
         half = load(job["half"])
         if not callable(getattr(half, "run", None)):
@@ -353,7 +323,7 @@ def main() -> None:
         channel.ask(say="unloadable", error=describe(error, job["half"]))
         leave(0)
     # From here on the channel closes when the lab is gone.
-    end_after(0)
+    alarm(0)
     job = channel.ask(say="loaded")
     clock = Clock()
     workload = {
@@ -363,7 +333,7 @@ def main() -> None:
     collect()
     job = channel.ask(say="ready")
     limit(job["limits"])
-    end_after(job["lifetime"])
+    alarm(job["lifetime"])
     clock.begin()
     run(half, workload, channel, clock)
     del workload

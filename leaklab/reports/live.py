@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from leaklab.lab.result import half_label
-from leaklab.measure.sampler import IgnoringListener
+from leaklab.measure.sampler import TraceListener
 
 REDRAWS_A_SECOND = 8
 
 
-class ProgressBars(IgnoringListener):
+class ProgressBars(TraceListener):
     """Shows how many steps each half has done. A context manager; on exit the bars disappear from the screen."""
 
     def __init__(self, console: Console, label: str, steps: int | None, repeat: int) -> None:

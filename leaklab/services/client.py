@@ -11,12 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
 from leaklab.services.kinds import SERVICE_KINDS, ServiceCounts, ServiceNeeds
-from leaklab.system.processes import Child, end_group, start_child
+from leaklab.system.processes import Child, kill, start_child
 
 HOST = Path(__file__).with_name("host.py")
 
@@ -64,9 +63,9 @@ class Services:
             UsageError: `needs` has a value that no service can be started with, such as an invalid URI.
             MeasureError: a service cannot be started or reached.
         """
-        started = {kind: self._ask({"do": "start", "service": kind, "needs": asdict(needs)}) for kind in kinds}
+        started = {kind: self._ask(do="start", service=kind, needs=asdict(needs)) for kind in kinds}
         return HalfServices(
-            numbers=tuple(about["service"] for about in started.values()),
+            numbers=[about["service"] for about in started.values()],
             ports=frozenset(port for about in started.values() for port in about["ports"]),
             endpoints={kind: SERVICE_KINDS[kind].endpoint(**about["endpoint"]) for kind, about in started.items()},
             server=next((about["server"] for about in started.values() if about["server"] is not None), None),
@@ -76,7 +75,7 @@ class Services:
     def ask_counts(self, services: HalfServices) -> None:
         """Send the question; `hear_counts` gets the answer. Between the two there is time for other probes."""
         if services.numbers:
-            self._send({"do": "counts", "services": list(services.numbers)})
+            self._send(do="counts", services=services.numbers)
 
     def hear_counts(self, services: HalfServices) -> ServiceCounts:
         """The answer to `ask_counts`: the counts of all these services together."""
@@ -86,11 +85,11 @@ class Services:
     def stop(self, services: HalfServices) -> None:
         """Stop what was started for one half."""
         if services.numbers:
-            self._ask({"do": "stop", "services": list(services.numbers)})
+            self._ask(do="stop", services=services.numbers)
 
     def guard(self, child: Child) -> None:
         """Have `child` and all that it started killed if the runner disappears."""
-        self._send({"do": "guard", "group": child.pid, "mark": child.mark})
+        self._send(do="guard", group=child.pid, mark=child.mark)
 
     def release(self, child: Child) -> None:
         """Stop guarding `child`: it has ended, and its number may be given to another process."""
@@ -103,29 +102,27 @@ class Services:
         os.set_blocking(self._child.output, False)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let the process clean up and end; kill it if it does not."""
         self._child.channel.close()
         # Dropping a database on a server that just went away takes the longest.
         self._child.ended(within_s=10)
         self._child.end()
 
-    def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        self._send(message)
-        return self._hear()
-
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send(self, **message: object) -> None:
         try:
             self._child.send(message)
         except OSError:
             raise self.gone() from None
 
-    def _hear(self) -> dict[str, Any]:
+    def _ask(self, **message: object) -> Any:
+        self._send(**message)
+        return self._hear()
+
+    def _hear(self) -> Any:
         waiting = select.poll()
-        waiting.register(self._child.channel, select.POLLIN)
-        waiting.register(self._child.output, select.POLLIN)
+        for readable in (self._child.channel, self._child.output):
+            waiting.register(readable, select.POLLIN)
         until = time.monotonic() + ANSWER_WITHIN_S
         while b"\n" not in self._buffer:
             ready = [descriptor for descriptor, _ in waiting.poll(max(0.0, until - time.monotonic()) * 1000)]
@@ -142,7 +139,7 @@ class Services:
                     raise self.gone()
                 self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
-        answer: dict[str, Any] = json.loads(line)
+        answer = json.loads(line)
         if "error" in answer:
             kind = UsageError if answer["exit_code"] == ExitCode.WRONG_USAGE else MeasureError
             raise kind(answer["error"])
@@ -156,7 +153,7 @@ class Services:
     def gone(self) -> LeaklabError:
         """The error to raise when the process has ended, with the last line it printed."""
         # Its last words are complete when it has ended; it is ended if it only closed its socket.
-        end_group(self._child.pid)
+        kill(-self._child.pid)
         self._child.process.wait()
         while self._read_output():
             pass

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import pymongo
 from pymongo import MongoClient, errors
@@ -24,21 +24,12 @@ READS = ("find", "aggregate", "count", "distinct")
 WRITES = ("insert", "update", "delete", "findAndModify", "drop", "dropDatabase")
 """The commands that change what is there for others to read."""
 
-NAME_PREFIX = "leaklab_"
 
-
-@dataclass(frozen=True, slots=True)
-class ServerReading:
+class ServerReading(NamedTuple):
     """What `serverStatus` says, as counts; None where the server does not say.
 
     Source: MongoDB manual, "serverStatus": metrics.cursor.open.total, connections.totalCreated,
     metrics.commands.<name>.total.
-
-    Attributes:
-        cursors_open: cursors open now.
-        connections_created: connections accepted.
-        reads: commands that read documents (READS).
-        writes: commands that change or drop documents (WRITES).
     """
 
     cursors_open: int | None
@@ -58,15 +49,13 @@ class Database:
             MeasureError: the server cannot be reached, or does not let its counters be read.
         """
         try:
+            within_ms = int(REACH_S * 1000)
             self._client: MongoClient[dict[str, Any]] = MongoClient(
-                uri,
-                serverSelectionTimeoutMS=int(REACH_S * 1000),
-                connectTimeoutMS=int(REACH_S * 1000),
-                appname="leaklab",
+                uri, serverSelectionTimeoutMS=within_ms, connectTimeoutMS=within_ms, appname="leaklab"
             )
         except (errors.InvalidURI, errors.ConfigurationError, ValueError, TypeError) as error:
             raise UsageError(f"--mongo {_safe(uri)}: {_first_line(error)}. Write mongodb://HOST:PORT.") from error
-        self.name = NAME_PREFIX + secrets.token_hex(6)
+        self.name = f"leaklab_{secrets.token_hex(6)}"
         self._shown = _safe(uri)
         try:
             self._client.admin.command("ping")
@@ -102,23 +91,14 @@ class Database:
         except errors.PyMongoError as error:
             raise self._unusable(error) from error
         start = self._start = self._start or now
-        return ServerReading(
-            cursors_open=_since(now.cursors_open, start.cursors_open),
-            connections_created=_since(now.connections_created, start.connections_created),
-            reads=_since(now.reads, start.reads),
-            writes=_since(now.writes, start.writes),
-        )
+        pairs = zip(now, start, strict=True)
+        return ServerReading(*(None if count is None or before is None else count - before for count, before in pairs))
 
     def drop(self) -> None:
         """Drop the database and close the client; a server that is gone has nothing left to drop."""
-        try:
-            with pymongo.timeout(REACH_S):
-                self._kill_cursors()
-                self._client.drop_database(self.name)
-        except errors.PyMongoError:
-            pass
-        finally:
-            self._client.close()
+        with self._client, suppress(errors.PyMongoError), pymongo.timeout(REACH_S):
+            self._kill_cursors()
+            self._client.drop_database(self.name)
 
     def _kill_cursors(self) -> None:
         """Kill the cursors that the half left open, where the server lists them (MongoDB manual, $currentOp)."""
@@ -126,13 +106,11 @@ class Database:
             {"$currentOp": {"idleCursors": True}},
             {"$match": {"type": "idleCursor", "ns": {"$regex": f"^{self.name}\\."}}},
         ]
-        try:
+        # The embedded server has no $currentOp, and ends with the run; elsewhere the permission may be missing.
+        with suppress(errors.OperationFailure, KeyError):
             for operation in self._client.admin.aggregate(idle):
                 collection = operation["ns"].partition(".")[2]
                 self._client[self.name].command("killCursors", collection, cursors=[operation["cursor"]["cursorId"]])
-        except (errors.OperationFailure, KeyError):
-            # The embedded server has no $currentOp, and ends with the run; elsewhere the permission may be missing.
-            pass
 
     def _status(self) -> ServerReading:
         status = self._client.admin.command("serverStatus")
@@ -155,14 +133,8 @@ class Database:
 def _count(document: Mapping[str, Any], *path: str) -> int | None:
     value: Any = document
     for key in path:
-        if not isinstance(value, Mapping) or key not in value:
-            return None
-        value = value[key]
-    return int(value)
-
-
-def _since(now: int | None, start: int | None) -> int | None:
-    return None if now is None or start is None else now - start
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return None if value is None else int(value)
 
 
 def _safe(uri: str) -> str:

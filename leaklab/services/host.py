@@ -12,14 +12,13 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
 from leaklab.errors import ExitCode, LeaklabError
 from leaklab.services.kinds import SERVICE_KINDS, HostedService, ServiceNeeds
-from leaklab.system.machine import raise_descriptor_limit
+from leaklab.system.machine import raise_fd_limit
 from leaklab.system.processes import end_family
 
 LONGEST_LINE = 2**26
@@ -37,11 +36,7 @@ class Host:
 
     async def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Do what one message asks."""
-        handlers: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
-            "start": self._start,
-            "counts": self._counts,
-            "stop": self._stop,
-        }
+        handlers = {"start": self._start, "counts": self._counts, "stop": self._stop}
         try:
             return await handlers[message["do"]](message)
         except LeaklabError as error:
@@ -72,12 +67,8 @@ class Host:
         # Two halves can each have a service of one kind: the number distinguishes them.
         number = next(self._numbers)
         self._running[number] = service
-        return {
-            "service": number,
-            "ports": list(service.ports),
-            "server": service.server,
-            "endpoint": service.endpoint,
-        }
+        about = {"server": service.server, "endpoint": service.endpoint}
+        return {"service": number, "ports": list(service.ports), **about}
 
     async def _counts(self, message: dict[str, Any]) -> dict[str, Any]:
         # What the half did before it paused has reached the sockets already; a few turns of the loop read it all,
@@ -114,7 +105,7 @@ async def serve(channel: socket.socket) -> None:
 
 def main() -> None:
     """Run the host on the socket whose descriptor is the argument."""
-    raise_descriptor_limit()
+    raise_fd_limit()
     asyncio.run(serve(socket.socket(fileno=int(sys.argv[1]))))
     # All is stopped and dropped. What the interpreter would still wait for are pymongo's own threads, asleep for up to
     # half a second each.

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from leaklab.errors import LeaklabError
 from leaklab.services.database import Database
 from leaklab.services.kinds import ServiceCounts, ServiceNeeds
 
 if TYPE_CHECKING:
     from leaklab.services.mongo.server import MongoService
 
-T = TypeVar("T")
-
 
 class HostedMongo:
     """A MongoDB server with the lab's own client; read by `serverStatus`, and exactly where it is the embedded one."""
 
     def __init__(
-        self, uri: str, database: Database, service: MongoService | None, blocking: ThreadPoolExecutor
+        self, uri: str, database: Database, service: MongoService | None, run: Callable[..., Awaitable[Any]]
     ) -> None:
         self._database = database
         self._service = service
-        self._blocking = blocking
-        version = database.version
+        self._run = run
         self.ports = database.ports
-        self.server: str | None = (
-            f"server {version}"
-            if service is None
-            else f"embedded, mongomock behind MongoDB's wire protocol, as {version}"
-        )
+        kind = "server" if service is None else "embedded, mongomock behind MongoDB's wire protocol, as"
+        self.server: str | None = f"{kind} {database.version}"
         self.endpoint = {"uri": uri, "database": database.name}
 
     @classmethod
@@ -45,47 +39,33 @@ class HostedMongo:
             MeasureError: the server cannot be reached or read.
         """
         uri, service = needs.mongo_uri, None
-        if uri is None:
-            from leaklab.services.mongo.server import MongoService
+        run = partial(asyncio.get_running_loop().run_in_executor, blocking)
+        async with AsyncExitStack() as undo:
+            if uri is None:
+                from leaklab.services.mongo.server import MongoService
 
-            service = MongoService()
-            uri = f"mongodb://127.0.0.1:{await service.start()}"
-        loop = asyncio.get_running_loop()
-        try:
-            database = await loop.run_in_executor(blocking, Database, uri)
-        except LeaklabError:
-            if service is not None:
-                await service.stop()
-            raise
-        hosted = cls(uri, database, service, blocking)
-        try:
-            await hosted._blocked(partial(database.seed, needs.documents))
-        except LeaklabError:
-            await hosted.stop()
-            raise
-        return hosted
+                service = MongoService()
+                uri = f"mongodb://127.0.0.1:{await service.start()}"
+                undo.push_async_callback(service.stop)
+            database = await run(Database, uri)
+            undo.push_async_callback(run, database.drop)
+            await run(database.seed, needs.documents)
+            undo.pop_all()
+        return cls(uri, database, service, run)
 
     async def counts(self) -> ServiceCounts:
         """What `serverStatus` reports, and the exact peak of open cursors where the server is the embedded one."""
-        reading = await self._blocked(self._database.read)
+        cursors, connections, reads, writes = await self._run(self._database.read)
         own = None if self._service is None else self._service.counts()
-        routes = {"read": reading.reads, "write": reading.writes}
         return ServiceCounts(
-            counters={
-                "cursors": reading.cursors_open,
-                "connections": reading.connections_created,
-                "requests": reading.reads,
-            },
+            counters={"cursors": cursors, "connections": connections, "requests": reads},
             peaks={} if own is None else {"cursors": own.cursors_peak},
-            routes={name: count for name, count in routes.items() if count},
-            connections=(reading.connections_created, None if own is None else own.connections_open),
+            routes={name: count for name, count in (("read", reads), ("write", writes)) if count},
+            connections=(connections, None if own is None else own.connections_open),
         )
 
     async def stop(self) -> None:
         """Drop the run's database; end the embedded server."""
-        await self._blocked(self._database.drop)
+        await self._run(self._database.drop)
         if self._service is not None:
             await self._service.stop()
-
-    async def _blocked(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._blocking, call)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Protocol
 
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
@@ -76,15 +75,12 @@ class HostedService(Protocol):
     @classmethod
     async def start(cls, needs: ServiceNeeds, blocking: ThreadPoolExecutor) -> HostedService:
         """Start one; calls that block belong on `blocking`. Raises LeaklabError if it cannot be had."""
-        ...
 
     async def counts(self) -> ServiceCounts:
         """Its exact counts now."""
-        ...
 
     async def stop(self) -> None:
         """End it; nothing of it is left."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +88,23 @@ class ServiceKind:
     """One kind of service.
 
     Attributes:
-        name: what a scenario calls it.
         hosted: the HostedService, as `module:class`: imported only in the services' process, and only when needed.
         endpoint: what a half's workload is made from.
     """
 
-    name: str
     hosted: str
     endpoint: Callable[..., object]
 
     def load(self) -> type[HostedService]:
         """The class that runs it."""
-        module, _, name = self.hosted.partition(":")
-        loaded: type[HostedService] = getattr(import_module(module), name)
+        from pkgutil import resolve_name
+
+        loaded: type[HostedService] = resolve_name(self.hosted)
         return loaded
 
 
 SERVICE_KINDS: Mapping[str, ServiceKind] = {
-    kind.name: kind
-    for kind in (
-        ServiceKind("http", "leaklab.services.hosted_http:HostedHttp", HttpEndpoint),
-        ServiceKind("mongo", "leaklab.services.hosted_mongo:HostedMongo", MongoEndpoint),
-    )
+    "http": ServiceKind("leaklab.services.hosted_http:HostedHttp", HttpEndpoint),
+    "mongo": ServiceKind("leaklab.services.hosted_mongo:HostedMongo", MongoEndpoint),
 }
+"""The kinds, by what a scenario calls them."""

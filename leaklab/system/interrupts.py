@@ -10,8 +10,8 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from types import FrameType, TracebackType
-from typing import TypeVar
+from types import FrameType
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -62,12 +62,10 @@ class Owner(ExitStack[None]):
         with held_back():
             return super().enter_context(cm)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *details: Any) -> None:
         """Leave everything; a signal that comes meanwhile raises afterwards."""
         with held_back():
-            super().__exit__(kind, error, trace)
+            super().__exit__(*details)
 
 
 def _on_signal(_number: int, frame: FrameType | None) -> None:

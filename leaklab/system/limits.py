@@ -29,7 +29,7 @@ class Limits:
         memory: bytes of RSS, watched, those of its child processes included; also the size of a file it writes. None
             is MEMORY_SHARE of what is free when the half starts.
         threads: threads, watched, those of its child processes included.
-        descriptors: open descriptors, kept by the system; None is as many as the system allows.
+        fds: open file descriptors, kept by the system; None is as many as the system allows.
         output: bytes of what it prints that are kept; the rest is counted.
         address_room: bytes of address space above what the half has when it is imported, kept by the system: an
             allocation beyond it fails in the half itself. None adds no limit to `memory`.
@@ -38,6 +38,6 @@ class Limits:
     time_s: float = TIME_LIMIT_S
     memory: int | None = None
     threads: int = THREADS
-    descriptors: int | None = None
+    fds: int | None = None
     output: int = OUTPUT
     address_room: int | None = None

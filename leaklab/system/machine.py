@@ -1,13 +1,12 @@
 """What this machine has, and what a process of this user may have of it: descriptors, memory, threads.
 
-Most of it is POSIX only: elsewhere there is no limit (`require_posix` has refused to measure before).
+Only `fd_limits` and the memory can be asked for on Windows: measuring is refused there before.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ MACOS_DESCRIPTORS = 10_240
 """macOS reports an infinite hard limit of descriptors and refuses it as a soft one: this is its documented OPEN_MAX."""
 
 
-def descriptor_limits() -> tuple[int | None, int | None]:
+def fd_limits() -> tuple[int | None, int | None]:
     """How many descriptors a process may open: as it is started (soft), and at most (hard); None is no limit."""
     if resource is None:
         return None, None
@@ -37,9 +36,9 @@ def descriptor_limits() -> tuple[int | None, int | None]:
 
 
 @cache
-def descriptors_at_start() -> int | None:
+def initial_fd_limit() -> int | None:
     """How many descriptors a process may open here, as this one was started; None is no limit."""
-    return descriptor_limits()[0]
+    return fd_limits()[0]
 
 
 CONTROL_GROUP = "/sys/fs/cgroup"
@@ -48,7 +47,7 @@ CONTROL_GROUP = "/sys/fs/cgroup"
 
 def free_memory() -> int:
     """Bytes that can be had without swapping: what the machine has free, or what this container still allows."""
-    allowed = container_allows(CONTROL_GROUP)
+    allowed = cgroup_memory_available(CONTROL_GROUP)
     free = machine_memory()
     return free if allowed is None else min(free, allowed)
 
@@ -65,20 +64,15 @@ def machine_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def container_allows(folder: str | Path) -> int | None:
+def cgroup_memory_available(folder: str | Path) -> int | None:
     """Bytes that the control group at `folder` still allows, None if it sets no limit.
 
     Source: Linux kernel documentation, "Control Group v2": memory.max, memory.current; memory.stat's inactive_file is
     cache that is given back before anything is refused.
     """
-
-    def text(name: str) -> str:
-        with open(f"{folder}/{name}", encoding="ascii") as file:  # noqa: PTH123 # pathlib is an import every child pays
-            return file.read()
-
     try:
-        most, current = int(text("memory.max")), int(text("memory.current"))
-        stat = dict(line.split() for line in text("memory.stat").splitlines())
+        most, current = int(_text(f"{folder}/memory.max")), int(_text(f"{folder}/memory.current"))
+        stat = dict(line.split() for line in _text(f"{folder}/memory.stat").splitlines())
         return max(0, most - current + int(stat.get("inactive_file", 0)))
     except (OSError, ValueError):
         return None
@@ -90,22 +84,16 @@ def thread_limit() -> int | None:
     The least of RLIMIT_NPROC (getrlimit(2)), the kernel's threads-max (proc(5)) and the control group's pids.max
     (Linux kernel documentation, cgroup-v2).
     """
-    limits: list[int] = []
-    if resource is not None and hasattr(resource, "RLIMIT_NPROC"):
-        soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-        if soft != resource.RLIM_INFINITY:
-            limits.append(soft)
-    for path in ("/proc/sys/kernel/threads-max", "/sys/fs/cgroup/pids.max"):
-        with contextlib.suppress(OSError, ValueError), open(path, encoding="ascii") as file:  # noqa: PTH123 # imports
-            limits.append(int(file.read()))
-    return min(limits, default=None)
+    limits = [resource.getrlimit(resource.RLIMIT_NPROC)[0]]
+    for path in ("/proc/sys/kernel/threads-max", f"{CONTROL_GROUP}/pids.max"):
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(int(_text(path)))
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
-def raise_descriptor_limit() -> None:
+def raise_fd_limit() -> None:
     """Raise this process's soft descriptor limit as far as the hard one goes."""
-    if resource is None:
-        return
-    descriptors_at_start()  # what it was is known from here on
+    initial_fd_limit()  # what it was is known from here on
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in (hard, MACOS_DESCRIPTORS):
         with contextlib.suppress(ValueError, OSError):
@@ -113,14 +101,14 @@ def raise_descriptor_limit() -> None:
             return
 
 
-def limit_names(
-    *, descriptors: int | None = None, address_space: int | None = None, file_size: int | None = None
-) -> Mapping[str, int]:
+def resource_limits(
+    *, fds: int | None = None, address_space: int | None = None, file_size: int | None = None
+) -> dict[str, int]:
     """The limits of a half by the names of the system's `resource` module."""
-    limits = {
-        "RLIMIT_NOFILE": descriptors,
-        "RLIMIT_AS": address_space,
-        "RLIMIT_FSIZE": file_size,
-        "RLIMIT_CORE": 0,
-    }
+    limits = {"RLIMIT_NOFILE": fds, "RLIMIT_AS": address_space, "RLIMIT_FSIZE": file_size, "RLIMIT_CORE": 0}
     return {name: value for name, value in limits.items() if value is not None}
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="ascii") as file:  # noqa: PTH123 # pathlib is an import that every child would pay for
+        return file.read()

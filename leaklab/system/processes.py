@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from leaklab.errors import MeasureError
@@ -55,10 +54,10 @@ def child_environment() -> dict[str, str]:
 
 @dataclass(slots=True)
 class Child:
-    """A child process with a channel, and the read end of what it prints.
+    """A child process, leader of its process group.
 
     Attributes:
-        process: the child, leader of its process group.
+        process: the child; its standard output and error are a pipe.
         channel: our end of the socket.
         mark: the value of MARK in its environment and in that of all it starts.
     """
@@ -105,19 +104,15 @@ class Child:
     def end(self) -> int:
         """End the child and all it started, and return its exit code (negative: a signal)."""
         end_family(self.pid, self.mark, waited_for=self.process.returncode is not None)
-        code = self.process.wait()
-        self.channel.close()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        return code
+        # Popen's own end: it waits, and closes the pipe.
+        with self.process, self.channel:
+            return self.process.wait()
 
 
-def start_child(script: Path, extra: Mapping[str, str] = MappingProxyType({})) -> Child:
+def start_child(script: Path, **environment: str) -> Child:
     """Start `script` with this interpreter, in a process group of its own, its channel's descriptor as argument.
 
-    Args:
-        script: what is run.
-        extra: variables of its environment, added to those of `child_environment`.
+    `environment` is added to `child_environment`.
     """
     ours, theirs = socket.socketpair()
     mark = secrets.token_hex(16)
@@ -129,7 +124,7 @@ def start_child(script: Path, extra: Mapping[str, str] = MappingProxyType({})) -
             stderr=subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
-            env={**child_environment(), **extra, MARK: mark},
+            env={**child_environment(), **environment, MARK: mark},
         )
     return Child(process, ours, mark)
 
@@ -141,10 +136,7 @@ SEARCH_S = 1.0
 def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
     """Kill every process of the process group `group`, what its leader started, and what bears `mark`.
 
-    Args:
-        group: the number of the group and of its leader.
-        mark: the value of MARK in the leader's environment.
-        waited_for: whether the leader was reaped already: then its number may belong to another process.
+    With `waited_for`, the leader was reaped already: its number may belong to another process by now.
     """
     import psutil
 
@@ -152,19 +144,20 @@ def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
         started: list[int] = []
         with contextlib.suppress(OSError, psutil.Error):
             started = descendants(group)
-        trackers = _trackers(group)
-        for pid in {group, *started, *_members(group)} - trackers if trackers else ():
-            _kill(pid)
-        _wait_for(trackers)
-        end_group(group)
-        for pid in started:
-            _kill(pid)
+        if trackers := _trackers(group):
+            for pid in {group, *started, *_members(group)} - trackers:
+                kill(pid)
+            until = time.monotonic() + TRACKERS_S
+            while time.monotonic() < until and not all(map(_has_ended, trackers)):
+                time.sleep(0.005)
+        for pid in (-group, *started):
+            kill(pid)
     known_zombies = {group}
     until = time.monotonic() + SEARCH_S
     while True:
         found, ended = _look_for(mark)
         for pid in found - {group}:
-            _kill(pid)
+            kill(pid)
         # What ended while it was looked for may have started another just before: then look again. On a machine where
         # processes come and go all the time, that alone does not justify another look.
         if found <= {group} and (ended <= known_zombies or time.monotonic() > until):
@@ -212,13 +205,6 @@ def _trackers(group: int) -> set[int]:
     return found
 
 
-def _wait_for(pids: set[int]) -> None:
-    """Wait until these have ended, children of ours or not, at most TRACKERS_S seconds."""
-    until = time.monotonic() + TRACKERS_S
-    while time.monotonic() < until and not all(_has_ended(pid) for pid in pids):
-        time.sleep(0.005)
-
-
 def _has_ended(pid: int) -> bool:
     """Whether a process is gone, or a zombie."""
     import psutil
@@ -229,7 +215,8 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
-def _kill(pid: int) -> None:
+def kill(pid: int) -> None:
+    """Kill a process, or with a negative number a process group (kill(2)); it may be gone already."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
 
@@ -269,24 +256,14 @@ def descendants(pid: int) -> list[int]:
 
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 # imports
-    found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        parent = waiting.pop()
+    family = [pid]
+    for parent in family:
         # A child that ends meanwhile has none of its own any more.
         with contextlib.suppress(OSError):
             for tid in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208 # imports
                 with contextlib.suppress(OSError), open(CHILDREN.format(pid=parent, tid=tid), encoding="ascii") as file:  # noqa: PTH123 # imports
-                    children = [int(child) for child in file.read().split()]
-                    found += children
-                    waiting += children
-    return found
+                    family += [int(child) for child in file.read().split()]
+    return family[1:]
 
 
 CHILDREN = "/proc/{pid}/task/{tid}/children"
-
-
-def end_group(group: int) -> None:
-    """Kill every process of the process group `group`; it may be gone already."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)

@@ -16,7 +16,7 @@ from leaklab.doctor.health import Diagnosis, Health, HealthCheck, Terminal
 from leaklab.errors import MeasureError, UsageError
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.reports.checkup import checkup
-from leaklab.system.machine import container_allows
+from leaklab.system.machine import cgroup_memory_available
 
 MIB, GIB = 2**20, 2**30
 HERE, NOWHERE = Path(__file__).parent, Path("/nowhere/scenarios")
@@ -124,7 +124,7 @@ def test_a_containers_limit_is_read_with_the_cache_it_would_give_back(
         (tmp_path / "memory.max").write_text(f"{most}\n")
     (tmp_path / "memory.current").write_text("600\n")
     (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 100\n")
-    assert container_allows(tmp_path) == allowed
+    assert cgroup_memory_available(tmp_path) == allowed
 
 
 @pytest.mark.parametrize(

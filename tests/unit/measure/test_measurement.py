@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from itertools import pairwise
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import pytest
 
 from leaklab.measure import measurement
-from leaklab.measure.channel import TargetEndedError
 from leaklab.measure.measurement import Measurement
-from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, RaisedError, StepBegun, StepsTaken
-from leaklab.measure.probes import NO_FAMILY, Counters, Family, SystemProbe
-from leaklab.measure.sampler import IgnoringListener, spread
+from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken
+from leaklab.measure.probes import Counters, Family, SystemProbe
+from leaklab.measure.sampler import TraceListener, spread
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.target import NO_MORE_PAUSES, Steps, Target, UnpreparedError
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
+from leaklab.measure.target import NO_MORE_PAUSES, RunEndedError, Steps, Target, TargetEndedError
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Trace
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
 from leaklab.system.limits import Limits
@@ -27,7 +25,7 @@ LINE = SourceLine("half.py", 3, "wait()")
 RETURNED = HalfReturned(at=0.5, cpu=0.1, answer="[1]", problem=None)
 
 
-class ScriptedTarget:
+class ScriptedTarget(Target):
     """Reports these events in turn; an exception in their place is raised, None is silence."""
 
     pid = os.getpid()
@@ -38,19 +36,17 @@ class ScriptedTarget:
         self.pauses: list[int] = []
         self.left = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end()
+    def __exit__(self, *_: object) -> None: ...
 
     def prepare(self, _workload: Mapping[str, object]) -> None:
         if self.unprepared is not None:
-            raise UnpreparedError(self.unprepared)
+            raise RunEndedError(self.unprepared)
 
-    def begin(self, *, address_space: int | None, file_size: int) -> None: ...
+    def begin(self, **_: object) -> None: ...
+
+    def collect(self) -> None: ...
+
+    def end(self) -> None: ...
 
     def next_event(self, _within_s: float) -> Event | None:
         event = self.events.pop(0) if self.events else None
@@ -61,8 +57,6 @@ class ScriptedTarget:
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
         self.pauses.append(pause_at)
 
-    def collect(self) -> None: ...
-
     def leave(self) -> None:
         self.left = True
 
@@ -71,8 +65,6 @@ class ScriptedTarget:
 
     def output(self) -> str:
         return "printed"
-
-    def end(self) -> None: ...
 
 
 class ScriptedServices:
@@ -88,7 +80,7 @@ class ScriptedServices:
         return ServiceCounts(counters={"connections": self.asked}, peaks={"sockets": 7}, routes={"profiles": 3})
 
 
-class Log(IgnoringListener):
+class Log(TraceListener):
     def __init__(self) -> None:
         self.steps: list[int] = []
 
@@ -100,7 +92,7 @@ class Log(IgnoringListener):
 def measured(target: ScriptedTarget, *, steps: int = 0, limits: Limits | None = None, log: Log | None = None) -> Trace:
     services, listeners = cast("Services", ScriptedServices()), () if log is None else (log,)
     its = HalfServices((1,), frozenset())
-    run = Measurement("leaky", cast("Target", target), services, its, limits or Limits(), listeners)
+    run = Measurement("leaky", target, services, its, limits or Limits(), listeners)
     run.prepare({"jobs": Steps(steps)})
     run.run()
     return run.settle(wait=False)
@@ -123,25 +115,19 @@ def test_each_moment_becomes_one_sample_and_each_step_is_reported() -> None:
 
 
 def test_an_error_of_the_half_is_its_ending_and_what_it_left_is_looked_at() -> None:
-    error = RaisedError(kinds=["ValueError", "Exception"], message="no", places=[])
+    error = Raised(("ValueError", "Exception"), "no")
     trace = measured(ScriptedTarget(HalfRaised(at=0.1, error=error), HalfCollected()))
-    assert trace.outcome is Outcome.CRASHED
-    assert trace.ending.raised is not None
-    assert trace.ending.raised.kinds == ("ValueError", "Exception")
+    assert (trace.outcome, trace.ending.raised) == (Outcome.CRASHED, error)
     assert trace.samples[-1].phase is Phase.COLLECTED
 
 
 @pytest.mark.parametrize(
-    ("event", "outcome", "place"),
-    [
-        (TargetEndedError("it exited with code 3"), Outcome.CRASHED, None),
-        (KeyboardInterrupt(), Outcome.INTERRUPTED, None),
-    ],
+    ("event", "outcome"),
+    [(TargetEndedError("it exited with code 3"), Outcome.CRASHED), (KeyboardInterrupt(), Outcome.INTERRUPTED)],
 )
-def test_what_ends_a_run_early_is_its_ending(event: BaseException, outcome: Outcome, place: SourceLine | None) -> None:
+def test_what_ends_a_run_early_is_its_ending(event: BaseException, outcome: Outcome) -> None:
     trace = measured(ScriptedTarget(StepBegun(done=0, at=0.1, pause=True), event), steps=3)
-    assert (trace.outcome, trace.ending.place, trace.steps) == (outcome, place, 1)
-    assert trace.answer is None
+    assert (trace.outcome, trace.ending.place, trace.steps, trace.answer) == (outcome, None, 1, None)
 
 
 def test_a_half_at_its_time_limit_is_ended_at_the_line_where_it_hangs() -> None:
@@ -176,7 +162,7 @@ class EndingThread(SystemProbe):
 
     def family(self) -> Family:
         self.threads = 2.0
-        return NO_FAMILY
+        return Family()
 
     def may_change(self) -> bool:
         self.threads = 1.0

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import leaklab.measure.worker as worker_module
-from leaklab.measure.worker import RUNNER_GONE, fill, plain
+from leaklab.measure.worker import ANSWER_LIMIT, PASSES, RUNNER_GONE, fill, plain
+from leaklab.system.processes import Child, start_child
 
 PATIENCE_S = 60.0
 
@@ -28,22 +26,27 @@ Message = dict[str, Any]
 class Worker:
     """A worker process, and the runner's end of its channel."""
 
-    process: subprocess.Popen[bytes]
-    channel: socket.socket
+    child: Child
     lifetime: int
-    buffer: bytes = field(default=b"")
+
+    def __post_init__(self) -> None:
+        self.child.channel.settimeout(PATIENCE_S)
+        self.lines = self.child.channel.makefile("rb")
 
     def say(self, **message: Any) -> None:
-        self.channel.sendall(json.dumps(message).encode() + b"\n")
+        self.child.send(message)
 
-    def hear(self) -> Message:
-        while b"\n" not in self.buffer:
-            data = self.channel.recv(65536)
-            assert data, f"the worker closed its channel: {self.process.wait(PATIENCE_S)}"
-            self.buffer += data
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        message: Message = json.loads(line)
-        return message
+    def hear(self) -> Any:
+        return json.loads(self.lines.readline())
+
+    def hang_up(self) -> int:
+        """Close the channel, as a runner does that ends, and return the worker's exit code."""
+        self.lines.close()
+        self.child.channel.close()
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        return self.child.process.wait(PATIENCE_S)
 
     def until_ready(self, workload: Message) -> None:
         assert self.hear() == {"say": "loaded"}
@@ -56,7 +59,7 @@ class Worker:
         self.say(do="collect")
         assert self.hear() == {"say": "collected"}
         self.say(do="leave")
-        return self.process.wait(PATIENCE_S)
+        return self.exit_code()
 
 
 Start = Callable[..., Worker]
@@ -70,63 +73,43 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def start_worker(text: str, lifetime: int = 120, **limits: int) -> Worker:
         path = tmp_path / "half.py"
         path.write_text(textwrap.dedent(text))
-        ours, theirs = socket.socketpair()
-        ours.settimeout(PATIENCE_S)
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-P", str(worker_module.__file__), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        worker = Worker(process, ours, lifetime)
+        worker = Worker(start_child(Path(worker_module.__file__)), lifetime)
         started.append(worker)
         worker.say(half=str(path), limits=limits, lifetime=60)
         return worker
 
     yield start_worker
     for worker in started:
-        worker.process.kill()
-        worker.process.wait()
-        worker.channel.close()
+        worker.lines.close()
+        worker.child.end()
 
 
 STEPS = {"jobs": {"$steps": {"count": 3, "item": "job {n}"}}, "factor": 2}
 
 
 def test_a_half_is_loaded_made_ready_run_step_by_step_and_collected(start: Start) -> None:
-    worker = start(
-        """
-        def run(jobs, factor):
-            return [len(jobs), *[job * factor for job in jobs]]
-        """
-    )
-    worker.until_ready(STEPS)
-    for done in range(3):
-        message = worker.hear()
-        assert (message["say"], message["done"], message["pause"]) == ("step", done, True)
-        worker.say(next=done + 1)
-    message = worker.hear()
-    assert (message["say"], message["done"], message["pause"]) == ("end", 3, True)
-    worker.say(next=2**62)
-    message = worker.hear()
-    assert message["say"] == "returned"
-    assert json.loads(message["answer"]) == [3, "job 1job 1", "job 2job 2", "job 3job 3"]
-    assert message["problem"] is None
+    worker = start("def run(jobs, factor):\n    return [len(jobs), *[job * factor for job in jobs]]\n")
+    said, answer = to_the_return(worker, STEPS)
+    assert said == [("step", 0), ("step", 1), ("step", 2), ("end", 3)]
+    assert answer == [3, "job 1job 1", "job 2job 2", "job 3job 3"]
     assert worker.to_the_end() == 0
 
 
-def told_by(start: Start, expression: str) -> tuple[list[tuple[str, int]], object]:
-    """What a half that takes its jobs like this says, and what it returns."""
-    worker = start(f"import copy, pickle, threading\n\n\ndef run(jobs, factor):\n    return {expression}\n")
-    worker.until_ready(STEPS)
+def to_the_return(worker: Worker, workload: Message) -> tuple[list[tuple[str, int]], object]:
+    """What a worker says while its half runs, pausing at every step, and what the half returns."""
+    worker.until_ready(workload)
     said: list[tuple[str, int]] = []
     while (message := worker.hear())["say"] != "returned":
         said.append((message["say"], message["done"]))
         worker.say(next=message["done"] + 1)
     assert message["problem"] is None
     return said, json.loads(message["answer"])
+
+
+def told_by(start: Start, expression: str) -> tuple[list[tuple[str, int]], object]:
+    """What a half that takes its jobs like this says, and what it returns."""
+    text = f"import copy, pickle, threading\n\n\ndef run(jobs, factor):\n    return {expression}\n"
+    return to_the_return(start(text), STEPS)
 
 
 ONE_PASS = [("step", 0), ("step", 1), ("step", 2), ("end", 3)]
@@ -140,9 +123,8 @@ def test_an_item_is_a_step_once_in_each_pass_over_them(start: Start) -> None:
     assert answer == [["job 2", "job 2", *JOBS], JOBS, "job 1"]
 
 
-def test_passes_without_end_are_not_told_without_end(start: Start) -> None:
-    said, _ = told_by(start, "[[*jobs] for _ in range(50)] and None")
-    assert said == 4 * ONE_PASS
+def test_only_the_first_passes_are_told(start: Start) -> None:
+    assert told_by(start, "[[*jobs] for _ in range(50)] and None")[0] == PASSES * ONE_PASS
 
 
 @pytest.mark.parametrize(
@@ -162,18 +144,13 @@ def test_items_do_what_a_list_does(start: Start, expression: str, answer: object
 
 
 def test_items_match_as_a_list_does(start: Start) -> None:
-    worker = start(
-        """
+    text = """
         def run(jobs, factor):
             match jobs:
                 case [first, *others]:
                     return [first, others]
         """
-    )
-    worker.until_ready(STEPS)
-    while (message := worker.hear())["say"] != "returned":
-        worker.say(next=2**62)
-    assert json.loads(message["answer"]) == ["job 1", ["job 2", "job 3"]]
+    assert to_the_return(start(text), STEPS)[1] == ["job 1", ["job 2", "job 3"]]
 
 
 def test_threads_may_share_an_iterator_over_the_items(start: Start) -> None:
@@ -192,10 +169,8 @@ def test_threads_may_share_an_iterator_over_the_items(start: Start) -> None:
             return sorted(taken)
         """
     )
-    worker.until_ready({"jobs": {"$steps": {"count": 200, "item": None}}, "factor": 1})
-    while (message := worker.hear())["say"] != "returned":
-        worker.say(next=message["done"] + 1)
-    assert json.loads(message["answer"]) == [*range(1, 201)]
+    _, answer = to_the_return(worker, {"jobs": {"$steps": {"count": 200, "item": None}}, "factor": 1})
+    assert answer == [*range(1, 201)]
 
 
 def test_steps_before_the_one_that_is_asked_for_are_said_without_a_pause(start: Start) -> None:
@@ -213,9 +188,7 @@ def test_the_pause_in_which_a_sample_is_taken_is_left_out_of_the_time(start: Sta
     worker.until_ready(STEPS)
     for _ in range(4):
         message = worker.hear()
-        os.sched_yield()
-        pause = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
-        pause.wait()
+        time.sleep(0.5)
         worker.say(next=message["done"] + 1)
     assert worker.hear()["at"] < 4 * 0.5
 
@@ -253,7 +226,7 @@ def test_a_half_that_cannot_be_loaded_is_told_with_the_reason(start: Start, text
     assert message["say"] == "unloadable"
     assert message["error"]["kinds"][0] == kind
     worker.say(do="leave")
-    assert worker.process.wait(PATIENCE_S) == 0
+    assert worker.exit_code() == 0
 
 
 def test_no_compiled_file_is_left_beside_a_half(start: Start, tmp_path: Path) -> None:
@@ -268,32 +241,24 @@ def test_no_compiled_file_is_left_beside_a_half(start: Start, tmp_path: Path) ->
 
 def test_a_worker_whose_runner_is_gone_before_it_was_loaded_exits(start: Start) -> None:
     worker = start("def run(jobs, factor):\n    return 1\n")
-    worker.channel.close()
-    assert worker.process.wait(PATIENCE_S) == RUNNER_GONE
+    assert worker.hang_up() == RUNNER_GONE
 
 
-def test_a_worker_whose_runner_is_gone_exits_at_its_next_step(start: Start) -> None:
+@pytest.mark.parametrize("goes_on", [True, False], ids=["at its next step", "in a pause"])
+def test_a_worker_whose_runner_is_gone_exits(start: Start, goes_on: bool) -> None:
     worker = start("def run(jobs, factor):\n    return [*jobs]\n")
     worker.until_ready({"jobs": {"$steps": {"count": 10_000_000, "item": None}}, "factor": 1})
     assert worker.hear()["say"] == "step"
-    worker.say(next=2**62)
-    assert worker.hear()["pause"] is False
-    worker.channel.close()
-    assert worker.process.wait(PATIENCE_S) == RUNNER_GONE
-
-
-def test_a_worker_that_waits_for_an_answer_exits_when_the_runner_is_gone(start: Start) -> None:
-    worker = start("def run(jobs, factor):\n    return [*jobs]\n")
-    worker.until_ready(STEPS)
-    assert worker.hear()["say"] == "step"
-    worker.channel.close()
-    assert worker.process.wait(PATIENCE_S) == RUNNER_GONE
+    if goes_on:
+        worker.say(next=2**62)
+        assert worker.hear()["pause"] is False
+    assert worker.hang_up() == RUNNER_GONE
 
 
 def test_a_worker_that_hangs_in_its_half_does_not_outlive_its_lifetime(start: Start) -> None:
     worker = start("import time\n\n\ndef run(jobs, factor):\n    time.sleep(3600)\n", lifetime=1)
     worker.until_ready(STEPS)
-    assert worker.process.wait(PATIENCE_S) == -signal.SIGALRM
+    assert worker.exit_code() == -signal.SIGALRM
 
 
 # ---- what is filled in, and what is carried over
@@ -322,42 +287,30 @@ def test_a_plain_answer_is_carried_over_as_it_is(answer: object) -> None:
     assert (json.loads(text), problem) == (answer, None)
 
 
-def test_an_answer_that_is_not_plain_is_told_by_its_type() -> None:
-    assert plain(object()) == (None, "an object that is not plain data (TypeError)")
+LOOP: list[object] = []
+LOOP.append(LOOP)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (object(), "an object that is not plain data (TypeError)"),
         ([b"x"], "a list that is not plain data (bytes at [0], TypeError)"),
         ({"a": 1, "b": {1}}, "a dict that is not plain data (set at ['b'], TypeError)"),
         ({1, 2}, "a set that is not plain data (TypeError)"),
         ((n for n in range(1)), "run is a generator function: return a list of what it yields"),
+        (LOOP, "a list that is not plain data (ValueError)"),
+        ("x" * ANSWER_LIMIT, f"it is {ANSWER_LIMIT + 2:,} characters long as JSON, over {ANSWER_LIMIT:,}"),
     ],
+    ids=lambda value: value[:40] if isinstance(value, str) else type(value).__name__,
 )
-def test_what_is_not_plain_in_an_answer_is_named_with_its_place(answer: object, words: str) -> None:
+def test_an_answer_that_is_not_carried_over_is_told_with_the_reason(answer: object, words: str) -> None:
     assert plain(answer) == (None, words)
 
 
 def test_a_coroutine_is_told_as_one_and_warns_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
     async def run() -> None: ...
 
-    text, problem = plain(run())
-    assert text is None
-    assert problem == "run is a coroutine function: make it a plain one that calls asyncio.run()"
+    words = "run is a coroutine function: make it a plain one that calls asyncio.run()"
+    assert plain(run()) == (None, words)
     assert list(recwarn) == []
-
-
-def test_an_answer_that_contains_itself_is_not_carried_over() -> None:
-    loop: list[object] = []
-    loop.append(loop)
-    text, problem = plain(loop)
-    assert text is None
-    assert problem is not None
-
-
-def test_an_answer_that_is_too_long_is_not_carried_over() -> None:
-    text, problem = plain("x" * worker_module.ANSWER_LIMIT)
-    assert text is None
-    assert problem is not None
-    assert f"over {worker_module.ANSWER_LIMIT:,}" in problem

@@ -48,21 +48,15 @@ class Told:
         self.events.append(f"{self.name} is left")
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=lambda n: n.name)
-def test_each_signal_raises_a_keyboard_interrupt(number: signal.Signals) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(number)
-
-
 def test_a_second_signal_at_once_is_the_first_one_over_again() -> None:
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_later_signal_raises_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_signal_raises_and_so_does_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interrupts, "SAME_S", 0.0)
-    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+    for number in (*NUMBERS, *NUMBERS):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
 
