@@ -41,11 +41,6 @@ def error_code(whole: bytes) -> int:
     return error.code
 
 
-@pytest.mark.parametrize("have", range(17))
-def test_the_length_is_known_once_the_header_is_complete(have: int) -> None:
-    assert wire.message_bytes(msg(BODY)[:have]) == (len(msg(BODY)) if have == 16 else None)
-
-
 def test_document_sequences_are_merged_into_the_command_wherever_the_body_stands() -> None:
     first, body = sequence("documents", {"_id": 1}, {"_id": 2}), b"\0" + bson.encode({"insert": "c"})
     command = {"insert": "c", "documents": [{"_id": 1}, {"_id": 2}], "more": []}
@@ -125,6 +120,6 @@ def test_garbage_in_a_frame_is_refused_in_one_of_two_ways(payload: bytes, data: 
     for _ in range(data.draw(st.integers(0, 4)) if payload else 0):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
     whole = message(bytes(changed), data.draw(st.sampled_from([wire.OP_MSG, wire.OP_QUERY])))
-    assert wire.message_bytes(whole) == len(whole)
+    assert wire.message_bytes(whole[: wire.HEADER_BYTES]) == len(whole)
     with contextlib.suppress(wire.FramingError):
         wire.parse_request(whole)
