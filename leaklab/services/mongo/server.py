@@ -47,11 +47,6 @@ class MongoService:
         of_cursors = (len(self.cursors), self.cursors.peak)
         return MongoCounts(self.accepted, self.open, self.peak, self.served, *of_cursors, len(self.commands.sessions))
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it was started, and not stopped yet."""
-        return self._listener.is_listening
-
     async def stop(self) -> None:
         """End listener, connections, cursors and timer; returns when all are gone. May be called again."""
         await self._listener.stop()
@@ -79,7 +74,7 @@ class MongoService:
     def watch_cursors(self) -> None:
         """Make sure that a timer runs while a cursor can time out; one for all of them."""
         due = self.cursors.next_expiry()
-        if self._expiry is None and due is not None and self.is_running:
+        if self._expiry is None and due is not None and self._listener.is_listening:
             self._expiry = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._expire)
 
     def _expire(self) -> None:
@@ -124,7 +119,7 @@ class _MongoConnection(asyncio.StreamReaderProtocol):
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         turn_ends = time.monotonic() + TURN_S
         try:
-            while True:
+            while not writer.is_closing():
                 header = await reader.readexactly(HEADER_BYTES)
                 request = parse_request(header + await reader.readexactly(message_bytes(header) - HEADER_BYTES))
                 try:

@@ -220,10 +220,9 @@ class MongoStore:
         self._client: Any = None
         self.databases: defaultdict[str, dict[str, StoredCollection]] = defaultdict(dict)
 
-    def get(self, namespace: tuple[str, str], *, create: bool = False) -> StoredCollection | None:
-        """Return a collection; if it was not created, create it or return None."""
-        found = self.databases.get(namespace[0], {}).get(namespace[1])
-        return found or (self.create(namespace) if create else None)
+    def get(self, namespace: tuple[str, str]) -> StoredCollection | None:
+        """Return a collection, None if it was not created."""
+        return self.databases.get(namespace[0], {}).get(namespace[1])
 
     def create(self, namespace: tuple[str, str], cap: Document | None = None) -> StoredCollection:
         """Create a collection; writing to one does so. Raises CommandError NamespaceExists."""

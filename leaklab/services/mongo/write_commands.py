@@ -70,9 +70,10 @@ class WriteCommands:
     def _update(self, arguments: Arguments, statement: Document) -> Document:
         one = Arguments("updates", statement)
         query, multi, upsert = one.document("q", required=True), bool(one.get("multi")), bool(one.get("upsert"))
-        collection = self._store.get(arguments.namespace(), create=upsert)
-        if collection is None:
+        collection = self._store.get(arguments.namespace())
+        if collection is None and not upsert:
             return {"n": 0}
+        collection = collection or self._store.create(arguments.namespace())
         done = collection.update(query, one["u"], multi=multi, upsert=upsert)
         if done.upserted_id is not None:
             return {"n": 1, "upserted": done.upserted_id}

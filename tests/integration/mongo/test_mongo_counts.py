@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -15,7 +13,7 @@ import pytest
 from leaklab.services.mongo.command_server import MongoCounts
 from leaklab.services.mongo.server import MongoService
 from tests.integration.mongo.raw import answer, ask, connect, is_closed, request
-from tests.integration.mongo.servers import PATIENCE_S, Document, eventually
+from tests.integration.mongo.servers import Document, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,24 +193,3 @@ def test_killing_a_cursor_ends_the_wait_on_it() -> None:
             assert (answer(waiting)["code"], counts().cursors_open) == (237, 0)
 
     serve(use)
-
-
-def test_running_out_of_descriptors_delays_clients_and_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:
-    """Those who cannot be accepted wait in the listen queue, silently, until there are descriptors again."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-
-    def use(port: int, counts: Counts) -> None:
-        with socket.socket() as client:
-            client.settimeout(PATIENCE_S)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
-            try:
-                client.connect(("127.0.0.1", port))
-                client.sendall(request({"ping": 1, "$db": "a"}))
-                time.sleep(0.05)  # it would be accepted within this, if it could be
-                assert counts().connections_accepted == 0
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            assert answer(client)["ok"] == 1.0
-
-    serve(use)
-    assert capfd.readouterr() == ("", "")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import threading
 
 import bson
 import pytest
-from pymongo import AsyncMongoClient, CursorType
+from pymongo import CursorType
 from pymongo.errors import CursorNotFound
 
 from tests.integration.mongo.raw import ask, connect
@@ -34,29 +33,6 @@ def test_a_cursor_stays_open_on_the_server_until_it_is_closed(client: Client, th
     for closed, cursor in enumerate(cursors, 1):
         cursor.close()
         assert cursors_open(client) == 20 - closed
-
-
-def test_a_dropped_reference_is_closed_by_pymongos_background_thread(client: Client, thousand: Docs) -> None:
-    cursors = [thousand.find(batch_size=10) for _ in range(20)]
-    for cursor in cursors:
-        next(cursor)
-    assert cursors_open(client) == 20
-    del cursor, cursors
-    eventually(lambda: cursors_open(client) == 0)
-
-
-def test_the_asynchronous_client_holds_cursors_too(server: Server, client: Client, thousand: Docs) -> None:
-    async def read() -> None:
-        async with AsyncMongoClient[Document](server.uri) as asynchronous:
-            collection = asynchronous[thousand.database.name][thousand.name]
-            async with collection.find(batch_size=10).sort("_id", -1) as cursor:
-                assert (await anext(cursor))["_id"] == 999
-                assert cursors_open(client) == 1
-            assert cursors_open(client) == 0
-            assert len([d async for d in await collection.aggregate([{"$match": {"n": 3}}], batchSize=10)]) == 100
-
-    asyncio.run(read())
-    assert cursors_open(client) == 0
 
 
 @pytest.mark.parametrize("cursor_type", [CursorType.NON_TAILABLE, CursorType.EXHAUST])
