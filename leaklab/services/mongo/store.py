@@ -125,7 +125,9 @@ class StoredCollection:
 
     def update(self, query: Document, change: Any, *, multi: bool, upsert: bool) -> Any:
         """Update the first document that matches, or all; returns mongomock's UpdateResult. Raises CommandError."""
-        is_replacement = isinstance(change, dict) and not next(iter(change), "").startswith("$")
+        if not isinstance(change, dict):
+            raise not_supported("an update by a pipeline, or by no document,")
+        is_replacement = not next(iter(change), "").startswith("$")
         if (upsert or is_replacement) and (
             any(name.startswith("$") for name in query) or isinstance(query.get("_id"), dict)
         ):
@@ -133,6 +135,9 @@ class StoredCollection:
             raise not_supported(
                 "an upsert or replacement by a filter with $and, $or or the like, or an operator on _id,"
             )
+        paths = sorted(f"{path}." for fields in change.values() if isinstance(fields, dict) for path in fields)
+        if not is_replacement and any(after.startswith(path) for path, after in itertools.pairwise(paths)):
+            raise CommandError(40, "Updating a path and a part of it would create a conflict")  # mongomock does half
         method = "update_many" if multi else "replace_one" if is_replacement else "update_one"
 
         def write() -> tuple[Any, dict[bytes, bytes]]:

@@ -167,8 +167,10 @@ def test_stopping_ends_clients_that_wait_and_those_that_idle() -> None:
     asyncio.run(main())
 
 
-def test_a_client_that_goes_while_it_waits_leaves_its_cursor_usable() -> None:
-    def use(port: int, _: Counts) -> None:
+def test_a_wait_ends_when_its_client_goes_and_when_its_cursor_is_killed() -> None:
+    """The cursor of a client that has gone stays usable."""
+
+    def use(port: int, counts: Counts) -> None:
         with connect(port) as keeper:
             with connect(port) as gone:
                 more = tail(gone)
@@ -178,18 +180,11 @@ def test_a_client_that_goes_while_it_waits_leaves_its_cursor_usable() -> None:
             eventually(lambda: pinned(keeper) == 0)
             ask(keeper, {"insert": "c", "documents": [{"_id": 2}], "$db": "a"})
             assert ask(keeper, more)["cursor"]["nextBatch"] == [{"_id": 2}]
-
-    serve(use)
-
-
-def test_killing_a_cursor_ends_the_wait_on_it() -> None:
-    def use(port: int, counts: Counts) -> None:
-        with connect(port) as killer, connect(port) as waiting:
-            more = tail(waiting)
-            waiting.sendall(request(more))
-            eventually(lambda: pinned(killer) == 1)
-            killed = ask(killer, {"killCursors": "c", "cursors": [more["getMore"]], "$db": "a"})
-            assert killed["cursorsKilled"] == [more["getMore"]]
-            assert (answer(waiting)["code"], counts().cursors_open) == (237, 0)
+            with connect(port) as waiting:
+                waiting.sendall(request(more))
+                eventually(lambda: pinned(keeper) == 1)
+                killed = ask(keeper, {"killCursors": "c", "cursors": [more["getMore"]], "$db": "a"})
+                assert killed["cursorsKilled"] == [more["getMore"]]
+                assert (answer(waiting)["code"], counts().cursors_open) == (237, 0)
 
     serve(use)

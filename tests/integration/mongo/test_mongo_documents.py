@@ -115,6 +115,7 @@ def test_updates_and_deletes(thousand: Docs) -> None:
         ({"$set": {"a": 1}, "$push": {"n": 1}}, 238),
         ({"$inc": {"n": "x"}}, 238),
         ({"$inc": {"n": 2**63 - 1}}, 238),
+        ({"$set": {"a": 1, "a.b": 2}}, 40),
         ({"$set": {"_id": 2}}, 66),
     ],
     ids=lambda value: str(value)[:40],

@@ -31,10 +31,8 @@ def c(embedded: Server) -> Iterator[Docs]:
 @pytest.mark.parametrize(
     ("command", "named"),
     [
-        ({"explain": {"find": "c"}}, "explain"),
         ({"xyz": 1}, "xyz"),
         *(({"find": "c", field: {"x": 1}}, f"find.{field}") for field in ("collation", "let", "min", "max", "hint")),
-        ({"find": "c", "returnKey": True}, "find.returnKey"),
         ({"find": "c", "batchsize": 10}, "find.batchsize"),
         ({"find": "c", "filter": {"$where": "true"}}, "$where"),
         ({"find": "c", "filter": {"n": {"$bitsAllSet": 1}}}, "$bitsAllSet"),
@@ -51,6 +49,7 @@ def c(embedded: Server) -> Iterator[Docs]:
             }.items()
         ),
         ({"update": "c", "updates": [{"q": {}, "u": {"$mul": {"n": 2}}}]}, "$mul"),
+        ({"update": "c", "updates": [{"q": {}, "u": [{"$set": {"n": 2}}]}]}, "pipeline"),
         ({"update": "c", "updates": [{"q": {}, "u": {}, "arrayFilters": [{"e": 1}]}]}, "updates.arrayFilters"),
         ({"update": "c", "updates": [{"q": {"$and": [{"m": 6}]}, "u": {"$set": {"x": 1}}, "upsert": True}]}, "$and"),
         ({"delete": "c", "deletes": [{"q": {}, "limit": 1, "collation": {"locale": "de"}}]}, "deletes.collation"),
@@ -67,13 +66,6 @@ def test_what_is_not_supported_is_refused_by_name(c: Docs, command: Document, na
     assert error["code"] == 238
     assert named in error["errmsg"]
     assert "use --mongo URI" in error["errmsg"]
-
-
-def test_sessions_but_no_transactions(c: Docs) -> None:
-    with c.database.client.start_session() as session:
-        assert c.count_documents({}, session=session) == 2
-        session.start_transaction()
-        assert error_of(lambda: c.find_one({}, session=session)).code == 20
 
 
 @pytest.mark.parametrize(
