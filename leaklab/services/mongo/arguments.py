@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bson import Decimal128
-
 from leaklab.services.mongo.command_error import CommandError, not_supported
 
 Document = dict[str, Any]
@@ -29,21 +27,14 @@ TAKEN = {
     "updates": "q u upsert multi",
     "delete": "deletes ordered",
     "deletes": "q limit",
-    "findAndModify": "query sort remove update new fields upsert",
     "getMore": "collection batchSize",
     "killCursors": "cursors",
     "create": "capped size max",
-    "createIndexes": "indexes commitQuorum",
-    "indexes": "key name v ns background unique",
-    "dropIndexes": "index",
-    "listIndexes": "cursor",
     "listCollections": "filter nameOnly authorizedCollections cursor",
-    "listDatabases": "filter nameOnly authorizedDatabases",
     "drop": "",
     "dropDatabase": "",
 }
 """The fields of a command, or of an element of its array, beside those of every command; other commands take any."""
-_TAKEN = {name: _EVERYWHERE | {name, *fields.split()} for name, fields in TAKEN.items()}
 
 
 class Arguments(Document):
@@ -52,9 +43,9 @@ class Arguments(Document):
     def __init__(self, name: str, fields: Document) -> None:
         super().__init__(fields)
         self.name = name
-        for field in fields.keys() - _TAKEN.get(name, fields.keys()):
-            # Some ask for what is done anyway.
-            if fields[field] not in (None, False, {}, [], {"locale": "simple"}, {"$natural": 1}):
+        taken = {name, *TAKEN[name].split()} if name in TAKEN else fields.keys()
+        for field in fields.keys() - taken - _EVERYWHERE:
+            if fields[field] not in (None, False, {}, []):  # these ask for what is done anyway
                 raise not_supported(f"the field '{name}.{field}'")
 
     @property
@@ -98,12 +89,11 @@ class Arguments(Document):
         value = self.get(field)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float, Decimal128)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise CommandError(14, f"BSON field '{self.name}.{field}' is the wrong type, expected type 'long'")
-        number = float(value.to_decimal()) if isinstance(value, Decimal128) else value
-        if not at_least <= number < 2.0**63:
+        if not at_least <= value < 2.0**63:
             raise CommandError(2, f"BSON field '{field}' value must be >= {at_least}, actual value '{value}'")
-        return int(number)
+        return int(value)
 
     def batch_size(self) -> int | None:
         """What `cursor.batchSize` says, None if it is absent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -10,9 +11,8 @@ from bson import Int64
 
 from leaklab.services.mongo.arguments import Arguments, Document
 from leaklab.services.mongo.command_error import CommandError
-from leaklab.services.mongo.cursors import CursorTable, ServerCursor, SnapshotScan
-from leaklab.services.mongo.store import StoredCollection
-from leaklab.services.mongo.wire import MAX_DOCUMENT_BYTES, cursor_reply_body, encode_document
+from leaklab.services.mongo.cursors import CursorTable, ServerCursor
+from leaklab.services.mongo.wire import MAX_DOCUMENT_BYTES, cursor_reply_body
 
 FIRST_BATCH_DOCUMENTS = 101
 """Documents in a first batch without batchSize (MongoDB manual, "Iterate a Cursor")."""
@@ -41,12 +41,7 @@ class Batches:
             self._cursors.open(cursor)
         return cursor_reply_body("firstBatch", batch, cursor_id=cursor.cursor_id, namespace=cursor.namespace)
 
-    def listing(self, arguments: Arguments, namespace: str, listed: list[Document]) -> bytes:
-        """The reply with the first batch of what a command lists."""
-        scan = SnapshotScan([encode_document(entry) for entry in listed], knows_end=True)
-        return self.first(arguments, ServerCursor(namespace, scan), arguments.batch_size())
-
-    def _get_more(self, arguments: Arguments) -> Answer:
+    async def _get_more(self, arguments: Arguments) -> bytes:
         cursor_id = arguments.integer("getMore") or 0
         namespace = ".".join(arguments.namespace("collection"))
         # 0 is no bound here, unlike in find (`FindCommon::enoughForGetMore`).
@@ -68,47 +63,23 @@ class Batches:
         if wait_ms and not cursor.await_data:
             raise CommandError(2, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
         self._cursors.pin(cursor)
-        reply = self._next_batch(cursor, count, wait=cursor.await_data)
-        if reply is not None or cursor.collection is None:
-            return reply or {}
-        return self._wait(cursor, cursor.collection, count, AWAIT_DATA_S if wait_ms is None else wait_ms / 1000)
-
-    async def _wait(
-        self, cursor: ServerCursor, collection: StoredCollection, count: int | None, wait_s: float
-    ) -> Document | bytes:
-        """Try again at each change of the collection; answer as things are when the time is over."""
-        try:
-            async with asyncio.timeout(wait_s):
-                while True:
-                    changed = asyncio.Event()
-                    collection.listeners.add(changed.set)
-                    try:
-                        await changed.wait()
-                    finally:
-                        collection.listeners.discard(changed.set)
-                    if (reply := self._next_batch(cursor, count, wait=True)) is not None:
-                        return reply
-        except TimeoutError:
-            return self._next_batch(cursor, count, wait=False) or {}
-        except asyncio.CancelledError:
-            self._cursors.unpin(cursor)  # the client has gone: its cursor stays, as on the real server
-            raise
-
-    def _next_batch(self, cursor: ServerCursor, count: int | None, *, wait: bool) -> bytes | None:
-        """Return the reply of a getMore and give the cursor back, or None to `wait`; an error ends the cursor."""
         try:
             batch = cursor.take(count, MAX_DOCUMENT_BYTES)
-        except BaseException:
-            self._cursors.unpin(cursor)
-            self._cursors.close(cursor.cursor_id)
+            if cursor.await_data and cursor.collection is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(AWAIT_DATA_S if wait_ms is None else wait_ms / 1000):
+                        while not batch and not cursor.scan.exhausted:
+                            await cursor.collection.wait()
+                            batch = cursor.take(count, MAX_DOCUMENT_BYTES)
+        except Exception:
+            self._cursors.close(cursor_id)
             raise
-        if not batch and wait and not cursor.scan.exhausted:
-            return None
-        self._cursors.unpin(cursor)
+        finally:
+            self._cursors.unpin(cursor)  # also if the client goes while it waits: as on the real server
         if cursor.scan.exhausted:
-            self._cursors.close(cursor.cursor_id)
-        cursor_id = 0 if cursor.scan.exhausted else cursor.cursor_id
-        return cursor_reply_body("nextBatch", batch, cursor_id=cursor_id, namespace=cursor.namespace)
+            self._cursors.close(cursor_id)
+            cursor_id = 0
+        return cursor_reply_body("nextBatch", batch, cursor_id=cursor_id, namespace=namespace)
 
     def _kill_cursors(self, arguments: Arguments) -> Document:
         arguments.namespace()

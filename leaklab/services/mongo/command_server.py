@@ -11,16 +11,16 @@ import datetime
 import os
 from collections import Counter
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bson import Binary, Int64
+from bson import Int64
 
 from leaklab.services.mongo import wire
 from leaklab.services.mongo.arguments import Arguments, Document
 from leaklab.services.mongo.batches import Answer, Batches, Handler
 from leaklab.services.mongo.command_error import CommandError, as_command_error, not_supported
-from leaklab.services.mongo.mongomock_checks import check_depth
-from leaklab.services.mongo.namespace_commands import NamespaceCommands
+from leaklab.services.mongo.query_bounds import check_depth, check_query
 from leaklab.services.mongo.read_commands import ReadCommands
 from leaklab.services.mongo.store import MongoStore
 from leaklab.services.mongo.write_commands import WriteCommands
@@ -29,15 +29,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leaklab.services.mongo.cursors import CursorTable
-    from leaklab.services.mongo.mongo_counts import MongoCounts
 
 _VERSION = [6, 0, 0, 0]
 _MAX_WIRE_VERSION = 17
 _MAX_SESSIONS = 1_000_000  # `maxSessions` (MongoDB manual, "MongoDB Server Parameters")
 _SESSION_MINUTES = 30  # of idleness until one ends; no run of the lab is that long
 
-Reply = bytes | Coroutine[Any, Any, bytes]
-"""An encoded reply, at once or after others had their turn."""
+
+@dataclass(frozen=True, slots=True)
+class MongoCounts:
+    """Exact counts since the start; a connection ends at the first sign of it: end of file or loss.
+
+    `requests_served` counts commands that were answered, the handshakes and polls of drivers among them.
+    `sessions_open` counts the sessions that were used and not ended since.
+    """
+
+    connections_accepted: int
+    connections_open: int
+    connections_peak: int
+    requests_served: int
+    cursors_open: int
+    cursors_peak: int
+    sessions_open: int
 
 
 class CommandServer:
@@ -49,38 +62,31 @@ class CommandServer:
         self._counts = counts
         self._operations = dict.fromkeys(("insert", "query", "update", "delete", "getmore", "command"), 0)
         self._commands: Counter[str] = Counter()
-        store, self._batches = MongoStore(), Batches(cursors)
+        self._store, batches = MongoStore(), Batches(cursors)
         self._handlers: Mapping[str, Handler] = {
             **dict.fromkeys(("hello", "isMaster", "ismaster"), self._hello),
             **dict.fromkeys(("buildInfo", "buildinfo"), self._build_info),
             "ping": lambda _: {},
             "serverStatus": self._server_status,
-            "startSession": self._start_session,
-            "refreshSessions": self._refresh_sessions,
-            **dict.fromkeys(("endSessions", "killSessions", "killAllSessions"), self._end_sessions),
-            **NamespaceCommands(store, self._batches).handlers,
-            **WriteCommands(store).handlers,
-            **ReadCommands(store, self._batches).handlers,
-            **self._batches.handlers,
+            "endSessions": self._end_sessions,
+            **WriteCommands(self._store).handlers,
+            **ReadCommands(self._store, batches).handlers,
+            **batches.handlers,
         }
 
-    def run(self, command: Document | CommandError, *, legacy: bool = False) -> Reply:
-        """Answer one command, or a message that holds none; never raises."""
+    async def run(self, command: Document | CommandError, *, legacy: bool = False) -> bytes:
+        """Answer one command, or a message that holds none, perhaps after others had their turn; never raises."""
         try:
-            if isinstance(command, CommandError):
-                raise command
-            answer = self._run(command, legacy=legacy)
-            return self._later(answer) if isinstance(answer, Coroutine) else _encoded(answer)
+            answer = self._handle(command, legacy=legacy)
+            if isinstance(answer, Coroutine):
+                answer = await answer
+            return answer if isinstance(answer, bytes) else wire.encode_document({**answer, "ok": 1.0})
         except Exception as error:  # noqa: BLE001 - mongomock raises whatever it trips over; a client must get a document
             return wire.encode_document(as_command_error(error).document())
 
-    async def _later(self, answer: Coroutine[Any, Any, Document | bytes]) -> bytes:
-        try:
-            return _encoded(await answer)
-        except Exception as error:  # noqa: BLE001 - as above
-            return wire.encode_document(as_command_error(error).document())
-
-    def _run(self, command: Document, *, legacy: bool) -> Answer:
+    def _handle(self, command: Document | CommandError, *, legacy: bool) -> Answer:
+        if isinstance(command, CommandError):
+            raise command
         name = next(iter(command), "")
         handler = self._handlers.get(name)
         if legacy and handler is not None and handler != self._hello:
@@ -90,6 +96,8 @@ class CommandServer:
         if command.keys() & {"txnNumber", "startTransaction", "autocommit"}:
             raise CommandError(20, "Transaction numbers are only allowed on a replica set member or mongos")
         check_depth(command)
+        if name != "insert":
+            check_query(command, self._store.largest)
         arguments = Arguments(name, command)
         if arguments.database and arguments.session is not None:
             if len(self.sessions) >= _MAX_SESSIONS:
@@ -106,29 +114,15 @@ class CommandServer:
         self._operations[kind if kind in self._operations else "command"] += count
         self._commands[name] += 1
 
-    def _start_session(self, _: Arguments) -> Document:
-        session = os.urandom(16)
-        self.sessions.add(session)
-        return {"id": {"id": Binary(session, 4)}, "timeoutMinutes": _SESSION_MINUTES}
-
     def _end_sessions(self, arguments: Arguments) -> Document:
-        """End the sessions that are named; killing ends their cursors too, and none named means all.
+        """End the sessions that are named.
 
-        Ended sessions leave their cursors: the real server only notes that they ended, and kills the cursors when it
-        next refreshes its session cache, up to logicalSessionRefreshMillis = 5 minutes later
+        They leave their cursors: the real server only notes that they ended, and kills the cursors when it next
+        refreshes its session cache, up to logicalSessionRefreshMillis = 5 minutes later
         (logical_session_cache_impl.cpp, `explicitlyEndingSessions`). No run of the lab is that long.
         """
-        named = _session_ids(arguments)
-        if arguments.name.startswith("kill"):
-            named = named or self.sessions
-            for cursor in self._cursors:
-                if cursor.session in named:
-                    self._cursors.close(cursor.cursor_id)
-        self.sessions -= named
-        return {}
-
-    def _refresh_sessions(self, arguments: Arguments) -> Document:
-        self.sessions |= _session_ids(arguments)
+        ids = (entry.get("id") for entry in arguments.documents("endSessions"))
+        self.sessions -= {bytes(session) for session in ids if isinstance(session, bytes)}
         return {}
 
     def _hello(self, arguments: Arguments) -> Document:
@@ -168,12 +162,3 @@ class CommandServer:
                 "cursor": {**cursor, "open": {name: Int64(count) for name, count in is_open.items()}},
             },
         }
-
-
-def _encoded(answer: Document | bytes) -> bytes:
-    return wire.encode_document({**answer, "ok": 1.0}) if isinstance(answer, dict) else answer
-
-
-def _session_ids(arguments: Arguments) -> set[bytes]:
-    ids = (entry.get("id") for entry in arguments.documents(arguments.name))
-    return {bytes(session) for session in ids if isinstance(session, bytes)}

@@ -6,32 +6,27 @@ encoded documents are the truth: if an error or the limit breaks off a write, mo
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bson import ObjectId, Regex
 
 from leaklab.services.mongo.arguments import Document
 from leaklab.services.mongo.command_error import CommandError, not_supported
-from leaklab.services.mongo.mongomock_checks import check_depth, check_paths, check_upsert, is_replacement, uses_regex
+from leaklab.services.mongo.query_bounds import check_depth
 from leaklab.services.mongo.time_limit import TIME_LIMIT
 from leaklab.services.mongo.wire import MAX_DOCUMENT_BYTES, decode_document, encode_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
-REGEX_BYTES = 32 * 1024
-"""Size of the largest document that regular expressions are used on.
-
-One step of Python's `re` can walk through a whole string, and it looks for signals only every few thousand steps.
-"""
 _MAX_CHANGED = 20_000  # documents of a collection that is put back within a fraction of a second
 _RESULTS_KEPT = 8  # distinct queries a collection remembers between two writes
-_ID_INDEX: Document = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +34,8 @@ class Query:
     """What a find asks for; `limit` 0 is no limit."""
 
     filter: Document
-    sort: Document
-    projection: Document
+    sort: Document = field(default_factory=dict)
+    projection: Document = field(default_factory=dict)
     skip: int = 0
     limit: int = 0
 
@@ -54,21 +49,19 @@ class StoredCollection:
     """One collection. `dropped` once it is gone; cursors over it find that out at their next batch.
 
     `cap` is empty, or the options of a capped collection: `size` in bytes and perhaps `max`, in documents. `largest` is
-    the size in bytes of its largest document so far; `listeners` are called once, at the next change.
+    the size of its largest document in bytes.
     """
 
     def __init__(self, namespace: str, mock: Any, cap: Document) -> None:
         self.namespace = namespace
         self.mock = mock
         self.cap = cap
-        self.dropped = self._has_unique = False
+        self.dropped = False
         self.largest = 0
-        self.listeners: set[Callable[[], None]] = set()
         self.bodies: dict[bytes, bytes] = {}  # encoded documents by key, in their order
+        self._cut_off = 0  # how many documents went to keep to the cap
         self._results: dict[bytes, tuple[bytes, ...]] = {}
-        # Of a capped collection: each document's key by its place in insertion order; places are never used twice.
-        self._places: dict[int, bytes] = {}
-        self._next_place = 1
+        self._change = asyncio.Event()
 
     def results(self, query: Query) -> tuple[bytes, ...]:
         """Return the encoded documents that `query` finds now; the same tuple as long as nothing is written.
@@ -88,32 +81,26 @@ class StoredCollection:
         return found
 
     def _read(self, query: Query) -> list[bytes]:
-        for field in query.sort:
-            # mongomock takes the first element for the whole array.
-            if field not in ("_id", "$natural") and self.mock.count_documents({field: {"$type": "array"}}):
-                raise not_supported(f"sorting by {field!r}, which holds arrays,")
-        found = self.mock.find(query.filter, query.projection or None, sort=list(query.sort.items()) or None)
+        # A copy of the projection: mongomock takes it apart.
+        found = self.mock.find(query.filter, dict(query.projection) or None, sort=list(query.sort.items()) or None)
         return [encode_document(document) if query.projection else self.bodies[_key(document)] for document in found]
-
-    def find_one(self, query: Query) -> Document | None:
-        """Return the first document that is found."""
-        return next(map(decode_document, self.results(query)), None)
 
     def records_after(self, place: int, query: Query) -> Iterator[tuple[int, bytes | None]]:
         """Return the places after `place` (0: all) of a capped collection, with what the query makes of each document.
 
-        Raises CommandError CappedPositionLost if the document at `place` was cut off meanwhile.
+        A document's place is its number in insertion order, from 1. Raises CommandError CappedPositionLost if the
+        document at `place` was cut off meanwhile.
         """
-        if place and place not in self._places:
+        if 0 < place <= self._cut_off:
             raise CommandError(136, f"CollectionScan died: the document at RecordId({place}) was cut off")
         wanted = self.bodies
         if query.filter or query.projection:
-            matching = map(decode_document, self.results(Query(query.filter, {}, {})))
-            made = self.results(Query(query.filter, {}, query.projection))
+            matching = map(decode_document, self.results(Query(query.filter)))
+            made = self.results(Query(query.filter, projection=query.projection))
             wanted = dict(zip(map(_key, matching), made, strict=True))
-        for at in range(max(place + 1, next(iter(self._places), 0)), self._next_place):
-            if at in self._places:
-                yield at, wanted.get(self._places[at])
+        place = max(place, self._cut_off)
+        following = itertools.islice(self.bodies, place - self._cut_off, None)
+        return ((at, wanted.get(key)) for at, key in enumerate(following, place + 1))
 
     def insert(self, document: Document) -> None:
         """Insert one document, with an `_id` in front of it, and cut off what exceeds the cap. Raises CommandError."""
@@ -127,40 +114,37 @@ class StoredCollection:
         if key in self.bodies:
             about = {"keyPattern": {"_id": 1}, "keyValue": {"_id": document["_id"]}}
             raise CommandError(11000, f"E11000 duplicate key error collection: {self.namespace} index: _id_", **about)
-        if self._has_unique and uses_regex(document):
-            raise not_supported("a regular expression in a document under a unique index")
         try:
             TIME_LIMIT.run(lambda: self.mock.insert_one(document))
         except CommandError:  # broken off; what mongomock itself refuses it does not keep
-            if self.mock.count_documents({}) > len(self.bodies):
-                self.mock.delete_one({"_id": {"$eq": document["_id"]}})
+            self.mock.delete_one({"_id": {"$eq": document["_id"]}})
             raise
         self.bodies[key] = raw
-        self._changed([key])
+        self.largest = max(self.largest, len(raw))
+        self._changed()
 
-    def update(self, query: Document, change: Any, *, multi: bool = False, upsert: bool = False) -> Any:
+    def update(self, query: Document, change: Any, *, multi: bool, upsert: bool) -> Any:
         """Update the first document that matches, or all; returns mongomock's UpdateResult. Raises CommandError."""
-
-        def find() -> Document:
-            found = list(self.mock.find(query))
-            if not found and upsert:
-                check_upsert(query, change)
-            for document in found if multi else found[:1]:
-                check_paths(change, document)
-            # A replacement goes by _id: mongomock would put a condition on _id in the place of the _id.
-            return {"_id": found[0]["_id"]} if found and is_replacement(change) else query
+        if not isinstance(change, dict):
+            raise not_supported("an update by a pipeline, or by no document,")
+        is_replacement = not next(iter(change), "").startswith("$")
+        if (upsert or is_replacement) and (
+            any(name.startswith("$") for name in query) or isinstance(query.get("_id"), dict)
+        ):
+            # mongomock would not take the _id, or other fields, from it.
+            raise not_supported(
+                "an upsert or replacement by a filter with $and, $or or the like, or an operator on _id,"
+            )
+        paths = sorted(f"{path}." for fields in change.values() if isinstance(fields, dict) for path in fields)
+        if not is_replacement and any(after.startswith(path) for path, after in itertools.pairwise(paths)):
+            raise CommandError(40, "Updating a path and a part of it would create a conflict")  # mongomock does half
+        method = "update_many" if multi else "replace_one" if is_replacement else "update_one"
 
         def write() -> tuple[Any, dict[bytes, bytes]]:
-            done = getattr(self.mock, method)(aim, change, upsert=upsert)
+            done = getattr(self.mock, method)(query, change, upsert=upsert)
             return done, self._read_again() if done.modified_count or done.upserted_id is not None else self.bodies
 
-        method = "replace_one" if is_replacement(change) else "update_many" if multi else "update_one"
-        aim = TIME_LIMIT.run(find)
-        done, bodies = self._attempt(write)
-        added = [key for key in bodies if key not in self.bodies]
-        self.bodies = bodies
-        self._changed(added)
-        return done
+        return self._attempt(write)
 
     def _read_again(self) -> dict[bytes, bytes]:
         """Return all documents, encoded; raise CommandError if one became what no document may be."""
@@ -170,28 +154,37 @@ class StoredCollection:
                 raise CommandError(10334, f"Resulting document after update is larger than {MAX_DOCUMENT_BYTES}")
             if self.bodies.get(key) != raw:
                 check_depth(decode_document(raw))
-                self.largest = max(self.largest, len(raw))
         return bodies
 
     def delete(self, query: Document, *, multi: bool) -> int:
-        """Delete the first document that matches, or all of them; returns how many."""
-        matching = self.results(Query(query, {}, {}, limit=0 if multi else 1))
-        doomed = [_key(decode_document(raw)) for raw in matching]
-        if doomed:
-            self._attempt(lambda: (self.mock.delete_many if multi else self.mock.delete_one)(query))
-        for key in doomed:
-            del self.bodies[key]
+        """Delete the first document that matches, or all of them; returns how many. Raises CommandError."""
+        if self.cap:
+            raise not_supported("a delete in a capped collection")
+
+        def write() -> tuple[int, dict[bytes, bytes]]:
+            (self.mock.delete_many if multi else self.mock.delete_one)(query)
+            return len(doomed), {key: raw for key, raw in self.bodies.items() if key not in doomed}
+
+        doomed = {_key(decode_document(raw)) for raw in self.results(Query(query, limit=0 if multi else 1))}
+        return self._attempt(write) if doomed else 0
+
+    def _attempt(self, write: Callable[[], tuple[T, dict[bytes, bytes]]]) -> T:
+        """Change documents within the time limit; if that fails, put everything back as it was.
+
+        `write` returns the answer and what the encoded documents are then.
+        """
+        if len(self.bodies) > _MAX_CHANGED or sum(map(len, self.bodies.values())) > MAX_DOCUMENT_BYTES:
+            raise not_supported(f"a change in a collection of more than {_MAX_CHANGED} documents, or 16 MiB,")
+        try:
+            answer, self.bodies = TIME_LIMIT.run(write)
+        except Exception:
+            self.mock.drop()
+            if self.bodies:
+                self.mock.insert_many([decode_document(raw) for raw in self.bodies.values()])
+            raise
+        self.largest = max(map(len, self.bodies.values()), default=0)
         self._changed()
-        return len(doomed)
-
-    def create_index(self, key: Document, name: str, *, unique: bool) -> None:
-        """Create an index. Raises CommandError."""
-        self._attempt(lambda: self.mock.create_index(list(key.items()), name=name, unique=unique))
-        self._has_unique = self._has_unique or unique
-
-    def indexes(self) -> dict[str, Document]:
-        """Return the indexes by name, as listIndexes shows them."""
-        return {"_id_": _ID_INDEX} | {index["name"]: index for index in self.mock.list_indexes()}
+        return answer
 
     def drop(self) -> None:
         """Remove every document and mark the collection as gone."""
@@ -200,54 +193,29 @@ class StoredCollection:
         self.bodies = {}
         self._changed()
 
-    def _attempt(self, write: Callable[[], T]) -> T:
-        """Change documents within the time limit; if that fails, put everything back as it was."""
-        if len(self.bodies) > _MAX_CHANGED or sum(map(len, self.bodies.values())) > MAX_DOCUMENT_BYTES:
-            raise not_supported(f"a change in a collection of more than {_MAX_CHANGED} documents, or 16 MiB,")
-        try:
-            return TIME_LIMIT.run(write)
-        except Exception:
-            indexes = list(self.indexes().values())[1:]
-            self.mock.drop()
-            if self.bodies:
-                self.mock.insert_many([decode_document(raw) for raw in self.bodies.values()])
-            for index in indexes:
-                options = {"name": index["name"], "unique": index.get("unique", False)}
-                self.mock.create_index(list(index["key"].items()), **options)
-            raise
+    def _changed(self) -> None:
+        """Keep to the cap, forget what was derived from the documents, and wake those who wait for a change.
 
-    def _changed(self, added: Sequence[bytes] = ()) -> None:
-        """Forget what was derived from the documents, keep to the cap, and wake those who wait for a change."""
+        The size of a capped collection is the sum of its documents' BSON lengths; the real server counts the same
+        bytes, but may run over a little before it truncates (MongoDB manual, "Capped Collections").
+        """
+        size = sum(map(len, self.bodies.values())) if self.cap else 0
+        while self.cap and (size > self.cap["size"] or len(self.bodies) > self.cap.get("max", len(self.bodies))):
+            raw = self.bodies.pop(next(iter(self.bodies)))
+            size -= len(raw)
+            self._cut_off += 1
+            self.mock.delete_one({"_id": {"$eq": decode_document(raw)["_id"]}})
         self._results.clear()
-        self.largest = max(self.largest, *(len(self.bodies[key]) for key in added), 0)
-        if self.cap:
-            self._places = {place: key for place, key in self._places.items() if key in self.bodies}
-            for key in added:
-                self._places[self._next_place] = key
-                self._next_place += 1
-            self._cut_off()
         self.notify()
 
     def notify(self) -> None:
-        """Wake those who wait for something to happen here; each is woken once."""
-        listeners, self.listeners = self.listeners, set()
-        for listener in listeners:
-            listener()
+        """Wake those who wait for something to happen here."""
+        self._change.set()
+        self._change = asyncio.Event()
 
-    def _cut_off(self) -> None:
-        """Drop the oldest documents of a capped collection until the cap holds again.
-
-        Its size is the sum of the documents' BSON lengths; the real server counts the same bytes, but may run over a
-        little before it truncates (MongoDB manual, "Capped Collections").
-        """
-        size = sum(map(len, self.bodies.values()))
-        doomed = []
-        while size > self.cap["size"] or len(self.bodies) > self.cap.get("max", len(self.bodies)):
-            raw = self.bodies.pop(self._places.pop(next(iter(self._places))))
-            size -= len(raw)
-            doomed.append(decode_document(raw)["_id"])
-        if doomed:
-            self.mock.delete_many({"_id": {"$in": doomed}})
+    async def wait(self) -> None:
+        """Return at the next `notify`."""
+        await self._change.wait()
 
 
 class MongoStore:
@@ -257,10 +225,9 @@ class MongoStore:
         self._client: Any = None
         self.databases: defaultdict[str, dict[str, StoredCollection]] = defaultdict(dict)
 
-    def get(self, namespace: tuple[str, str], *, create: bool = False) -> StoredCollection | None:
-        """Return a collection; if it was not created, create it or return None."""
-        found = self.databases.get(namespace[0], {}).get(namespace[1])
-        return found or (self.create(namespace) if create else None)
+    def get(self, namespace: tuple[str, str]) -> StoredCollection | None:
+        """Return a collection, None if it was not created."""
+        return self.databases.get(namespace[0], {}).get(namespace[1])
 
     def create(self, namespace: tuple[str, str], cap: Document | None = None) -> StoredCollection:
         """Create a collection; writing to one does so. Raises CommandError NamespaceExists."""
@@ -278,8 +245,8 @@ class MongoStore:
             self._client = mongomock.MongoClient()
         return self._client[namespace[0]][namespace[1]]
 
-    def check_regex(self, asked: Document | list[Any]) -> None:
-        """Raise CommandError if regular expressions would meet documents that are too large for them."""
+    @property
+    def largest(self) -> int:
+        """The size in bytes of the largest document."""
         collections = itertools.chain.from_iterable(database.values() for database in self.databases.values())
-        if uses_regex(asked) and any(collection.largest > REGEX_BYTES for collection in collections):
-            raise not_supported(f"a regular expression over documents of more than {REGEX_BYTES} bytes")
+        return max((collection.largest for collection in collections), default=0)

@@ -53,11 +53,11 @@ class TimeLimit:
         if not self._users:
             signal.signal(signal.SIGPROF, self._previous or signal.SIG_DFL)
 
-    def run(self, work: Callable[[], T], limit_s: float = LIMIT_S) -> T:
+    def run(self, work: Callable[[], T]) -> T:
         """Return what `work` returns. Raises CommandError MaxTimeMSExpired if it had to be broken off."""
         if not self._users or threading.current_thread() is not threading.main_thread():
             return work()
-        before = signal.setitimer(signal.ITIMER_PROF, limit_s)
+        before = signal.setitimer(signal.ITIMER_PROF, LIMIT_S)
         try:
             self._is_armed = True
             try:
@@ -68,7 +68,7 @@ class TimeLimit:
                 self._disarm(before)
         except _OutOfTimeError:
             self._disarm(before)
-        raise CommandError(50, f"operation exceeded time limit of {limit_s} s in the embedded server: use --mongo URI")
+        raise CommandError(50, f"operation exceeded time limit of {LIMIT_S} s in the embedded server: use --mongo URI")
 
     def _disarm(self, before: tuple[float, float]) -> None:
         self._is_armed = False

@@ -73,19 +73,14 @@ def encode_document(document: Mapping[str, Any]) -> bytes:
     return bson.encode(document, codec_options=_CODEC)
 
 
-def message_bytes(buffer: bytes | bytearray) -> int | None:
-    """Length in bytes of the message that `buffer` begins with, or None while its header is incomplete.
+def message_bytes(header: bytes) -> int:
+    """Length in bytes, header included, of the message that begins with `header`.
 
-    Raises FramingError if no message can have that length or opcode, as soon as that is known.
+    Raises FramingError if no message can have that length or opcode.
     """
-    if len(buffer) < _INT32.size:
-        return None
-    (length,) = _INT32.unpack_from(buffer)
+    length, _, _, opcode = _HEADER.unpack(header)
     if not HEADER_BYTES <= length <= MAX_MESSAGE_BYTES:
         raise FramingError(f"message length {length} is not within {HEADER_BYTES} and {MAX_MESSAGE_BYTES} bytes")
-    if len(buffer) < HEADER_BYTES:
-        return None
-    opcode = _HEADER.unpack_from(buffer)[3]
     if opcode not in (OP_MSG, OP_QUERY):
         # OP_COMPRESSED (2012) too: no compressor is offered in `hello`, so no client may send it.
         raise FramingError(f"opcode {opcode} is not supported; use OP_MSG")

@@ -31,19 +31,12 @@ def c(embedded: Server) -> Iterator[Docs]:
 @pytest.mark.parametrize(
     ("command", "named"),
     [
-        ({"explain": {"find": "c"}}, "explain"),
         ({"xyz": 1}, "xyz"),
         *(({"find": "c", field: {"x": 1}}, f"find.{field}") for field in ("collation", "let", "min", "max", "hint")),
-        ({"find": "c", "returnKey": True}, "find.returnKey"),
         ({"find": "c", "batchsize": 10}, "find.batchsize"),
         ({"find": "c", "filter": {"$where": "true"}}, "$where"),
-        ({"find": "c", "filter": {"n": 1, "$where": "true"}}, "$where"),
         ({"find": "c", "filter": {"n": {"$bitsAllSet": 1}}}, "$bitsAllSet"),
-        ({"find": "c", "filter": {"a": {"$in": [[1]]}}}, "$in"),
-        ({"find": "c", "filter": {"n": {"$type": 16}}}, "$type"),
-        ({"find": "c", "sort": {"a": 1}}, "'a'"),
         ({"find": "c", "projection": {"x": "$n"}}, "$n"),
-        ({"find": "c", "projection": {"a": {"$slice": 1}}}, "$slice"),
         ({"find": "c", "projection": {"a.$": 1}}, "a.$"),
         ({"aggregate": 1, "pipeline": [], "cursor": {}}, "aggregate on a database"),
         *(
@@ -52,7 +45,7 @@ def c(embedded: Server) -> Iterator[Docs]:
                 "$out": {"$out": "o"},
                 "$unionWith": {"$unionWith": "o"},
                 "pipeline": {"$lookup": {"from": "c", "pipeline": [], "as": "j"}},
-                "$addToSet": {"$group": {"_id": 1, "x": {"$addToSet": "$n"}}},
+                "$stdDevPop": {"$group": {"_id": 1, "x": {"$stdDevPop": "$n"}}},
             }.items()
         ),
         ({"update": "c", "updates": [{"q": {}, "u": {"$mul": {"n": 2}}}]}, "$mul"),
@@ -61,8 +54,8 @@ def c(embedded: Server) -> Iterator[Docs]:
         ({"update": "c", "updates": [{"q": {"$and": [{"m": 6}]}, "u": {"$set": {"x": 1}}, "upsert": True}]}, "$and"),
         ({"delete": "c", "deletes": [{"q": {}, "limit": 1, "collation": {"locale": "de"}}]}, "deletes.collation"),
         ({"create": "v", "viewOn": "c", "pipeline": []}, "create.viewOn"),
-        ({"createIndexes": "c", "indexes": [{"key": {"n": "text"}, "name": "t"}]}, "text"),
-        ({"createIndexes": "c", "indexes": [{"key": {}, "name": "t", "expireAfterSeconds": 5}]}, "expireAfterSeconds"),
+        ({"createIndexes": "c", "indexes": [{"key": {"n": 1}, "name": "t"}]}, "createIndexes"),
+        ({"findAndModify": "c", "query": {}, "remove": True}, "findAndModify"),
         ({"listCollections": 1, "filter": {"name": {"$regex": "^c"}}}, "$regex"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -75,13 +68,6 @@ def test_what_is_not_supported_is_refused_by_name(c: Docs, command: Document, na
     assert "use --mongo URI" in error["errmsg"]
 
 
-def test_sessions_but_no_transactions(c: Docs) -> None:
-    with c.database.client.start_session() as session:
-        assert c.count_documents({}, session=session) == 2
-        session.start_transaction()
-        assert error_of(lambda: c.find_one({}, session=session)).code == 20
-
-
 @pytest.mark.parametrize(
     "query",
     [
@@ -92,11 +78,10 @@ def test_sessions_but_no_transactions(c: Docs) -> None:
         lambda c: c.distinct("name", {"name": {"$regex": EVIL}}),
         lambda c: c.update_many({"name": bson.Regex(EVIL)}, {"$set": {"seen": 1}}),
         lambda c: c.delete_one({"name": {"$regex": EVIL}}),
-        lambda c: c.find_one_and_update({"name": {"$regex": EVIL}}, {"$set": {"seen": 1}}),
         lambda c: c.update_many({}, {"$set": {"n": 8}, "$pull": {"names": {"$regex": EVIL}}}),
         lambda c: c.update_many({}, {"$set": {"a.20000000": 1}}),
     ],
-    ids=["find", "Regex", "match", "regexMatch", "distinct", "update", "delete", "modify", "pull", "padding"],
+    ids=["find", "Regex", "match", "regexMatch", "distinct", "update", "delete", "pull", "padding"],
 )
 def test_no_query_keeps_another_client_waiting(embedded: Server, c: Docs, query: Callable[[Docs], Any]) -> None:
     """Each would take years, or all the memory: it gets an error, and the data stay as they were."""
@@ -108,20 +93,17 @@ def test_no_query_keeps_another_client_waiting(embedded: Server, c: Docs, query:
         while offender.is_alive():
             assert other.limits.c.count_documents({"n": 7}) == 1
     offender.join()
-    assert [error.code in (2, 50) for error in errors] == [True]
+    assert [error.code in (50, 238) for error in errors] == [True]
     assert list(c.find()) == list(c.find({"_id": {"$gt": 0}})) == before
 
 
 def test_an_expensive_write_of_many_documents_is_put_back(c: Docs) -> None:
-    """What it changed before it was broken off is as it was before, indexes included."""
+    """What it changed before it was broken off is as it was before."""
     c.delete_many({})
-    c.create_index("k", unique=True)
     c.insert_many([{"_id": i, "k": i, "a": []} for i in range(300)])
     before = list(c.find())
-    assert error_of(lambda: c.update_many({}, {"$set": {"a.1400000": 1}})).code == 50
+    assert error_of(lambda: c.update_many({}, {"$set": {"a.900000": 1}})).code == 50
     assert list(c.find()) == list(c.find({"_id": {"$gte": 0}})) == before
-    assert c.index_information()["k_1"]["unique"] is True
-    assert error_of(lambda: c.insert_one({"k": 7})).code == 11000
 
 
 def test_a_large_batch_is_written_in_turn_with_other_clients(embedded: Server, c: Docs) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 
 import bson
@@ -39,11 +38,6 @@ def error_code(whole: bytes) -> int:
     error = wire.parse_request(whole).command
     assert isinstance(error, CommandError)
     return error.code
-
-
-@pytest.mark.parametrize("have", range(17))
-def test_the_length_is_known_once_the_header_is_complete(have: int) -> None:
-    assert wire.message_bytes(msg(BODY)[:have]) == (len(msg(BODY)) if have == 16 else None)
 
 
 def test_document_sequences_are_merged_into_the_command_wherever_the_body_stands() -> None:
@@ -117,14 +111,3 @@ def test_a_cursor_reply_reads_as_if_bson_had_encoded_it(documents: list[dict[str
     # Compared decoded: bson.encode moves an _id to the front, which a document that is encoded already keeps.
     assert bson.decode(by_hand) == {"cursor": cursor, "ok": 1.0}
     assert len(by_hand) == len(bson.encode({"cursor": cursor, "ok": 1.0}))
-
-
-@given(st.binary(max_size=200) | st.just(msg(BODY, sequence("a", {"_id": 1}))[16:]), st.data())
-def test_garbage_in_a_frame_is_refused_in_one_of_two_ways(payload: bytes, data: st.DataObject) -> None:
-    changed = bytearray(payload)
-    for _ in range(data.draw(st.integers(0, 4)) if payload else 0):
-        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
-    whole = message(bytes(changed), data.draw(st.sampled_from([wire.OP_MSG, wire.OP_QUERY])))
-    assert wire.message_bytes(whole) == len(whole)
-    with contextlib.suppress(wire.FramingError):
-        wire.parse_request(whole)
