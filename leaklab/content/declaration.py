@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from leaklab.content.annotations import shown
 from leaklab.content.settings import Settings, Value
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
@@ -26,14 +27,12 @@ class Lab:
     @property
     def http(self) -> HttpEndpoint:
         """The HTTP service. Raises LookupError if the scenario did not ask for `http`."""
-        endpoint: HttpEndpoint = self._endpoint("http")
-        return endpoint
+        return cast("HttpEndpoint", self._endpoint("http"))
 
     @property
     def mongo(self) -> MongoEndpoint:
         """The MongoDB server. Raises LookupError if the scenario did not ask for `mongo`."""
-        endpoint: MongoEndpoint = self._endpoint("mongo")
-        return endpoint
+        return cast("MongoEndpoint", self._endpoint("mongo"))
 
     def _endpoint(self, kind: str) -> Any:
         if kind not in self.endpoints:
@@ -78,10 +77,8 @@ class Expected:
 
 LEAKS_NOTHING = Expected("clean")
 
-Complaint = str | None
 
-
-def difference(answer: object, expected: Sequence[object], what: str) -> Complaint:
+def difference(answer: object, expected: Sequence[object], what: str) -> str | None:
     """What is wrong with an answer that must be a list of so many things; None if nothing is.
 
     Args:
@@ -91,27 +88,14 @@ def difference(answer: object, expected: Sequence[object], what: str) -> Complai
     """
     if answer == expected:
         return None
-    got = "None: is there a return at its end?" if answer is None else f"a {type(answer).__name__}, {_shown(answer)}"
+    got = "None: is there a return at its end?" if answer is None else f"a {type(answer).__name__}, {shown(answer, 60)}"
     if isinstance(answer, list):
         wrong = next((n for n, (is_, must) in enumerate(zip(answer, expected, strict=False)) if is_ != must), None)
         if wrong is not None:
-            got = f"{_shown(answer[wrong])} at [{wrong}], where {_shown(expected[wrong])} must be"
+            got = f"{shown(answer[wrong], 60)} at [{wrong}], where {shown(expected[wrong], 60)} must be"
         else:
             got = f"{len(answer):,} of them"
     return f"expected {what}, got {got}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _asked_nothing(_: Settings) -> dict[str, int]:
-    return {}
-
-
-def _any_answer(_: Lab, answer: object) -> Complaint:  # noqa: ARG001 # the signature of a check
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +143,8 @@ class Scenario:
     settings: Settings = field(default_factory=Settings)
     learners: Mapping[str, Value] = field(default_factory=dict)
     services: tuple[str, ...] = ()
-    check_answer: Callable[[Lab, object], Complaint] = _any_answer
-    requests: Callable[[Settings], Mapping[str, int]] = _asked_nothing
+    check_answer: Callable[[Lab, object], str | None] = lambda _lab, _answer: None
+    requests: Callable[[Settings], Mapping[str, int]] = lambda _settings: {}
     documents: tuple[Documents, ...] = ()
     buffer: Callable[[Settings], int] | None = None
     memory_budget: Callable[[Settings], int] | None = None

@@ -256,8 +256,8 @@ def test_a_scenario_file_that_is_missing_is_named(tmp_path: Path) -> None:
         ("x = 1\n1 / 0\n", ", line 2: ZeroDivisionError: division by zero"),
         ("raise LookupError\n", ", line 1: LookupError"),
         ("from leaklab.content.declaration import Scenario\nSCENARIO = Scenario(title='x')\n", ", line 2: TypeError: "),
-        ("", "must set SCENARIO to a leaklab.content.declaration.Scenario"),
-        ("SCENARIO = {'title': 'x'}\n", "must set SCENARIO to a leaklab.content.declaration.Scenario"),
+        ("", "must set SCENARIO to a leaklab.scenario.Scenario"),
+        ("SCENARIO = {'title': 'x'}\n", "must set SCENARIO to a leaklab.scenario.Scenario"),
     ],
 )
 def test_a_scenario_file_that_cannot_be_used_is_named_with_the_line_and_the_reason(
@@ -367,7 +367,7 @@ def test_a_function_of_a_scenario_that_fails_or_returns_what_it_may_not_is_named
 
 def test_a_lesson_that_is_no_text_is_named(tmp_path: Path) -> None:
     entry = make(tmp_path, "binary")
-    entry.lesson_path.write_bytes(b"\xff\xfe\x00")
+    (entry.folder / "lesson.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ScenarioError, match=r"scenario binary is broken: .*lesson\.md: "):
         _ = entry.lesson
 
