@@ -75,7 +75,7 @@ class Setting:
         # `settings.NAME` must be the value, not an attribute of Settings; only `steps` is both.
         taken = self.kind is not COUNT if self.name == "steps" else hasattr(Settings, self.name)
         if taken or not self.name.isidentifier():
-            raise ValueError(f"a setting cannot be called {self.name!r}")
+            raise ValueError(f"a setting cannot be called {self.name!r}: choose another name")
         if bool(self.choices) != (self.kind is CHOICE):
             raise ValueError(f"setting {self.name}: a CHOICE has choices=(…), and no other kind has")
         if self.default is not None:

@@ -14,6 +14,7 @@ import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pkgutil import resolve_name
 from typing import Any
 
 from leaklab.errors import ExitCode, LeaklabError
@@ -62,7 +63,7 @@ class Host:
         self._blocking.shutdown(wait=True)
 
     async def _start(self, message: dict[str, Any]) -> dict[str, Any]:
-        hosted = SERVICE_KINDS[message["service"]].load()
+        hosted: type[HostedService] = resolve_name(SERVICE_KINDS[message["service"]].hosted)
         service = await hosted.start(ServiceNeeds(**message["needs"]), self._blocking)
         # Two halves can each have a service of one kind: the number distinguishes them.
         number = next(self._numbers)
