@@ -68,8 +68,7 @@ class Host:
         # Two halves can each have a service of one kind: the number distinguishes them.
         number = next(self._numbers)
         self._running[number] = service
-        about = {"server": service.server, "endpoint": service.endpoint}
-        return {"service": number, "ports": list(service.ports), **about}
+        return {"service": number, "ports": service.ports, "server": service.server, "endpoint": service.endpoint}
 
     async def _counts(self, message: dict[str, Any]) -> dict[str, Any]:
         # What the half did before it paused has reached the sockets already; a few turns of the loop read it all,
