@@ -88,13 +88,14 @@ def difference(answer: object, expected: Sequence[object], what: str) -> str | N
     """
     if answer == expected:
         return None
-    got = "None: is there a return at its end?" if answer is None else f"a {type(answer).__name__}, {shown(answer, 60)}"
-    if isinstance(answer, list):
-        wrong = next((n for n, (is_, must) in enumerate(zip(answer, expected, strict=False)) if is_ != must), None)
-        if wrong is not None:
-            got = f"{shown(answer[wrong], 60)} at [{wrong}], where {shown(expected[wrong], 60)} must be"
-        else:
-            got = f"{len(answer):,} of them"
+    if answer is None:
+        got = "None: is there a return at its end?"
+    elif not isinstance(answer, list):
+        got = f"the {type(answer).__name__} {shown(answer, 60)}"
+    else:
+        pairs = enumerate(zip(answer, expected, strict=False))
+        wrong = (f"{shown(it, 60)} at [{n}], where {shown(must, 60)} must be" for n, (it, must) in pairs if it != must)
+        got = next(wrong, f"{len(answer):,} of them")
     return f"expected {what}, got {got}"
 
 

@@ -127,14 +127,14 @@ def test_a_containers_limit_is_read_with_the_cache_it_would_give_back(
     assert cgroup_memory_available(tmp_path) == allowed
 
 
+def failing(error: Exception) -> Diagnosis:
+    raise error
+
+
 @pytest.mark.parametrize(
     ("error", "found", "remedy"),
     [
-        (
-            MeasureError("two scenarios are called x: /a, /b. Rename one."),
-            "two scenarios are called x: /a, /b",
-            "Rename one.",
-        ),
+        (MeasureError("two are called x: /a, /b. Rename one."), "two are called x: /a, /b", "Rename one."),
         (MeasureError("the services' process ended"), "the services' process ended", "report it"),
         (PermissionError("no such luck"), "PermissionError: no such luck", "report it"),
     ],
@@ -142,18 +142,12 @@ def test_a_containers_limit_is_read_with_the_cache_it_would_give_back(
 def test_an_error_fails_its_check_with_its_own_remedy_or_that_of_the_check(
     error: Exception, found: str, remedy: str
 ) -> None:
-    def examination() -> Diagnosis:
-        raise error
-
-    assert tried("name", "report it", examination) == HealthCheck("name", Health.FAILED, found, remedy)
+    assert tried("name", "report it", lambda: failing(error)) == HealthCheck("name", Health.FAILED, found, remedy)
 
 
 def test_a_wrong_option_is_not_a_check_that_failed() -> None:
-    def examination() -> Diagnosis:
-        raise UsageError("--scenarios x: there is no such folder")
-
     with pytest.raises(UsageError):
-        tried("name", "report it", examination)
+        tried("name", "report it", lambda: failing(UsageError("--scenarios x: there is no such folder")))
 
 
 # ---- the report
