@@ -19,7 +19,7 @@ ALL_HALVES = ("leaky", "almost", "fixed")
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """What a workload is made from: the settings, and the services that the scenario asked for."""
+    """What a workload is made from: `lab.settings` and `lab.steps`; `lab.http` and `lab.mongo` if asked for."""
 
     settings: Settings
     endpoints: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Documents:
     Attributes:
         collection: its name.
         count: how many.
-        document: one document; `{n}` in its strings stands for its number.
+        document: one document: `{n}` in its strings stands for its number, and None is the number itself.
         first: the number of the first.
     """
 
@@ -66,9 +66,10 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a half must be found to be: its verdict, and (kind, metric) of the findings that must be among them.
+    """What must be found of a half: its verdict, and findings, as (kind, metric), that must be among those found.
 
-    The verdict `either` is for an almost half whose figures depend on when a background thread comes round.
+    The verdict is `leaks` or `clean`; for an almost half that depends on a background thread's timing also `either`.
+    The kinds of finding are `leaked`, `held`, `wasted` and `stalled`; the metrics are those of `leaklab.metrics`.
     """
 
     verdict: str
@@ -109,7 +110,7 @@ class Scenario:
         leaks: what is left open, for how long, in a few words.
         summary: one line on how it happens.
         settings: what a person can set, with the defaults.
-        learners: other defaults, by name, for checks of a learner's file, where those of `settings` would make it wait.
+        learners: other defaults, by name, for checks of a learner's file, if those of `settings` would take too long.
         services: what the halves talk to: `http`, `mongo`.
         workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
         check_answer: what is wrong with the answer of a half, None if nothing is.
@@ -118,20 +119,20 @@ class Scenario:
             (find, aggregate, count, distinct); `write`: how many that change or drop some.
         documents: what is in the database before a half runs.
         expected: per half, what must be found.
-        telling: the metrics that show the leak, emphasised in tables.
-        buffer: bytes that a half is expected to hold at once; None where that is not worth a thought. What the machine
-            cannot carry is refused.
+        telling: the metrics that show the leak: tables highlight them.
+        buffer: bytes that a half is expected to hold at once; None if they do not matter. A run that needs more than
+            the machine can spare is refused.
         memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
         deadline: seconds within which the caller needs its answer; None for no deadline.
         hang: seconds after which a dead service answers; None where there is none.
-        check_error: whether an error that `run` raised is an answer as good as any, told from its words (`Type:
-            message` and the line that raised it); None if no error is.
-        effort: for work that no service counts: an answer after less than this share of the fixed half's CPU time, by
-            a learner's half that never held half of `buffer`, must have been invented; None for no such work. A share,
-            as both halves run one after the other on the same machine; memory too, as whoever held the data may have
-            a faster way to go through it.
-        task: one more sentence for the learner who is to fix it; may be empty.
-        hints: what to look at, from the symptom to nearly the fix, one at a time.
+        check_error: whether an error that `run` raised is accepted as an answer, given its words (`Type: message` and
+            the line that raised it); None if no error is.
+        effort: for work that no service counts, a share of the fixed half's CPU time: a learner's half that used less,
+            and never held half of `buffer`, must have invented its answer. None if the services count the work. It is
+            a share because both halves run one after the other on the same machine; memory counts too because code
+            that held the data may have a faster way through it.
+        task: one more sentence for the learner who is to fix the leaky half; may be empty.
+        hints: shown one at a time, from the symptom almost to the fix.
     """
 
     title: str

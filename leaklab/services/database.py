@@ -5,6 +5,7 @@ The embedded server and a real one are used and read in the same way, through un
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -48,15 +49,16 @@ class Database:
             UsageError: `uri` is not a valid MongoDB URI.
             MeasureError: the server cannot be reached, or does not let its counters be read.
         """
+        # Without its password.
+        self._shown = re.sub(r"(?s)://([^:@]*).*@", r"://\1:***@", uri)
         try:
             within_ms = int(REACH_S * 1000)
             self._client: MongoClient[dict[str, Any]] = MongoClient(
                 uri, serverSelectionTimeoutMS=within_ms, connectTimeoutMS=within_ms, appname="leaklab"
             )
         except (errors.InvalidURI, errors.ConfigurationError, ValueError, TypeError) as error:
-            raise UsageError(f"--mongo {_safe(uri)}: {_first_line(error)}. Write mongodb://HOST:PORT.") from error
+            raise UsageError(f"--mongo {self._shown}: {_first_line(error)}. Write mongodb://HOST:PORT.") from error
         self.name = f"leaklab_{secrets.token_hex(6)}"
-        self._shown = _safe(uri)
         self._start: ServerReading | None = None
         with ExitStack() as undo:
             undo.callback(self._client.close)
@@ -130,14 +132,6 @@ def _count(document: Mapping[str, Any], *path: str) -> int | None:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return None if value is None else int(value)
-
-
-def _safe(uri: str) -> str:
-    """`uri` without a password."""
-    scheme, separator, rest = uri.partition("://")
-    credentials, at, address = rest.rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{scheme}{separator}{user}:***@{address}" if at else uri
 
 
 def _first_line(error: Exception) -> str:

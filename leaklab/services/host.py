@@ -31,7 +31,7 @@ class Host:
 
     def __init__(self) -> None:
         self._running: dict[int, HostedService] = {}
-        self._guarded: dict[int, str] = {}
+        self.guarded: dict[int, str] = {}
         self._numbers = itertools.count(1)
         self._blocking = ThreadPoolExecutor(max_workers=4)
 
@@ -46,16 +46,9 @@ class Host:
             words = f"a service failed: {type(error).__name__}: {error}"
             return {"error": words, "exit_code": int(ExitCode.COULD_NOT_MEASURE)}
 
-    def guard(self, group: int, mark: str | None) -> None:
-        """Kill the processes of a half if the runner disappears; without a mark they have ended: stop guarding them."""
-        if mark is None:
-            self._guarded.pop(group, None)
-        else:
-            self._guarded[group] = mark
-
     async def close(self) -> None:
         """Kill what is guarded, stop what runs."""
-        for group, mark in self._guarded.items():
+        for group, mark in self.guarded.items():
             end_family(group, mark)
         for service in self._running.values():
             await service.stop()
@@ -91,11 +84,14 @@ async def serve(channel: socket.socket) -> None:
         while line := await reader.readline():
             message = json.loads(line)
             if message["do"] == "guard":
-                # Needs no answer: the runner does not wait for this process to be up before it starts the next.
-                host.guard(message["group"], message["mark"])
-                continue
-            writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
-            await writer.drain()
+                # The processes of a half are killed if the runner disappears; without a mark they have ended. No answer
+                # is needed: the runner does not wait for this process to be up before it starts the next.
+                host.guarded.pop(message["group"], None)
+                if message["mark"] is not None:
+                    host.guarded[message["group"]] = message["mark"]
+            else:
+                writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
+                await writer.drain()
     except ConnectionError:
         pass
     finally:

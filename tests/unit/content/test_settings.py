@@ -17,15 +17,12 @@ DEAD = Setting("dead", CHOICE, "silent", choices=("silent", "drip", "drip-head")
 WAIT = Settings(Setting("hang", DURATION, 3.0, "How long."), Setting("size", SIZE, 4 * MIB, least=MIB), DEAD, steps=50)
 
 
-def test_values_are_had_by_attribute_and_by_item_and_shown_as_they_are_typed() -> None:
+def test_values_are_had_by_attribute_and_by_item_and_shown_as_typed() -> None:
     assert (WAIT.steps, WAIT.hang, WAIT["size"], WAIT.dead) == (50, 3.0, 4 * MIB, "silent")
     assert WAIT.given() == {"steps": 50, "hang": 3.0, "size": 4 * MIB, "dead": "silent"}
     assert str(WAIT) == "50 steps, hang=3s, size=4MiB, dead=silent"
     assert [setting.usage for setting in WAIT.declared][:2] == ["--steps 50", "--set hang=3s"]
     assert (Settings().steps, str(Settings()), str(Settings(steps=1))) == (None, "", "1 step")
-
-
-def test_a_setting_that_is_not_there_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="no setting 'deadline'"):
         _ = WAIT.deadline
     assert copy.deepcopy(WAIT).given() == WAIT.given()
