@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -117,25 +116,17 @@ def test_two_scenarios_of_one_name_are_refused_and_the_folder_is_named(tmp_path:
 # ---- those of installed packages
 
 
-class Package:
-    """An entry point of an installed package, or one that cannot be loaded."""
-
-    value = "their_scenarios"
-
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
-
-    def load(self) -> ModuleType:
-        if self.folder is None:
-            raise ImportError("it lacks a part")
-        module = ModuleType("their_scenarios")
-        module.__path__ = [str(self.folder)]
-        return module
+def offer(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Have an installed package offer scenarios."""
+    point = metadata.EntryPoint("theirs", package, catalog.ENTRY_POINTS)
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: [point])
 
 
 def test_a_scenario_of_an_installed_package_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path, "theirs")
-    monkeypatch.setattr(metadata, "entry_points", lambda **_: [Package(tmp_path)])
+    (tmp_path / "their_scenarios").mkdir()
+    make(tmp_path / "their_scenarios", "theirs")
+    monkeypatch.syspath_prepend(tmp_path)
+    offer(monkeypatch, "their_scenarios")
     assert Catalog().get("theirs").scenario.title == "Tiny"
     assert [entry.id for entry in Catalog().entries if entry.id not in BUILT_IN] == ["theirs"]
 
@@ -143,11 +134,11 @@ def test_a_scenario_of_an_installed_package_is_found(tmp_path: Path, monkeypatch
 def test_an_installed_package_that_cannot_be_loaded_is_named_and_the_others_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(metadata, "entry_points", lambda **_: [Package(None)])
+    offer(monkeypatch, "no_such_package")
     found = Catalog()
     assert [entry.id for entry in found.select([])] == BUILT_IN
     assert len(found.problems) == 1
-    assert "'their_scenarios' cannot be loaded: ImportError: it lacks a part" in found.problems[0]
+    assert "'no_such_package' cannot be loaded: ModuleNotFoundError: No module named" in found.problems[0]
 
 
 # ---- by name

@@ -38,16 +38,8 @@ HEADINGS = [
 ]
 INFOS = {"python", "python run", "python leaky.py", "python almost.py", "python fixed.py"}
 INFOS |= {"go", "console", "text"}
-OFFICIAL = {
-    "docs.python.org",
-    "go.dev",
-    "man7.org",
-    "pkg.go.dev",
-    "pymongo.readthedocs.io",
-    "requests.readthedocs.io",
-    "urllib3.readthedocs.io",
-    "www.mongodb.com",
-}
+OFFICIAL = ["docs.python.org", "go.dev", "man7.org", "pkg.go.dev", "pymongo.readthedocs.io", "requests.readthedocs.io"]
+OFFICIAL += ["urllib3.readthedocs.io", "www.mongodb.com"]
 LINE, WHY = 110, 160  # characters
 RUN_WITHIN_S = 60.0
 
