@@ -1,31 +1,27 @@
-"""What a scenario author imports; the parts stand in the rooms that use them."""
+"""What a scenario author imports.
 
-from leaklab.content.declaration import (
-    ALL_HALVES,
-    HALVES,
-    LEAKS_NOTHING,
-    Complaint,
-    Documents,
-    Expected,
-    Lab,
-    Scenario,
-    difference,
-)
+A scenario is a folder: `scenario.py`, the halves `leaky.py` and `fixed.py` (and `almost.py`, the tempting half-fix, if
+there is one), and `lesson.md`. Its `scenario.py` sets `SCENARIO` to a `Scenario`: `leaklab new NAME` writes one to
+start from, and `leaklab validate` checks that every half does what it declares.
+
+`Settings` and `Setting` declare what `--steps` and `--set` change. `workload` gets a `Lab` and returns the arguments of
+`run`, with `Steps` for the one that marks the steps. `check_answer` says what is wrong with an answer; `difference`
+finds the words. `Documents` fill a database, and `Expected` and LEAKS_NOTHING say what must be found.
+"""
+
+from leaklab.content.declaration import LEAKS_NOTHING, Documents, Expected, Lab, Scenario, difference
 from leaklab.content.settings import CHOICE, COUNT, DURATION, NUMBER, SIZE, TEXT, Kind, Setting, Settings
 from leaklab.measure.target import Steps
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 __all__ = [
-    "ALL_HALVES",
     "CHOICE",
     "COUNT",
     "DURATION",
-    "HALVES",
     "LEAKS_NOTHING",
     "NUMBER",
     "SIZE",
     "TEXT",
-    "Complaint",
     "Documents",
     "Expected",
     "HttpEndpoint",

@@ -16,8 +16,7 @@ Parent = Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to create i
 
 def command(name: Id, directory: Parent = Path()) -> None:
     """Create the folder of a new scenario, with blanks to fill in."""
-    from leaklab.content.author import new_scenario
-    from leaklab.content.folder import BLANK
+    from leaklab.content.folder import BLANK, new_scenario
 
     folder = new_scenario(name, directory)
     output.show_text(

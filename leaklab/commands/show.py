@@ -21,12 +21,12 @@ def command(
     from leaklab.reports.lesson import code, lesson, settings_table
 
     entry = Catalog(scenarios).get(name)
-    entry.check()
+    settings = entry.scenario.settings
     console = output.console()
     halves = {half: entry.source(half) for half in (entry.halves if almost else HALVES)}
     if only_code:
         output.show(code(halves, console), console)
         return
     output.show(lesson(entry.lesson, halves, console), console)
-    if entry.scenario.settings.declared:
+    if settings.declared:
         output.show(settings_table(entry.scenario), console)

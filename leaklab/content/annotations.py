@@ -6,7 +6,6 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 WORDS: dict[object, str] = {
@@ -17,12 +16,6 @@ WORDS: dict[object, str] = {
     type(None): "None",
     tuple[str, ...]: 'a tuple of strings, like ("http",)',
 }
-
-
-@cache
-def field_types(kind: type) -> Mapping[str, Any]:
-    """The annotations of a class's fields, resolved."""
-    return get_type_hints(kind)
 
 
 def mismatch(value: Any, annotation: Any, where: str) -> str | None:
@@ -56,7 +49,7 @@ def mismatch(value: Any, annotation: Any, where: str) -> str | None:
         parts = [(key, arguments[0], f"the key {shown(key)} of {where}") for key in value]
         parts += [(item, arguments[1], f"{where}[{shown(key)}]") for key, item in value.items()]
     elif is_dataclass(kind):
-        parts = [(getattr(value, name), part, f"{where}.{name}") for name, part in field_types(annotation).items()]
+        parts = [(getattr(value, name), part, f"{where}.{name}") for name, part in get_type_hints(annotation).items()]
     return next((problem for part in parts if (problem := mismatch(*part))), None)
 
 
@@ -70,10 +63,10 @@ def _described(annotation: Any) -> str:
     return "of type " + re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
 
 
-def shown(value: object) -> str:
-    """Any value in at most 80 characters."""
+def shown(value: object, most: int = 80) -> str:
+    """Any value in at most so many characters."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 # an author's class may do anything
         text = f"a {type(value).__name__}"
-    return text if len(text) <= 80 else text[:79] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

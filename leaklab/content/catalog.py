@@ -7,12 +7,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
-from leaklab.content.declaration import ALL_HALVES, HALVES, Scenario
+from leaklab.content.declaration import ALL_HALVES, Scenario
 from leaklab.content.loading import in_words, load
 from leaklab.errors import ScenarioError, UsageError
+
+FILES = ("scenario.py", "leaky.py", "fixed.py", "lesson.md")
+"""The files of every scenario folder."""
 
 ENTRY_POINTS = "leaklab.scenarios"
 """The entry-point group: each entry names a package or module whose folder holds scenario folders."""
@@ -34,11 +38,6 @@ class Entry:
         return self.folder / f"{half}.py"
 
     @property
-    def lesson_path(self) -> Path:
-        """The lesson, which need not exist."""
-        return self.folder / "lesson.md"
-
-    @property
     def halves(self) -> tuple[str, ...]:
         """The halves that the folder holds, in the order they are shown."""
         return tuple(half for half in ALL_HALVES if self.half_path(half).is_file())
@@ -50,7 +49,7 @@ class Entry:
         Raises:
             ScenarioError: a file is missing, or `scenario.py` cannot be loaded or is inconsistent.
         """
-        for name in ("scenario.py", *(f"{half}.py" for half in HALVES), "lesson.md"):
+        for name in FILES:
             # Unlike Path.is_file, this does not raise where the folder may not be looked into.
             if not os.path.isfile(self.folder / name):  # noqa: PTH113
                 may = "" if os.access(self.folder, os.X_OK) else ", or may not be read"
@@ -61,41 +60,32 @@ class Entry:
     def error(self) -> str | None:
         """What is broken about the scenario, None if nothing is."""
         try:
-            self.check()
+            _ = self.scenario
         except ScenarioError as error:
             return str(error)
         return None
 
-    def check(self) -> None:
-        """Raise ScenarioError if the scenario is broken."""
-        _ = self.scenario
-
-    @cached_property
+    @property
     def lesson(self) -> str:
         """The lesson's Markdown. Raises ScenarioError if it cannot be read."""
-        return self.text(self.lesson_path.name)
+        return self.text("lesson.md")
 
     @property
     def why(self) -> str:
         """One line of why: the lesson's first block quote."""
-        lines: list[str] = []
-        for line in self.lesson.splitlines():
-            if line.startswith(">"):
-                lines.append(line.lstrip("> ").strip())
-            elif lines:
-                break
-        return " ".join(lines)
+        after = dropwhile(lambda line: not line.startswith(">"), self.lesson.splitlines())
+        return " ".join(line.lstrip("> ").strip() for line in takewhile(lambda line: line.startswith(">"), after))
 
     def source(self, half: str) -> str:
         """The text of one half. Raises ScenarioError if it cannot be read."""
-        return self.text(self.half_path(half).name)
+        return self.text(f"{half}.py")
 
     def text(self, name: str) -> str:
         """The text of one file of the folder. Raises ScenarioError if it cannot be read."""
         try:
             return (self.folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"it is no UTF-8: {error.reason}"
+            reason = error.strerror if isinstance(error, OSError) else f"it is not UTF-8: {error.reason}"
             raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name}: {reason}") from error
 
 
@@ -114,17 +104,16 @@ class Catalog:
         """The built-in scenarios and those of the folder.
 
         Raises:
-            UsageError: the folder is none, or holds no scenario.
+            UsageError: the folder is not one, or holds no scenario.
             ScenarioError: two folders have the same id.
         """
-        extra = [] if self.folder is None else [_checked(self.folder)]
-        return tuple(_collect([built_in_folder(), *extra]).values())
+        own = [] if self.folder is None else _scan_own(self.folder)
+        return _distinct([*scan(built_in_folder()), *own])
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """All scenarios, those of installed packages too. Raises as `local` does."""
-        folders, _ = self._packages
-        return tuple(_collect(folders, self.local).values())
+        return _distinct(chain(self.local, *map(scan, self._packages[0])))
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -132,7 +121,7 @@ class Catalog:
         return self._packages[1]
 
     def get(self, name: str) -> Entry:
-        """The scenario called `name`; an underscore is as good as a hyphen.
+        """The scenario called `name`, written with hyphens or underscores.
 
         Raises:
             UsageError: there is none; the nearest names are suggested.
@@ -140,9 +129,9 @@ class Catalog:
         """
         wanted = name.strip().lower().replace("_", "-")
         # Installed packages are asked only for a name that is not found without them: finding them takes time.
-        found = _named(wanted, self.local) or _named(wanted, self.entries)
-        if found is not None:
-            return found
+        found = [one for one in self.local if one.id == wanted] or [one for one in self.entries if one.id == wanted]
+        if found:
+            return found[0]
         import difflib
 
         known = [entry.id for entry in self.entries]
@@ -153,7 +142,7 @@ class Catalog:
     def select(self, names: list[str]) -> list[Entry]:
         """The scenarios called `names`, each once, in that order; all in the order of the course if there are none."""
         if not names:
-            return sorted(self.entries, key=_place_in_course)
+            return sorted(self.entries, key=lambda one: (sys.maxsize if one.error else one.scenario.number, one.id))
         return list(dict.fromkeys(self.get(name) for name in names))
 
     @cached_property
@@ -168,29 +157,22 @@ class Catalog:
                 module: Any = point.load()
                 paths = [Path(path) for path in getattr(module, "__path__", [])] or [Path(module.__file__).parent]
             except (Exception, SystemExit) as error:  # noqa: BLE001 # a package of somebody else's may raise anything
-                problems.append(
-                    f"the scenarios of the installed package {point.value!r} cannot be loaded: {in_words(error)}. "
-                    "Repair or uninstall it."
-                )
+                what = f"the scenarios of the installed package {point.value!r} cannot be loaded"
+                problems.append(f"{what}: {in_words(error)}. Repair or uninstall it.")
             else:
                 folders += [path for path in paths if path.is_dir()]
         return folders, tuple(problems)
 
 
-def _named(wanted: str, entries: Iterable[Entry]) -> Entry | None:
-    return next((entry for entry in entries if entry.id == wanted), None)
-
-
-def _collect(folders: Iterable[Path], known: Iterable[Entry] = ()) -> dict[str, Entry]:
-    entries = {entry.id: entry for entry in known}
-    for folder in folders:
-        for entry in scan(folder):
-            other = entries.setdefault(entry.id, entry)
-            if other.folder != entry.folder:
-                raise ScenarioError(
-                    f"two scenarios are called {entry.id}: {other.folder} and {entry.folder}. Rename one folder."
-                )
-    return entries
+def _distinct(found: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The entries, each once. Raises ScenarioError if two folders have the same id."""
+    entries: dict[str, Entry] = {}
+    for entry in found:
+        other = entries.setdefault(entry.id, entry)
+        if other != entry:
+            both = f"{other.folder} and {entry.folder}"
+            raise ScenarioError(f"two scenarios are called {entry.id}: {both}. Rename one folder.")
+    return tuple(entries.values())
 
 
 def built_in_folder() -> Path:
@@ -201,24 +183,17 @@ def built_in_folder() -> Path:
 
 def scan(folder: Path) -> Iterator[Entry]:
     """The scenario folders in `folder`: every folder that holds any file of a scenario, sorted by name."""
-    marks = ("scenario.py", "leaky.py", "fixed.py", "lesson.md")
     for child in sorted(folder.iterdir()):
         # A folder that may not be looked into is named, and keeps nobody from finding the others.
-        if child.is_dir() and (not os.access(child, os.X_OK) or any((child / mark).exists() for mark in marks)):
+        if child.is_dir() and (not os.access(child, os.X_OK) or any((child / file).exists() for file in FILES)):
             yield Entry(child.resolve())
 
 
-def _place_in_course(entry: Entry) -> tuple[int, str]:
-    """Where an entry is listed; a broken one comes last."""
-    try:
-        return entry.scenario.number, entry.id
-    except ScenarioError:
-        return sys.maxsize, entry.id
-
-
-def _checked(folder: Path) -> Path:
+def _scan_own(folder: Path) -> list[Entry]:
+    """The scenarios of the folder that --scenarios names. Raises UsageError if it is not a folder, or holds none."""
     if not folder.is_dir():
         raise UsageError(f"--scenarios {folder}: there is no such folder")
-    if not any(scan(folder)):
+    entries = list(scan(folder))
+    if not entries:
         raise UsageError(f"--scenarios {folder}: no scenario in it (a folder with scenario.py, leaky.py, …)")
-    return folder
+    return entries

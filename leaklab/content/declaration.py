@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from leaklab.content.annotations import shown
 from leaklab.content.settings import Settings, Value
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
@@ -18,7 +19,7 @@ ALL_HALVES = ("leaky", "almost", "fixed")
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """What a workload is made from: the settings, and the services that the scenario asked for."""
+    """What a workload is made from: `lab.settings` and `lab.steps`; `lab.http` and `lab.mongo` if asked for."""
 
     settings: Settings
     endpoints: Mapping[str, Any] = field(default_factory=dict)
@@ -26,14 +27,12 @@ class Lab:
     @property
     def http(self) -> HttpEndpoint:
         """The HTTP service. Raises LookupError if the scenario did not ask for `http`."""
-        endpoint: HttpEndpoint = self._endpoint("http")
-        return endpoint
+        return cast("HttpEndpoint", self._endpoint("http"))
 
     @property
     def mongo(self) -> MongoEndpoint:
         """The MongoDB server. Raises LookupError if the scenario did not ask for `mongo`."""
-        endpoint: MongoEndpoint = self._endpoint("mongo")
-        return endpoint
+        return cast("MongoEndpoint", self._endpoint("mongo"))
 
     def _endpoint(self, kind: str) -> Any:
         if kind not in self.endpoints:
@@ -55,7 +54,7 @@ class Documents:
     Attributes:
         collection: its name.
         count: how many.
-        document: one document; `{n}` in its strings stands for its number.
+        document: one document: `{n}` in its strings stands for its number, and None is the number itself.
         first: the number of the first.
     """
 
@@ -67,9 +66,10 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a half must be found to be: its verdict, and (kind, metric) of the findings that must be among them.
+    """What must be found of a half: its verdict, and findings, as (kind, metric), that must be among those found.
 
-    The verdict `either` is for an almost half whose figures depend on when a background thread comes round.
+    The verdict is `leaks` or `clean`; for an almost half that depends on a background thread's timing also `either`.
+    The kinds of finding are `leaked`, `held`, `wasted` and `stalled`; the metrics are those of `leaklab.metrics`.
     """
 
     verdict: str
@@ -78,10 +78,8 @@ class Expected:
 
 LEAKS_NOTHING = Expected("clean")
 
-Complaint = str | None
 
-
-def difference(answer: object, expected: Sequence[object], what: str) -> Complaint:
+def difference(answer: object, expected: Sequence[object], what: str) -> str | None:
     """What is wrong with an answer that must be a list of so many things; None if nothing is.
 
     Args:
@@ -91,27 +89,15 @@ def difference(answer: object, expected: Sequence[object], what: str) -> Complai
     """
     if answer == expected:
         return None
-    got = "None: is there a return at its end?" if answer is None else f"a {type(answer).__name__}, {_shown(answer)}"
-    if isinstance(answer, list):
-        wrong = next((n for n, (is_, must) in enumerate(zip(answer, expected, strict=False)) if is_ != must), None)
-        if wrong is not None:
-            got = f"{_shown(answer[wrong])} at [{wrong}], where {_shown(expected[wrong])} must be"
-        else:
-            got = f"{len(answer):,} of them"
+    if answer is None:
+        got = "None: is there a return at its end?"
+    elif not isinstance(answer, list):
+        got = f"the {type(answer).__name__} {shown(answer, 60)}"
+    else:
+        pairs = enumerate(zip(answer, expected, strict=False))
+        wrong = (f"{shown(it, 60)} at [{n}], where {shown(must, 60)} must be" for n, (it, must) in pairs if it != must)
+        got = next(wrong, f"{len(answer):,} of them")
     return f"expected {what}, got {got}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _asked_nothing(_: Settings) -> dict[str, int]:
-    return {}
-
-
-def _any_answer(_: Lab, answer: object) -> Complaint:  # noqa: ARG001 # the signature of a check
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +110,7 @@ class Scenario:
         leaks: what is left open, for how long, in a few words.
         summary: one line on how it happens.
         settings: what a person can set, with the defaults.
-        learners: other defaults, by name, for checks of a learner's file, where those of `settings` would make it wait.
+        learners: other defaults, by name, for checks of a learner's file, if those of `settings` would take too long.
         services: what the halves talk to: `http`, `mongo`.
         workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
         check_answer: what is wrong with the answer of a half, None if nothing is.
@@ -133,20 +119,20 @@ class Scenario:
             (find, aggregate, count, distinct); `write`: how many that change or drop some.
         documents: what is in the database before a half runs.
         expected: per half, what must be found.
-        telling: the metrics that show the leak, emphasised in tables.
-        buffer: bytes that a half is expected to hold at once; None where that is not worth a thought. What the machine
-            cannot carry is refused.
+        telling: the metrics that show the leak: tables highlight them.
+        buffer: bytes that a half is expected to hold at once; None if they do not matter. A run that needs more than
+            the machine can spare is refused.
         memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
         deadline: seconds within which the caller needs its answer; None for no deadline.
         hang: seconds after which a dead service answers; None where there is none.
-        check_error: whether an error that `run` raised is an answer as good as any, told from its words (`Type:
-            message` and the line that raised it); None if no error is.
-        effort: for work that no service counts: an answer after less than this share of the fixed half's CPU time, by
-            a learner's half that never held half of `buffer`, must have been invented; None for no such work. A share,
-            as both halves run one after the other on the same machine; memory too, as whoever held the data may have
-            a faster way to go through it.
-        task: one more sentence for the learner who is to fix it; may be empty.
-        hints: what to look at, from the symptom to nearly the fix, one at a time.
+        check_error: whether an error that `run` raised is accepted as an answer, given its words (`Type: message` and
+            the line that raised it); None if no error is.
+        effort: for work that no service counts, a share of the fixed half's CPU time: a learner's half that used less,
+            and never held half of `buffer`, must have invented its answer. None if the services count the work. It is
+            a share because both halves run one after the other on the same machine; memory counts too because code
+            that held the data may have a faster way through it.
+        task: one more sentence for the learner who is to fix the leaky half; may be empty.
+        hints: shown one at a time, from the symptom almost to the fix.
     """
 
     title: str
@@ -159,8 +145,8 @@ class Scenario:
     settings: Settings = field(default_factory=Settings)
     learners: Mapping[str, Value] = field(default_factory=dict)
     services: tuple[str, ...] = ()
-    check_answer: Callable[[Lab, object], Complaint] = _any_answer
-    requests: Callable[[Settings], Mapping[str, int]] = _asked_nothing
+    check_answer: Callable[[Lab, object], str | None] = lambda _lab, _answer: None
+    requests: Callable[[Settings], Mapping[str, int]] = lambda _settings: {}
     documents: tuple[Documents, ...] = ()
     buffer: Callable[[Settings], int] | None = None
     memory_budget: Callable[[Settings], int] | None = None

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args, get_origin
+from typing import Any, get_args, get_origin, get_type_hints
 
-from leaklab.content.annotations import field_types, mismatch, shown
-from leaklab.content.declaration import ALL_HALVES, HALVES, Expected, Scenario
-from leaklab.errors import LeaklabError, ScenarioError, UsageError
+from leaklab.content.annotations import mismatch, shown
+from leaklab.content.declaration import ALL_HALVES, HALVES, Scenario
+from leaklab.errors import ScenarioError, UsageError
+from leaklab.judge.verdict import FindingKind
 from leaklab.measure.target import Steps
 from leaklab.metrics import METRICS
 from leaklab.services.kinds import SERVICE_KINDS
 from leaklab.units import printable
-
-KINDS = ("leaked", "held", "wasted", "stalled")
-"""The kinds of finding that a scenario can expect."""
 
 PLAIN = "plain values (strings, numbers, lists, dictionaries)"
 
@@ -36,18 +35,20 @@ def load(name: str, path: Path) -> Scenario:
     Raises:
         ScenarioError: it cannot be run, or it declares no scenario or an inconsistent one.
     """
-    try:
-        with _stdout_to_stderr():
-            scenario = getattr(_module(path), "SCENARIO", None)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # an author's file may raise anything
-        raise _broken(name, f"{path}{_line_of(error, path)}: {in_words(error)}") from error
+    with _attributed(name, path):
+        scenario = getattr(_module(path), "SCENARIO", None)
     if not isinstance(scenario, Scenario):
-        raise _broken(name, f"{path} must set SCENARIO to a leaklab.content.declaration.Scenario")
-    if problem := _wrong_type(scenario) or _wrong_setting(scenario) or _inconsistent(scenario):
+        raise _broken(name, f"{path} must set SCENARIO to a leaklab.scenario.Scenario")
+    if problem := next(_problems(scenario), None):
         raise _broken(name, f"{path}: {problem}")
-    return _answered_for(name, path, scenario)
+    guards: dict[str, Any] = {}
+    for field, annotation in get_type_hints(Scenario).items():
+        # A field that holds a function, or a function or None.
+        kinds = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Callable]
+        given = getattr(scenario, field)
+        if kinds and given is not None:
+            guards[field] = _guarded(name, path, field, given, get_args(kinds[0])[-1])
+    return replace(scenario, **guards)
 
 
 def in_words(error: BaseException) -> str:
@@ -60,9 +61,17 @@ def _broken(name: str, what: str) -> ScenarioError:
     return ScenarioError(f"scenario {name} is broken: {what}")
 
 
-def _stdout_to_stderr() -> contextlib.AbstractContextManager[object]:
-    """Send what a scenario prints to standard error: standard output may be a document."""
-    return contextlib.redirect_stdout(sys.stderr)
+@contextmanager
+def _attributed(name: str, path: Path, what: str = "") -> Iterator[None]:
+    """Make an error of the author's code a ScenarioError that names its line."""
+    try:
+        # Standard output may be a document: what the code prints goes to standard error.
+        with redirect_stdout(sys.stderr):
+            yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # an author's file may raise anything
+        raise _broken(name, f"{path}{_line_of(error, path)}: {what}{in_words(error)}") from error
 
 
 def _module(path: Path) -> ModuleType:
@@ -79,66 +88,48 @@ def _line_of(error: BaseException, path: Path) -> str:
     """`, line N` of the last line of `path` that the error passed through."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f", line {error.lineno}"
-    line = None
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return "" if line is None else f", line {line}"
+    passed = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in passed if frame.f_code.co_filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""
 
 
-# ---- what it declares
-
-
-def _wrong_type(scenario: Scenario) -> str | None:
-    """The first field that is not what its annotation says."""
-    fields = field_types(Scenario).items()
-    return next((wrong for name, kind in fields if (wrong := mismatch(getattr(scenario, name), kind, name))), None)
-
-
-def _wrong_setting(scenario: Scenario) -> str | None:
-    """The first of the learners' settings that the scenario does not have, or that is out of its bounds."""
+def _problems(scenario: Scenario) -> Iterator[str]:
+    """What is wrong with what a scenario declares. Each check relies on those before it: only the first is certain."""
+    for name, kind in get_type_hints(Scenario).items():
+        if wrong := mismatch(getattr(scenario, name), kind, name):
+            yield wrong
     try:
         scenario.settings.changed("learners", scenario.learners)
     except UsageError as error:
-        return str(error)
-    return None
-
-
-def _inconsistent(scenario: Scenario) -> str | None:
-    """The first thing in `scenario` that names something unknown, or is missing."""
+        yield str(error)
     for service in scenario.services:
         if service not in SERVICE_KINDS:
-            return f"unknown service {service!r}: there are {', '.join(SERVICE_KINDS)}"
+            yield f"unknown service {service!r}: there are {', '.join(SERVICE_KINDS)}"
     for metric in scenario.telling:
         if metric not in METRICS:
-            return f"unknown metric {metric!r} in telling: there are {', '.join(METRICS)}"
+            yield f"unknown metric {metric!r} in telling: there are {', '.join(METRICS)}"
         needs = METRICS[metric].services
         if needs and not set(needs) & set(scenario.services):
-            return f"{metric} is in telling, but nothing counts it: services must name {' or '.join(needs)}"
+            yield f"{metric} is in telling, but nothing counts it: services must name {' or '.join(needs)}"
     for number, documents in enumerate(scenario.documents):
         if not _is_plain(documents.document):
-            return f"documents[{number}].document is {shown(documents.document)}: it must hold {PLAIN} only"
+            yield f"documents[{number}].document is {shown(documents.document)}: it must hold {PLAIN} only"
     if missing := set(HALVES) - set(scenario.expected):
-        return f"expected has no {min(missing)} half"
-    expected = scenario.expected.items()
-    return next((wrong for half, one in expected if (wrong := _wrong_expectation(half, one))), None)
+        yield f"expected has no {min(missing)} half"
+    yield from _wrong_expectations(scenario)
 
 
-def _wrong_expectation(half: str, expected: Expected) -> str | None:
-    if half not in ALL_HALVES:
-        return f"expected names {half!r}, which is not a half: there are {', '.join(ALL_HALVES)}"
-    verdicts = ("leaks", "clean", "either") if half == "almost" else ("leaks", "clean")
-    if expected.verdict not in verdicts:
-        return f"expected verdict {expected.verdict!r} of {half}: it can be {' or '.join(map(repr, verdicts))}"
-    for finding in expected.findings:
-        if finding[0] not in KINDS or finding[1] not in METRICS:
-            return (
-                f"expected finding {finding!r} of {half} is not (kind, metric): "
-                f"kinds are {', '.join(KINDS)}; metrics {', '.join(METRICS)}"
-            )
-    return None
+def _wrong_expectations(scenario: Scenario) -> Iterator[str]:
+    for half, expected in scenario.expected.items():
+        if half not in ALL_HALVES:
+            yield f"expected names {half!r}, which is not a half: there are {', '.join(ALL_HALVES)}"
+        verdicts = ("leaks", "clean", "either") if half == "almost" else ("leaks", "clean")
+        if expected.verdict not in verdicts:
+            yield f"expected verdict {expected.verdict!r} of {half}: it can be {' or '.join(map(repr, verdicts))}"
+        for finding in expected.findings:
+            if finding[0] not in list(FindingKind) or finding[1] not in METRICS:
+                known = f"kinds are {', '.join(FindingKind)}; metrics {', '.join(METRICS)}"
+                yield f"expected finding {finding!r} of {half} is not (kind, metric): {known}"
 
 
 def _is_plain(value: object) -> bool:
@@ -149,38 +140,21 @@ def _is_plain(value: object) -> bool:
     return True
 
 
-# ---- what its functions do
+def _guarded(name: str, path: Path, field: str, given: Callable[..., object], returns: object) -> Callable[..., object]:
+    """The same function; what it raises, or wrongly returns, is a ScenarioError."""
 
+    @wraps(given)
+    def guarded(*arguments: object) -> object:
+        with _attributed(name, path, f"{field} fails: "):
+            value = given(*arguments)
+        problem = mismatch(value, returns, f"{field}(…)")
+        if problem is None and field == "workload":
+            problem = _wrong_workload(value)
+        if problem is not None:
+            raise _broken(name, f"{path}: {problem}")
+        return printable(value) if isinstance(value, str) else value
 
-def _answered_for(name: str, path: Path, scenario: Scenario) -> Scenario:
-    """The same scenario; what one of its functions raises, or wrongly returns, is a ScenarioError with its line."""
-
-    def guard(function: str, given: Callable[..., object], returns: object) -> Callable[..., object]:
-        @wraps(given)
-        def guarded(*arguments: object) -> object:
-            try:
-                with _stdout_to_stderr():
-                    value = given(*arguments)
-            except (LeaklabError, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                raise _broken(name, f"{path}{_line_of(error, path)}: {function} fails: {in_words(error)}") from error
-            problem = mismatch(value, returns, f"{function}(…)")
-            if problem is None and function == "workload":
-                problem = _wrong_workload(value)
-            if problem is not None:
-                raise _broken(name, f"{path}: {problem}")
-            return printable(value) if isinstance(value, str) else value
-
-        return guarded
-
-    guards: dict[str, Any] = {}
-    for field, annotation in field_types(Scenario).items():
-        kinds = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Callable]
-        given = getattr(scenario, field)
-        if kinds and given is not None:
-            guards[field] = guard(field, given, get_args(kinds[0])[-1])
-    return replace(scenario, **guards)
+    return guarded
 
 
 def _wrong_workload(value: Any) -> str | None:

@@ -1,10 +1,11 @@
-"""Settings of a scenario: each declares its name, kind, default, bounds and help, and what may be typed for it."""
+"""Settings of a scenario: each declares its name, kind, default, bounds and help."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
+from types import UnionType
 from typing import Any
 
 from leaklab.errors import UsageError
@@ -20,43 +21,46 @@ class Kind:
 
     Attributes:
         name: in words, with its article.
-        example: one as it is typed.
-        types: what a value is in Python.
+        types: what a value is in Python: `int`, `str`, or `int | float`.
         parse: makes a value of what was typed, or raises ValueError with what is wrong and how to write it.
         written: a value as it is typed.
-        least: the lowest value, unless a setting has a bound of its own.
-        most: the highest.
+        least: the lowest value, unless the setting has a bound of its own.
+        most: the highest value, likewise.
     """
 
     name: str
-    example: str
-    types: tuple[type, ...]
-    parse: Callable[[str], Value]
+    types: type | UnionType
+    parse: Callable[[str], Value] = str
     written: Callable[[Any], str] = str
     least: float = -inf
     most: float = inf
 
 
-COUNT = Kind("a whole number", "50", (int,), parse_count, least=1, most=10_000_000)
-SIZE = Kind("a size", "64MiB", (int,), parse_size, written_size, least=1, most=2**50)
-DURATION = Kind("a duration", "500ms", (int, float), parse_duration, written_duration, least=1e-3, most=7 * 86_400)
-NUMBER = Kind("a number", "1.5", (int, float), parse_number, lambda value: f"{value:g}")
-CHOICE = Kind("one of its choices", "", (str,), str)
-TEXT = Kind("a text", "hello", (str,), str)
+COUNT = Kind("a whole number", int, parse_count, least=1, most=10_000_000)
+SIZE = Kind("a size", int, parse_size, written_size, least=1, most=2**50)
+DURATION = Kind("a duration", int | float, parse_duration, written_duration, least=1e-3, most=7 * 86_400)
+NUMBER = Kind("a number", int | float, parse_number, "{:g}".format)
+CHOICE = Kind("one of its choices", str)
+TEXT = Kind("a text", str)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value that a person can set.
+    """One value of a scenario that `--set NAME=VALUE` changes.
+
+    `Setting("pause", DURATION, 0.1, "How long each page waits.", most=5)` takes `--set pause=50ms`.
 
     Attributes:
-        name: how it is called, as a Python name.
-        kind: what sort of value it takes.
-        default: the value unless it is set; None only where the program finds one when it runs.
+        name: a Python name.
+        kind: COUNT (whole numbers), SIZE (bytes), DURATION (seconds), NUMBER, CHOICE, TEXT, or a Kind of your own.
+        default: the value unless it is set; a scenario's setting must have one.
         help: what it is for, in a sentence.
-        least: the lowest value, if that is not its kind's.
-        most: the highest.
+        least: the lowest value, if it is not the kind's.
+        most: the highest value, if it is not the kind's.
         choices: the values of a CHOICE.
+
+    Raises:
+        ValueError: the name cannot be used, the default is not a valid value, or a CHOICE has no choices.
     """
 
     name: str
@@ -68,10 +72,10 @@ class Setting:
     choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ValueError if it is declared so that it cannot be set, or if its default cannot be its value."""
+        # `settings.NAME` must be the value, not an attribute of Settings; only `steps` is both.
         taken = self.kind is not COUNT if self.name == "steps" else hasattr(Settings, self.name)
         if taken or not self.name.isidentifier():
-            raise ValueError(f"a setting cannot be called {self.name!r}")
+            raise ValueError(f"a setting cannot be called {self.name!r}: choose another name")
         if bool(self.choices) != (self.kind is CHOICE):
             raise ValueError(f"setting {self.name}: a CHOICE has choices=(…), and no other kind has")
         if self.default is not None:
@@ -85,18 +89,15 @@ class Setting:
         return self.check(self.kind.parse(text))
 
     def check(self, value: object) -> Value:
-        """The same value, if it can be one of this setting. Raises ValueError if it cannot."""
-        if not isinstance(value, self.kind.types) or isinstance(value, bool):
+        """The same value, if this setting can have it. Raises ValueError if it cannot."""
+        if not isinstance(value, Value) or not isinstance(value, self.kind.types) or isinstance(value, bool):
             raise ValueError(f"{value!r} is not {self.kind.name}")
         if isinstance(value, str):
             if self.choices and value not in self.choices:
                 raise ValueError(f"{value!r} is unknown: choose {self.values}")
             if not value.isprintable():
                 raise ValueError(f"{value!r} holds characters that cannot be shown")
-            return value
-        assert isinstance(value, int | float)  # noqa: S101 # the other types of Value
-        least, most = self.bounds
-        if not least <= value <= most or abs(value) == inf:
+        elif not self.bounds[0] <= value <= self.bounds[1] or abs(value) == inf:
             raise ValueError(f"{self.kind.written(value)} is out of range: write {self.values}")
         return value
 
@@ -108,14 +109,13 @@ class Setting:
 
     @property
     def values(self) -> str:
-        """What it can be, in words: its choices, or its kind and bounds."""
+        """The possible values in words: the choices, or the kind and its bounds."""
         if self.choices:
             return " or ".join(filter(None, (", ".join(self.choices[:-1]), self.choices[-1])))
         least, most = ("" if abs(bound) == inf else self.in_words(bound) for bound in self.bounds)
-        bounds = (
-            f"{least} to {most}" if least and most else (least and f"{least} or more") or (most and f"up to {most}")
-        )
-        return f"{self.kind.name}, {bounds}" if bounds else self.kind.name
+        if least:
+            return f"{self.kind.name}, {least} to {most}" if most else f"{self.kind.name}, {least} or more"
+        return f"{self.kind.name}, up to {most}" if most else self.kind.name
 
     def in_words(self, value: Value) -> str:
         """A value of this setting as it is shown: as it is typed, and counts with separators."""
@@ -124,28 +124,31 @@ class Setting:
     @property
     def usage(self) -> str:
         """How it is set on the command line, with its default."""
-        default = self.kind.example if self.default is None else self.kind.written(self.default)
-        return f"--steps {default}" if self.name == "steps" else f"--set {self.name}={default}"
+        return ("--steps " if self.name == "steps" else f"--set {self.name}=") + self.kind.written(self.default)
 
 
 class Settings:
     """The settings of a scenario, each with its value: by attribute (`settings.size`) or item (`settings["size"]`).
 
-    `Settings(Setting("size", SIZE, 64 * 2**20, help="…"), steps=50)` declares them: `steps`, the units of work, is
-    the one that the lab knows by name.
+    `Settings(Setting("size", SIZE, 64 * 2**20, "How much is read at once."), steps=50)` declares them. `steps`, the
+    units of work, is the one setting that the lab knows by name; leave it out if the work does not grow with steps.
 
     Raises:
-        ValueError: two of them have the same name, or one has no default.
+        ValueError: two settings have the same name, or one has no default.
     """
+
+    declared: tuple[Setting, ...] = ()
+    _values: Mapping[str, Value] = {}
 
     def __init__(self, *declared: Setting, steps: int | None = None) -> None:
         own = () if steps is None else (Setting("steps", COUNT, steps, "Units of work."),)
-        self.declared: tuple[Setting, ...] = (*own, *declared)
-        self._values: dict[str, Value] = {}
-        for setting in self.declared:
-            if setting.default is None or setting.name in self._values:
+        values: dict[str, Value] = {}
+        for setting in (*own, *declared):
+            if setting.default is None or setting.name in values:
                 raise ValueError(f"setting {setting.name} is declared twice, or has no default")
-            self._values[setting.name] = setting.default
+            values[setting.name] = setting.default
+        self.declared = (*own, *declared)
+        self._values = values
 
     @property
     def steps(self) -> int | None:
@@ -161,15 +164,9 @@ class Settings:
         return self._values[name]
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_values"][name]
-        except KeyError:
-            raise AttributeError(f"the scenario has no setting {name!r}", name=name, obj=self) from None
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Settings) and self.__dict__ == other.__dict__
-
-    __hash__ = None  # type: ignore[assignment] # a dictionary of values has none either
+        if name not in self._values:
+            raise AttributeError(f"the scenario has no setting {name!r}", name=name, obj=self)
+        return self._values[name]
 
     def __str__(self) -> str:
         """The values as a title shows them: `50 steps, size=256MiB`."""
@@ -206,5 +203,5 @@ class Settings:
 
     def _with(self, values: Mapping[str, Value]) -> Settings:
         changed = Settings(*self.declared)
-        changed._values.update({**self._values, **values})
+        changed._values = {**self._values, **values}
         return changed

@@ -6,37 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from leaklab.doctor.health import Diagnosis, Health, Terminal
 from leaklab.errors import MeasureError
+from leaklab.measure.trace import Outcome, Phase, Trace
 from leaklab.system.limits import MEMORY_SHARE
 from leaklab.units import format_size
-
-if TYPE_CHECKING:
-    from leaklab.measure.trace import Trace
-
-STEPS = (50, 2_000)
-"""Steps that there should be file descriptors for: the built-in scenarios' default, and a lecture's."""
-
-WIDTH = 80
-"""Columns that every table fits into."""
-
-MARKS = "–→…×▸’"
-"""Characters beyond ASCII that leaklab writes."""
 
 OPENED = 3
 """Connections that the doctor's own half leaves open."""
 
 REINSTALL = "Reinstall it: python -m pip install --force-reinstall leaklab."
 REPORT = "Run `LEAKLAB_DEBUG=1 leaklab run unclosed-body` and report what it prints."
-CREDENTIALS = "mongodb://USER:PASSWORD@HOST:PORT/?authSource=admin."
-
 
 _ok, _warning, _failed = (partial(Diagnosis, health) for health in Health)
-
-
-# ---- what is installed
 
 
 def diagnose_python(implementation: str, version: str, executable: str) -> Diagnosis:
@@ -65,22 +48,16 @@ def libraries_needed(requirements: Sequence[str]) -> dict[str, str]:
 def diagnose_libraries(needed: Mapping[str, str], installed: Mapping[str, str]) -> Diagnosis:
     """The installed versions of the libraries needed. pip checks all versions, so only the lowest is checked here."""
     if not needed:
-        return _warning(
-            "unknown: leaklab runs from a folder and was never installed", "python -m pip install -e FOLDER"
-        )
+        never = "unknown: leaklab runs from a folder and was never installed"
+        return _warning(never, "python -m pip install -e FOLDER")
     found = ", ".join(f"{name} {installed.get(name, 'missing')}" for name in sorted(needed))
     upgrade = "python -m pip install --upgrade"
     if missing := sorted(needed.keys() - installed.keys()):
         return _failed(found, f"{upgrade} {' '.join(missing)}")
-    old = [text for name, text in sorted(needed.items()) if _numbers(installed[name]) < _lowest(text)]
-    if old:
+    lowest = {name: "".join(re.findall(r">=\s*([\d.]+)", text)) for name, text in needed.items()}
+    if old := [needed[name] for name in sorted(needed) if _numbers(installed[name]) < _numbers(lowest[name])]:
         return _warning(f"{found}. Needed: {', '.join(old)}", f"{upgrade} {' '.join(map(repr, old))}")
     return _ok(found)
-
-
-def _lowest(requirement: str) -> tuple[int, ...]:
-    lowest = re.search(r">=\s*([\d.]+)", requirement)
-    return _numbers(lowest[1]) if lowest else ()
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -94,9 +71,6 @@ def diagnose_scenarios(found: int, packages: Sequence[str], problems: Sequence[s
         words = "; ".join([counted, *(problem.removesuffix(" Repair or uninstall it.") for problem in problems)])
         return _failed(words, "Fix or remove what is named; `leaklab validate NAME` checks a scenario.")
     return _ok(counted) if found else _failed(counted, REINSTALL)
-
-
-# ---- what the machine has
 
 
 def diagnose_system(system: str, release: str, kind: str) -> Diagnosis:
@@ -119,13 +93,7 @@ def diagnose_cores(count: int) -> Diagnosis:
 
 
 def diagnose_memory(free: int, allowed: int | None, needed: int) -> Diagnosis:
-    """Free memory against what the built-in scenarios take.
-
-    Args:
-        free: bytes that the machine can give.
-        allowed: bytes that the container still allows; None if it sets no limit.
-        needed: bytes of the largest buffer that a scenario makes by default.
-    """
+    """Bytes that are free, and that the container allows (None: no limit), against the largest buffer of a scenario."""
     found = f"{format_size(free)} free"
     if allowed is not None and allowed < free:
         found += f", of which this container allows {format_size(allowed)}"
@@ -140,10 +108,9 @@ def diagnose_memory(free: int, allowed: int | None, needed: int) -> Diagnosis:
 
 def diagnose_descriptors(soft: int | None, hard: int | None, beside: int) -> Diagnosis:
     """The limits of open file descriptors (None: no limit). A step may need one; `beside` are needed in any case."""
-    few, many = STEPS
-    found = ", ".join(
-        f"{name} limit {'none' if limit is None else f'{limit:,}'}" for name, limit in (("soft", soft), ("hard", hard))
-    )
+    few, many = 50, 2_000  # the built-in scenarios' default, and a lecture's
+    soft_limit, hard_limit = ("none" if limit is None else f"{limit:,}" for limit in (soft, hard))
+    found = f"soft limit {soft_limit}, hard limit {hard_limit}"
     if hard is None or hard - beside >= many:
         return _ok(f"{found}: enough for {many:,} steps (leaklab raises the soft limit)")
     steps = max(1, hard - beside)
@@ -154,22 +121,16 @@ def diagnose_descriptors(soft: int | None, hard: int | None, beside: int) -> Dia
     return _warning(f"{found}: enough for {few} steps, not for {many:,}", remedy)
 
 
-# ---- what the lab starts
-
-
 def diagnose_measuring(trace: Trace) -> Diagnosis:
     """What was measured of the doctor's own half, which left `OPENED` connections to the HTTP service open."""
-    from leaklab.measure.trace import Outcome, Phase
-
     if trace.outcome is not Outcome.COMPLETED:
         return _failed(f"a worker process did not finish its work: {trace.ending}", REPORT)
     names = ("threads", "rss", "open_fds", "open_sockets", "requests_served")
     after = {name: trace.value(name, Phase.COLLECTED) for name in names}
     if unread := [name for name, value in after.items() if value is None]:
-        return _failed(
-            f"a worker process starts, but its {', '.join(unread)} cannot be read",
-            "Let psutil read this user's own processes (in a container or sandbox: allow /proc), or run as that user.",
-        )
+        found = f"a worker process starts, but its {', '.join(unread)} cannot be read"
+        allow = "Let psutil read this user's own processes (in a container or sandbox: allow /proc)"
+        return _failed(found, f"{allow}, or run as that user.")
     seen = {name: (after[name] or 0) - (trace.value(name, Phase.BASELINE) or 0) for name in names[2:]}
     if any(count != OPENED for count in seen.values()):
         counts = ", ".join(f"{name} {count:.0f}" for name, count in seen.items())
@@ -180,10 +141,8 @@ def diagnose_measuring(trace: Trace) -> Diagnosis:
 def diagnose_mongo(server: str, open_cursors: int | None) -> Diagnosis:
     """A MongoDB server that answered `serverStatus`; `open_cursors` is None if it does not report them."""
     if open_cursors is None:
-        return _failed(
-            f"{server}: its serverStatus has no metrics.cursor.open.total",
-            "Use a mongod or mongos of your own (shared clusters leave it out), or leave out --mongo.",
-        )
+        remedy = "Use a mongod or mongos of your own (shared clusters leave it out), or leave out --mongo."
+        return _failed(f"{server}: its serverStatus has no metrics.cursor.open.total", remedy)
     others = f"; others have {open_cursors} cursors open on it" if open_cursors else ""
     return _ok(f"{server}: reachable, serverStatus allowed{others}")
 
@@ -192,47 +151,40 @@ def diagnose_refusal(error: MeasureError) -> Diagnosis:
     """A MongoDB server that cannot be used, with the remedy that fits the error."""
     words = str(error)
     found, _, advice = words.partition(". ")
+    credentials = "mongodb://USER:PASSWORD@HOST:PORT/?authSource=admin"
+    grant = 'db.grantRolesToUser(USER, [{role: "clusterMonitor", db: "admin"}])'
     remedies = {
-        "not authorized": "Let its user read serverStatus: "
-        'db.grantRolesToUser(USER, [{role: "clusterMonitor", db: "admin"}]).',
-        "requires authentication": f"Name a user: {CREDENTIALS}",
-        "authentication failed": f"Correct the user, password or authSource: {CREDENTIALS}",
+        "not authorized": f"Let its user read serverStatus: {grant}.",
+        "requires authentication": f"Name a user: {credentials}.",
+        "authentication failed": f"Correct the user, password or authSource: {credentials}.",
     }
     default = advice or "Correct --mongo, or leave it out to use the embedded server."
     return _failed(found, next((remedy for sign, remedy in remedies.items() if sign in words.lower()), default))
 
 
-# ---- the environment
-
-
 def diagnose_proxy(environ: Mapping[str, str]) -> Diagnosis:
     """Proxies that could catch requests to local services. Only their names: addresses may hold passwords."""
     proxies = sorted(name for name, value in environ.items() if value and name.lower() in ("http_proxy", "all_proxy"))
-    if not proxies:
-        return _ok("none in the environment")
-    return _ok(
-        f"{', '.join(proxies)} set; leaklab bypasses it. To reach local services, your own programs need "
-        "NO_PROXY=127.0.0.1"
-    )
+    advice = "leaklab bypasses it. To reach local services, your own programs need NO_PROXY=127.0.0.1"
+    return _ok(f"{', '.join(proxies)} set; {advice}" if proxies else "none in the environment")
 
 
 def diagnose_terminal(terminal: Terminal) -> Diagnosis:
     """The width of the tables, and the colours: they add to what is shown, and nothing depends on them."""
     kind = "" if terminal.is_terminal else " (not a terminal: plain text, no live display)"
     found = f"{terminal.width} columns, colours: {terminal.colours or 'none'}{kind}"
-    if terminal.width < WIDTH:
-        remedy = f"Use at least {WIDTH} columns, --format markdown or --json."
+    if terminal.width < 80:
+        remedy = "Use at least 80 columns, --format markdown or --json."
         return _warning(f"{found}. Tables wrap, and `compare` puts each half on a row of its own", remedy)
     return _ok(found)
 
 
 def diagnose_encoding(encoding: str) -> Diagnosis:
     """Whether the output can carry the characters that leaklab writes."""
+    marks = "–→…×▸’"
     try:
-        MARKS.encode(encoding)
+        marks.encode(encoding)
     except (UnicodeError, LookupError):
-        return _warning(
-            f"{encoding or 'unknown'}: ASCII characters replace {' '.join(MARKS)}",
-            "Set PYTHONUTF8=1, or a UTF-8 locale such as LANG=C.UTF-8.",
-        )
+        found = f"{encoding or 'unknown'}: ASCII characters replace {' '.join(marks)}"
+        return _warning(found, "Set PYTHONUTF8=1, or a UTF-8 locale such as LANG=C.UTF-8.")
     return _ok(encoding)

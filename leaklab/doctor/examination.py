@@ -7,19 +7,24 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import leaklab
+from leaklab.content.catalog import ENTRY_POINTS, Catalog, built_in_folder
 from leaklab.doctor import diagnoses
 from leaklab.doctor.diagnoses import OPENED, REINSTALL, REPORT
 from leaklab.doctor.health import Diagnosis, Health, HealthCheck, Terminal
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
+from leaklab.lab.pair import DESCRIPTORS_BESIDE
+from leaklab.measure.measurement import Measurement
+from leaklab.measure.target import PythonHalf, Steps
+from leaklab.measure.trace import Outcome
+from leaklab.services.client import Services
+from leaklab.services.kinds import ServiceNeeds
+from leaklab.system import machine
 from leaklab.system.interrupts import Owner
-from leaklab.system.machine import CONTROL_GROUP, cgroup_memory_available, fd_limits, machine_memory
-
-if TYPE_CHECKING:
-    from leaklab.content.catalog import Catalog
+from leaklab.system.limits import Limits
 
 HALF = Path(__file__).with_name("half.py")
 
@@ -29,18 +34,11 @@ def examine(
 ) -> list[HealthCheck]:
     """All checks, in the order they are shown. An error in one check fails that check and no other.
 
-    Args:
-        environ: the environment variables.
-        terminal: where the output goes.
-        mongo_uri: a real MongoDB server to check too; None for none.
-        scenarios: a folder of scenarios besides the built-in ones; None for none.
+    `mongo_uri` names a real MongoDB server to check too, and `scenarios` a folder besides the built-in scenarios.
 
     Raises:
         UsageError: `scenarios` is not a folder, or `mongo_uri` is not a MongoDB URI.
     """
-    from leaklab.content.catalog import Catalog, built_in_folder
-    from leaklab.lab.pair import DESCRIPTORS_BESIDE
-
     catalog, package = Catalog(scenarios), Path(leaklab.__file__).parent
     implementation, version = sys.implementation.name, platform.python_version()
     examinations: list[tuple[str, str, Callable[[], Diagnosis]]] = [
@@ -50,7 +48,7 @@ def examine(
         ("system", REPORT, lambda: diagnoses.diagnose_system(platform.system(), platform.release(), os.name)),
         ("cores", REPORT, lambda: diagnoses.diagnose_cores(_cores())),
         ("memory", REPORT, lambda: _examine_memory(catalog)),
-        ("descriptors", REPORT, lambda: diagnoses.diagnose_descriptors(*fd_limits(), DESCRIPTORS_BESIDE)),
+        ("descriptors", REPORT, lambda: diagnoses.diagnose_descriptors(*machine.fd_limits(), DESCRIPTORS_BESIDE)),
     ]
     if os.name == "posix":
         # Nothing can be started on other systems: the check of the system says so.
@@ -86,12 +84,9 @@ def tried(name: str, remedy: str, examination: Callable[[], Diagnosis]) -> Healt
 
 
 def _examine_libraries() -> Diagnosis:
-    from importlib import metadata
-
-    requirements: list[str] = []
+    needed: Mapping[str, str] = {}
     with suppress(metadata.PackageNotFoundError):
-        requirements = metadata.requires("leaklab") or []
-    needed = diagnoses.libraries_needed(requirements)
+        needed = diagnoses.libraries_needed(metadata.requires("leaklab") or [])
     installed: dict[str, str] = {}
     for name in needed:
         with suppress(metadata.PackageNotFoundError):
@@ -100,11 +95,7 @@ def _examine_libraries() -> Diagnosis:
 
 
 def _examine_scenarios(catalog: Catalog) -> Diagnosis:
-    from importlib import metadata
-
-    from leaklab.content.catalog import ENTRY_POINTS
-
-    broken = [str(entry.error) for entry in catalog.entries if entry.error is not None]
+    broken = [error for entry in catalog.entries if (error := entry.error)]
     packages = sorted(point.name for point in metadata.entry_points(group=ENTRY_POINTS))
     return diagnoses.diagnose_scenarios(len(catalog.entries), packages, [*broken, *catalog.problems])
 
@@ -115,9 +106,10 @@ def _examine_memory(catalog: Catalog) -> Diagnosis:
     with suppress(ScenarioError, OSError):
         for entry in catalog.local:
             with suppress(ScenarioError):
-                scenario = entry.scenario
-                largest = max(largest, 0 if scenario.buffer is None else scenario.buffer(scenario.settings))
-    return diagnoses.diagnose_memory(machine_memory(), cgroup_memory_available(CONTROL_GROUP), largest)
+                if entry.scenario.buffer is not None:
+                    largest = max(largest, entry.scenario.buffer(entry.scenario.settings))
+    allowed = machine.cgroup_memory_available(machine.CONTROL_GROUP)
+    return diagnoses.diagnose_memory(machine.machine_memory(), allowed, largest)
 
 
 def _cores() -> int:
@@ -126,15 +118,7 @@ def _cores() -> int:
 
 
 def _examine_measuring() -> Diagnosis:
-    from leaklab.measure.measurement import Measurement
-    from leaklab.measure.target import PythonHalf, Steps
-    from leaklab.measure.trace import Outcome
-    from leaklab.services.client import Services
-    from leaklab.services.kinds import ServiceNeeds
-    from leaklab.system.limits import Limits
-    from leaklab.system.machine import raise_fd_limit
-
-    raise_fd_limit()
+    machine.raise_fd_limit()
     with Owner() as owner:
         services = owner.enter_context(Services())
         target = owner.enter_context(PythonHalf(HALF, services))
@@ -149,9 +133,6 @@ def _examine_measuring() -> Diagnosis:
 
 
 def _examine_mongo(uri: str | None = None) -> Diagnosis:
-    from leaklab.services.client import Services
-    from leaklab.services.kinds import ServiceNeeds
-
     with Owner() as owner:
         services = owner.enter_context(Services())
         try:

@@ -23,8 +23,7 @@ class Diagnosis(NamedTuple):
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
+class HealthCheck(NamedTuple):
     """A diagnosis with the name of what was checked."""
 
     name: str
@@ -35,14 +34,7 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where output goes.
-
-    Attributes:
-        is_terminal: whether it is a terminal, and not a pipe or a file.
-        width: columns.
-        colours: its colour system; None for no colours.
-        encoding: the name of the output's encoding.
-    """
+    """Where output goes: a terminal or a pipe or file, its width in columns, its colour system (None: no colours)."""
 
     is_terminal: bool
     width: int

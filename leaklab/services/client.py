@@ -45,16 +45,15 @@ class HalfServices:
     is_remote: bool = False
 
 
-@dataclass(slots=True)
 class Services:
     """The services' process.
 
     A context manager, to be entered by an Owner: at its end the process, and all it guards, is gone.
     """
 
-    _child: Child = field(init=False)
-    _buffer: bytes = field(init=False, default=b"")
-    _printed: bytes = field(init=False, default=b"")
+    _child: Child
+    _buffer = b""
+    _printed = b""
 
     def start(self, kinds: Sequence[str], needs: ServiceNeeds) -> HalfServices:
         """Start services of these kinds, for one half.
@@ -131,10 +130,9 @@ class Services:
             if self._child.output in ready and not self._read_output():
                 waiting.unregister(self._child.output)
             if self._child.channel.fileno() in ready:
-                try:
+                data = b""
+                with contextlib.suppress(OSError):
                     data = self._child.channel.recv(1 << 16)
-                except OSError:
-                    data = b""
                 if not data:
                     raise self.gone()
                 self._buffer += data

@@ -5,15 +5,16 @@ The embedded server and a real one are used and read in the same way, through un
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import pymongo
 from pymongo import MongoClient, errors
 
-from leaklab.errors import LeaklabError, MeasureError, UsageError
+from leaklab.errors import MeasureError, UsageError
 
 REACH_S = 3.0
 """Seconds to find and reach the server in: with a start of the lab's processes this stays under 5."""
@@ -48,23 +49,24 @@ class Database:
             UsageError: `uri` is not a valid MongoDB URI.
             MeasureError: the server cannot be reached, or does not let its counters be read.
         """
+        # Without its password.
+        self._shown = re.sub(r"(?s)://([^:@]*).*@", r"://\1:***@", uri)
         try:
             within_ms = int(REACH_S * 1000)
             self._client: MongoClient[dict[str, Any]] = MongoClient(
                 uri, serverSelectionTimeoutMS=within_ms, connectTimeoutMS=within_ms, appname="leaklab"
             )
         except (errors.InvalidURI, errors.ConfigurationError, ValueError, TypeError) as error:
-            raise UsageError(f"--mongo {_safe(uri)}: {_first_line(error)}. Write mongodb://HOST:PORT.") from error
+            raise UsageError(f"--mongo {self._shown}: {_first_line(error)}. Write mongodb://HOST:PORT.") from error
         self.name = f"leaklab_{secrets.token_hex(6)}"
-        self._shown = _safe(uri)
-        try:
-            self._client.admin.command("ping")
-            self._start: ServerReading | None = None
-            self._status()
-            self.version = str(self._client.server_info()["version"])
-        except errors.PyMongoError as error:
-            self._client.close()
-            raise self._unusable(error) from error
+        self._start: ServerReading | None = None
+        with ExitStack() as undo:
+            undo.callback(self._client.close)
+            with self._reported():
+                self._client.admin.command("ping")
+                self._status()
+                self.version = str(self._client.server_info()["version"])
+            undo.pop_all()
 
     @property
     def ports(self) -> list[int]:
@@ -73,12 +75,9 @@ class Database:
 
     def seed(self, documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Insert these documents, by collection. Raises MeasureError if the server refuses."""
-        database = self._client[self.name]
-        try:
+        with self._reported():
             for collection, entries in documents.items():
-                database[collection].insert_many([dict(entry) for entry in entries])
-        except errors.PyMongoError as error:
-            raise self._unusable(error) from error
+                self._client[self.name][collection].insert_many([dict(entry) for entry in entries])
 
     def read(self) -> ServerReading:
         """The server's counters, all since the first reading. Raises MeasureError on no answer.
@@ -86,10 +85,8 @@ class Database:
         A shared server has cursors and connections of other clients and of earlier runs: they do not belong to what a
         half did after its baseline.
         """
-        try:
+        with self._reported():
             now = self._status()
-        except errors.PyMongoError as error:
-            raise self._unusable(error) from error
         start = self._start = self._start or now
         pairs = zip(now, start, strict=True)
         return ServerReading(*(None if count is None or before is None else count - before for count, before in pairs))
@@ -97,20 +94,16 @@ class Database:
     def drop(self) -> None:
         """Drop the database and close the client; a server that is gone has nothing left to drop."""
         with self._client, suppress(errors.PyMongoError), pymongo.timeout(REACH_S):
-            self._kill_cursors()
+            database = self._client[self.name]
+            # The cursors that the half left open, where the server lists them (MongoDB manual, $currentOp).
+            match = {"type": "idleCursor", "ns": {"$regex": f"^{self.name}\\."}}
+            idle: list[dict[str, Any]] = [{"$currentOp": {"idleCursors": True}}, {"$match": match}]
+            # The embedded server has no $currentOp, and ends with the run; elsewhere the permission may be missing.
+            with suppress(errors.OperationFailure, KeyError):
+                for operation in self._client.admin.aggregate(idle):
+                    collection = operation["ns"].partition(".")[2]
+                    database.command("killCursors", collection, cursors=[operation["cursor"]["cursorId"]])
             self._client.drop_database(self.name)
-
-    def _kill_cursors(self) -> None:
-        """Kill the cursors that the half left open, where the server lists them (MongoDB manual, $currentOp)."""
-        idle: list[dict[str, Any]] = [
-            {"$currentOp": {"idleCursors": True}},
-            {"$match": {"type": "idleCursor", "ns": {"$regex": f"^{self.name}\\."}}},
-        ]
-        # The embedded server has no $currentOp, and ends with the run; elsewhere the permission may be missing.
-        with suppress(errors.OperationFailure, KeyError):
-            for operation in self._client.admin.aggregate(idle):
-                collection = operation["ns"].partition(".")[2]
-                self._client[self.name].command("killCursors", collection, cursors=[operation["cursor"]["cursorId"]])
 
     def _status(self) -> ServerReading:
         status = self._client.admin.command("serverStatus")
@@ -121,13 +114,17 @@ class Database:
             writes=sum(_count(status, "metrics", "commands", name, "total") or 0 for name in WRITES),
         )
 
-    def _unusable(self, error: errors.PyMongoError) -> LeaklabError:
-        if isinstance(error, errors.ServerSelectionTimeoutError):
-            return MeasureError(
-                f"--mongo {self._shown}: no MongoDB server answered within {REACH_S:.0f} s. "
-                "Start it, correct the address, or leave --mongo out to use the embedded server."
-            )
-        return MeasureError(f"--mongo {self._shown}: {_first_line(error)}")
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Make an error of the driver a MeasureError."""
+        try:
+            yield
+        except errors.PyMongoError as error:
+            words = _first_line(error)
+            if isinstance(error, errors.ServerSelectionTimeoutError):
+                remedy = "Start it, correct the address, or leave --mongo out to use the embedded server."
+                words = f"no MongoDB server answered within {REACH_S:.0f} s. {remedy}"
+            raise MeasureError(f"--mongo {self._shown}: {words}") from error
 
 
 def _count(document: Mapping[str, Any], *path: str) -> int | None:
@@ -135,14 +132,6 @@ def _count(document: Mapping[str, Any], *path: str) -> int | None:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return None if value is None else int(value)
-
-
-def _safe(uri: str) -> str:
-    """`uri` without a password."""
-    scheme, separator, rest = uri.partition("://")
-    credentials, at, address = rest.rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{scheme}{separator}{user}:***@{address}" if at else uri
 
 
 def _first_line(error: Exception) -> str:

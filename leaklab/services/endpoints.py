@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leaklab.services import http_routes
+
 
 @dataclass(frozen=True, slots=True)
 class HttpEndpoint:
@@ -18,16 +20,12 @@ class HttpEndpoint:
 
     def profile(self, number: int) -> bytes:
         """The body of `/profiles/{number}` on this service; every other service has another."""
-        from leaklab.services.http_routes import profile
-
-        return profile(number, self.secret)
+        return http_routes.profile(number, self.secret)
 
     def late_body(self, path: str) -> bytes:
         """The whole body of a path whose answer is late or comes in drips."""
-        from leaklab.services.http_routes import FILLER, answer_to
-
-        plan = answer_to("GET", path)
-        return plan.body if plan.filler is None else FILLER * int(plan.filler)
+        plan = http_routes.answer_to("GET", path)
+        return plan.body if plan.filler is None else http_routes.FILLER * int(plan.filler)
 
 
 @dataclass(frozen=True, slots=True)

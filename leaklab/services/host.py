@@ -14,6 +14,7 @@ import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pkgutil import resolve_name
 from typing import Any
 
 from leaklab.errors import ExitCode, LeaklabError
@@ -30,7 +31,7 @@ class Host:
 
     def __init__(self) -> None:
         self._running: dict[int, HostedService] = {}
-        self._guarded: dict[int, str] = {}
+        self.guarded: dict[int, str] = {}
         self._numbers = itertools.count(1)
         self._blocking = ThreadPoolExecutor(max_workers=4)
 
@@ -45,16 +46,9 @@ class Host:
             words = f"a service failed: {type(error).__name__}: {error}"
             return {"error": words, "exit_code": int(ExitCode.COULD_NOT_MEASURE)}
 
-    def guard(self, group: int, mark: str | None) -> None:
-        """Kill the processes of a half if the runner disappears; without a mark they have ended: stop guarding them."""
-        if mark is None:
-            self._guarded.pop(group, None)
-        else:
-            self._guarded[group] = mark
-
     async def close(self) -> None:
         """Kill what is guarded, stop what runs."""
-        for group, mark in self._guarded.items():
+        for group, mark in self.guarded.items():
             end_family(group, mark)
         for service in self._running.values():
             await service.stop()
@@ -62,13 +56,12 @@ class Host:
         self._blocking.shutdown(wait=True)
 
     async def _start(self, message: dict[str, Any]) -> dict[str, Any]:
-        hosted = SERVICE_KINDS[message["service"]].load()
+        hosted: type[HostedService] = resolve_name(SERVICE_KINDS[message["service"]].hosted)
         service = await hosted.start(ServiceNeeds(**message["needs"]), self._blocking)
         # Two halves can each have a service of one kind: the number distinguishes them.
         number = next(self._numbers)
         self._running[number] = service
-        about = {"server": service.server, "endpoint": service.endpoint}
-        return {"service": number, "ports": list(service.ports), **about}
+        return {"service": number, "ports": service.ports, "server": service.server, "endpoint": service.endpoint}
 
     async def _counts(self, message: dict[str, Any]) -> dict[str, Any]:
         # What the half did before it paused has reached the sockets already; a few turns of the loop read it all,
@@ -91,11 +84,14 @@ async def serve(channel: socket.socket) -> None:
         while line := await reader.readline():
             message = json.loads(line)
             if message["do"] == "guard":
-                # Needs no answer: the runner does not wait for this process to be up before it starts the next.
-                host.guard(message["group"], message["mark"])
-                continue
-            writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
-            await writer.drain()
+                # The processes of a half are killed if the runner disappears; without a mark they have ended. No answer
+                # is needed: the runner does not wait for this process to be up before it starts the next.
+                host.guarded.pop(message["group"], None)
+                if message["mark"] is not None:
+                    host.guarded[message["group"]] = message["mark"]
+            else:
+                writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
+                await writer.drain()
     except ConnectionError:
         pass
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
@@ -83,8 +83,7 @@ class HostedService(Protocol):
         """End it; nothing of it is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceKind:
+class ServiceKind(NamedTuple):
     """One kind of service.
 
     Attributes:
@@ -94,13 +93,6 @@ class ServiceKind:
 
     hosted: str
     endpoint: Callable[..., object]
-
-    def load(self) -> type[HostedService]:
-        """The class that runs it."""
-        from pkgutil import resolve_name
-
-        loaded: type[HostedService] = resolve_name(self.hosted)
-        return loaded
 
 
 SERVICE_KINDS: Mapping[str, ServiceKind] = {

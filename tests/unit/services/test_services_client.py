@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -40,11 +39,15 @@ MONGO: dict[str, Any] = {
 }
 
 
+def use_host(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+    """Have the services' process run this code."""
+    (folder / "host.py").write_text(text)
+    monkeypatch.setattr(client, "HOST", folder / "host.py")
+
+
 def counts_of(monkeypatch: pytest.MonkeyPatch, folder: Path, body: str) -> ServiceCounts:
     """The counts that a process with this code gives."""
-    host = folder / "host.py"
-    host.write_text(BEGIN + dedent(body))
-    monkeypatch.setattr(client, "HOST", host)
+    use_host(monkeypatch, folder, BEGIN + body)
     with Owner() as owner:
         services = owner.enter_context(Services())
         its = HalfServices((1, 2), frozenset())
@@ -75,9 +78,7 @@ def test_the_last_words_of_a_process_that_dies_are_told(monkeypatch: pytest.Monk
 
 
 def test_they_are_told_also_where_a_half_has_to_be_ended_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    host = tmp_path / "host.py"
-    host.write_text("import sys\nsys.exit('out of luck')\n")
-    monkeypatch.setattr(client, "HOST", host)
+    use_host(monkeypatch, tmp_path, "import sys\nsys.exit('out of luck')\n")
     entry = Catalog().get("unclosed-body")
     with pytest.raises(MeasureError, match=r"ended unexpectedly: out of luck$"):
         run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 3}), RunOptions())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
@@ -91,24 +91,24 @@ def test_an_error_in_what_is_held_back_stays_what_it_is() -> None:
         raise ValueError("its own")
 
 
-def own_two(second: Callable[[list[str]], Told]) -> list[str]:
-    """What becomes of two things of one owner that a signal ends."""
+@pytest.mark.parametrize(
+    ("moment", "between"),
+    [({"when_entered": signal.SIGINT}, []), ({"when_left": signal.SIGTERM}, ["both are there"])],
+)
+def test_a_signal_while_one_of_two_is_entered_or_left_keeps_neither_from_being_left(
+    moment: dict[str, signal.Signals], between: list[str]
+) -> None:
     events: list[str] = []
 
     def both() -> None:
         with Owner() as owner:
             assert owner.enter_context(Told("first", events)) == "first"
-            owner.enter_context(second(events))
+            owner.enter_context(Told("second", events, **moment))
             events.append("both are there")
 
     with pytest.raises(KeyboardInterrupt):
         both()
-    return events
-
-
-def test_what_was_being_entered_is_left_and_so_is_what_was_entered_before() -> None:
-    events = own_two(lambda events: Told("second", events, when_entered=signal.SIGINT))
-    assert events == ["first is entered", "second is entered", "second is left", "first is left"]
+    assert events == ["first is entered", "second is entered", *between, "second is left", "first is left"]
 
 
 def test_a_signal_at_the_first_instruction_of_leaving_keeps_nothing_from_being_left() -> None:
@@ -130,8 +130,3 @@ def test_a_signal_at_the_first_instruction_of_leaving_keeps_nothing_from_being_l
     finally:
         sys.settrace(traced)
     assert events == ["it is entered", "it is left"]
-
-
-def test_a_signal_while_things_are_left_keeps_none_of_them_from_being_left() -> None:
-    events = own_two(lambda events: Told("second", events, when_left=signal.SIGTERM))
-    assert events == ["first is entered", "second is entered", "both are there", "second is left", "first is left"]

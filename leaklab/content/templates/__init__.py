@@ -1,1 +1,0 @@
-"""The files that `leaklab new` starts a scenario from."""
