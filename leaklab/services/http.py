@@ -199,7 +199,9 @@ class _HttpConnection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         if self._timer is None:
-            self._go_on()
+            # Not in here: a connection that is closed, or reset, during this call is ended twice (CPython 3.11,
+            # _SelectorSocketTransport._write_ready).
+            self._timer = asyncio.get_running_loop().call_soon(self._go_on)
 
     def _receive(self, data: bytes) -> None:
         self._http.receive_data(data)
@@ -247,9 +249,7 @@ class _HttpConnection(asyncio.BufferedProtocol):
                 yield 0.0
         except h11.RemoteProtocolError as error:
             yield from self._refuse(error)
-        # Not at once: if resume_writing closes it, asyncio ends the connection twice (CPython 3.11, _write_ready).
-        asyncio.get_running_loop().call_soon(self.transport.close)
-        yield math.inf
+        self.transport.close()
 
     def _begin(self, request: h11.Request) -> None:
         # h11 lets nothing but visible ASCII through in a method or a target.
