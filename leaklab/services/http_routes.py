@@ -1,29 +1,24 @@
 """What the HTTP service answers to a request: pure functions from method and target to an `Answer`.
 
-Nothing here touches a socket or a clock, so a reader sees in one place what each path does, and the lab can
-compute what a half must have received (`profile`).
+Nothing here touches a socket or a clock, so a reader sees in one place what each path does, and the lab can compute
+what a half must have received (`profile`).
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 
-METHODS = ("GET", "HEAD", "POST", "PUT")
+ALLOW = "GET, HEAD, POST, PUT"
 MAX_SIZE = 1 << 40  # bytes: 1 TiB
 MAX_SECONDS = 3600.0
-# The dripped head carries a header of as many bytes as there are drips; Python's http.client refuses a header
-# line of more than 64 KiB.
-MAX_HEAD_DRIPS = 1 << 15
+MAX_HEAD_DRIPS = 1 << 15  # each is a byte of one header line, and Python's http.client refuses lines over 64 KiB
+FILLER = bytes(1)  # each byte of a body that has only a size
 
-FILLER = bytes(1)
-"""Each byte of a body that has only a size."""
-
-_PHRASED = frozenset(status.value for status in HTTPStatus)
-_JSON = "application/json"
-_BINARY = "application/octet-stream"
+_WITHOUT_HEADERS = (204, 304)  # end with their head (RFC 9110, 6.4.1)
+_WITHOUT_CONTENT = (204, 205, 304)  # 205 says "Content-Length: 0" (RFC 9110, 15.3.6)
+_AUTHORITY = re.compile(r"\Ahttps?://[^/]*/?", re.IGNORECASE)
 _FIRST_NAMES = ("Ada", "Barbara", "Edsger", "Frances", "Grace", "Ken", "Margaret", "Tony")
 _LAST_NAMES = ("Allen", "Dijkstra", "Hamilton", "Hoare", "Hopper", "Liskov", "Lovelace", "Thompson")
 _BIO = "Opens every connection with care, reads what was sent, and closes what was opened. "
@@ -33,15 +28,15 @@ _BIO = "Opens every connection with care, reads what was sent, and closes what w
 class Answer:
     """One reply, as a plan.
 
-    `route` is the name under which the request is counted. The body is `body`, or, if `filler` is given, that
-    many bytes of filler (`math.inf`: a body without end). `wait` is the time in seconds before anything is
-    sent (`math.inf`: nothing ever is). With `interval`, in seconds, the body drips byte by byte; with
-    `head_drips` too, it is the head that drips, in so many pieces.
+    `route` is the name under which the request is counted. `extra` holds headers beside those that describe the body.
+    The body is `body` (JSON), or, if `filler` is given, that many bytes of filler (`math.inf`: a body without end).
+    `wait` is the time in seconds before anything is sent (`math.inf`: nothing ever is). With `interval`, in seconds,
+    the body drips byte by byte; with `head_drips` too, it is the head that drips, in so many pieces.
     """
 
     route: str
     status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     filler: float | None = None
     wait: float = 0.0
@@ -54,9 +49,23 @@ class Answer:
         return self.wait > 0 or self.interval is not None or self.filler == math.inf
 
     @property
-    def reason(self) -> str:
-        """The status's phrase, or nothing for a status that has none."""
-        return HTTPStatus(self.status).phrase if self.status in _PHRASED else ""
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of the reply: what its body is, then the extra ones."""
+        if self.status in _WITHOUT_HEADERS:
+            return []
+        described = []
+        if self.filler is not None:
+            described.append(("Content-Type", "application/octet-stream"))
+        elif self.body:
+            described.append(("Content-Type", "application/json"))
+        if self.filler != math.inf:
+            described.append(("Content-Length", str(len(self.body) if self.filler is None else self.filler)))
+        return [*described, *self.extra]
+
+
+def json_body(document: dict[str, object]) -> bytes:
+    """The body of a reply that is a JSON document."""
+    return json.dumps(document).encode()
 
 
 def profile(n: int, secret: str = "") -> bytes:
@@ -66,41 +75,31 @@ def profile(n: int, secret: str = "") -> bytes:
     """
     chance = hashlib.blake2b(f"{secret}/{n}".encode(), digest_size=8).hexdigest()
     name = f"{_FIRST_NAMES[n % 8]} {_LAST_NAMES[n // 8 % 8]}"
-    document = {"key": chance, "id": n, "name": name, "bio": ""}
-    length = 1_848 + int(chance, 16) % 401 - len(json.dumps(document))
+    document: dict[str, object] = {"key": chance, "id": n, "name": name, "bio": ""}
+    length = 1_848 + int(chance, 16) % 401 - len(json_body(document))
     document["bio"] = (_BIO * (length // len(_BIO) + 1))[:length]
-    return json.dumps(document).encode()
+    return json_body(document)
 
 
 def answer_to(method: str, target: str, secret: str = "") -> Answer:
     """Decide the answer to a request for `target`, in origin or absolute form; a query string is ignored.
 
-    A request that asks for no body, or brings one, is another one than a GET: its route bears the method's name.
-
-    A value that makes no sense is answered 400, an unknown path 404, an unknown method 405, each with a JSON
-    body that says what was wrong: nothing is raised.
+    A method other than GET is part of the route: such a request asks for no body, or brings one.
+    A bad value is answered 400 (route `refused-value`), an unknown path 404 (`unknown`), an unknown method 405
+    (`refused-method`), each with a JSON body that says what was wrong: nothing is raised.
     """
-    if method not in METHODS:
-        allow = ", ".join(METHODS)
-        document = {"error": f"method {method} is not served, only {allow}"}
-        return _json("refused-method", document, status=405, headers=(("Allow", allow),))
-    origin = _origin_form(target)
+    if method not in ALLOW.split(", "):
+        error = f"method {method} is not served, only {ALLOW}"
+        return Answer("refused-method", 405, (("Allow", ALLOW),), json_body({"error": error}))
+    origin = _AUTHORITY.sub("/", target)  # servers must accept `http://127.0.0.1:80/bytes/5` (RFC 9112, 3.2.2)
     path = origin.partition("?")[0]
     try:
         answer = _route(path.split("/")[1:], origin, secret)
-    except ValueError as error:
-        return _json("refused-value", {"error": str(error), "path": path}, status=400)
+    except ValueError as bad:
+        return Answer("refused-value", 400, body=json_body({"error": str(bad), "path": path}))
     if answer is None:
-        return _json("unknown", {"error": "no such path", "path": path}, status=404)
+        return Answer("unknown", 404, body=json_body({"error": "no such path", "path": path}))
     return answer if method == "GET" else replace(answer, route=f"{method} {answer.route}")
-
-
-def _origin_form(target: str) -> str:
-    """Cut scheme and authority off a target: servers must accept `http://127.0.0.1:80/bytes/5`."""
-    scheme, separator, rest = target.partition("://")
-    if target.startswith("/") or not separator or scheme.lower() not in {"http", "https"}:
-        return target
-    return "/" + rest.partition("/")[2]
 
 
 def _route(segments: list[str], origin: str, secret: str) -> Answer | None:
@@ -108,32 +107,34 @@ def _route(segments: list[str], origin: str, secret: str) -> Answer | None:
     answer: Answer | None = None
     match segments:
         case ["bytes", size]:
-            answer = _sized("bytes", _whole("size", size, MAX_SIZE, "bytes"))
+            answer = Answer("bytes", filler=_whole("size", size, MAX_SIZE, "bytes"))
         case ["profiles", n]:
-            answer = _document("profiles", profile(_whole("n", n, MAX_SIZE), secret))
+            answer = Answer("profiles", body=profile(_whole("n", n, MAX_SIZE), secret))
         case ["endless"]:
-            answer = Answer("endless", headers=(("Content-Type", _BINARY),), filler=math.inf)
+            answer = Answer("endless", filler=math.inf)
         case ["delay" | "silent" as route, seconds]:
             wait = _seconds("delay", seconds)
-            answer = _json(route, {"waited": wait}, wait=wait)
+            answer = Answer(route, body=json_body({"waited": wait}), wait=wait)
         case ["silent"]:
             answer = Answer("silent", wait=math.inf)
         case ["drip", count, interval]:
-            drips = _whole("count", count, MAX_SIZE, "bytes")
-            answer = _sized("drip", drips, interval=_seconds("interval", interval))
+            drips, pause = _whole("count", count, MAX_SIZE, "bytes"), _seconds("interval", interval)
+            answer = Answer("drip", filler=drips, interval=pause)
         case ["drip-head", count, interval]:
-            answer = _dripped_head(_whole("count", count, MAX_HEAD_DRIPS), _seconds("interval", interval))
+            drips, pause = _whole("count", count, MAX_HEAD_DRIPS), _seconds("interval", interval)
+            padding = (("X-Drip", "." * drips),)  # makes the head long enough for each piece to have a byte
+            answer = Answer("drip-head", 200, padding, json_body({"drips": drips}), interval=pause, head_drips=drips)
         case ["redirect-loop"]:
-            answer = _json("redirect-loop", {"location": origin}, status=302, headers=(("Location", origin),))
+            answer = Answer("redirect-loop", 302, (("Location", origin),), json_body({"location": origin}))
         case ["status", code]:
-            answer = _status(_whole("status", code, 599, least=200))
+            status = _whole("status", code, 599, least=200)
+            answer = Answer("status", status, body=b"" if status in _WITHOUT_CONTENT else json_body({"status": status}))
     return answer
 
 
 def _whole(name: str, text: str, most: int, unit: str = "", *, least: int = 0) -> int:
     """Read a whole number from a path; ValueError names it, its value and its bounds."""
-    # The length is looked at first: int() of thousands of digits is slow, and refused with a message of its
-    # own.
+    # The length is looked at first: int() of thousands of digits is slow, and refused with a message of its own.
     if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most:
         return int(text)
     bounds = f"a whole number from {least} to {most} {unit}".rstrip()
@@ -149,43 +150,3 @@ def _seconds(name: str, text: str) -> float:
     if 0 <= value <= MAX_SECONDS and "_" not in text:
         return value + 0.0  # -0.0 becomes 0.0
     raise ValueError(f"{name} must be a number from 0 to {MAX_SECONDS:g} seconds, not {text!r}")
-
-
-def _document(route: str, body: bytes) -> Answer:
-    return Answer(route, headers=(("Content-Type", _JSON), ("Content-Length", str(len(body)))), body=body)
-
-
-def _json(
-    route: str,
-    document: Mapping[str, object],
-    *,
-    status: int = 200,
-    headers: tuple[tuple[str, str], ...] = (),
-    wait: float = 0.0,
-) -> Answer:
-    body = json.dumps(document).encode()
-    described = (("Content-Type", _JSON), ("Content-Length", str(len(body))), *headers)
-    return Answer(route, status=status, headers=described, body=body, wait=wait)
-
-
-def _sized(route: str, size: int, *, interval: float | None = None) -> Answer:
-    headers = (("Content-Type", _BINARY), ("Content-Length", str(size)))
-    return Answer(route, headers=headers, filler=size, interval=interval)
-
-
-def _dripped_head(count: int, interval: float) -> Answer:
-    body = json.dumps({"drips": count}).encode()
-    headers = (
-        ("Content-Type", _JSON),
-        ("Content-Length", str(len(body))),
-        ("X-Drip", "." * count),  # makes the head long enough for each piece to have a byte
-    )
-    return Answer("drip-head", headers=headers, body=body, interval=interval, head_drips=count)
-
-
-def _status(code: int) -> Answer:
-    if code in {204, 304}:  # these end with their head (RFC 9110, 6.4.1)
-        return Answer("status", status=code)
-    if code == HTTPStatus.RESET_CONTENT:  # has no content, but says so (RFC 9110, 15.3.6)
-        return Answer("status", status=code, headers=(("Content-Length", "0"),))
-    return _json("status", {"status": code}, status=code)

@@ -1,23 +1,17 @@
 """Listens on 127.0.0.1 for the services, and goes on accepting after descriptors ran out.
 
-`loop.create_server` will not do: it accepts up to `backlog` connections in one turn of the loop, and when
-there are no descriptors it logs a traceback for each of them (CPython 3.11, asyncio/selector_events.py).
+`loop.create_server` will not do: it accepts up to `backlog` connections in one turn of the loop, and when there are no
+descriptors it logs a traceback for each of them (CPython 3.11, asyncio/selector_events.py).
 """
-
-from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
-
-BACKLOG = 4096
-"""Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn (listen(2))."""
-
+BACKLOG = 4096  # connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn (listen(2))
 ACCEPTS_PER_TURN = 128
-RETRY_S = 0.1
-"""Seconds until it is tried again to accept, when there are no descriptors."""
+RETRY_S = 0.1  # until the next attempt to accept, when there are no descriptors
 
 
 class Listener:
@@ -31,32 +25,19 @@ class Listener:
         self._was_started = False
 
     async def start(self, *, send_buffer: int | None = None) -> int:
-        """Listen; return the port.
+        """Listen; return the port. `RuntimeError` if it was started before, `OSError` if it cannot listen.
 
-        Args:
-            send_buffer: bytes that the kernel is to keep at most of what a client does not read; None is its default.
-
-        Raises:
-            RuntimeError: it was started before.
-            OSError: it cannot listen.
+        `send_buffer` bounds, in bytes, what the kernel keeps of what a client does not read; None is its default.
         """
         if self._was_started:
             raise RuntimeError("this service was started before; make a new one")
         self._was_started = True
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            if send_buffer is not None:
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-            listening.setblocking(False)
-            listening.bind((LOOPBACK, 0))
-            listening.listen(BACKLOG)
-        except OSError:
-            listening.close()
-            raise
-        self._socket = listening
-        asyncio.get_running_loop().add_reader(listening, self._accept)
-        port: int = listening.getsockname()[1]
-        return port
+        self._socket = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
+        self._socket.setblocking(False)
+        if send_buffer is not None:  # accepted sockets inherit it
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        asyncio.get_running_loop().add_reader(self._socket, self._accept, self._socket)
+        return int(self._socket.getsockname()[1])
 
     @property
     def is_listening(self) -> bool:
@@ -65,37 +46,31 @@ class Listener:
 
     async def stop(self) -> None:
         """Stop listening; a connection that is just being made is made first. May be called again."""
+        if self._retry is not None:
+            self._retry.cancel()
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
             self._socket = None
-        if self._retry is not None:
-            self._retry.cancel()
         while self._adoptions:
             await asyncio.wait(self._adoptions)
 
-    def _accept(self) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        assert self._socket is not None  # noqa: S101 # the reader is removed before the socket is
         for _ in range(ACCEPTS_PER_TURN):
             try:
-                accepted, _address = self._socket.accept()
+                accepted, _address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
                 # No descriptors, or no memory. Waiting clients stay in the queue until something is closed.
-                loop.remove_reader(self._socket)
-                self._retry = loop.call_later(RETRY_S, self._accept_again)
+                loop.remove_reader(listening)
+                self._retry = loop.call_later(RETRY_S, loop.add_reader, listening, self._accept, listening)
                 return
             accepted.setblocking(False)
             adoption = loop.create_task(self._adopt(accepted))
             self._adoptions.add(adoption)
             adoption.add_done_callback(self._adoptions.discard)
-
-    def _accept_again(self) -> None:
-        self._retry = None
-        if self._socket is not None:
-            asyncio.get_running_loop().add_reader(self._socket, self._accept)
 
     async def _adopt(self, accepted: socket.socket) -> None:
         try:
