@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leaklab import metrics
 from leaklab.doctor.health import Diagnosis, Health, Terminal
 from leaklab.errors import MeasureError
 from leaklab.system.limits import MEMORY_SHARE
@@ -163,7 +164,8 @@ def diagnose_measuring(trace: Trace) -> Diagnosis:
 
     if trace.outcome is not Outcome.COMPLETED:
         return _failed(f"a worker process did not finish its work: {trace.ending}", REPORT)
-    names = ("threads", "rss", "open_fds", "open_sockets", "requests_served")
+    read = (metrics.THREADS, metrics.RSS, metrics.OPEN_FDS, metrics.OPEN_SOCKETS, metrics.REQUESTS_SERVED)
+    names = [metric.name for metric in read]
     after = {name: trace.value(name, Phase.COLLECTED) for name in names}
     if unread := [name for name, value in after.items() if value is None]:
         return _failed(

@@ -8,9 +8,6 @@ from leaklab.units import format_duration, format_size
 LATE = ", many of them after the last step"
 NOTHING_FOUND = "nothing grew, nothing was left open, nothing was late"
 
-_RUNNING = ("threads", "child_processes")
-"""What runs; everything else that is counted is open."""
-
 _FEW = {1: "one step", 2: "two steps"}
 
 
@@ -33,9 +30,9 @@ def held(metric: Metric, most: float, left: float, pace: str | None) -> str:
 def wasted(metric: Metric, opened: float, served: float | None, steps: int, *, rising: bool) -> str:
     """`opened` connections for `served` requests, if their number is known."""
     when = "" if rising else LATE
-    if not served:
+    if not served or metric.serves is None:
         return f"{metric.quantity(opened)} were opened in {steps:,} steps{when}"
-    requests = METRICS["requests_served"]
+    requests = METRICS[metric.serves]
     if opened >= served:
         reused = "none was reused"
     elif opened >= 0.9 * served:
@@ -143,7 +140,7 @@ def forecast_of_cursors(metric: Metric, per_step: float, still_open: int, rate: 
 
 
 def _state(metric: Metric) -> str:
-    return "running" if metric.name in _RUNNING else "open"
+    return "running" if metric.runs else "open"
 
 
 def _later(waited_s: float) -> str:
