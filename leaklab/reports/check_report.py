@@ -42,12 +42,12 @@ AROUND = 2
 """Lines of the learner's file shown before and after the line that an error came from."""
 
 
-def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None = None) -> RenderableType:
+def check_report(check: CheckResult, file: Path, exercise: Exercise | None = None) -> RenderableType:
     """One screen: fixed or not, why, since when, next to leaky and fixed; what to do next.
 
-    `shown_as` is the file as the learner named it; `exercise` includes this attempt.
+    `file` is the file as the learner named it; `exercise` includes this attempt.
     """
-    parts: list[RenderableType] = [_title(check, shown_as)]
+    parts: list[RenderableType] = [_title(check, file)]
     if reason := _reason(check):
         parts.append(Padding(Text(reason), (0, 0, 0, 2), expand=False))
     if check.place is not None:
@@ -56,7 +56,7 @@ def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None =
         parts += [Text(""), _figures(check, check.result)]
     if check.yours is not None and (output := list(output_lines(check.yours))):
         parts += [Text(""), *output]
-    parts += [Text(""), *_next(check, shown_as, exercise)]
+    parts += [Text(""), *_next(check, file, exercise)]
     return Group(*parts)
 
 
@@ -98,11 +98,11 @@ def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
     return Group(table, Text(f"\n{done} of {len(exercises)} solved"))
 
 
-def _title(check: CheckResult, shown_as: Path) -> Text:
+def _title(check: CheckResult, file: Path) -> Text:
     words, style = HEADS[check.state]
     settings = str(check.result.settings) if check.result is not None else ""
     beside = f"{check.scenario}: {settings}" if settings else check.scenario
-    return Text.assemble((words, style), f"  {shown_as}\n", (beside, "dim"))
+    return Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
 
 
 def _reason(check: CheckResult) -> str:
@@ -165,17 +165,17 @@ def _excerpt(checked: Path, place: SourceLine) -> RenderableType:
     return Group(*shown)
 
 
-def _next(check: CheckResult, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+def _next(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
     if check.state is CheckState.INTERRUPTED:
         return
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
     if check.state is CheckState.FIXED:
-        ours = f"leaklab solution {as_argument(shown_as)}" if exercise is not None else f"leaklab show {check.scenario}"
+        ours = f"leaklab solution {as_argument(file)}" if exercise is not None else f"leaklab show {check.scenario}"
         yield Text.assemble(attempts, "Compare it with our solution: ", (ours, "bold"))
         return
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
-        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(shown_as)}", "bold"))
+        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(file)}", "bold"))
     elif words:
         yield Text(words)
 

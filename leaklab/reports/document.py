@@ -10,7 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 import leaklab
 from leaklab.doctor.health import Health, HealthCheck
-from leaklab.judge.verdict import FindingKind, Verdict
+from leaklab.judge.forecast import Forecast
+from leaklab.judge.verdict import Finding, MetricName, Quantity, Verdict, Words
 from leaklab.lab.prediction import Prediction, is_right
 from leaklab.lab.result import MOMENTS, HalfResult, Result
 from leaklab.lab.until_failure import Failure
@@ -25,13 +26,10 @@ SCHEMA: Literal[1] = 1
 Document = dict[str, Any]
 
 Count = Annotated[int, Meta(ge=0)]
-Quantity = Annotated[float, Meta(ge=0)]
 Value = Quantity | None
-Words = Annotated[str, Meta(min_length=1)]
 SchemaVersion = Annotated[Literal[1], Meta(description="The version of this document's form.")]
 LeaklabVersion = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+", description="The version of leaklab that measured.")]
 ScenarioId = Annotated[Words, Meta(description="The scenario's id: the name of its folder, with hyphens.")]
-MetricName = Annotated[str, Meta(description="What is counted.", extra_json_schema={"enum": [*METRICS]})]
 Unit = Annotated[str, Meta(extra_json_schema={"enum": sorted({metric.unit for metric in METRICS.values()})})]
 
 
@@ -102,29 +100,6 @@ class SampleDocument(msgspec.defstruct("SampleFields", _SAMPLE_FIELDS, bases=(Sa
 # ---- a result
 
 
-class FindingDocument(_Closed):
-    """What was found.
-
-    leaked: survives return and gc. held: until `run` returns. wasted: not reused. stalled: past its deadline.
-    """
-
-    kind: FindingKind
-    metric: MetricName
-    value: Annotated[float, Meta(description="The number that decided, in the metric's unit.")]
-    threshold: Annotated[Quantity, Meta(description="The number it was compared with, in the metric's unit.")]
-    reason: Annotated[Words, Meta(description="Both in words.")]
-
-
-class ForecastDocument(_Closed):
-    """The step at which a process that goes on like this reaches a limit."""
-
-    metric: MetricName
-    per_step: Annotated[float, Meta(gt=0, description="Growth per step, in the metric's unit.")]
-    limit: Annotated[Quantity, Meta(description="The limit it reaches, in the metric's unit.")]
-    steps: Annotated[Count, Meta(description="Whole steps until then.")]
-    words: Annotated[Words, Meta(description="All of it in a sentence.")]
-
-
 class HalfDocument(_Open):
     """All runs of one half. May get further keys."""
 
@@ -137,10 +112,10 @@ class HalfDocument(_Open):
         int, Meta(ge=1, description="Times it was run for one measurement: again if it was late; the most.")
     ]
     verdict: Annotated[Verdict, Meta(description="What the half is, according to its findings.")]
-    findings: Annotated[list[FindingDocument], Meta(description="The reasons for the verdict `leaks`; else empty.")]
+    findings: Annotated[list[Finding], Meta(description="The reasons for the verdict `leaks`; else empty.")]
     doubts: Annotated[list[Words], Meta(description="What prevented a decision, in words, with what to do.")]
     complaint: Annotated[str | None, Meta(description="What is wrong with the work it did; null if nothing is.")]
-    forecast: Annotated[list[ForecastDocument], Meta(description="What happens if it goes on like this.")]
+    forecast: Annotated[list[Forecast], Meta(description="What happens if it goes on like this.")]
     metrics: MetricsDocument
     output: Annotated[str, Meta(description="What the half printed, cut to a bounded length; several runs in a row.")]
     samples: Annotated[list[list[SampleDocument]] | UnsetType, Meta(description="With --samples, by run.")] = UNSET
@@ -248,7 +223,7 @@ class CheckDocument(_Closed):
     state: CheckState
     reason: Annotated[str, Meta(description="Why, in a sentence; empty if it is fixed.")]
     remedy: Annotated[str, Meta(description="What to do next; empty if there is nothing to do.")]
-    finding: Annotated[FindingDocument | None, Meta(description="What still leaks; null if nothing does.")]
+    finding: Annotated[Finding | None, Meta(description="What still leaks; null if nothing does.")]
     first_showed: Annotated[FirstSeenDocument | None, Meta(description="Null if the steps do not say.")]
     place: Annotated[SourceLineDocument | None, Meta(description="Null if no line is known.")]
     exercise: Annotated[ExerciseDocument | None, Meta(description="Null if the file is not from `leaklab start`.")]
@@ -312,9 +287,11 @@ def failure_document(failure: Failure, *, samples: bool = False) -> Document:
     return _plain(document)
 
 
-def predictions_document(predicted: Sequence[Prediction]) -> list[Document]:
-    """The predictions as JSON values: `predictions` of a result document."""
-    return [_plain(_prediction(prediction)) for prediction in predicted]
+def predicted_document(result: Result, predicted: Sequence[Prediction], *, samples: bool = False) -> Document:
+    """The result document with what was predicted of it."""
+    document = _result(result, samples=samples)
+    document.predictions = [_prediction(prediction) for prediction in predicted]
+    return _plain(document)
 
 
 def check_document(check: CheckResult, exercise: Exercise | None = None) -> Document:
@@ -324,7 +301,6 @@ def check_document(check: CheckResult, exercise: Exercise | None = None) -> Docu
         check,
         **_HEAD,
         file=check.file.name,
-        finding=check.finding and _filled(FindingDocument, check.finding),
         first_showed=check.showed and _filled(FirstSeenDocument, check.showed),
         place=check.place and _filled(SourceLineDocument, check.place),
         exercise=exercise and _filled(ExerciseDocument, exercise),
@@ -375,9 +351,9 @@ def _half(half: HalfResult, *, samples: bool) -> HalfDocument:
         steps=max(trace.steps for trace in traces),
         waited_s=max(trace.waited_s for trace in traces),
         verdict=half.judgement.verdict,
-        findings=[_filled(FindingDocument, finding) for finding in half.judgement.findings],
+        findings=list(half.judgement.findings),
         doubts=list(half.judgement.doubts),
-        forecast=[_filled(ForecastDocument, forecast) for forecast in half.forecast],
+        forecast=list(half.forecast),
         metrics=MetricsDocument(**{name: _metric(half, name) for name in METRICS}),
         output="".join(trace.output for trace in traces),
         samples=[[_sample(sample) for sample in trace.samples] for trace in traces] if samples else UNSET,

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
-from leaklab.lab.result import half_label
+from leaklab.lab.result import Result, half_label
 from leaklab.reports.rows import row_label
+from leaklab.reports.table import scenario_result
 
 NAMES = 3
 """Names shown of people whose guesses are equally close; the others are counted."""
@@ -33,9 +34,9 @@ def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
     return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
 
 
-def below(run: RenderableType, predicted: Sequence[Prediction]) -> RenderableType:
+def predicted_result(result: Result, why: str, predicted: Sequence[Prediction]) -> RenderableType:
     """The table of a run, and that of the predictions below it."""
-    return Group(run, predictions_table(predicted))
+    return Group(scenario_result(result, why), predictions_table(predicted))
 
 
 def _named(question: Question) -> tuple[str, str]:

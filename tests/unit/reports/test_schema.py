@@ -21,13 +21,13 @@ from leaklab.lab.prediction import Guess, Prediction, Question
 from leaklab.lab.until_failure import Failure
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome, Trace
-from leaklab.metrics import Moment
+from leaklab.metrics import Moment, Resource
 from leaklab.reports.document import (
     check_document,
     checkup_document,
     comparison_document,
     failure_document,
-    predictions_document,
+    predicted_document,
     result_document,
     schema,
 )
@@ -68,7 +68,7 @@ def until_failure(*, died: bool) -> Document:
     forecast = Forecast("open_sockets", 1.0, 64, 60, "1.00 sockets per step: …")
     error = "it raised OSError: [Errno 24] Too many open files"
     result = scripted.result(scripted.crashed(error) if died else scripted.leaky(), scripted.fixed())
-    failure = Failure("descriptors", 64, forecast, 59 if died else None, error if died else None, result)
+    failure = Failure(Resource.DESCRIPTORS, 64, forecast, 59 if died else None, error if died else None, result)
     return failure_document(failure)
 
 
@@ -93,7 +93,7 @@ def predicted() -> Document:
         Prediction(counted, 50, (Guess(counted, 50.0, "Ann"), Guess(counted, 3.0, "Bob"))),
         Prediction(unread, None, ()),
     ]
-    return {**result_document(scripted.result()), "predictions": predictions_document(predictions)}
+    return predicted_document(scripted.result(), predictions)
 
 
 CHECKUP = checkup_document(

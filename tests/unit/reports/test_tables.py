@@ -24,11 +24,11 @@ from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.lab.until_failure import Failure
 from leaklab.lab.validation import Validation
 from leaklab.measure.trace import Outcome, Trace
-from leaklab.metrics import METRICS
+from leaklab.metrics import METRICS, Resource
 from leaklab.reports.document import comparison_document, result_document
 from leaklab.reports.failure import failure_table
 from leaklab.reports.lesson import aligned, lesson
-from leaklab.reports.table import comparison, scenario_list, scenario_result
+from leaklab.reports.table import Comparison, scenario_list, scenario_result
 from leaklab.reports.validated import validation_line
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, rendered, sections
@@ -199,7 +199,7 @@ def test_the_tables_of_comparisons() -> None:
     three = [RUNS["with_the_partial_fix"]]
     wide = [big("unbounded-wait"), big("close-in-loop")]
     shown = {
-        name: rendered(comparison(results, Console(width=width)), width)
+        name: rendered(Comparison(results), width)
         for name, results, width in (
             ("five_pairs", pairs, 80), ("with_room", pairs, 100), ("three_halves", three, 80), ("a_row_each", wide, 80),
         )
@@ -228,8 +228,10 @@ def test_the_lines_of_validate() -> None:
 def test_the_tables_of_runs_until_failure() -> None:
     forecast = Forecast("open_sockets", 1.0, 64, 60, "at one socket per step, the limit is reached")
     crash = replace(CRASHED, steps=61)
-    died = Failure("descriptors", 64, forecast, 60, "it raised OSError: [Errno 24]", result(half("leaky", crash)))
-    memory = replace(died, resource="memory", limit=48 * MIB)
+    died = Failure(
+        Resource.DESCRIPTORS, 64, forecast, 60, "it raised OSError: [Errno 24]", result(half("leaky", crash))
+    )
+    memory = replace(died, resource=Resource.MEMORY, limit=48 * MIB)
     survived = replace(died, died_at_step=None, error=None, result=PAIR)
     interrupted = replace(survived, result=replace(result(half("leaky", crash)), interrupted=True))
     cases = {"died": died, "of_memory": memory, "survived": survived, "interrupted": interrupted}
