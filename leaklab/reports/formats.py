@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leaklab.reports import check_report, checkup, document, failure, guesses, markdown, table, validated
+    from leaklab.reports import check_report, checkup, document, failure, guesses, markdown, table
 else:
 
     class _Later:
@@ -20,8 +20,8 @@ else:
         def __getattr__(self, function):
             return lambda **data: _called(getattr(import_module(f"leaklab.reports.{self._name}"), function), data)
 
-    check_report, checkup, document, failure = map(_Later, ("check_report", "checkup", "document", "failure"))
-    guesses, markdown, table, validated = map(_Later, ("guesses", "markdown", "table", "validated"))
+    check_report, checkup, document = _Later("check_report"), _Later("checkup"), _Later("document")
+    failure, guesses, markdown, table = _Later("failure"), _Later("guesses"), _Later("markdown"), _Later("table")
 
 
 def _called(function: Callable[..., Any], data: Mapping[str, object]) -> Any:
@@ -66,7 +66,7 @@ COMPARISON = Report(
 )
 CHECK = Report("a check", {"table": check_report.check_report, "json": document.check_document})
 CHECKUP = Report("a checkup", {"table": checkup.checkup, "json": document.checkup_document})
-VALIDATION = Report("a validation", {"table": validated.validation_line})
+VALIDATION = Report("a validation", {"table": table.validation_line})
 PROGRESS = Report("the progress", {"table": check_report.progress_report})
 LIST = Report("the list", {"table": table.scenario_list})
 SCHEMA = Report("the schema", {"json": document.schema})

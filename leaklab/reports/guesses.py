@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
 from leaklab.lab.result import Result, half_label
 from leaklab.reports.rows import row_label
-from leaklab.reports.table import scenario_result
+from leaklab.reports.table import numbers, ruled, scenario_result
 
 NAMES = 3
 """Names shown of people whose guesses are equally close; the others are counted."""
@@ -31,7 +29,24 @@ def prompt(question: Question) -> str:
 def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
     """Each question with its guesses and the measurement, then the scores."""
     alone = all(guess.who is None for prediction in predicted for guess in prediction.guesses)
-    return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
+    if alone:
+        table = ruled("metric", "half", numbers("your guess"), numbers("measured"), "")
+    else:
+        table = ruled("metric", "half", *map(numbers, ("guesses", "median", "measured", "right")), "closest")
+    for prediction in predicted:
+        figure, measured = prediction.question.counted.format, prediction.measured
+        if alone:
+            guess = next(iter(prediction.guesses), None)
+            cells: list[RenderableType] = [
+                figure(None if guess is None else guess.value),
+                figure(measured),
+                _mark(guess, measured),
+            ]
+        else:
+            guesses, right = (f"{len(these):,}" for these in (prediction.guesses, prediction.right))
+            cells = [guesses, figure(prediction.median), figure(measured), right, _closest(prediction)]
+        table.add_row(*_named(prediction.question), *cells)
+    return Group(table, *_scores(predicted, alone=alone), Text(""))
 
 
 def predicted_result(result: Result, why: str, predicted: Sequence[Prediction]) -> RenderableType:
@@ -43,26 +58,6 @@ def _named(question: Question) -> tuple[str, str]:
     return row_label(question.counted, question.reading), half_label(question.half)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("metric", "half", "closest", "") else "right")
-    return table
-
-
-def _alone(predicted: Sequence[Prediction]) -> Table:
-    table = _table("metric", "half", "your guess", "measured", "")
-    for prediction in predicted:
-        question, guess = prediction.question, next(iter(prediction.guesses), None)
-        table.add_row(
-            *_named(question),
-            question.counted.format(None if guess is None else guess.value),
-            question.counted.format(prediction.measured),
-            _mark(guess, prediction.measured),
-        )
-    return table
-
-
 def _mark(guess: Guess | None, measured: float | None) -> Text:
     if guess is None or measured is None:
         return Text("")
@@ -70,21 +65,6 @@ def _mark(guess: Guess | None, measured: float | None) -> Text:
         return Text("right", style="bold green")
     above, below = ("too many", "too few") if guess.question.counted.unit == "count" else ("too high", "too low")
     return Text(above if guess.value > measured else below, style="bold red")
-
-
-def _room(predicted: Sequence[Prediction]) -> Table:
-    table = _table("metric", "half", "guesses", "median", "measured", "right", "closest")
-    for prediction in predicted:
-        question, counted = prediction.question, prediction.question.counted
-        table.add_row(
-            *_named(question),
-            f"{len(prediction.guesses):,}",
-            counted.format(prediction.median),
-            counted.format(prediction.measured),
-            f"{len(prediction.right):,}",
-            _closest(prediction),
-        )
-    return table
 
 
 def _closest(prediction: Prediction) -> Text:

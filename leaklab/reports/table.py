@@ -16,23 +16,18 @@ from rich.text import Text
 from leaklab.content.catalog import Entry
 from leaklab.judge.verdict import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
+from leaklab.lab.validation import Validation
 from leaklab.reports import rows
 from leaklab.reports.rows import COMPARED, MOMENTS_EXPLAINED, WITH_END, Column, ComparedCell
 
 STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONCLUSIVE: "bold yellow"}
 
 
-def ruled(*columns: TableColumn | str, title: Text | None = None, gap: int = 1, min_width: int | None = None) -> Table:
+def ruled(*columns: TableColumn | str, title: Text | None = None, gap: int = 1) -> Table:
     """An empty table with a rule below its heads, and `gap` blanks after each column."""
-    return Table(
-        *columns,
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, gap, 0, 0),
-        min_width=min_width,
-    )
+    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    table.padding = (0, gap, 0, 0)
+    return table
 
 
 def numbers(head: str, style: str = "") -> TableColumn:
@@ -51,6 +46,17 @@ def scenario_list(entries: Sequence[tuple[Entry, str | None]]) -> Table:
         else:
             table.add_row(entry.id, Text("broken", style="bold red"), "", Text(error, style="red"))
     return table
+
+
+def validation_line(validation: Validation) -> Text:
+    """One line if the scenario is valid; otherwise its name, and each problem on its own line."""
+    name, result = (validation.scenario, "bold"), validation.result
+    if validation.problems:
+        problems = (f"\n      {problem}" for problem in validation.problems)
+        return Text.assemble(("FAIL  ", "bold red"), name, *problems)
+    halves = result.halves.items() if result else ()
+    verdicts = ", ".join(f"{half_label(half)} {its.judgement.verdict}" for half, its in halves)
+    return Text.assemble(("ok    ", "bold green"), name, f"  {verdicts}")
 
 
 def scenario_result(result: Result, why: str) -> RenderableType:
@@ -113,10 +119,8 @@ class Comparison:
             if Measurement.get(console, unbounded, table).maximum <= options.max_width:
                 break
         yield table
-        notes = [
-            Text(f"{result.scenario}: {words}") for result in self.results for words in rows.left_out(result, columns)
-        ]
-        yield from [Text(""), *notes] if notes else []
+        notes = [f"{result.scenario}: {words}" for result in self.results for words in rows.left_out(result, columns)]
+        yield from map(Text, ["", *notes] if notes else [])
 
 
 def _compared(results: Sequence[Result], columns: Sequence[Column], *, beside: bool) -> Table:

@@ -28,8 +28,7 @@ from leaklab.metrics import METRICS, Resource
 from leaklab.reports.document import comparison_document, result_document
 from leaklab.reports.failure import failure_table
 from leaklab.reports.lesson import aligned, lesson
-from leaklab.reports.table import Comparison, scenario_list, scenario_result
-from leaklab.reports.validated import validation_line
+from leaklab.reports.table import Comparison, scenario_list, scenario_result, validation_line
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, rendered, sections
 from tests.unit.scripted import MIB, Half
