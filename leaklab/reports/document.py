@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -15,9 +15,10 @@ from leaklab.judge.verdict import Finding, MetricName, Quantity, Verdict, Words
 from leaklab.lab.prediction import Prediction, is_right
 from leaklab.lab.result import MOMENTS, HalfResult, Result
 from leaklab.lab.until_failure import Failure
+from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Outcome, Phase, Sample
 from leaklab.metrics import METRICS, Metric, Moment
-from leaklab.workshop.check_result import CheckResult, CheckState
+from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
 from leaklab.workshop.progress_file import Exercise
 
 SCHEMA: Literal[1] = 1
@@ -77,7 +78,7 @@ class SampleHead(_Closed):
     at_s: Annotated[Quantity, Meta(description="Seconds since `run` was called, without the pauses for samples.")]
 
 
-def _metric_fields(kind: Any, metrics: Sequence[Metric]) -> list[tuple[str, Any]]:
+def _fields(kind: Any, metrics: Iterable[Metric]) -> list[tuple[str, Any]]:
     """A field for each metric, as `msgspec.defstruct` takes them."""
     return [(metric.name, Annotated[kind, Meta(description=f"{metric.label} ({metric.unit})")]) for metric in metrics]
 
@@ -85,15 +86,15 @@ def _metric_fields(kind: Any, metrics: Sequence[Metric]) -> list[tuple[str, Any]
 _SAMPLED = [metric for metric in METRICS.values() if metric.unit != "seconds"]
 """What a sample holds besides its time, which is `at_s`."""
 
-_METRIC_FIELDS = _metric_fields(MetricDocument | None, [*METRICS.values()])
-_SAMPLE_FIELDS = _metric_fields(Value, _SAMPLED)
+_OfEach = msgspec.defstruct("_OfEach", _fields(MetricDocument | None, METRICS.values()), bases=(_Closed,))
+_OfASample = msgspec.defstruct("_OfASample", _fields(Value, _SAMPLED), bases=(SampleHead,))
 
 
-class MetricsDocument(msgspec.defstruct("MetricFields", _METRIC_FIELDS, bases=(_Closed,))):  # type: ignore[misc] # fields from METRICS
+class MetricsDocument(_OfEach):  # type: ignore[misc,valid-type] # fields from METRICS
     """What was counted. Null: it could not be read, or no service of this scenario counts it."""
 
 
-class SampleDocument(msgspec.defstruct("SampleFields", _SAMPLE_FIELDS, bases=(SampleHead,))):  # type: ignore[misc] # fields from METRICS
+class SampleDocument(_OfASample):  # type: ignore[misc,valid-type] # fields from METRICS
     """What all probes read at one moment; a metric that was not read at that moment is null."""
 
 
@@ -186,21 +187,6 @@ class ComparisonDocument(_Closed):
 # ---- a check and a checkup
 
 
-class FirstSeenDocument(_Closed):
-    """The steps within which a leak first showed, counted from 1; if `last` is 0, before the first step."""
-
-    first: Annotated[Count, Meta(description="No earlier than in this step.")]
-    last: Annotated[Count, Meta(description="No later than in this step.")]
-
-
-class SourceLineDocument(_Closed):
-    """A line of the learner's file that an error came from."""
-
-    file: Annotated[str, Meta(description="The name of the file.")]
-    line: Annotated[Count, Meta(description="The number of the line.")]
-    text: Annotated[str, Meta(description="The line itself; empty if it cannot be read.")]
-
-
 class ExerciseDocument(_Closed):
     """The learner's progress on an exercise."""
 
@@ -224,8 +210,8 @@ class CheckDocument(_Closed):
     reason: Annotated[str, Meta(description="Why, in a sentence; empty if it is fixed.")]
     remedy: Annotated[str, Meta(description="What to do next; empty if there is nothing to do.")]
     finding: Annotated[Finding | None, Meta(description="What still leaks; null if nothing does.")]
-    first_showed: Annotated[FirstSeenDocument | None, Meta(description="Null if the steps do not say.")]
-    place: Annotated[SourceLineDocument | None, Meta(description="Null if no line is known.")]
+    first_showed: Annotated[FirstSeen | None, Meta(description="Null if the steps do not say.")]
+    place: Annotated[SourceLine | None, Meta(description="Null if no line is known.")]
     exercise: Annotated[ExerciseDocument | None, Meta(description="Null if the file is not from `leaklab start`.")]
     result: Annotated[ResultDocument | None, Meta(description="What was measured; null if it was not run.")]
 
@@ -301,8 +287,7 @@ def check_document(check: CheckResult, exercise: Exercise | None = None) -> Docu
         check,
         **_HEAD,
         file=check.file.name,
-        first_showed=check.showed and _filled(FirstSeenDocument, check.showed),
-        place=check.place and _filled(SourceLineDocument, check.place),
+        first_showed=check.showed,
         exercise=exercise and _filled(ExerciseDocument, exercise),
         result=check.result and _result(check.result, samples=False),
     )

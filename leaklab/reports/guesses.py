@@ -37,14 +37,11 @@ def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
         figure, measured = prediction.question.counted.format, prediction.measured
         if alone:
             guess = next(iter(prediction.guesses), None)
-            cells: list[RenderableType] = [
-                figure(None if guess is None else guess.value),
-                figure(measured),
-                _mark(guess, measured),
-            ]
+            guessed, mark = figure(None if guess is None else guess.value), _mark(guess, measured)
+            cells: tuple[RenderableType, ...] = guessed, figure(measured), mark
         else:
             guesses, right = (f"{len(these):,}" for these in (prediction.guesses, prediction.right))
-            cells = [guesses, figure(prediction.median), figure(measured), right, _closest(prediction)]
+            cells = guesses, figure(prediction.median), figure(measured), right, _closest(prediction)
         table.add_row(*_named(prediction.question), *cells)
     return Group(table, *_scores(predicted, alone=alone), Text(""))
 
