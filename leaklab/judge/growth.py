@@ -57,11 +57,6 @@ class Growth:
     pace: float = 0.0
     one_a_step: bool = False
 
-    @classmethod
-    def constant(cls, per_step: float) -> Growth:
-        """A known pace that is not judged, such as seconds per step."""
-        return cls(shape=Shape.FLAT, total=0.0, per_step=per_step, events=0, steps=0)
-
 
 def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growth:
     """The growth of `points`, (steps done, value) in order of steps.

@@ -152,8 +152,6 @@ def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Thr
                     _judge_memory_budget(run, metric, bounds.memory)
                 if run.completed and not run.found(metric.metric):
                     _judge_memory(run, metric)
-            case _:
-                pass
     if run.findings:
         return Judgement(Verdict.LEAKS, tuple(run.findings), tuple(run.doubts))
     return Judgement(Verdict.INCONCLUSIVE if run.doubts else Verdict.CLEAN, (), tuple(run.doubts))
@@ -179,19 +177,15 @@ def could_be_noise(trace: Trace, bounds: Thresholds) -> bool:
 def combine(judgements: Sequence[Judgement]) -> Judgement:
     """The verdict on several runs of the same half: their common one, or inconclusive if they disagree."""
     verdicts = Counter(judgement.verdict for judgement in judgements)
-    if len(verdicts) == 1:
-        return _common(judgements)
-    counted = ", ".join(f"{count} × {verdict}" for verdict, count in verdicts.most_common())
-    doubts = [doubt for judgement in judgements for doubt in judgement.doubts]
-    disagree = f"{len(judgements)} runs disagree ({counted}); try a higher --repeat on a quieter machine"
-    return Judgement(Verdict.INCONCLUSIVE, (), (disagree, *dict.fromkeys(doubts)))
-
-
-def _common(judgements: Sequence[Judgement]) -> Judgement:
-    """The first of several equal verdicts, with the findings that all runs share (if none: with all of its own)."""
-    first = judgements[0]
-    others = [{(finding.kind, finding.metric) for finding in judgement.findings} for judgement in judgements[1:]]
-    common = tuple(f for f in first.findings if all((f.kind, f.metric) in found for found in others))
+    if len(verdicts) > 1:
+        counted = ", ".join(f"{count} × {verdict}" for verdict, count in verdicts.most_common())
+        doubts = [doubt for judgement in judgements for doubt in judgement.doubts]
+        disagree = f"{len(judgements)} runs disagree ({counted}); try a higher --repeat on a quieter machine"
+        return Judgement(Verdict.INCONCLUSIVE, (), (disagree, *dict.fromkeys(doubts)))
+    first, *others = judgements
+    found = [{(finding.kind, finding.metric) for finding in judgement.findings} for judgement in others]
+    common = tuple(f for f in first.findings if all((f.kind, f.metric) in shared for shared in found))
+    # If they share no finding, those of the first run are shown.
     return replace(first, findings=common or first.findings)
 
 
@@ -309,9 +303,9 @@ def _judge_memory_budget(run: _Case, metric: MetricSummary, budget: int) -> None
 def _judge_memory(run: _Case, metric: MetricSummary) -> None:
     """`leaked` or `held` if RSS grows to the last step by more than the floor."""
     growth = metric.growth
-    if growth is None or growth.shape is not Shape.STEADY or growth.total < MEMORY_FLOOR:
+    if growth is None or metric.baseline is None or metric.collected is None:
         return
-    if metric.baseline is None or metric.collected is None:
+    if growth.shape is not Shape.STEADY or growth.total < MEMORY_FLOOR:
         return
     left = metric.collected - metric.baseline
     survived = left >= growth.total / 2
@@ -353,9 +347,8 @@ def _judge_abandoned(run: _Case, metric: Metric, threshold: float) -> None:
 
 def _came_after_the_steps(trace: Trace, metric: Metric, limit: float) -> bool:
     """Whether more than `limit` bytes were resident only after the last step, by the samples taken on the clock."""
-    phases = [sample.phase for sample in trace.samples]
-    if Phase.END not in phases:
+    ends = [index for index, sample in enumerate(trace.samples) if sample.phase is Phase.END]
+    if not ends:
         return False
-    end = len(phases) - 1 - phases[::-1].index(Phase.END)
     resident = [sample.get(metric.name) or 0 for sample in trace.samples]
-    return max(resident[:end], default=0) <= limit < max(resident[end:])
+    return max(resident[: ends[-1]], default=0) <= limit < max(resident[ends[-1] :])

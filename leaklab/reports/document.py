@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -40,9 +40,6 @@ class _Open(Struct, kw_only=True):
 
 class _Closed(Struct, kw_only=True, forbid_unknown_fields=True):
     """An object that has these keys and no others."""
-
-
-# ---- what was read
 
 
 class RunsDocument(_Closed):
@@ -96,9 +93,6 @@ class MetricsDocument(_OfEach):  # type: ignore[misc,valid-type] # fields from M
 
 class SampleDocument(_OfASample):  # type: ignore[misc,valid-type] # fields from METRICS
     """What all probes read at one moment; a metric that was not read at that moment is null."""
-
-
-# ---- a result
 
 
 class HalfDocument(_Open):
@@ -182,9 +176,6 @@ class ComparisonDocument(_Closed):
 
     schema: SchemaVersion
     results: Annotated[list[ResultDocument], Meta(description="In the order they were run; fewer if interrupted.")]
-
-
-# ---- a check and a checkup
 
 
 class ExerciseDocument(_Closed):
@@ -282,16 +273,10 @@ def predicted_document(result: Result, predicted: Sequence[Prediction], *, sampl
 
 def check_document(check: CheckResult, exercise: Exercise | None = None) -> Document:
     """A check as JSON values, with the result document of what was measured."""
-    document = _filled(
-        CheckDocument,
-        check,
-        **_HEAD,
-        file=check.file.name,
-        first_showed=check.showed,
-        exercise=exercise and _filled(ExerciseDocument, exercise),
-        result=check.result and _result(check.result, samples=False),
-    )
-    return _plain(document)
+    progress = exercise and _filled(ExerciseDocument, exercise)
+    result = check.result and _result(check.result, samples=False)
+    others = {"file": check.file.name, "first_showed": check.showed, "exercise": progress, "result": result}
+    return _plain(_filled(CheckDocument, check, **_HEAD, **others))
 
 
 def checkup_document(checks: Sequence[HealthCheck]) -> Document:
@@ -303,6 +288,7 @@ def checkup_document(checks: Sequence[HealthCheck]) -> Document:
 
 S = TypeVar("S", bound=Struct)
 
+_plain: Callable[[Struct], Document] = msgspec.to_builtins
 _HEAD: Document = {"schema": SCHEMA, "leaklab": leaklab.__version__}
 
 
@@ -312,20 +298,10 @@ def _filled(kind: type[S], source: object, **others: object) -> S:
     return kind(**{name: getattr(source, name) for name in names}, **others)
 
 
-def _plain(document: Struct) -> Document:
-    plain: Document = msgspec.to_builtins(document)
-    return plain
-
-
 def _result(result: Result, *, samples: bool) -> ResultDocument:
-    return _filled(
-        ResultDocument,
-        result,
-        **_HEAD,
-        settings=result.settings.given(),
-        environment=_filled(EnvironmentDocument, result),
-        halves={name: _half(half, samples=samples) for name, half in result.halves.items()},
-    )
+    halves = {name: _half(half, samples=samples) for name, half in result.halves.items()}
+    settings, environment = result.settings.given(), _filled(EnvironmentDocument, result)
+    return _filled(ResultDocument, result, **_HEAD, settings=settings, environment=environment, halves=halves)
 
 
 def _half(half: HalfResult, *, samples: bool) -> HalfDocument:

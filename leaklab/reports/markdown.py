@@ -44,7 +44,7 @@ def comparison(results: Sequence[Result]) -> str:
         verdicts = " / ".join(half.judgement.verdict.value for half in result.halves.values())
         lines.append([f"**{escaped(result.scenario)}**", *cells, verdicts])
     table = _table(["scenario", *heads, "verdict"], [False, *[True] * len(WITH_END), False], lines)
-    return _joined([f"Each cell: {escaped(' / '.join(map(half_label, rows.compared_halves(results))))}.", table])
+    return _joined([f"Each cell: {escaped(rows.halves_compared(results))}.", table])
 
 
 def _metrics(result: Result) -> str:
@@ -65,10 +65,10 @@ def _remarks(name: str, half: HalfResult) -> Iterator[str]:
 
 def _output(half: HalfResult) -> Iterator[str]:
     output = rows.printed(half)
-    if output is None:
+    if not output:
         return
-    yield escaped(output.heading)
-    lines = [_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", line).rstrip() for line in output.lines]
+    yield escaped(output[0])
+    lines = [_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", line).rstrip() for line in output[1:]]
     # The output may contain fences; only one as long as the opening fence closes it.
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from leaklab.judge.sentences import NOTHING_FOUND
 from leaklab.judge.verdict import Verdict
-from leaklab.lab.result import HalfResult, Result
+from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import printable
 
@@ -24,13 +24,9 @@ LAST_LINES = 2
 
 
 class MetricRow(NamedTuple):
-    """One row of a scenario's table.
+    """A metric at a moment: a cell with its unit per half, and the first half's figure less the last one's, if any.
 
-    Attributes:
-        label: the metric, and the moment if it has several.
-        cells: one per half, with units.
-        difference: the first half's figure minus the last one's, with sign and unit; a dash if there is none.
-        is_key: whether the metric shows this scenario's leak.
+    `is_key` says whether the metric shows this scenario's leak.
     """
 
     label: str
@@ -44,13 +40,6 @@ class Remark(NamedTuple):
 
     kind: str
     words: str
-
-
-class Printed(NamedTuple):
-    """The output of a half: a heading, and the lines that are shown."""
-
-    heading: str
-    lines: tuple[str, ...]
 
 
 class Column(NamedTuple):
@@ -161,23 +150,21 @@ def remarks(half: HalfResult) -> list[Remark]:
     return said
 
 
-def printed(half: HalfResult) -> Printed | None:
-    """The output of the half, None if it printed nothing."""
+def printed(half: HalfResult) -> list[str]:
+    """A heading and the lines that are shown of the half's output; empty if it printed nothing."""
     lines = [printable(line).expandtabs(4) for run in half.runs for line in run.trace.output.splitlines()]
-    if not lines:
-        return None
     more = ""
     if len(lines) > OUTPUT_LINES:
         # The message of an error is in its last line.
         more = f" ({OUTPUT_LINES} of {len(lines):,} lines)"
         lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
     who = {"almost": "The partial fix", "yours": "Your file"}.get(half.half, f"The {half.half} half")
-    return Printed(f"{who} printed{more}:", tuple(lines))
+    return [f"{who} printed{more}:", *lines] if lines else []
 
 
-def compared_halves(results: Sequence[Result]) -> list[str]:
-    """The names of the halves whose figures a comparison's cells hold, in order."""
-    return max((list(result.halves) for result in results), key=len, default=[])
+def halves_compared(results: Sequence[Result]) -> str:
+    """The halves whose figures a comparison's cells hold, in order."""
+    return " / ".join(map(half_label, max((result.halves for result in results), key=len, default=[])))
 
 
 def compared_cells(result: Result, columns: Sequence[Column]) -> list[ComparedCell]:

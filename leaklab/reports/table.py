@@ -18,8 +18,9 @@ from leaklab.judge.verdict import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
 from leaklab.reports import rows
-from leaklab.reports.rows import COMPARED, MOMENTS_EXPLAINED, WITH_END, Column, ComparedCell
+from leaklab.reports.rows import COMPARED, MOMENTS_EXPLAINED, WITH_END, Column
 
+KEY = {True: "bold", False: "dim"}
 STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONCLUSIVE: "bold yellow"}
 
 
@@ -41,8 +42,7 @@ def scenario_list(entries: Sequence[tuple[Entry, str | None]]) -> Table:
     table = Table(first, "pattern", "leaks", "cause", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for entry, error in entries:
         if error is None:
-            scenario = entry.scenario
-            table.add_row(entry.id, scenario.title, scenario.leaks, scenario.summary)
+            table.add_row(entry.id, entry.scenario.title, entry.scenario.leaks, entry.scenario.summary)
         else:
             table.add_row(entry.id, Text("broken", style="bold red"), "", Text(error, style="red"))
     return table
@@ -84,8 +84,7 @@ def _metrics_table(result: Result) -> Table:
         title=Text.assemble((result.scenario, "bold"), f"  {rows.conditions(result)}"),
     )
     for row in rows.metric_rows(result):
-        mark, style = ("▸", "bold") if row.is_key else ("", "dim")
-        table.add_row(mark, row.label, *row.cells, row.difference, style=style)
+        table.add_row("▸" if row.is_key else "", row.label, *row.cells, row.difference, style=KEY[row.is_key])
     return table
 
 
@@ -101,9 +100,8 @@ def _findings(result: Result) -> Table:
 
 def output_lines(half: HalfResult) -> Iterator[RenderableType]:
     """What the half printed, below a heading; nothing if it printed nothing."""
-    if (output := rows.printed(half)) is not None:
-        yield Text(output.heading, style="bold")
-        yield from (Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in output.lines)
+    for index, line in enumerate(rows.printed(half)):
+        yield Text(f"  {line}", no_wrap=True, overflow="ellipsis") if index else Text(line, style="bold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def _compared(results: Sequence[Result], columns: Sequence[Column], *, beside: b
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, title_justify="left")
     table.add_column("scenario\n", no_wrap=True, style="bold")
     if beside:
-        table.title = f"each cell: {' / '.join(map(half_label, rows.compared_halves(results)))}"
+        table.title = f"each cell: {rows.halves_compared(results)}"
     else:
         table.add_column("half\n")
     for column in columns:
@@ -138,18 +136,14 @@ def _compared(results: Sequence[Result], columns: Sequence[Column], *, beside: b
     for result in results:
         cells, halves = rows.compared_cells(result, columns), result.halves
         if beside:
-            figures = [_figure(cell.joined("/"), cell) for cell in cells]
+            figures = [Text(cell.joined("/"), style=KEY[cell.is_key]) for cell in cells]
             table.add_row(result.scenario, *figures, Text("/").join(map(_verdict, halves.values())))
             continue
         for index, (name, half) in enumerate(halves.items()):
-            figures = [_figure(cell.figures[index], cell) for cell in cells]
+            figures = [Text(cell.figures[index], style=KEY[cell.is_key]) for cell in cells]
             table.add_row("" if index else result.scenario, half_label(name), *figures, _verdict(half))
         table.add_section()
     return table
-
-
-def _figure(text: str, cell: ComparedCell) -> Text:
-    return Text(text, style="bold" if cell.is_key else "dim")
 
 
 def _verdict(half: HalfResult) -> Text:
