@@ -38,9 +38,9 @@ def failure_table(failure: Failure) -> RenderableType:
     parts: list[RenderableType] = [table, Text("")]
     if result.interrupted:
         parts.append(Text("Interrupted: the table shows the steps completed until then."))
-    elif failure.died_at_step is None:
-        parts.append(Text(f"The leaky half did not die within {result.settings.steps:,} steps."))
-    if not result.interrupted:
+    else:
+        if failure.died_at_step is None:
+            parts.append(Text(f"The leaky half did not die within {result.settings.steps:,} steps."))
         parts.append(Text.assemble(("Predicted: ", "bold"), failure.forecast.words))
     if failure.died_at_step is not None:
         parts.append(Text.assemble(("What a user would see: ", "bold"), failure.error or ""))

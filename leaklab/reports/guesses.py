@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -43,7 +43,7 @@ def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
             guesses, right = (f"{len(these):,}" for these in (prediction.guesses, prediction.right))
             cells = guesses, figure(prediction.median), figure(measured), right, _closest(prediction)
         table.add_row(*_named(prediction.question), *cells)
-    return Group(table, *_scores(predicted, alone=alone), Text(""))
+    return Group(table, _scores(predicted, alone=alone), Text(""))
 
 
 def predicted_result(result: Result, why: str, predicted: Sequence[Prediction]) -> RenderableType:
@@ -75,14 +75,10 @@ def _closest(prediction: Prediction) -> Text:
     return Text(f"{names}{more} ({figures})")
 
 
-def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Iterator[Text]:
+def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Text:
     held = scores(predicted)
-    near = f" (counts exact, time and memory within {NEAR:.0%})"
     if not held:
-        yield Text("You made no guess.")
-    elif alone:
-        yield Text.assemble(("Right: ", "bold"), f"{held[0].right} of {held[0].of}{near}")
-    else:
-        best = ", ".join(f"{score.who}: {score.right} of {score.of}" for score in held[:BEST])
-        more = f", and {len(held) - BEST:,} more" if len(held) > BEST else ""
-        yield Text.assemble(("Right: ", "bold"), f"{best}{more}{near}")
+        return Text("You made no guess.")
+    best = ", ".join(f"{'' if alone else f'{score.who}: '}{score.right} of {score.of}" for score in held[:BEST])
+    more = f", and {len(held) - BEST:,} more" if len(held) > BEST else ""
+    return Text.assemble(("Right: ", "bold"), f"{best}{more} (counts exact, time and memory within {NEAR:.0%})")

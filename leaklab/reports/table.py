@@ -61,12 +61,8 @@ def validation_line(validation: Validation) -> Text:
 
 def scenario_result(result: Result, why: str) -> RenderableType:
     """One scenario: the table, the findings as sentences, one line of why."""
-    parts: list[RenderableType] = [
-        _metrics_table(result),
-        Text(f"   {MOMENTS_EXPLAINED}\n", style="dim"),
-        _findings(result),
-        Text(""),
-    ]
+    explained = Text(f"   {MOMENTS_EXPLAINED}\n", style="dim")
+    parts: list[RenderableType] = [_metrics_table(result), explained, _findings(result), Text("")]
     for half in result.halves.values():
         if output := list(output_lines(half)):
             parts += [*output, Text("")]
@@ -76,13 +72,9 @@ def scenario_result(result: Result, why: str) -> RenderableType:
 
 
 def _metrics_table(result: Result) -> Table:
-    table = ruled(
-        TableColumn("", no_wrap=True),
-        "metric",
-        *(numbers(half_label(half)) for half in result.halves),
-        numbers("difference"),
-        title=Text.assemble((result.scenario, "bold"), f"  {rows.conditions(result)}"),
-    )
+    title = Text.assemble((result.scenario, "bold"), f"  {rows.conditions(result)}")
+    halves = (numbers(half_label(half)) for half in result.halves)
+    table = ruled(TableColumn("", no_wrap=True), "metric", *halves, numbers("difference"), title=title)
     for row in rows.metric_rows(result):
         table.add_row("▸" if row.is_key else "", row.label, *row.cells, row.difference, style=KEY[row.is_key])
     return table
