@@ -54,9 +54,10 @@ class Forecast(Struct, frozen=True, forbid_unknown_fields=True):
 
 def forecasts(summary: Mapping[str, MetricSummary | None], capacities: Capacities) -> tuple[Forecast, ...]:
     """The consequence of each steady growth of a half, in the order of the resources."""
-    limits, found = _limits(capacities), list[Forecast]()
-    read = [(metric, metric.growth) for metric in summary.values() if metric is not None and metric.growth is not None]
-    steady = [(metric, growth) for metric, growth in read if growth.shape is Shape.STEADY]
+    found: list[Forecast] = []
+    limits = _limits(capacities)
+    read = filter(None, summary.values())
+    steady = [(metric, metric.growth) for metric in read if metric.growth and metric.growth.shape is Shape.STEADY]
     by_resource = {one.metric.resource: (one, growth) for one, growth in steady if one.metric.part_of is None}
     for resource in [resource for resource in Resource if resource in by_resource]:
         metric, growth = by_resource[resource]

@@ -67,8 +67,7 @@ class Thresholds:
     Attributes:
         deadline_s: seconds within which the caller needs its answer; None without a deadline.
         hang_s: seconds after which the dead service answers; None if no service is dead.
-        memory: bytes of RSS above the baseline that may be held at the last step, MEMORY_FLOOR at least; None without
-            a budget.
+        memory: bytes of RSS above the baseline that may be held at the last step (MEMORY_FLOOR or more), or None.
         telling: the key metrics: without them there is no verdict.
         steps: the steps of the work, even if the half does not take its items one by one; None if it has none.
     """
@@ -323,7 +322,7 @@ def _judge_deadline(run: _Case, deadline: float) -> None:
         return
     if took > deadline * IN_TIME:
         run.doubts.append(sentences.maybe_late(took, deadline, threshold, looks))
-    # What runs first: its sockets come with it.
+    # Threads and processes first, then what they have open.
     for metric in sorted(METRICS.values(), key=lambda metric: not metric.runs):
         if metric.abandoned:
             _judge_abandoned(run, metric, threshold)

@@ -74,9 +74,9 @@ def hints_report(hints: Sequence[str], shown: int) -> RenderableType:
     """The hints so far, the newest one last and highlighted."""
     parts: list[RenderableType] = []
     for number, hint in enumerate(hints[:shown], start=1):
-        newest = number == shown
-        parts.append(Text(f"Hint {number} of {len(hints)}", style="bold" if newest else "dim"))
-        parts.append(Padding(Text(hint, style="" if newest else "dim"), (0, 0, 1, 2), expand=False))
+        of_head, of_hint = ("bold", "") if number == shown else ("dim", "dim")
+        parts.append(Text(f"Hint {number} of {len(hints)}", style=of_head))
+        parts.append(Padding(Text(hint, style=of_hint), (0, 0, 1, 2), expand=False))
     left = "That was the last hint." if shown >= len(hints) else "Run it again for the next hint."
     return Group(*parts, Text(left))
 
