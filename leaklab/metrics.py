@@ -1,8 +1,9 @@
-"""The one table of what leaklab counts: name, label, unit, who counts it, how it is judged."""
+"""The one table of what leaklab counts: name, label, unit, who counts it, how it is judged, where it is shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from leaklab.units import format_duration, format_size
@@ -35,6 +36,15 @@ class Moment(StrEnum):
     COLLECTED = "collected"
 
 
+class Resource(StrEnum):
+    """What runs out as a metric grows, in the order in which that is forecast; the server has no limit of cursors."""
+
+    DESCRIPTORS = "descriptors"
+    THREADS = "threads"
+    MEMORY = "memory"
+    CURSORS = "cursors of the server"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One counted thing.
@@ -43,29 +53,48 @@ class Metric:
         name: the key in the result document, one of the words of the design.
         label: what a table calls it.
         singular: one of what it counts, for sentences.
-        plural: many of what it counts.
         counter: what the probes call it; empty for one that is not counted but timed.
         unit: `count`, `bytes` or `seconds`.
         judge: how its trace becomes a finding.
         moments: the moments a table shows, in order.
+        heads: the heads of its columns in a comparison, by moment; a line break is for narrow tables.
         least: the smallest change that counts as one, in the metric's unit.
         rare: whether a table leaves it out where there was never any.
         part_of: the metric that counts it too, among others: a socket is a file descriptor.
+        serves: the metric that counts what each of them was used for: a connection serves requests.
+        pooled_with: the metric of what has one of these each, whatever the steps: a thread of a pool has a socket.
+        pool_size: as many as this are a pool of the usual size, and not `held`.
+        exact_peak: whether the services count it at every moment, not only when a sample is taken.
+        runs: whether it runs; other things are open.
+        abandoned: whether it is judged where a caller gave up: work that goes on is `stalled`.
+        resource: what it uses up.
         services: the kinds of service that it takes to count it, any of them; empty where the system counts it.
     """
 
     name: str
     label: str
     singular: str
-    plural: str
     counter: str
     unit: str = "count"
     judge: Judge = Judge.LEFT_OPEN
     moments: tuple[Moment, ...] = (Moment.PEAK, Moment.COLLECTED)
+    heads: Mapping[Moment, str] = field(default_factory=dict, hash=False)
     least: int = 1
     rare: bool = False
     part_of: str | None = None
+    serves: str | None = None
+    pooled_with: str | None = None
+    pool_size: int = 0
+    exact_peak: bool = False
+    runs: bool = False
+    abandoned: bool = False
+    resource: Resource | None = None
     services: tuple[str, ...] = ()
+
+    @property
+    def plural(self) -> str:
+        """Many of what it counts."""
+        return f"{self.singular}{'es' if self.singular.endswith('s') else 's'}"
 
     def format(self, value: float | None) -> str:
         """`value` as a table shows it; a dash where it could not be read."""
@@ -90,6 +119,10 @@ MEMORY_FLOOR = 16 * 2**20
 SOCKETS = "sockets"
 """The counter of open sockets: the system counts it, and a service knows its peak."""
 
+POOL_SIZE = 32
+"""The most threads that Python's ThreadPoolExecutor starts by default (documentation of concurrent.futures); a
+pool of processes is as large as the machine has processors."""
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -97,28 +130,33 @@ METRICS: dict[str, Metric] = {
             name="open_sockets",
             label="open sockets",
             singular="socket",
-            plural="sockets",
             counter=SOCKETS,
+            heads={Moment.PEAK: "open\nsockets"},
             part_of="open_fds",
+            pooled_with="threads",
+            exact_peak=True,
+            abandoned=True,
+            resource=Resource.DESCRIPTORS,
             services=("http", "mongo"),
         ),
         Metric(
             name="connections_opened",
             label="connections opened",
             singular="connection",
-            plural="connections",
-            judge=Judge.REUSE,
             counter="connections",
+            judge=Judge.REUSE,
             moments=(Moment.COLLECTED,),
+            heads={Moment.PEAK: "conns\nopened"},
+            serves="requests_served",
+            pooled_with="threads",
             services=("http", "mongo"),
         ),
         Metric(
             name="requests_served",
             label="requests served",
             singular="request",
-            plural="requests",
-            judge=Judge.WORK,
             counter="requests",
+            judge=Judge.WORK,
             moments=(Moment.COLLECTED,),
             services=("http", "mongo"),
         ),
@@ -126,52 +164,71 @@ METRICS: dict[str, Metric] = {
             name="open_cursors",
             label="open cursors",
             singular="cursor",
-            plural="cursors",
             counter="cursors",
+            heads={Moment.PEAK: "open\ncursors"},
+            exact_peak=True,
+            resource=Resource.CURSORS,
             services=("mongo",),
         ),
         Metric(
             name="threads",
             label="threads",
             singular="thread",
-            plural="threads",
             counter="threads",
+            heads={Moment.PEAK: "threads\n"},
+            pool_size=POOL_SIZE,
+            runs=True,
+            abandoned=True,
+            resource=Resource.THREADS,
         ),
         Metric(
             name="child_processes",
             label="child processes",
             singular="child process",
-            plural="child processes",
             counter="children",
             rare=True,
+            pool_size=POOL_SIZE,
+            runs=True,
+            abandoned=True,
         ),
         Metric(
             name="open_fds",
             label="file descriptors",
             singular="file descriptor",
-            plural="file descriptors",
             counter="fds",
+            resource=Resource.DESCRIPTORS,
         ),
         Metric(
             name="rss",
             label="memory (RSS)",
             singular="byte",
-            plural="bytes",
+            counter="rss",
             unit="bytes",
             judge=Judge.MEMORY,
-            counter="rss",
             moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
+            heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"},
             least=MEMORY_FLOOR,
+            resource=Resource.MEMORY,
         ),
         Metric(
             name="elapsed",
             label="elapsed",
             singular="second",
-            plural="seconds",
+            counter="",
             unit="seconds",
             judge=Judge.DEADLINE,
-            counter="",
             moments=(Moment.PEAK,),
+            heads={Moment.PEAK: "time"},
         ),
     )
 }
+
+# The metrics that code has to name.
+OPEN_SOCKETS = METRICS["open_sockets"]
+CONNECTIONS_OPENED = METRICS["connections_opened"]
+REQUESTS_SERVED = METRICS["requests_served"]
+OPEN_CURSORS = METRICS["open_cursors"]
+THREADS = METRICS["threads"]
+OPEN_FDS = METRICS["open_fds"]
+RSS = METRICS["rss"]
+ELAPSED = METRICS["elapsed"]

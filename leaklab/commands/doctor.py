@@ -37,6 +37,6 @@ def command(
         encoding=sys.stdout.encoding,
     )
     checks = examine(os.environ, terminal, parsing.mongo_uri(mongo), scenarios)
-    target.show(checks=checks, every=every, on=console)
+    target.show(checks=checks, every=every)
     if any(check.state is Health.FAILED for check in checks):
         raise typer.Exit(ExitCode.COULD_NOT_MEASURE)

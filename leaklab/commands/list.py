@@ -20,7 +20,7 @@ def command(scenarios: options.Scenarios = None, form: Format = None, file: opti
     target = output.destination(LIST, form, file)
     catalog = Catalog(scenarios)
     listed = [(entry, entry.error) for entry in catalog.select([])]
-    target.show(listed=listed)
+    target.show(entries=listed)
     for problem in catalog.problems:
         output.complain(problem)
     if catalog.problems or any(error for _, error in listed):

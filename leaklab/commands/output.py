@@ -57,20 +57,15 @@ class Destination:
     format: str
     file: Path | None
 
-    def show(self, on: Console | None = None, **data: object) -> None:
+    def show(self, **data: object) -> None:
         """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
-
-        def screen() -> Console:
-            """Called by a renderer that must know the width: a document needs no Rich."""
-            return _paper() if self.file is not None else on or console()
-
-        shown = self.report.made(self.format, console=screen, **data)
+        shown = self.report.made(self.format, **data)
         if self.file is not None:
             _write(self.file, shown if isinstance(shown, str) else _printed(shown))
         elif isinstance(shown, str):
             show_text(shown)
         else:
-            show(shown, on)
+            show(shown)
 
 
 def destination(
@@ -116,14 +111,10 @@ def _write(file: Path, text: str) -> None:
     say_aside(f"leaklab: wrote {file}\n")
 
 
-def _paper() -> Console:
+def _printed(shown: RenderableType) -> str:
     from rich.console import Console
 
-    return Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
-
-
-def _printed(shown: RenderableType) -> str:
-    paper = _paper()
+    paper = Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
     with paper.capture() as capture:
         paper.print(shown)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())

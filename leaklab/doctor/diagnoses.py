@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from leaklab import metrics
 from leaklab.doctor.health import Diagnosis, Health, Terminal
 from leaklab.errors import MeasureError
 from leaklab.measure.trace import Outcome, Phase, Trace
@@ -125,7 +126,8 @@ def diagnose_measuring(trace: Trace) -> Diagnosis:
     """What was measured of the doctor's own half, which left `OPENED` connections to the HTTP service open."""
     if trace.outcome is not Outcome.COMPLETED:
         return _failed(f"a worker process did not finish its work: {trace.ending}", REPORT)
-    names = ("threads", "rss", "open_fds", "open_sockets", "requests_served")
+    read = (metrics.THREADS, metrics.RSS, metrics.OPEN_FDS, metrics.OPEN_SOCKETS, metrics.REQUESTS_SERVED)
+    names = [metric.name for metric in read]
     after = {name: trace.value(name, Phase.COLLECTED) for name in names}
     if unread := [name for name, value in after.items() if value is None]:
         found = f"a worker process starts, but its {', '.join(unread)} cannot be read"

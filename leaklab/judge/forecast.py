@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from leaklab.judge import sentences
 from leaklab.judge.growth import Shape
 from leaklab.judge.summary import MetricSummary
-from leaklab.metrics import METRICS
+from leaklab.judge.verdict import MetricName, Quantity, Words
+from leaklab.metrics import Resource
 from leaklab.units import format_size
 
 CURSOR_TIMEOUT_S = 600
@@ -38,64 +42,54 @@ class Capacities:
     threads: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """The consequence of growth that goes on as it was measured.
+class Forecast(Struct, frozen=True, forbid_unknown_fields=True):
+    """The step at which a process that goes on like this reaches a limit."""
 
-    Attributes:
-        metric: what grows.
-        per_step: by how much, in the metric's unit.
-        limit: the limit it reaches, in the metric's unit.
-        steps: whole steps until then.
-        words: the forecast as a sentence.
-    """
-
-    metric: str
-    per_step: float
-    limit: float
-    steps: int
-    words: str
+    metric: MetricName
+    per_step: Annotated[float, Meta(gt=0, description="Growth per step, in the metric's unit.")]
+    limit: Annotated[Quantity, Meta(description="The limit it reaches, in the metric's unit.")]
+    steps: Annotated[int, Meta(ge=0, description="Whole steps until then.")]
+    words: Annotated[Words, Meta(description="All of it in a sentence.")]
 
 
 def forecasts(summary: Mapping[str, MetricSummary | None], capacities: Capacities) -> tuple[Forecast, ...]:
-    """The consequence of each steady growth of a half, in the order of the metrics' table."""
+    """The consequence of each steady growth of a half, in the order of the resources."""
     found: list[Forecast] = []
-    sockets, descriptors = _growing(summary, "open_sockets"), _growing(summary, "open_fds")
-    if descriptors is not None and capacities.descriptors is not None:
-        # Sockets are file descriptors: they share the limit, and the reader knows them as sockets.
-        named = "open_sockets" if sockets is not None and sockets.per_step == descriptors.per_step else "open_fds"
-        words = f"the limit of {capacities.descriptors:,} open files ({capacities.descriptors_are}) is reached"
-        found += _until(descriptors, named, capacities.descriptors, words)
-    threads = _growing(summary, "threads")
-    if threads is not None and capacities.threads is not None:
-        words = f"the limit of {capacities.threads:,} threads is reached"
-        found += _until(threads, "threads", capacities.threads, words)
-    memory = _growing(summary, "rss")
-    if memory is not None and capacities.memory is not None:
-        words = f"the {format_size(capacities.memory)} {capacities.memory_is} is used up"
-        found += _until(memory, "rss", (memory.baseline or 0) + capacities.memory, words)
-    cursors = _growing(summary, "open_cursors")
-    if cursors is not None and cursors.per_step:
-        steps = CURSOR_RATE * CURSOR_TIMEOUT_S
-        still_open = int(cursors.per_step * steps)
-        words = sentences.forecast_of_cursors(
-            cursors.metric, cursors.per_step, still_open, CURSOR_RATE, CURSOR_TIMEOUT_S // 60
-        )
-        found.append(Forecast("open_cursors", cursors.per_step, still_open, steps, words))
+    limits = _limits(capacities)
+    read = filter(None, summary.values())
+    steady = [(metric, metric.growth) for metric in read if metric.growth and metric.growth.shape is Shape.STEADY]
+    by_resource = {one.metric.resource: (one, growth) for one, growth in steady if one.metric.part_of is None}
+    for resource in [resource for resource in Resource if resource in by_resource]:
+        metric, growth = by_resource[resource]
+        named, pace = metric.metric, growth.per_step
+        if resource is Resource.CURSORS:
+            steps = CURSOR_RATE * CURSOR_TIMEOUT_S
+            limit: float = int(pace * steps)
+            words = sentences.forecast_of_cursors(named, pace, int(limit), CURSOR_RATE, CURSOR_TIMEOUT_S // 60)
+        elif resource in limits:
+            capacity, consequence = limits[resource]
+            limit = capacity + ((metric.baseline or 0) if resource is Resource.MEMORY else 0)
+            # Sockets are file descriptors: they share the limit, and the reader knows them as sockets.
+            parts = (part.metric for part, its in steady if its.per_step == pace)
+            named = next((part for part in parts if part.part_of == named.name), named)
+            # From the last step on: what `run` opens before its first step does not come again.
+            reached = metric.peak if metric.end is None else metric.end
+            steps = max(0, growth.steps + int((limit - (reached or 0)) / pace))
+            words = sentences.forecast(named, pace, consequence, steps)
+        else:
+            continue
+        found.append(Forecast(named.name, pace, limit, steps, words))
     return tuple(found)
 
 
-def _growing(summary: Mapping[str, MetricSummary | None], name: str) -> MetricSummary | None:
-    metric = summary.get(name)
-    steady = metric is not None and metric.growth is not None and metric.growth.shape is Shape.STEADY
-    return metric if steady else None
-
-
-def _until(metric: MetricSummary, named: str, limit: int | float, words: str) -> list[Forecast]:
-    per_step, growth = metric.per_step, metric.growth
-    # From the last step on: what `run` opens before its first step does not come again.
-    reached = metric.peak if metric.end is None else metric.end
-    if not per_step or growth is None or reached is None:
-        return []
-    steps = max(0, growth.steps + int((limit - reached) / per_step))
-    return [Forecast(named, per_step, limit, steps, sentences.forecast(METRICS[named], per_step, words, steps))]
+def _limits(capacities: Capacities) -> dict[Resource, tuple[int, str]]:
+    """The limit of each resource that has a known one, and in words what happens when it is reached."""
+    limits: dict[Resource, tuple[int, str]] = {}
+    if (files := capacities.descriptors) is not None:
+        words = f"the limit of {files:,} open files ({capacities.descriptors_are}) is reached"
+        limits[Resource.DESCRIPTORS] = files, words
+    if (threads := capacities.threads) is not None:
+        limits[Resource.THREADS] = threads, f"the limit of {threads:,} threads is reached"
+    if (memory := capacities.memory) is not None:
+        limits[Resource.MEMORY] = memory, f"the {format_size(memory)} {capacities.memory_is} is used up"
+    return limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 STEADY_EVENTS = 3
 """Fewest rises of steady growth: two can be two lazily created things, three at an even pace are a pattern."""
@@ -57,11 +57,6 @@ class Growth:
     pace: float = 0.0
     one_a_step: bool = False
 
-    @classmethod
-    def constant(cls, per_step: float) -> Growth:
-        """A known pace that is not judged, such as seconds per step."""
-        return cls(shape=Shape.FLAT, total=0.0, per_step=per_step, events=0, steps=0)
-
 
 def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growth:
     """The growth of `points`, (steps done, value) in order of steps.
@@ -82,23 +77,24 @@ def growth_of(points: Sequence[tuple[int, float]], *, least: float = 1) -> Growt
         least: the smallest rise that counts, in the metric's unit.
     """
     first_step, start = points[0]
-    last_step = points[-1][0]
-    steps = last_step - first_step
     lasting = lasting_values([value for _, value in points])
-    total = max(0.0, lasting[-1] - start)
+    risen = [(step - first_step, value - start) for (step, _), value in zip(points, lasting, strict=True)]
+    steps, total = risen[-1]
     if total < least or steps <= 0:
         return Growth(Shape.FLAT, total if total >= least else 0.0, 0.0, 0, max(steps, 0))
     # Noisy metrics have a `least` of many units: their rises are counted in tenths of the total growth.
-    quantum = 1.0 if least == 1 else total / 10
-    rises = _rises([step for step, _ in points], lasting, start, quantum)
-    by_half = _by_half(points, lasting, start)
+    rises = _rises(risen, 1.0 if least == 1 else total / 10)
+    by_half = max(0.0, *(value for step, value in risen if step <= steps / 2))
     wobble = max(value - low for (_, value), low in zip(points, lasting, strict=True))
-    shape = _shape(first_step, last_step, rises, by_half, total - by_half)
+    shape = _shape(steps, rises, by_half, total - by_half)
     if shape is Shape.STEADY and total < ABOVE_WOBBLE * wobble:
         shape = Shape.UNCLEAR
     per_step = total / steps if shape in (Shape.STEADY, Shape.UNCLEAR) else 0.0
-    one_a_step = all(value - start == step - first_step for (step, _), value in zip(points, lasting, strict=True))
-    return Growth(shape, total, per_step, len(rises), steps, by_half, _pace(points, lasting, rises), one_a_step)
+    level = dict(risen)
+    between = rises[-1] - rises[0]
+    pace = (level[rises[-1]] - level[rises[0]]) / between if between else 0.0
+    one_a_step = all(value == step for step, value in risen)
+    return Growth(shape, total, per_step, len(rises), steps, by_half, pace, one_a_step)
 
 
 def lasting_values(values: Sequence[float]) -> list[float]:
@@ -106,36 +102,23 @@ def lasting_values(values: Sequence[float]) -> list[float]:
     return list(accumulate(reversed(values), min))[::-1]
 
 
-def _rises(steps: Sequence[int], lasting: Sequence[float], start: float, quantum: float) -> list[int]:
+def _rises(risen: Sequence[tuple[int, float]], quantum: float) -> list[int]:
+    """The steps at which what has `risen` reached one more `quantum`, or several."""
     rises: list[int] = []
     level = 0
-    for step, value in zip(steps, lasting, strict=True):
-        reached = int((value - start) / quantum + 1e-9)
+    for step, value in risen:
+        reached = int(value / quantum + 1e-9)
         if reached > level:
             rises.append(step)
             level = reached
     return rises
 
 
-def _pace(points: Sequence[tuple[int, float]], lasting: Sequence[float], rises: Sequence[int]) -> float:
-    if len(rises) < 2 or rises[0] == rises[-1]:
-        return 0.0
-    reached = {step: value for (step, _), value in zip(points, lasting, strict=True)}
-    return (reached[rises[-1]] - reached[rises[0]]) / (rises[-1] - rises[0])
-
-
-def _by_half(points: Sequence[tuple[int, float]], lasting: Sequence[float], start: float) -> float:
-    first_step, last_step = points[0][0], points[-1][0]
-    middle = first_step + (last_step - first_step) / 2
-    reached = (value for (step, _), value in zip(points, lasting, strict=True) if step <= middle)
-    return max(0.0, max(reached, default=start) - start)
-
-
-def _shape(first_step: int, last_step: int, rises: Sequence[int], first_half: float, second_half: float) -> Shape:
-    pauses = [later - earlier for earlier, later in zip([first_step, *rises], rises, strict=False)]
+def _shape(steps: int, rises: Sequence[int], first_half: float, second_half: float) -> Shape:
+    pauses = [later - earlier for earlier, later in pairwise([0, *rises])]
     # A rise shows in the first sample after it, so it cannot be placed more exactly than the samples are apart.
     longest_pause = max([*pauses, 1])
-    rest = last_step - rises[-1]
+    rest = steps - rises[-1]
     slowed = second_half < SLOWED * first_half
     begun_late = first_half < BEGUN * second_half
     if rest >= PLATEAU * longest_pause or (slowed and rest >= longest_pause) or (slowed and second_half == 0):

@@ -8,13 +8,7 @@ from leaklab.units import format_duration, format_size
 LATE = ", many of them after the last step"
 NOTHING_FOUND = "nothing grew, nothing was left open, nothing was late"
 
-_RUNNING = ("threads", "child_processes")
-"""What runs; everything else that is counted is open."""
-
 _FEW = {1: "one step", 2: "two steps"}
-
-
-# ---- findings
 
 
 def leaked(metric: Metric, left: float, pace: str, waited_s: float) -> str:
@@ -33,9 +27,9 @@ def held(metric: Metric, most: float, left: float, pace: str | None) -> str:
 def wasted(metric: Metric, opened: float, served: float | None, steps: int, *, rising: bool) -> str:
     """`opened` connections for `served` requests, if their number is known."""
     when = "" if rising else LATE
-    if not served:
+    if not served or metric.serves is None:
         return f"{metric.quantity(opened)} were opened in {steps:,} steps{when}"
-    requests = METRICS["requests_served"]
+    requests = METRICS[metric.serves]
     if opened >= served:
         reused = "none was reused"
     elif opened >= 0.9 * served:
@@ -68,19 +62,15 @@ def late(took: float, deadline: float, looks: int, *, answered: bool) -> str:
 
 def abandoned(metric: Metric, left: float, at_s: float, answered_s: float) -> str:
     """`left` things went on, `at_s` seconds after the start, for a caller that had returned."""
-    return (
-        f"{metric.format(left)} abandoned {metric.singular if left == 1 else metric.plural} "
-        f"{'was' if left == 1 else 'were'} still {_state(metric)} {format_duration(at_s)} after the start: the caller "
-        f"gave up after {format_duration(answered_s)}, but nothing cancelled the request"
-    )
+    things, were = (metric.singular, "was") if left == 1 else (metric.plural, "were")
+    gave_up = f"the caller gave up after {format_duration(answered_s)}, but nothing cancelled the request"
+    still = f"{were} still {_state(metric)} {format_duration(at_s)} after the start"
+    return f"{metric.format(left)} abandoned {things} {still}: {gave_up}"
 
 
 def pace(per_step: float, *, one_a_step: bool, when: str = "") -> str:
     """`one per step`, or how many per step on average, and when they came."""
     return "one per step" if one_a_step else f"{per_step:.2f} per step{when}"
-
-
-# ---- doubts
 
 
 def unread(metric: Metric) -> str:
@@ -90,10 +80,9 @@ def unread(metric: Metric) -> str:
 
 def maybe_late(took: float, deadline: float, stalled: float, looks: int) -> str:
     """The answer came too late to be clean and too early to be stalled."""
-    return (
-        f"the answer took {format_duration(took)}{_fastest(looks)}: over the deadline of {format_duration(deadline)}, "
-        f"but under the {format_duration(stalled)} that counts as stalled; if the machine is busy, try --repeat 5"
-    )
+    over = f"the answer took {format_duration(took)}{_fastest(looks)}: over the deadline of {format_duration(deadline)}"
+    under = f"but under the {format_duration(stalled)} that counts as stalled"
+    return f"{over}, {under}; if the machine is busy, try --repeat 5"
 
 
 def left_open(metric: Metric, left: float, waited_s: float, but: str) -> str:
@@ -126,9 +115,6 @@ NO_ITEM_TAKEN = "run() took no item, so no step shows whether the buffer was kep
 AFTER_THE_STEPS = "the buffer came after the last step, so no step shows whether it was kept; work item by item"
 
 
-# ---- forecasts
-
-
 def forecast(metric: Metric, per_step: float, limit: str, steps: int) -> str:
     """When a limit is reached; `limit` says which, with its verb."""
     return f"at {_each_step(metric, per_step)}, {limit} after about {steps:,} steps"
@@ -136,14 +122,12 @@ def forecast(metric: Metric, per_step: float, limit: str, steps: int) -> str:
 
 def forecast_of_cursors(metric: Metric, per_step: float, still_open: int, rate: int, timeout_min: int) -> str:
     """How many cursors a server keeps open where only time bounds them."""
-    return (
-        f"at {_each_step(metric, per_step)} and {rate} steps a second, at least {still_open:,} stay open: a MongoDB "
-        f"server closes a cursor after {timeout_min} idle minutes (30 in a session)"
-    )
+    closed = f"a MongoDB server closes a cursor after {timeout_min} idle minutes (30 in a session)"
+    return f"at {_each_step(metric, per_step)} and {rate} steps a second, at least {still_open:,} stay open: {closed}"
 
 
 def _state(metric: Metric) -> str:
-    return "running" if metric.name in _RUNNING else "open"
+    return "running" if metric.runs else "open"
 
 
 def _later(waited_s: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leaklab.judge.growth import Growth, growth_of
+from leaklab.judge.growth import Growth, Shape, growth_of
 from leaklab.measure.trace import Outcome, Phase, Trace
 from leaklab.metrics import METRICS, Judge, Metric
 
@@ -67,12 +67,6 @@ def _at_the_end(trace: Trace, metric: Metric) -> float | None:
 def _summarize_elapsed(trace: Trace, metric: Metric) -> MetricSummary:
     returned = trace.elapsed_s if trace.outcome is Outcome.COMPLETED else None
     end = next((sample.at_s for sample in reversed(trace.samples) if sample.phase is Phase.END), None)
-    return MetricSummary(
-        metric=metric,
-        baseline=0.0,
-        peak=trace.elapsed_s,
-        end=end,
-        returned=returned,
-        collected=returned,
-        growth=Growth.constant(trace.elapsed_s / trace.steps) if trace.steps else None,
-    )
+    # A known pace, which is not judged.
+    growth = Growth(Shape.FLAT, 0.0, trace.elapsed_s / trace.steps, 0, 0) if trace.steps else None
+    return MetricSummary(metric, 0.0, trace.elapsed_s, end, returned, returned, growth)

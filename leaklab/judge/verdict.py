@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from leaklab.judge import sentences
 from leaklab.judge.growth import STEADY_EVENTS, Growth, Shape, growth_of
 from leaklab.judge.summary import MetricSummary
-from leaklab.measure.trace import Outcome, Phase, Sample, Trace, points_of
-from leaklab.metrics import MEMORY_FLOOR, METRICS, Judge, Metric
+from leaklab.measure.trace import Outcome, Phase, Points, Sample, Trace, points_of
+from leaklab.metrics import ELAPSED, MEMORY_FLOOR, METRICS, Judge, Metric
+
+Quantity = Annotated[float, Meta(ge=0)]
+Words = Annotated[str, Meta(min_length=1)]
+MetricName = Annotated[str, Meta(description="What is counted.", extra_json_schema={"enum": [*METRICS]})]
 
 
 class FindingKind(StrEnum):
@@ -31,23 +38,17 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding in a trace.
+class Finding(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was found.
 
-    Attributes:
-        kind: which kind of finding.
-        metric: what was counted.
-        value: the number that decided, in the metric's unit.
-        threshold: the number it was compared with, in the metric's unit.
-        reason: what was measured, in a sentence.
+    leaked: survives return and gc. held: until `run` returns. wasted: not reused. stalled: past its deadline.
     """
 
     kind: FindingKind
-    metric: str
-    value: float
-    threshold: float
-    reason: str
+    metric: MetricName
+    value: Annotated[float, Meta(description="The number that decided, in the metric's unit.")]
+    threshold: Annotated[Quantity, Meta(description="The number it was compared with, in the metric's unit.")]
+    reason: Annotated[Words, Meta(description="Both in words.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ class Thresholds:
     Attributes:
         deadline_s: seconds within which the caller needs its answer; None without a deadline.
         hang_s: seconds after which the dead service answers; None if no service is dead.
-        memory: bytes of RSS above the baseline that may be held at the last step, MEMORY_FLOOR at least; None without
-            a budget.
+        memory: bytes of RSS above the baseline that may be held at the last step (MEMORY_FLOOR or more), or None.
         telling: the key metrics: without them there is no verdict.
         steps: the steps of the work, even if the half does not take its items one by one; None if it has none.
     """
@@ -88,10 +88,6 @@ TOO_LATE = 2.0
 UNMISTAKABLE = 2.5
 """If the dead service answers after this many deadlines or more, an answer that waited for it is not noise."""
 
-HELD_LEAST = {"threads": 33, "child_processes": 33}
-"""Fewest things for a `held` finding: Python's ThreadPoolExecutor starts 32 threads at most by default (documentation
-of concurrent.futures), and a pool of processes is as large as the machine has processors."""
-
 HELD_AT_STEPS = 0.1
 """A buffer that is resident at more than this share of the steps is held. One that is made after the first item was
 taken and freed before the second is resident at one step."""
@@ -99,12 +95,6 @@ taken and freed before the second is resident at one step."""
 LEAST_WASTE = 1 / 12
 """New connections per step below which none is wasted: a connection that serves a dozen requests is reused. One new
 connection in ten steps is found."""
-
-POOLED = ("open_sockets", "connections_opened")
-"""Each thread of a pool has one of these: they come with the threads, not with the steps."""
-
-EXACT_PEAKS = ("open_sockets", "open_cursors")
-"""The services count these at every moment, not only when a sample is taken."""
 
 PER_ITEM = 0.9
 """Things per step that were open at the same time although the samples at the steps did not show them: the items were
@@ -114,43 +104,61 @@ UNSEEN = 0.1
 """Things per step by which there are more than at the last step: a plateau in the steps is a pool."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is judged: one run of a half; and what has been found so far."""
+
+    trace: Trace
+    bounds: Thresholds
+    findings: list[Finding] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def completed(self) -> bool:
+        return self.trace.outcome is Outcome.COMPLETED
+
+    def found(self, metric: Metric) -> bool:
+        return any(finding.metric == metric.name for finding in self.findings)
+
+    def find(self, kind: FindingKind, metric: Metric, value: float, threshold: float, reason: str) -> None:
+        self.findings.append(Finding(kind, metric.name, value, threshold, reason))
+
+
 def judge(trace: Trace, summary: Mapping[str, MetricSummary | None], bounds: Thresholds) -> Judgement:
     """The verdict on one run of a half."""
-    findings: list[Finding] = []
-    doubts: list[str] = []
-    if trace.outcome is not Outcome.COMPLETED:
-        doubts.append(f"the half did not complete: {trace.ending}")
-    doubts += [sentences.unread(METRICS[name]) for name in bounds.telling if summary.get(name) is None]
+    run = _Case(trace, bounds)
+    if not run.completed:
+        run.doubts.append(f"the half did not complete: {trace.ending}")
+    run.doubts.extend(sentences.unread(METRICS[name]) for name in bounds.telling if summary.get(name) is None)
     if bounds.deadline_s is not None:
-        _judge_deadline(trace, bounds.deadline_s, findings, doubts)
-    judged = {**summary, "open_fds": _other_descriptors(trace, summary)}
-    if trace.outcome is Outcome.COMPLETED:
-        judged = {name: metric and _over_all_steps(metric, bounds.steps) for name, metric in judged.items()}
+        _judge_deadline(run, bounds.deadline_s)
+    judged = dict(summary)
+    for part in filter(None, summary.values()):
+        if whole := summary.get(part.metric.part_of or ""):
+            judged[whole.metric.name] = _without_part(trace, whole, part)
     # Threads first: sockets and connections are compared with them.
-    for name, metric in sorted(judged.items(), key=lambda item: item[0] != "threads"):
-        if metric is None:
-            continue
-        match METRICS[name].judge:
-            case Judge.LEFT_OPEN if trace.outcome is Outcome.COMPLETED:
-                pool = _pool(summary, findings) if name in POOLED else 0
-                deadline = bounds.deadline_s is not None
-                _judge_left_open(trace, metric, findings, doubts, pool=pool, judged_by_deadline=deadline)
+    pooling = {metric.pooled_with for metric in METRICS.values()}
+    for read in sorted(filter(None, judged.values()), key=lambda read: read.metric.name not in pooling):
+        metric = _over_all_steps(read, bounds.steps) if run.completed else read
+        match metric.metric.judge:
+            case Judge.LEFT_OPEN if run.completed:
+                _judge_left_open(run, metric, _pool(run, metric.metric, summary))
             case Judge.REUSE:
-                pool = _pool(summary, findings)
-                _judge_reuse(metric, summary.get("requests_served"), findings, doubts, pool=pool)
+                requests = summary.get(metric.metric.serves or "")
+                _judge_reuse(run, metric, requests, _pool(run, metric.metric, summary))
             case Judge.MEMORY:
                 if bounds.memory is not None:
-                    _judge_memory_budget(trace, metric, bounds.memory, findings, doubts)
-                if trace.outcome is Outcome.COMPLETED and all(finding.metric != name for finding in findings):
-                    _judge_memory(trace, metric, findings)
-            case _:
-                pass
-    return _decide(findings, doubts)
+                    _judge_memory_budget(run, metric, bounds.memory)
+                if run.completed and not run.found(metric.metric):
+                    _judge_memory(run, metric)
+    if run.findings:
+        return Judgement(Verdict.LEAKS, tuple(run.findings), tuple(run.doubts))
+    return Judgement(Verdict.INCONCLUSIVE if run.doubts else Verdict.CLEAN, (), tuple(run.doubts))
 
 
 def _over_all_steps(metric: MetricSummary, steps: int | None) -> MetricSummary:
     """The summary with its growth over all steps of the work, even if the half did not ask for each item."""
-    if steps is None or METRICS[metric.metric.name].judge is Judge.DEADLINE:
+    if steps is None or metric.metric.judge is Judge.DEADLINE:
         return metric
     growth = metric.growth or Growth(Shape.FLAT, 0.0, 0.0, 0, 0)
     return replace(metric, growth=replace(growth, steps=max(growth.steps, steps)))
@@ -167,110 +175,81 @@ def could_be_noise(trace: Trace, bounds: Thresholds) -> bool:
 
 def combine(judgements: Sequence[Judgement]) -> Judgement:
     """The verdict on several runs of the same half: their common one, or inconclusive if they disagree."""
-    if len(judgements) == 1:
-        return judgements[0]
     verdicts = Counter(judgement.verdict for judgement in judgements)
-    if len(verdicts) == 1:
-        return _common(judgements)
-    counted = ", ".join(f"{count} × {verdict}" for verdict, count in verdicts.most_common())
-    doubts = [doubt for judgement in judgements for doubt in judgement.doubts]
-    disagree = f"{len(judgements)} runs disagree ({counted}); try a higher --repeat on a quieter machine"
-    return Judgement(Verdict.INCONCLUSIVE, (), (disagree, *dict.fromkeys(doubts)))
-
-
-def _common(judgements: Sequence[Judgement]) -> Judgement:
-    """The first of several equal verdicts, with the findings that all runs share (if none: with all of its own)."""
-    first = judgements[0]
-    others = [{(finding.kind, finding.metric) for finding in judgement.findings} for judgement in judgements[1:]]
-    common = tuple(f for f in first.findings if all((f.kind, f.metric) in found for found in others))
+    if len(verdicts) > 1:
+        counted = ", ".join(f"{count} × {verdict}" for verdict, count in verdicts.most_common())
+        doubts = [doubt for judgement in judgements for doubt in judgement.doubts]
+        disagree = f"{len(judgements)} runs disagree ({counted}); try a higher --repeat on a quieter machine"
+        return Judgement(Verdict.INCONCLUSIVE, (), (disagree, *dict.fromkeys(doubts)))
+    first, *others = judgements
+    found = [{(finding.kind, finding.metric) for finding in judgement.findings} for judgement in others]
+    common = tuple(f for f in first.findings if all((f.kind, f.metric) in shared for shared in found))
+    # If they share no finding, those of the first run are shown.
     return replace(first, findings=common or first.findings)
 
 
-def _decide(findings: Sequence[Finding], doubts: Sequence[str]) -> Judgement:
-    if findings:
-        return Judgement(Verdict.LEAKS, tuple(findings), tuple(doubts))
-    if doubts:
-        return Judgement(Verdict.INCONCLUSIVE, (), tuple(doubts))
-    return Judgement(Verdict.CLEAN)
-
-
-def _pool(summary: Mapping[str, MetricSummary | None], findings: Sequence[Finding]) -> float:
-    """How many threads the half had beyond those it started with; 0 if the threads themselves are a finding."""
-    threads = summary.get("threads")
-    if threads is None or threads.peak is None or threads.baseline is None:
+def _pool(run: _Case, metric: Metric, summary: Mapping[str, MetricSummary | None]) -> float:
+    """How many threads, which have one each, the half had beyond those at its start; 0 if they are a finding."""
+    threads = summary.get(metric.pooled_with or "")
+    if threads is None or threads.peak is None or threads.baseline is None or run.found(threads.metric):
         return 0
-    return 0 if any(finding.metric == "threads" for finding in findings) else threads.peak - threads.baseline
+    return threads.peak - threads.baseline
 
 
-def _other_descriptors(trace: Trace, summary: Mapping[str, MetricSummary | None]) -> MetricSummary | None:
-    """The file descriptors that are not the lab's sockets: one leak is one finding."""
-    sockets, descriptors = summary.get("open_sockets"), summary.get("open_fds")
-    if sockets is None or descriptors is None:
-        return descriptors
+def _without_part(trace: Trace, whole: MetricSummary, part: MetricSummary) -> MetricSummary:
+    """What is counted by `whole` alone, as file descriptors that are not sockets: one leak is one finding."""
 
-    def of_a_round(samples: Sequence[Sample]) -> list[tuple[int, float]]:
-        of_sockets = dict(points_of(samples, "open_sockets"))
-        all_of_them = points_of(samples, "open_fds")
-        return [(step, value - of_sockets[step]) for step, value in all_of_them if step in of_sockets]
+    def of_a_round(samples: Sequence[Sample]) -> Points:
+        of_part = dict(points_of(samples, part.metric.name))
+        of_whole = points_of(samples, whole.metric.name)
+        return [(step, value - of_part[step]) for step, value in of_whole if step in of_part]
 
-    points = trace.most_risen(of_a_round, descriptors.metric.least)
+    def less(moment: str) -> float | None:
+        of_whole, of_part = getattr(whole, moment), getattr(part, moment)
+        return None if of_whole is None or of_part is None else of_whole - of_part
 
-    def others(moment: str) -> float | None:
-        all_of_them, its_sockets = getattr(descriptors, moment), getattr(sockets, moment)
-        return None if all_of_them is None or its_sockets is None else all_of_them - its_sockets
-
-    return MetricSummary(
-        metric=descriptors.metric,
-        baseline=others("baseline"),
-        peak=None,
-        end=others("end"),
-        returned=others("returned"),
-        collected=others("collected"),
-        growth=growth_of(points) if len(points) > 1 else None,
-    )
+    points = trace.most_risen(of_a_round, whole.metric.least)
+    growth = growth_of(points) if len(points) > 1 else None
+    baseline, end, returned, collected = (less(moment) for moment in ("baseline", "end", "returned", "collected"))
+    return MetricSummary(whole.metric, baseline, None, end, returned, collected, growth)
 
 
-def _judge_left_open(
-    trace: Trace,
-    metric: MetricSummary,
-    findings: list[Finding],
-    doubts: list[str],
-    *,
-    pool: float,
-    judged_by_deadline: bool,
-) -> None:
+def _judge_left_open(run: _Case, metric: MetricSummary, pool: float) -> None:
     """`leaked` if what grew with the steps survived return and gc, `held` if it grew and return undid it."""
     if metric.baseline is None or metric.collected is None:
         return
-    growth, counted = metric.growth, metric.metric
+    growth, counted, waited = metric.growth, metric.metric, run.trace.waited_s
     left = metric.collected - metric.baseline
-    waited = trace.waited_s
     if growth is None or growth.steps == 0:
-        if left > 0 and not judged_by_deadline:
-            doubts.append(sentences.left_open(counted, left, waited, sentences.WITHOUT_STEPS))
+        if left > 0 and run.bounds.deadline_s is None:
+            run.doubts.append(sentences.left_open(counted, left, waited, sentences.WITHOUT_STEPS))
         return
     steady = growth.shape is Shape.STEADY
-    most = 0.0 if metric.peak is None else metric.peak - metric.baseline
+    most = growth.total if steady else 0.0 if metric.peak is None else metric.peak - metric.baseline
     survived = left > 0 and steady and left >= growth.total / 2
+    if steady:
+        many = growth.total >= STEADY_EVENTS and growth.total > counted.pool_size
+    else:
+        many = counted.exact_peak and _one_per_item(metric, growth, most)
+    but = None
     if (survived and left > pool) or (not steady and _one_per_item(metric, growth, left)):
-        findings.append(_leaked(counted, left, growth, waited))
+        one_a_step = growth.one_a_step and left == growth.steps
+        when = ", rising to the last step" if steady else sentences.LATE
+        pace = sentences.pace(left / growth.steps, one_a_step=one_a_step, when=when)
+        run.find(FindingKind.LEAKED, counted, left, 0, sentences.leaked(counted, left, pace, waited))
     elif survived:
         but = f"there are as many threads in a pool; {sentences.more(growth.steps)}"
-        doubts.append(sentences.left_open(counted, left, waited, but))
-    elif steady and growth.total >= HELD_LEAST.get(counted.name, STEADY_EVENTS):
-        if growth.total > pool:
-            pace = sentences.pace(growth.per_step, one_a_step=growth.one_a_step)
-            findings.append(_held(counted, growth.total, left, pace))
-    elif not steady and counted.name in EXACT_PEAKS and _one_per_item(metric, growth, most):
-        if most > pool:
-            findings.append(_held(counted, most, left, None))
+    elif many and most > pool:
+        steadily = sentences.pace(growth.per_step, one_a_step=growth.one_a_step) if steady else None
+        run.find(FindingKind.HELD, counted, most, 0, sentences.held(counted, most, left, steadily))
     # The calling thread has one too, as each thread of the pool.
-    elif left > pool + (1 if pool else 0):
+    elif not many and left > pool + (1 if pool else 0):
         if growth.shape is Shape.UNCLEAR:
-            doubts.append(sentences.left_open(counted, left, waited, sentences.few_rises(growth.events, growth.steps)))
+            but = sentences.few_rises(growth.events, growth.steps)
         elif left > growth.total and left >= max(STEADY_EVENTS, growth.steps / 10):
             but = f"only {growth.total:,.0f} of them opened during the steps; {sentences.more(growth.steps)}"
-            doubts.append(sentences.left_open(counted, left, waited, but))
+    if but is not None:
+        run.doubts.append(sentences.left_open(counted, left, waited, but))
 
 
 def _one_per_item(metric: MetricSummary, growth: Growth, there: float) -> bool:
@@ -280,44 +259,30 @@ def _one_per_item(metric: MetricSummary, growth: Growth, there: float) -> bool:
     return there >= max(STEADY_EVENTS, PER_ITEM * growth.steps) and there - seen >= unseen
 
 
-def _held(metric: Metric, most: float, left: float, pace: str | None) -> Finding:
-    return Finding(FindingKind.HELD, metric.name, most, 0, sentences.held(metric, most, left, pace))
-
-
-def _leaked(metric: Metric, left: float, growth: Growth, waited_s: float) -> Finding:
-    one_a_step = growth.one_a_step and left == growth.steps
-    when = ", rising to the last step" if growth.shape is Shape.STEADY else sentences.LATE
-    pace = sentences.pace(left / growth.steps, one_a_step=one_a_step, when=when)
-    return Finding(FindingKind.LEAKED, metric.name, left, 0, sentences.leaked(metric, left, pace, waited_s))
-
-
-def _judge_reuse(
-    metric: MetricSummary, requests: MetricSummary | None, findings: list[Finding], doubts: list[str], *, pool: float
-) -> None:
+def _judge_reuse(run: _Case, metric: MetricSummary, requests: MetricSummary | None, pool: float) -> None:
     """`wasted` if connections are opened at a steady pace: a connection that is returned serves the next request."""
-    growth = metric.growth
-    if growth is None or metric.peak is None or metric.peak <= pool:
+    growth, opened = metric.growth, metric.peak
+    if growth is None or opened is None or opened <= pool:
         return
     steady = growth.shape is Shape.STEADY and growth.pace >= LEAST_WASTE
-    if steady or (growth.steps > 0 and _one_per_item(metric, growth, metric.peak)):
+    if steady or (growth.steps > 0 and _one_per_item(metric, growth, opened)):
         served = None if requests is None else requests.peak
-        reason = sentences.wasted(metric.metric, metric.peak, served, growth.steps, rising=steady)
-        findings.append(Finding(FindingKind.WASTED, metric.metric.name, metric.peak, growth.by_half, reason))
+        reason = sentences.wasted(metric.metric, opened, served, growth.steps, rising=steady)
+        run.find(FindingKind.WASTED, metric.metric, opened, growth.by_half, reason)
     elif growth.shape is Shape.UNCLEAR and (growth.events >= STEADY_EVENTS or growth.events == growth.steps > 1):
-        doubts.append(sentences.uneven(metric.metric, metric.peak, growth.steps))
+        run.doubts.append(sentences.uneven(metric.metric, opened, growth.steps))
 
 
-def _judge_memory_budget(
-    trace: Trace, metric: MetricSummary, budget: int, findings: list[Finding], doubts: list[str]
-) -> None:
+def _judge_memory_budget(run: _Case, metric: MetricSummary, budget: int) -> None:
     """`held` (or `leaked`) if more than the scenario's budget is still resident at the last step (or in the end)."""
+    counted = metric.metric
     if metric.baseline is None:
         return
     if metric.end is None:
-        if trace.outcome is Outcome.COMPLETED and (metric.peak or 0) - metric.baseline > budget:
-            doubts.append(sentences.NO_ITEM_TAKEN)
+        if run.completed and (metric.peak or 0) - metric.baseline > budget:
+            run.doubts.append(sentences.NO_ITEM_TAKEN)
         return
-    at_steps = sorted((value for _, value in trace.step_points("rss")), reverse=True)
+    at_steps = sorted((value for _, value in run.trace.step_points(counted.name)), reverse=True)
     # At the last step, or at many steps: freeing it just before the last sample does not hide it.
     held_at = at_steps[int(len(at_steps) * HELD_AT_STEPS)]
     held = max(metric.end, held_at) - metric.baseline
@@ -326,66 +291,63 @@ def _judge_memory_budget(
     if held > budget:
         when = "at the last step" if metric.end >= held_at else f"at one step in {1 / HELD_AT_STEPS:.0f} or more"
         reason = sentences.over_budget(held, left, budget, when=when, survived=survived)
-        kind = FindingKind.LEAKED if survived else FindingKind.HELD
-        findings.append(Finding(kind, metric.metric.name, held, budget, reason))
+        run.find(FindingKind.LEAKED if survived else FindingKind.HELD, counted, held, budget, reason)
     elif left is not None and survived:
         reason = sentences.over_budget(left, None, budget, when="after run() returned", survived=False)
-        findings.append(Finding(FindingKind.LEAKED, metric.metric.name, left, budget, reason))
-    elif _came_after_the_steps(trace, metric.baseline + budget):
-        doubts.append(sentences.AFTER_THE_STEPS)
+        run.find(FindingKind.LEAKED, counted, left, budget, reason)
+    elif _came_after_the_steps(run.trace, counted, metric.baseline + budget):
+        run.doubts.append(sentences.AFTER_THE_STEPS)
 
 
-def _judge_memory(trace: Trace, metric: MetricSummary, findings: list[Finding]) -> None:
+def _judge_memory(run: _Case, metric: MetricSummary) -> None:
     """`leaked` or `held` if RSS grows to the last step by more than the floor."""
     growth = metric.growth
-    if growth is None or growth.shape is not Shape.STEADY or growth.total < MEMORY_FLOOR:
+    if growth is None or metric.baseline is None or metric.collected is None:
         return
-    if metric.baseline is None or metric.collected is None:
+    if growth.shape is not Shape.STEADY or growth.total < MEMORY_FLOOR:
         return
     left = metric.collected - metric.baseline
     survived = left >= growth.total / 2
+    reason = sentences.grown(growth.total, left, growth.per_step, run.trace.steps, survived=survived)
     kind = FindingKind.LEAKED if survived else FindingKind.HELD
-    reason = sentences.grown(growth.total, left, growth.per_step, trace.steps, survived=survived)
-    findings.append(Finding(kind, metric.metric.name, growth.total, MEMORY_FLOOR, reason))
+    run.find(kind, metric.metric, growth.total, MEMORY_FLOOR, reason)
 
 
-def _judge_deadline(trace: Trace, deadline: float, findings: list[Finding], doubts: list[str]) -> None:
+def _judge_deadline(run: _Case, deadline: float) -> None:
     """`stalled` if the answer came long after the deadline, or abandoned work went on long after it."""
-    threshold = deadline * TOO_LATE
-    took = trace.elapsed_s
+    threshold, took, looks = deadline * TOO_LATE, run.trace.elapsed_s, run.trace.looks
     if took >= threshold:
-        reason = sentences.late(took, deadline, trace.looks, answered=trace.outcome is Outcome.COMPLETED)
-        findings.append(Finding(FindingKind.STALLED, "elapsed", took, threshold, reason))
+        reason = sentences.late(took, deadline, looks, answered=run.completed)
+        run.find(FindingKind.STALLED, ELAPSED, took, threshold, reason)
         return
     if took > deadline * IN_TIME:
-        doubts.append(sentences.maybe_late(took, deadline, threshold, trace.looks))
-    abandoned = (_abandoned(trace, name, threshold) for name in ("threads", "child_processes", "open_sockets"))
-    findings += [finding for finding in abandoned if finding is not None]
+        run.doubts.append(sentences.maybe_late(took, deadline, threshold, looks))
+    # Threads and processes first, then what they have open.
+    for metric in sorted(METRICS.values(), key=lambda metric: not metric.runs):
+        if metric.abandoned:
+            _judge_abandoned(run, metric, threshold)
 
 
-def _abandoned(trace: Trace, name: str, threshold: float) -> Finding | None:
-    """What of `name` was left in the first sample after the threshold, or else in the last sample of all."""
-    baseline = trace.value(name, Phase.BASELINE)
-    settling = [sample for sample in trace.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
+def _judge_abandoned(run: _Case, metric: Metric, threshold: float) -> None:
+    """`stalled` if there is more of it in the first sample after the threshold, or else in the last sample of all."""
+    baseline = run.trace.value(metric.name, Phase.BASELINE)
+    settling = [sample for sample in run.trace.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
     late = [sample for sample in settling if sample.at_s >= threshold] or settling[-1:]
     if baseline is None or not late:
-        return None
-    left = (late[0].get(name) or 0) - baseline
+        return
+    left = (late[0].get(metric.name) or 0) - baseline
     # Threads of a pool and connections kept for the next call stay once their work is done or cancelled.
     due = [sample.answers_due for sample in late if sample.answers_due is not None]
-    if due:
-        left = min(left, max(due))
-    if left <= 0:
-        return None
-    reason = sentences.abandoned(METRICS[name], left, late[0].at_s, trace.elapsed_s)
-    return Finding(FindingKind.STALLED, name, left, 0, reason)
+    left = min(left, max(due)) if due else left
+    if left > 0:
+        reason = sentences.abandoned(metric, left, late[0].at_s, run.trace.elapsed_s)
+        run.find(FindingKind.STALLED, metric, left, 0, reason)
 
 
-def _came_after_the_steps(trace: Trace, limit: float) -> bool:
+def _came_after_the_steps(trace: Trace, metric: Metric, limit: float) -> bool:
     """Whether more than `limit` bytes were resident only after the last step, by the samples taken on the clock."""
-    phases = [sample.phase for sample in trace.samples]
-    if Phase.END not in phases:
+    ends = [index for index, sample in enumerate(trace.samples) if sample.phase is Phase.END]
+    if not ends:
         return False
-    end = len(phases) - 1 - phases[::-1].index(Phase.END)
-    before, after = trace.samples[:end], trace.samples[end:]
-    return max((s.get("rss") or 0 for s in before), default=0) <= limit < max((s.get("rss") or 0) for s in after)
+    resident = [sample.get(metric.name) or 0 for sample in trace.samples]
+    return max(resident[: ends[-1]], default=0) <= limit < max(resident[ends[-1] :])

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from leaklab import metrics
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
 from leaklab.judge.summary import MetricSummary
 from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_halves
 from leaklab.measure.trace import Outcome
-from leaklab.metrics import MEMORY_FLOOR
+from leaklab.metrics import MEMORY_FLOOR, METRICS, RSS, Resource
 from leaklab.system.limits import THREADS, Limits
 from leaklab.system.machine import fd_limits
 
@@ -32,15 +33,6 @@ THREAD_ADDRESSES = 8 * 2**20
 LOW_THREADS = 32
 """The limit of threads, by the address space of their stacks, for a half that leaks threads."""
 
-RESOURCES = {
-    "open_sockets": "descriptors",
-    "open_fds": "descriptors",
-    "threads": "threads",
-    "rss": "memory",
-    "open_cursors": "cursors of the server",
-}
-"""The resource that runs out when a metric grows; the server has no limit of cursors."""
-
 MOST_STEPS = 20_000
 """Most steps of the run for a forecast of memory, which must grow above its floor to be judged."""
 
@@ -53,7 +45,7 @@ class Failure:
     """How a leaky half died.
 
     Attributes:
-        resource: the limited resource: `descriptors`, `threads` or `memory`.
+        resource: the limited resource.
         limit: the limit, in that resource's unit.
         forecast: the prediction from an ordinary run.
         died_at_step: steps it had completed; None if it did not die.
@@ -61,7 +53,7 @@ class Failure:
         result: both halves under the limit.
     """
 
-    resource: str
+    resource: Resource
     limit: int
     forecast: Forecast
     died_at_step: int | None
@@ -107,7 +99,7 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
     return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
 
 
-def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str, int, Forecast, int]:
+def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[Resource, int, Forecast, int]:
     """The resource that the leaky half runs out of, its low limit, the forecast, and the size of its stacks.
 
     The stacks are the bytes of address space of its threads, which are not what leaks.
@@ -127,13 +119,13 @@ def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str
         steps = tried.steps or 0
         low = _low(options.limits)
         capacities = Capacities(
-            descriptors=low["descriptors"],
+            descriptors=low[Resource.DESCRIPTORS],
             descriptors_are="set for this run",
-            memory=low["memory"],
+            memory=low[Resource.MEMORY],
             memory_is="of memory",
-            threads=low["threads"],
+            threads=low[Resource.THREADS],
         )
-        ahead = {RESOURCES[forecast.metric]: forecast for forecast in forecasts(summary, capacities)}
+        ahead = {METRICS[forecast.metric].resource: forecast for forecast in forecasts(summary, capacities)}
         for resource, limit in low.items():
             if resource in ahead:
                 return resource, limit, ahead[resource], _stacks(leaky)
@@ -145,18 +137,18 @@ def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str
         tried = tried.with_steps(min(MOST_STEPS, _enough_steps(leaky, steps)))
 
 
-def _low(limits: Limits) -> dict[str, int]:
+def _low(limits: Limits) -> dict[Resource, int]:
     """The low limit of each resource: the one asked for, or ours. The first resource that runs out counts."""
     return {
-        "descriptors": limits.fds or LOW_DESCRIPTORS,
-        "threads": limits.threads if limits.threads != THREADS else LOW_THREADS,
-        "memory": limits.memory or LOW_MEMORY,
+        Resource.DESCRIPTORS: limits.fds or LOW_DESCRIPTORS,
+        Resource.THREADS: limits.threads if limits.threads != THREADS else LOW_THREADS,
+        Resource.MEMORY: limits.memory or LOW_MEMORY,
     }
 
 
 def _may_grow(summary: Mapping[str, MetricSummary | None]) -> bool:
     """Whether anything grows, so that memory may grow measurably with more steps."""
-    rss = summary["rss"]
+    rss = summary[RSS.name]
     if rss is not None and rss.end is not None and rss.baseline is not None and rss.end - rss.baseline > MEMORY_FLOOR:
         return False
     return any(forecasts(summary, Capacities(descriptors=1, threads=1, memory=1)))
@@ -164,20 +156,20 @@ def _may_grow(summary: Mapping[str, MetricSummary | None]) -> bool:
 
 def _enough_steps(leaky: HalfResult, steps: int) -> int:
     """Steps after which memory will have grown well above its floor, at its pace so far; at least twice as many."""
-    end, baseline = leaky.value("rss", "end"), leaky.value("rss", "baseline")
+    end, baseline = leaky.value(RSS.name, "end"), leaky.value(RSS.name, "baseline")
     grown = max(1.0, (end or 0) - (baseline or 0)) / steps
     return max(2 * steps, int(1.5 * MEMORY_FLOOR / grown))
 
 
 def _stacks(leaky: HalfResult) -> int:
-    peak, baseline = leaky.value("threads", "peak"), leaky.value("threads", "baseline")
+    peak, baseline = (leaky.value(metrics.THREADS.name, moment) for moment in ("peak", "baseline"))
     return int((peak or 0) - (baseline or 0)) * THREAD_ADDRESSES
 
 
-def _limits(limits: Limits, resource: str, limit: int, stacks: int) -> Limits:
+def _limits(limits: Limits, resource: Resource, limit: int, stacks: int) -> Limits:
     """The limits as the system enforces them: the half gets an error, instead of being killed by the lab."""
-    if resource == "descriptors":
+    if resource is Resource.DESCRIPTORS:
         return replace(limits, fds=limit)
-    if resource == "threads":
+    if resource is Resource.THREADS:
         return replace(limits, threads=max(THREADS, 2 * limit), address_room=limit * THREAD_ADDRESSES)
     return replace(limits, memory=None, address_room=limit + stacks)

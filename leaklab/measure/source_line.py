@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta, Struct
 
 from leaklab.units import lines_of, printable
 
@@ -11,13 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLine:
-    """A line: the file's name, the line's number, its text (empty if it cannot be read)."""
+class SourceLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of the learner's file that an error came from."""
 
-    file: str
-    line: int
-    text: str
+    file: Annotated[str, Meta(description="The name of the file.")]
+    line: Annotated[int, Meta(ge=0, description="The number of the line.")]
+    text: Annotated[str, Meta(description="The line itself; empty if it cannot be read.")]
 
     @classmethod
     def at(cls, path: Path, line: int) -> SourceLine:

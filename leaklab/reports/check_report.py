@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from leaklab.judge.sentences import NOTHING_FOUND
-from leaklab.judge.verdict import Finding
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
-from leaklab.metrics import METRICS, Judge
+from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import aligned, compared
 from leaklab.reports.rows import row_label
-from leaklab.reports.table import output_lines
+from leaklab.reports.table import numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.progress_file import Exercise
@@ -42,31 +39,44 @@ AROUND = 2
 """Lines of the learner's file shown before and after the line that an error came from."""
 
 
-def check_report(check: CheckResult, shown_as: Path, exercise: Exercise | None = None) -> RenderableType:
+def check_report(check: CheckResult, file: Path, exercise: Exercise | None = None) -> RenderableType:
     """One screen: fixed or not, why, since when, next to leaky and fixed; what to do next.
 
-    `shown_as` is the file as the learner named it; `exercise` includes this attempt.
+    `file` is the file as the learner named it; `exercise` includes this attempt.
     """
-    parts: list[RenderableType] = [_title(check, shown_as)]
-    if reason := _reason(check):
-        parts.append(Padding(Text(reason), (0, 0, 0, 2), expand=False))
+    return Group(*_parts(check, file, exercise))
+
+
+def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+    words, style = HEADS[check.state]
+    settings = str(check.result.settings) if check.result is not None else ""
+    beside = ": ".join(filter(None, [check.scenario, settings]))
+    yield Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
+    reason = f"It does the work; {NOTHING_FOUND}." if check.state is CheckState.FIXED else check.reason
+    if reason:
+        yield Padding.indent(Text(reason), 2)
     if check.place is not None:
-        parts += [Text(""), _excerpt(check.file, check.place)]
+        yield Text("")
+        yield from _excerpt(check.file, check.place)
     if check.result is not None and check.state in (CheckState.FIXED, CheckState.LEAKS, CheckState.UNDECIDED):
-        parts += [Text(""), _figures(check, check.result)]
+        yield Text("")
+        yield _figures(check, check.result)
+        if check.showed is not None and check.finding is not None:
+            yield Text("")
+            yield Padding.indent(Text(_first_seen(check.showed, METRICS[check.finding.metric])), 2)
     if check.yours is not None and (output := list(output_lines(check.yours))):
-        parts += [Text(""), *output]
-    parts += [Text(""), *_next(check, shown_as, exercise)]
-    return Group(*parts)
+        yield from [Text(""), *output]
+    yield Text("")
+    yield from _next(check, file, exercise)
 
 
 def hints_report(hints: Sequence[str], shown: int) -> RenderableType:
     """The hints so far, the newest one last and highlighted."""
     parts: list[RenderableType] = []
     for number, hint in enumerate(hints[:shown], start=1):
-        newest = number == shown
-        parts.append(Text(f"Hint {number} of {len(hints)}", style="bold" if newest else "dim"))
-        parts.append(Padding(Text(hint, style="" if newest else "dim"), (0, 0, 1, 2), expand=False))
+        of_head, of_hint = ("bold", "") if number == shown else ("dim", "dim")
+        parts.append(Text(f"Hint {number} of {len(hints)}", style=of_head))
+        parts.append(Padding(Text(hint, style=of_hint), (0, 0, 1, 2), expand=False))
     left = "That was the last hint." if shown >= len(hints) else "Run it again for the next hint."
     return Group(*parts, Text(left))
 
@@ -75,7 +85,7 @@ def solution_report(learners: str, name: str, fixed: str, console: Console) -> R
     """The learner's file and the fixed half, differences marked; side by side if there is room."""
     skipped = _task_lines(learners)
     yours, ours = aligned("\n".join(lines_of(learners)[skipped:]), fixed)
-    yours = [line if line.number is None else replace(line, number=line.number + skipped) for line in yours]
+    yours = [line if line.number is None else line._replace(number=line.number + skipped) for line in yours]
     while yours and not (yours[0].text or ours[0].text):
         yours, ours = yours[1:], ours[1:]
     if all(line.change == "same" for line in (*yours, *ours)):
@@ -85,12 +95,8 @@ def solution_report(learners: str, name: str, fixed: str, console: Console) -> R
 
 def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
     """A row for each exercise."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("exercise", no_wrap=True, style="bold")
-    table.add_column("started", no_wrap=True)
-    table.add_column("attempts", justify="right")
-    table.add_column("hints", justify="right")
-    table.add_column("solved", no_wrap=True)
+    first, started = Column("exercise", no_wrap=True, style="bold"), Column("started", no_wrap=True)
+    table = ruled(first, started, numbers("attempts"), numbers("hints"), Column("solved", no_wrap=True), gap=2)
     for name, exercise in exercises.items():
         solved = Text("no", style="dim") if exercise.solved is None else Text(_day(exercise.solved), style="green")
         table.add_row(name, _day(exercise.started), str(exercise.attempts), str(exercise.hints), solved)
@@ -98,84 +104,57 @@ def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
     return Group(table, Text(f"\n{done} of {len(exercises)} solved"))
 
 
-def _title(check: CheckResult, shown_as: Path) -> Text:
-    words, style = HEADS[check.state]
-    settings = str(check.result.settings) if check.result is not None else ""
-    beside = f"{check.scenario}: {settings}" if settings else check.scenario
-    return Text.assemble((words, style), f"  {shown_as}\n", (beside, "dim"))
-
-
-def _reason(check: CheckResult) -> str:
-    if check.state is CheckState.FIXED:
-        return f"It does the work; {NOTHING_FOUND}."
-    return check.reason
-
-
-def _first_seen(showed: FirstSeen, finding: Finding) -> str:
+def _first_seen(showed: FirstSeen, metric: Metric) -> str:
     if showed.last == 0:
         return "It was already there before the first step finished."
     if showed.first == showed.last:
-        judge = METRICS[finding.metric].judge
-        more = f"has opened more {METRICS[finding.metric].plural}" if judge is Judge.REUSE else "holds more"
-        limit = "memory than is allowed" if judge is Judge.MEMORY else "than the fixed half ever does"
+        more = f"has opened more {metric.plural}" if metric.judge is Judge.REUSE else "holds more"
+        limit = "memory than is allowed" if metric.judge is Judge.MEMORY else "than the fixed half ever does"
         return f"From step {showed.last:,} on, your file {more} {limit}."
     return f"It first showed between step {showed.first:,} and step {showed.last:,}."
 
 
-def _figures(check: CheckResult, result: Result) -> RenderableType:
+def _figures(check: CheckResult, result: Result) -> Table:
     """The key metrics of the three halves, and the metric that decided."""
     decisive = None if check.finding is None else check.finding.metric
-    names = [name for name in METRICS if name in result.telling or name == decisive]
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("", no_wrap=True)
-    table.add_column("measured")
-    for half in result.halves:
-        table.add_column(half, justify="right", style="bold" if half == YOURS else "")
-    for name in names:
-        metric = METRICS[name]
-        for reading in metric.moments:
-            cells = [metric.format(half.value(name, reading.value)) for half in result.halves.values()]
-            table.add_row("▸" if name == decisive else "", row_label(metric, reading), *cells)
-    if check.showed is None or check.finding is None:
-        return table
-    first_seen = Text(_first_seen(check.showed, check.finding))
-    return Group(table, Text(""), Padding(first_seen, (0, 0, 0, 2), expand=False))
+    halves = (numbers(half, style="bold" if half == YOURS else "") for half in result.halves)
+    table = ruled(Column("", no_wrap=True), "measured", *halves, gap=2)
+    for metric in METRICS.values():
+        mark = "▸" if metric.name == decisive else ""
+        for moment in metric.moments if mark or metric.name in result.telling else ():
+            cells = [metric.format(half.value(metric.name, moment)) for half in result.halves.values()]
+            table.add_row(mark, row_label(metric, moment), *cells)
+    return table
 
 
-def _excerpt(checked: Path, place: SourceLine) -> RenderableType:
+def _excerpt(checked: Path, place: SourceLine) -> Iterator[Text]:
     """The line that an error came from, with the lines around it."""
     try:
         lines = lines_of(checked.with_name(place.file).read_text(encoding="utf-8", errors="replace"))
     except OSError:
         lines = []
     if not 1 <= place.line <= len(lines):
-        return Text(f"  {place.file}, line {place.line}: {printable(place.text)}")
-    shown: list[RenderableType] = [Text(f"  {place.file}, line {place.line}:")]
+        yield Text(f"  {place.file}, line {place.line}: {printable(place.text)}")
+        return
+    yield Text(f"  {place.file}, line {place.line}:")
     for number in range(max(1, place.line - AROUND), min(len(lines), place.line + AROUND) + 1):
-        here = number == place.line
-        shown.append(
-            Text.assemble(
-                ("  ▸ " if here else "    ", "bold red"),
-                (f"{number:>4}  ", "dim"),
-                (printable(lines[number - 1].expandtabs(4)), "bold" if here else "dim"),
-                no_wrap=True,
-                overflow="ellipsis",
-            )
-        )
-    return Group(*shown)
+        mark, style = ("▸", "bold") if number == place.line else (" ", "dim")
+        code = printable(lines[number - 1].expandtabs(4))
+        parts = (f"  {mark} ", "bold red"), (f"{number:>4}  ", "dim"), (code, style)
+        yield Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
-def _next(check: CheckResult, shown_as: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+def _next(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
     if check.state is CheckState.INTERRUPTED:
         return
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
     if check.state is CheckState.FIXED:
-        ours = f"leaklab solution {as_argument(shown_as)}" if exercise is not None else f"leaklab show {check.scenario}"
+        ours = f"leaklab solution {as_argument(file)}" if exercise is not None else f"leaklab show {check.scenario}"
         yield Text.assemble(attempts, "Compare it with our solution: ", (ours, "bold"))
         return
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
-        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(shown_as)}", "bold"))
+        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(file)}", "bold"))
     elif words:
         yield Text(words)
 
@@ -183,13 +162,10 @@ def _next(check: CheckResult, shown_as: Path, exercise: Exercise | None) -> Iter
 def _task_lines(learners: str) -> int:
     """The number of lines of the task at the top of a learner's file."""
     try:
-        first = ast.parse(learners).body[0]
-    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
+        tree = ast.parse(learners)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return 0
-    is_task = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return (first.end_lineno or 0) if is_task else 0
+    return (tree.body[0].end_lineno or 0) if ast.get_docstring(tree, clean=False) is not None else 0
 
 
 def _day(stamp: str) -> str:

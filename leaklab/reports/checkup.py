@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from leaklab.doctor.health import Health, HealthCheck
@@ -16,11 +16,9 @@ STYLES = {Health.OK: "green", Health.WARNING: "bold yellow", Health.FAILED: "bol
 def checkup(checks: Sequence[HealthCheck], *, every: bool = False) -> RenderableType:
     """The summary and below it each problem with its remedy; or `every` check, and the summary last."""
     shown = checks if every else [check for check in checks if check.state is not Health.OK]
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, style="bold")
-    # Paths have no blanks to break at.
-    table.add_column(overflow="fold")
+    # The last folds, as paths have no blanks to break at.
+    columns = Column(no_wrap=True), Column(no_wrap=True, style="bold"), Column(overflow="fold")
+    table = Table.grid(*columns, padding=(0, 2, 0, 0))
     for check in shown:
         table.add_row(Text(check.state.value, style=STYLES[check.state]), check.name, Text(check.found))
         if check.remedy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -10,13 +10,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 import leaklab
 from leaklab.doctor.health import Health, HealthCheck
-from leaklab.judge.verdict import FindingKind, Verdict
+from leaklab.judge.forecast import Forecast
+from leaklab.judge.verdict import Finding, MetricName, Quantity, Verdict, Words
 from leaklab.lab.prediction import Prediction, is_right
 from leaklab.lab.result import MOMENTS, HalfResult, Result
 from leaklab.lab.until_failure import Failure
+from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Outcome, Phase, Sample
 from leaklab.metrics import METRICS, Metric, Moment
-from leaklab.workshop.check_result import CheckResult, CheckState
+from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
 from leaklab.workshop.progress_file import Exercise
 
 SCHEMA: Literal[1] = 1
@@ -25,13 +27,10 @@ SCHEMA: Literal[1] = 1
 Document = dict[str, Any]
 
 Count = Annotated[int, Meta(ge=0)]
-Quantity = Annotated[float, Meta(ge=0)]
 Value = Quantity | None
-Words = Annotated[str, Meta(min_length=1)]
 SchemaVersion = Annotated[Literal[1], Meta(description="The version of this document's form.")]
 LeaklabVersion = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+", description="The version of leaklab that measured.")]
 ScenarioId = Annotated[Words, Meta(description="The scenario's id: the name of its folder, with hyphens.")]
-MetricName = Annotated[str, Meta(description="What is counted.", extra_json_schema={"enum": [*METRICS]})]
 Unit = Annotated[str, Meta(extra_json_schema={"enum": sorted({metric.unit for metric in METRICS.values()})})]
 
 
@@ -41,9 +40,6 @@ class _Open(Struct, kw_only=True):
 
 class _Closed(Struct, kw_only=True, forbid_unknown_fields=True):
     """An object that has these keys and no others."""
-
-
-# ---- what was read
 
 
 class RunsDocument(_Closed):
@@ -79,7 +75,7 @@ class SampleHead(_Closed):
     at_s: Annotated[Quantity, Meta(description="Seconds since `run` was called, without the pauses for samples.")]
 
 
-def _metric_fields(kind: Any, metrics: Sequence[Metric]) -> list[tuple[str, Any]]:
+def _fields(kind: Any, metrics: Iterable[Metric]) -> list[tuple[str, Any]]:
     """A field for each metric, as `msgspec.defstruct` takes them."""
     return [(metric.name, Annotated[kind, Meta(description=f"{metric.label} ({metric.unit})")]) for metric in metrics]
 
@@ -87,42 +83,16 @@ def _metric_fields(kind: Any, metrics: Sequence[Metric]) -> list[tuple[str, Any]
 _SAMPLED = [metric for metric in METRICS.values() if metric.unit != "seconds"]
 """What a sample holds besides its time, which is `at_s`."""
 
-_METRIC_FIELDS = _metric_fields(MetricDocument | None, [*METRICS.values()])
-_SAMPLE_FIELDS = _metric_fields(Value, _SAMPLED)
+_OfEach = msgspec.defstruct("_OfEach", _fields(MetricDocument | None, METRICS.values()), bases=(_Closed,))
+_OfASample = msgspec.defstruct("_OfASample", _fields(Value, _SAMPLED), bases=(SampleHead,))
 
 
-class MetricsDocument(msgspec.defstruct("MetricFields", _METRIC_FIELDS, bases=(_Closed,))):  # type: ignore[misc] # fields from METRICS
+class MetricsDocument(_OfEach):  # type: ignore[misc,valid-type] # fields from METRICS
     """What was counted. Null: it could not be read, or no service of this scenario counts it."""
 
 
-class SampleDocument(msgspec.defstruct("SampleFields", _SAMPLE_FIELDS, bases=(SampleHead,))):  # type: ignore[misc] # fields from METRICS
+class SampleDocument(_OfASample):  # type: ignore[misc,valid-type] # fields from METRICS
     """What all probes read at one moment; a metric that was not read at that moment is null."""
-
-
-# ---- a result
-
-
-class FindingDocument(_Closed):
-    """What was found.
-
-    leaked: survives return and gc. held: until `run` returns. wasted: not reused. stalled: past its deadline.
-    """
-
-    kind: FindingKind
-    metric: MetricName
-    value: Annotated[float, Meta(description="The number that decided, in the metric's unit.")]
-    threshold: Annotated[Quantity, Meta(description="The number it was compared with, in the metric's unit.")]
-    reason: Annotated[Words, Meta(description="Both in words.")]
-
-
-class ForecastDocument(_Closed):
-    """The step at which a process that goes on like this reaches a limit."""
-
-    metric: MetricName
-    per_step: Annotated[float, Meta(gt=0, description="Growth per step, in the metric's unit.")]
-    limit: Annotated[Quantity, Meta(description="The limit it reaches, in the metric's unit.")]
-    steps: Annotated[Count, Meta(description="Whole steps until then.")]
-    words: Annotated[Words, Meta(description="All of it in a sentence.")]
 
 
 class HalfDocument(_Open):
@@ -137,10 +107,10 @@ class HalfDocument(_Open):
         int, Meta(ge=1, description="Times it was run for one measurement: again if it was late; the most.")
     ]
     verdict: Annotated[Verdict, Meta(description="What the half is, according to its findings.")]
-    findings: Annotated[list[FindingDocument], Meta(description="The reasons for the verdict `leaks`; else empty.")]
+    findings: Annotated[list[Finding], Meta(description="The reasons for the verdict `leaks`; else empty.")]
     doubts: Annotated[list[Words], Meta(description="What prevented a decision, in words, with what to do.")]
     complaint: Annotated[str | None, Meta(description="What is wrong with the work it did; null if nothing is.")]
-    forecast: Annotated[list[ForecastDocument], Meta(description="What happens if it goes on like this.")]
+    forecast: Annotated[list[Forecast], Meta(description="What happens if it goes on like this.")]
     metrics: MetricsDocument
     output: Annotated[str, Meta(description="What the half printed, cut to a bounded length; several runs in a row.")]
     samples: Annotated[list[list[SampleDocument]] | UnsetType, Meta(description="With --samples, by run.")] = UNSET
@@ -208,24 +178,6 @@ class ComparisonDocument(_Closed):
     results: Annotated[list[ResultDocument], Meta(description="In the order they were run; fewer if interrupted.")]
 
 
-# ---- a check and a checkup
-
-
-class FirstSeenDocument(_Closed):
-    """The steps within which a leak first showed, counted from 1; if `last` is 0, before the first step."""
-
-    first: Annotated[Count, Meta(description="No earlier than in this step.")]
-    last: Annotated[Count, Meta(description="No later than in this step.")]
-
-
-class SourceLineDocument(_Closed):
-    """A line of the learner's file that an error came from."""
-
-    file: Annotated[str, Meta(description="The name of the file.")]
-    line: Annotated[Count, Meta(description="The number of the line.")]
-    text: Annotated[str, Meta(description="The line itself; empty if it cannot be read.")]
-
-
 class ExerciseDocument(_Closed):
     """The learner's progress on an exercise."""
 
@@ -248,9 +200,9 @@ class CheckDocument(_Closed):
     state: CheckState
     reason: Annotated[str, Meta(description="Why, in a sentence; empty if it is fixed.")]
     remedy: Annotated[str, Meta(description="What to do next; empty if there is nothing to do.")]
-    finding: Annotated[FindingDocument | None, Meta(description="What still leaks; null if nothing does.")]
-    first_showed: Annotated[FirstSeenDocument | None, Meta(description="Null if the steps do not say.")]
-    place: Annotated[SourceLineDocument | None, Meta(description="Null if no line is known.")]
+    finding: Annotated[Finding | None, Meta(description="What still leaks; null if nothing does.")]
+    first_showed: Annotated[FirstSeen | None, Meta(description="Null if the steps do not say.")]
+    place: Annotated[SourceLine | None, Meta(description="Null if no line is known.")]
     exercise: Annotated[ExerciseDocument | None, Meta(description="Null if the file is not from `leaklab start`.")]
     result: Annotated[ResultDocument | None, Meta(description="What was measured; null if it was not run.")]
 
@@ -312,25 +264,19 @@ def failure_document(failure: Failure, *, samples: bool = False) -> Document:
     return _plain(document)
 
 
-def predictions_document(predicted: Sequence[Prediction]) -> list[Document]:
-    """The predictions as JSON values: `predictions` of a result document."""
-    return [_plain(_prediction(prediction)) for prediction in predicted]
+def predicted_document(result: Result, predicted: Sequence[Prediction], *, samples: bool = False) -> Document:
+    """The result document with what was predicted of it."""
+    document = _result(result, samples=samples)
+    document.predictions = [_prediction(prediction) for prediction in predicted]
+    return _plain(document)
 
 
 def check_document(check: CheckResult, exercise: Exercise | None = None) -> Document:
     """A check as JSON values, with the result document of what was measured."""
-    document = _filled(
-        CheckDocument,
-        check,
-        **_HEAD,
-        file=check.file.name,
-        finding=check.finding and _filled(FindingDocument, check.finding),
-        first_showed=check.showed and _filled(FirstSeenDocument, check.showed),
-        place=check.place and _filled(SourceLineDocument, check.place),
-        exercise=exercise and _filled(ExerciseDocument, exercise),
-        result=check.result and _result(check.result, samples=False),
-    )
-    return _plain(document)
+    progress = exercise and _filled(ExerciseDocument, exercise)
+    result = check.result and _result(check.result, samples=False)
+    others = {"file": check.file.name, "first_showed": check.showed, "exercise": progress, "result": result}
+    return _plain(_filled(CheckDocument, check, **_HEAD, **others))
 
 
 def checkup_document(checks: Sequence[HealthCheck]) -> Document:
@@ -342,6 +288,7 @@ def checkup_document(checks: Sequence[HealthCheck]) -> Document:
 
 S = TypeVar("S", bound=Struct)
 
+_plain: Callable[[Struct], Document] = msgspec.to_builtins
 _HEAD: Document = {"schema": SCHEMA, "leaklab": leaklab.__version__}
 
 
@@ -351,20 +298,10 @@ def _filled(kind: type[S], source: object, **others: object) -> S:
     return kind(**{name: getattr(source, name) for name in names}, **others)
 
 
-def _plain(document: Struct) -> Document:
-    plain: Document = msgspec.to_builtins(document)
-    return plain
-
-
 def _result(result: Result, *, samples: bool) -> ResultDocument:
-    return _filled(
-        ResultDocument,
-        result,
-        **_HEAD,
-        settings=result.settings.given(),
-        environment=_filled(EnvironmentDocument, result),
-        halves={name: _half(half, samples=samples) for name, half in result.halves.items()},
-    )
+    halves = {name: _half(half, samples=samples) for name, half in result.halves.items()}
+    settings, environment = result.settings.given(), _filled(EnvironmentDocument, result)
+    return _filled(ResultDocument, result, **_HEAD, settings=settings, environment=environment, halves=halves)
 
 
 def _half(half: HalfResult, *, samples: bool) -> HalfDocument:
@@ -375,9 +312,9 @@ def _half(half: HalfResult, *, samples: bool) -> HalfDocument:
         steps=max(trace.steps for trace in traces),
         waited_s=max(trace.waited_s for trace in traces),
         verdict=half.judgement.verdict,
-        findings=[_filled(FindingDocument, finding) for finding in half.judgement.findings],
+        findings=list(half.judgement.findings),
         doubts=list(half.judgement.doubts),
-        forecast=[_filled(ForecastDocument, forecast) for forecast in half.forecast],
+        forecast=list(half.forecast),
         metrics=MetricsDocument(**{name: _metric(half, name) for name in METRICS}),
         output="".join(trace.output for trace in traces),
         samples=[[_sample(sample) for sample in trace.samples] for trace in traces] if samples else UNSET,

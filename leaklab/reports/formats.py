@@ -1,26 +1,34 @@
-"""The formats of reports: one table of formats, and one of the reports with what makes each in the formats it has."""
+"""The table of the reports: the formats that each has, and the function that makes it of its data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leaklab.reports import check_report, checkup, document, failure, guesses, markdown, table
+else:
+
+    class _Later:
+        """A module of reports, imported when a report is shown: what formats there are is asked at every start."""
+
+        def __init__(self, name):
+            self._name = name
+
+        def __getattr__(self, function):
+            return lambda **data: _called(getattr(import_module(f"leaklab.reports.{self._name}"), function), data)
+
+    check_report, checkup, document = _Later("check_report"), _Later("checkup"), _Later("document")
+    failure, guesses, markdown, table = _Later("failure"), _Later("guesses"), _Later("markdown"), _Later("table")
 
 
-def _text(document: Any) -> str:
-    """A document as JSON, in ASCII, so that any pipe can carry it."""
-    import json
+def _called(function: Callable[..., Any], data: Mapping[str, object]) -> Any:
+    """What the function makes of the data that its parameters name."""
+    from inspect import signature
 
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
-
-
-FORMATS: Mapping[str, Callable[[Any], Any]] = {
-    "table": lambda renderable: renderable,
-    "json": _text,
-    "markdown": lambda text: text,
-}
-"""Each format, and what makes of a renderer's answer what is shown: a Rich renderable, or a string as it is."""
+    return function(**{name: data[name] for name in signature(function).parameters})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,70 +37,36 @@ class Report:
 
     Attributes:
         what: what it is a report of, in words.
-        renderers: by format, what makes it of the data that it names; `console()` is what it will be printed on.
+        renderers: by format, what makes of the data a Rich renderable, or a string, or for `json` a document.
     """
 
     what: str
     renderers: Mapping[str, Callable[..., Any]]
 
-    def made(self, form: str, **data: Any) -> Any:
+    def made(self, form: str, **data: object) -> Any:
         """The report in the format `form`: a Rich renderable, or a string that is shown as it is."""
-        return FORMATS[form](self.renderers[form](**data))
+        made = self.renderers[form](**data)
+        if form != "json":
+            return made
+        import json
 
-
-def _in(module: str) -> Any:
-    """A module of reports, imported when its report is shown: what formats there are is asked at every start."""
-    return import_module(f"leaklab.reports.{module}")
+        # In ASCII, so that any pipe can carry it.
+        return json.dumps(made, indent=2, ensure_ascii=True) + "\n"
 
 
 RUN = Report(
     "a run",
-    {
-        "table": lambda result, why, **_: _in("table").scenario_result(result, why),
-        "json": lambda result, samples, **_: _in("document").result_document(result, samples=samples),
-        "markdown": lambda result, why, **_: _in("markdown").scenario_result(result, why),
-    },
+    {"table": table.scenario_result, "json": document.result_document, "markdown": markdown.scenario_result},
 )
-PREDICTION = Report(
-    "a run with --predict",
-    {
-        "table": lambda predicted, **run: _in("guesses").below(RUN.renderers["table"](**run), predicted),
-        "json": lambda predicted, **run: {
-            **RUN.renderers["json"](**run),
-            "predictions": _in("document").predictions_document(predicted),
-        },
-    },
-)
-FAILURE = Report(
-    "a run with --until-failure",
-    {
-        "table": lambda failure, **_: _in("failure").failure_table(failure),
-        "json": lambda failure, samples, **_: _in("document").failure_document(failure, samples=samples),
-    },
-)
+PREDICTION = Report("a run with --predict", {"table": guesses.predicted_result, "json": document.predicted_document})
+FAILURE = Report("a run with --until-failure", {"table": failure.failure_table, "json": document.failure_document})
 COMPARISON = Report(
     "a comparison",
-    {
-        "table": lambda results, console, **_: _in("table").comparison(results, console()),
-        "json": lambda results, samples, **_: _in("document").comparison_document(results, samples=samples),
-        "markdown": lambda results, **_: _in("markdown").comparison(results),
-    },
+    {"table": table.Comparison, "json": document.comparison_document, "markdown": markdown.comparison},
 )
-CHECK = Report(
-    "a check",
-    {
-        "table": lambda check, file, exercise, **_: _in("check_report").check_report(check, file, exercise),
-        "json": lambda check, exercise, **_: _in("document").check_document(check, exercise),
-    },
-)
-CHECKUP = Report(
-    "a checkup",
-    {
-        "table": lambda checks, every, **_: _in("checkup").checkup(checks, every=every),
-        "json": lambda checks, **_: _in("document").checkup_document(checks),
-    },
-)
-VALIDATION = Report("a validation", {"table": lambda validation, **_: _in("validated").validation_line(validation)})
-PROGRESS = Report("the progress", {"table": lambda exercises, **_: _in("check_report").progress_report(exercises)})
-LIST = Report("the list", {"table": lambda listed, **_: _in("table").scenario_list(listed)})
-SCHEMA = Report("the schema", {"json": lambda **_: _in("document").schema()})
+CHECK = Report("a check", {"table": check_report.check_report, "json": document.check_document})
+CHECKUP = Report("a checkup", {"table": checkup.checkup, "json": document.checkup_document})
+VALIDATION = Report("a validation", {"table": table.validation_line})
+PROGRESS = Report("the progress", {"table": check_report.progress_report})
+LIST = Report("the list", {"table": table.scenario_list})
+SCHEMA = Report("the schema", {"json": document.schema})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
-from leaklab.lab.result import half_label
+from leaklab.lab.result import Result, half_label
 from leaklab.reports.rows import row_label
+from leaklab.reports.table import numbers, ruled, scenario_result
 
 NAMES = 3
 """Names shown of people whose guesses are equally close; the others are counted."""
@@ -30,36 +29,30 @@ def prompt(question: Question) -> str:
 def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
     """Each question with its guesses and the measurement, then the scores."""
     alone = all(guess.who is None for prediction in predicted for guess in prediction.guesses)
-    return Group(_alone(predicted) if alone else _room(predicted), *_scores(predicted, alone=alone), Text(""))
+    if alone:
+        table = ruled("metric", "half", numbers("your guess"), numbers("measured"), "")
+    else:
+        table = ruled("metric", "half", *map(numbers, ("guesses", "median", "measured", "right")), "closest")
+    for prediction in predicted:
+        figure, measured = prediction.question.counted.format, prediction.measured
+        if alone:
+            guess = next(iter(prediction.guesses), None)
+            guessed, mark = figure(None if guess is None else guess.value), _mark(guess, measured)
+            cells: tuple[RenderableType, ...] = guessed, figure(measured), mark
+        else:
+            guesses, right = (f"{len(these):,}" for these in (prediction.guesses, prediction.right))
+            cells = guesses, figure(prediction.median), figure(measured), right, _closest(prediction)
+        table.add_row(*_named(prediction.question), *cells)
+    return Group(table, _scores(predicted, alone=alone), Text(""))
 
 
-def below(run: RenderableType, predicted: Sequence[Prediction]) -> RenderableType:
+def predicted_result(result: Result, why: str, predicted: Sequence[Prediction]) -> RenderableType:
     """The table of a run, and that of the predictions below it."""
-    return Group(run, predictions_table(predicted))
+    return Group(scenario_result(result, why), predictions_table(predicted))
 
 
 def _named(question: Question) -> tuple[str, str]:
     return row_label(question.counted, question.reading), half_label(question.half)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("metric", "half", "closest", "") else "right")
-    return table
-
-
-def _alone(predicted: Sequence[Prediction]) -> Table:
-    table = _table("metric", "half", "your guess", "measured", "")
-    for prediction in predicted:
-        question, guess = prediction.question, next(iter(prediction.guesses), None)
-        table.add_row(
-            *_named(question),
-            question.counted.format(None if guess is None else guess.value),
-            question.counted.format(prediction.measured),
-            _mark(guess, prediction.measured),
-        )
-    return table
 
 
 def _mark(guess: Guess | None, measured: float | None) -> Text:
@@ -69,21 +62,6 @@ def _mark(guess: Guess | None, measured: float | None) -> Text:
         return Text("right", style="bold green")
     above, below = ("too many", "too few") if guess.question.counted.unit == "count" else ("too high", "too low")
     return Text(above if guess.value > measured else below, style="bold red")
-
-
-def _room(predicted: Sequence[Prediction]) -> Table:
-    table = _table("metric", "half", "guesses", "median", "measured", "right", "closest")
-    for prediction in predicted:
-        question, counted = prediction.question, prediction.question.counted
-        table.add_row(
-            *_named(question),
-            f"{len(prediction.guesses):,}",
-            counted.format(prediction.median),
-            counted.format(prediction.measured),
-            f"{len(prediction.right):,}",
-            _closest(prediction),
-        )
-    return table
 
 
 def _closest(prediction: Prediction) -> Text:
@@ -97,14 +75,10 @@ def _closest(prediction: Prediction) -> Text:
     return Text(f"{names}{more} ({figures})")
 
 
-def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Iterator[Text]:
+def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Text:
     held = scores(predicted)
-    near = f" (counts exact, time and memory within {NEAR:.0%})"
     if not held:
-        yield Text("You made no guess.")
-    elif alone:
-        yield Text.assemble(("Right: ", "bold"), f"{held[0].right} of {held[0].of}{near}")
-    else:
-        best = ", ".join(f"{score.who}: {score.right} of {score.of}" for score in held[:BEST])
-        more = f", and {len(held) - BEST:,} more" if len(held) > BEST else ""
-        yield Text.assemble(("Right: ", "bold"), f"{best}{more}{near}")
+        return Text("You made no guess.")
+    best = ", ".join(f"{'' if alone else f'{score.who}: '}{score.right} of {score.of}" for score in held[:BEST])
+    more = f", and {len(held) - BEST:,} more" if len(held) > BEST else ""
+    return Text.assemble(("Right: ", "bold"), f"{best}{more} (counts exact, time and memory within {NEAR:.0%})")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import zip_longest
+from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
 from rich.syntax import Syntax
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from leaklab.content.declaration import Scenario
@@ -22,13 +23,12 @@ THEME = "ansi_dark"
 MARKS = {"removed": ("-", "red"), "added": ("+", "green"), "same": (" ", "")}
 
 
-@dataclass(frozen=True, slots=True)
-class CodeLine:
+class CodeLine(NamedTuple):
     """One line of a half: its number (None for a gap), its text, and its mark in MARKS."""
 
-    number: int | None
-    text: str
-    change: str
+    number: int | None = None
+    text: str = ""
+    change: str = "same"
 
 
 def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> RenderableType:
@@ -40,14 +40,13 @@ def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> Render
 
 def settings_table(scenario: Scenario) -> RenderableType:
     """The settings that a scenario has, and how each is set; what an exercise takes instead of a default."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for head in ("setting", "default", "values", "what it is"):
-        table.add_column(head, no_wrap=head in ("setting", "default"))
+    names = Column("setting", no_wrap=True, style="bold"), Column("default", no_wrap=True)
+    table = Table(*names, "values", "what it is", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for setting in scenario.settings.declared:
         default = setting.in_words(scenario.settings[setting.name])
         if setting.name in scenario.learners:
             default += f" (check: {setting.in_words(scenario.learners[setting.name])})"
-        table.add_row(Text(setting.name, style="bold"), default, setting.values, setting.help)
+        table.add_row(setting.name, default, setting.values, setting.help)
     usage = " ".join(setting.usage for setting in scenario.settings.declared)
     return Group(Text(""), Rule("settings", align="left"), table, Text(f"\nSet them like this: {usage}"))
 
@@ -70,10 +69,9 @@ def compared(
     column = max(*map(len, heads), *(len(line.text) + 8 for line in (*left, *right)))
     if width < 2 * column + 2:
         return Group(*_below(heads[0], left, no_wrap=no_wrap), *_below(heads[1], right, no_wrap=no_wrap))
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for head in heads:
-        table.add_column(head, no_wrap=True)
-    for row in zip(_marked(left, no_wrap=no_wrap), _marked(right, no_wrap=no_wrap), strict=True):
+    columns = (Column(head, no_wrap=True) for head in heads)
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for row in zip(_marked(left), _marked(right), strict=True):
         table.add_row(*row)
     return table
 
@@ -86,27 +84,21 @@ def _below(head: str, lines: Sequence[CodeLine], *, no_wrap: bool = False) -> li
 def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
     """Both texts as equally many lines: a gap where only the other one has a line."""
     ours, theirs = lines_of(left), lines_of(right)
-    first: list[CodeLine] = []
-    second: list[CodeLine] = []
+    rows: list[tuple[CodeLine, CodeLine]] = []
     for tag, a, b, c, d in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
         removed, added = ("same", "same") if tag == "equal" else ("removed", "added")
-        first += [CodeLine(number + 1, ours[number], removed) for number in range(a, b)]
-        second += [CodeLine(number + 1, theirs[number], added) for number in range(c, d)]
-        while len(first) < len(second):
-            first.append(CodeLine(None, "", "same"))
-        while len(second) < len(first):
-            second.append(CodeLine(None, "", "same"))
-    return first, second
+        first = [CodeLine(number + 1, ours[number], removed) for number in range(a, b)]
+        second = [CodeLine(number + 1, theirs[number], added) for number in range(c, d)]
+        rows += zip_longest(first, second, fillvalue=CodeLine())
+    return [first for first, _ in rows], [second for _, second in rows]
 
 
-def _marked(lines: Sequence[CodeLine], *, no_wrap: bool) -> Iterator[Text]:
+def _marked(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Text]:
     """Highlighted lines of a half, each with its mark and its number."""
     code = Syntax("", "python", theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
     for line, text in zip(lines, highlighted, strict=False):
         mark, style = MARKS[line.change]
-        number = "" if line.number is None else str(line.number)
         # The mark works without colour; the colour is visible from the back of the room.
-        yield Text.assemble(
-            (f"{mark} ", f"bold {style}"), (f"{number:>3}  ", "dim"), text, no_wrap=no_wrap, overflow="fold"
-        )
+        head = (f"{mark} ", f"bold {style}"), (f"{line.number or '':>3}  ", "dim")
+        yield Text.assemble(*head, text, no_wrap=no_wrap, overflow="fold")

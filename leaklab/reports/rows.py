@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from leaklab.judge.sentences import NOTHING_FOUND
 from leaklab.judge.verdict import Verdict
-from leaklab.lab.result import HalfResult, Result
+from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import printable
 
@@ -23,15 +23,10 @@ LAST_LINES = 2
 """How many of them come from its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One row of a scenario's table.
+class MetricRow(NamedTuple):
+    """A metric at a moment: a cell with its unit per half, and the first half's figure less the last one's, if any.
 
-    Attributes:
-        label: the metric, and the moment if it has several.
-        cells: one per half, with units.
-        difference: the first half's figure minus the last one's, with sign and unit; a dash if there is none.
-        is_key: whether the metric shows this scenario's leak.
+    `is_key` says whether the metric shows this scenario's leak.
     """
 
     label: str
@@ -40,64 +35,57 @@ class MetricRow:
     is_key: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(NamedTuple):
     """A remark on a half: the kind of finding, `forecast:` or nothing, and the sentence."""
 
     kind: str
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """The output of a half: a heading, and the lines that are shown."""
+class Column(NamedTuple):
+    """One column of a comparison: a metric at a moment."""
 
-    heading: str
-    lines: tuple[str, ...]
+    metric: Metric
+    moment: Moment
+
+    @property
+    def head(self) -> str:
+        """Its head, with a line break for narrow tables."""
+        return self.metric.heads[self.moment]
+
+    @property
+    def unit(self) -> str:
+        """The unit of its bare figures, empty for counts."""
+        return {"bytes": "MiB", "seconds": "s"}.get(self.metric.unit, "")
+
+    def figure(self, half: HalfResult) -> str:
+        """The half's bare figure in that unit; a dash if it was not read."""
+        value = half.value(self.metric.name, self.moment)
+        if value is None:
+            return "–"
+        return {"MiB": f"{value / 2**20:.0f}", "s": f"{value:.2f}"}.get(self.unit, f"{value:.0f}")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a comparison.
-
-    Attributes:
-        metric: the name of the metric.
-        moment: which value of its summary.
-        words: its head, with a line break for narrow tables.
-        unit: the unit of its bare figures, empty for counts.
-    """
-
-    metric: str
-    moment: str
-    words: str
-    unit: str = ""
-
-
-COMPARED = (
-    Column("open_sockets", "peak", "open\nsockets"),
-    Column("connections_opened", "peak", "conns\nopened"),
-    Column("open_cursors", "peak", "open\ncursors"),
-    Column("threads", "peak", "threads\n"),
-    Column("elapsed", "peak", "time", "s"),
-    Column("rss", "peak", "peak RSS", "MiB"),
+# Memory comes last, so that what there is no room for is at the end.
+WITH_END = sorted(
+    (Column(metric, moment) for metric in METRICS.values() for moment in metric.heads),
+    key=lambda column: column.metric.unit == "bytes",
 )
-"""The columns of `compare`."""
-
-WITH_END = (*COMPARED, Column("rss", "end", "end RSS", "MiB"))
 """The columns if there is room: a buffer that was freed peaks like one that was kept, but does not end like it."""
 
+COMPARED = [column for column in WITH_END if column.moment is Moment.PEAK]
+"""The columns of `compare`."""
 
-@dataclass(frozen=True, slots=True)
-class ComparedCell:
+
+class ComparedCell(NamedTuple):
     """One metric of one pair: a figure per half, in the unit of the column, and whether it shows the leak."""
 
     figures: tuple[str, ...]
     is_key: bool
 
-    @property
-    def unread(self) -> bool:
-        """Whether the metric was read for none of the halves."""
-        return set(self.figures) == {"–"}
+    def joined(self, separator: str) -> str:
+        """All figures in one cell; a dash if the metric was read for none of the halves."""
+        return "–" if set(self.figures) == {"–"} else separator.join(self.figures)
 
 
 def conditions(result: Result) -> str:
@@ -109,13 +97,16 @@ def conditions(result: Result) -> str:
 
 def metric_rows(result: Result) -> Iterator[MetricRow]:
     """The rows of one scenario's table: each metric at each moment that was read for any half."""
+    halves = list(result.halves.values())
     for metric in METRICS.values():
-        if metric.rare and not any(half.value(metric.name, "peak") for half in result.halves.values()):
+        if metric.rare and not any(half.value(metric.name, Moment.PEAK) for half in halves):
             continue
-        for reading in metric.moments:
-            if all(half.value(metric.name, reading.value) is None for half in result.halves.values()):
-                continue
-            yield _metric_row(result, metric, reading)
+        for moment in metric.moments:
+            values = [half.value(metric.name, moment) for half in halves]
+            if any(value is not None for value in values):
+                cells = tuple(_cell(metric, half, moment) for half in halves)
+                is_key = metric.name in result.telling
+                yield MetricRow(row_label(metric, moment), cells, _difference(metric, values), is_key)
 
 
 def row_label(metric: Metric, moment: Moment) -> str:
@@ -126,21 +117,17 @@ def row_label(metric: Metric, moment: Moment) -> str:
     return f"{metric.label}, {'peak' if peak_of_memory else MOMENT_LABELS[moment]}"
 
 
-def _metric_row(result: Result, metric: Metric, reading: Moment) -> MetricRow:
-    halves = list(result.halves.values())
-    values = [half.value(metric.name, reading.value) for half in halves]
+def _difference(metric: Metric, values: Sequence[float | None]) -> str:
     first, last = values[0], values[-1]
-    difference = "–"
-    if first is not None and last is not None and len(values) > 1:
-        gap = first - last
-        difference = "0" if gap == 0 else f"{'+' if gap > 0 else '-'}{metric.format(abs(gap))}"
-    cells = tuple(_cell(metric, half, reading) for half in halves)
-    return MetricRow(row_label(metric, reading), cells, difference, metric.name in result.telling)
+    if first is None or last is None or len(values) == 1:
+        return "–"
+    gap = first - last
+    return "0" if gap == 0 else f"{'+' if gap > 0 else '-'}{metric.format(abs(gap))}"
 
 
-def _cell(metric: Metric, half: HalfResult, reading: Moment) -> str:
-    values = half.values(metric.name, reading.value)
-    median = metric.format(half.value(metric.name, reading.value))
+def _cell(metric: Metric, half: HalfResult, moment: Moment) -> str:
+    values = half.values(metric.name, moment)
+    median = metric.format(half.value(metric.name, moment))
     if len(values) < 2 or min(values) == max(values):
         return median
     return f"{median} ({metric.format(min(values))} to {metric.format(max(values))})"
@@ -148,69 +135,48 @@ def _cell(metric: Metric, half: HalfResult, reading: Moment) -> str:
 
 def remarks(half: HalfResult) -> list[Remark]:
     """The remarks on a half: findings, doubts, forecasts, what is wrong with its work; at least one."""
+    judgement = half.judgement
     said = [
-        Remark(finding.kind.value, f"{METRICS[finding.metric].label}: {finding.reason}")
-        for finding in half.judgement.findings
+        *(Remark(found.kind, f"{METRICS[found.metric].label}: {found.reason}") for found in judgement.findings),
+        *(Remark("", doubt) for doubt in judgement.doubts),
+        *(Remark("forecast:", forecast.words) for forecast in half.forecast),
     ]
-    said += [Remark("", doubt) for doubt in half.judgement.doubts]
-    said += [Remark("forecast:", forecast.words) for forecast in half.forecast]
-    if half.complaint is not None and not half.judgement.doubts:
+    if half.complaint is not None and not judgement.doubts:
         said.append(Remark("", f"it did not do the work: {half.complaint}"))
     said = said or [Remark("", NOTHING_FOUND)]
     # A finding or a doubt about the time says it in its own sentence.
-    if half.looks > 1 and half.judgement.verdict is Verdict.CLEAN:
+    if half.looks > 1 and judgement.verdict is Verdict.CLEAN:
         said.append(Remark("", f"its first answer was late: this is the fastest of {half.looks} runs"))
     return said
 
 
-def printed(half: HalfResult) -> Printed | None:
-    """The output of the half, None if it printed nothing."""
+def printed(half: HalfResult) -> list[str]:
+    """A heading and the lines that are shown of the half's output; empty if it printed nothing."""
     lines = [printable(line).expandtabs(4) for run in half.runs for line in run.trace.output.splitlines()]
-    if not lines:
-        return None
     more = ""
     if len(lines) > OUTPUT_LINES:
         # The message of an error is in its last line.
         more = f" ({OUTPUT_LINES} of {len(lines):,} lines)"
         lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
     who = {"almost": "The partial fix", "yours": "Your file"}.get(half.half, f"The {half.half} half")
-    return Printed(f"{who} printed{more}:", tuple(lines))
+    return [f"{who} printed{more}:", *lines] if lines else []
 
 
-def compared_halves(results: Sequence[Result]) -> list[str]:
-    """The names of the halves whose figures a comparison's cells hold, in order."""
-    return max((list(result.halves) for result in results), key=len, default=[])
+def halves_compared(results: Sequence[Result]) -> str:
+    """The halves whose figures a comparison's cells hold, in order."""
+    return " / ".join(map(half_label, max((result.halves for result in results), key=len, default=[])))
 
 
-def compared_cells(result: Result, columns: Sequence[Column] = COMPARED) -> list[ComparedCell]:
+def compared_cells(result: Result, columns: Sequence[Column]) -> list[ComparedCell]:
     """One pair's cells, in the order of `columns`."""
-    return [
-        ComparedCell(
-            tuple(
-                _plain_number(half.value(column.metric, column.moment), METRICS[column.metric].unit)
-                for half in result.halves.values()
-            ),
-            column.metric in result.telling,
-        )
-        for column in columns
-    ]
+    halves = result.halves.values()
+    return [ComparedCell(tuple(map(column.figure, halves)), column.metric.name in result.telling) for column in columns]
 
 
 def left_out(result: Result, shown: Sequence[Column]) -> list[str]:
     """Key figures that are in none of the columns shown: `memory (RSS), at the last step: 271/15 MiB`."""
-    out = [column for column in WITH_END if column not in shown and column.metric in result.telling]
+    out = [column for column in WITH_END if column not in shown and column.metric.name in result.telling]
+    figures = [cell.joined("/") for cell in compared_cells(result, out)]
     return [
-        f"{row_label(METRICS[column.metric], Moment(column.moment))}: {'/'.join(cell.figures)} {column.unit}"
-        for column, cell in zip(out, compared_cells(result, out), strict=True)
-        if not cell.unread
+        f"{row_label(*column)}: {text} {column.unit}" for column, text in zip(out, figures, strict=True) if text != "–"
     ]
-
-
-def _plain_number(value: float | None, unit: str) -> str:
-    if value is None:
-        return "–"
-    if unit == "bytes":
-        return f"{value / 2**20:.0f}"
-    if unit == "seconds":
-        return f"{value:.2f}"
-    return f"{value:.0f}"

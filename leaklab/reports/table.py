@@ -3,57 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.measure import Measurement
+from rich.table import Column as TableColumn
 from rich.table import Table
 from rich.text import Text
 
 from leaklab.content.catalog import Entry
 from leaklab.judge.verdict import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
-from leaklab.reports.rows import (
-    COMPARED,
-    MOMENTS_EXPLAINED,
-    WITH_END,
-    Column,
-    ComparedCell,
-    compared_cells,
-    compared_halves,
-    conditions,
-    left_out,
-    metric_rows,
-    printed,
-    remarks,
-)
+from leaklab.lab.validation import Validation
+from leaklab.reports import rows
+from leaklab.reports.rows import COMPARED, MOMENTS_EXPLAINED, WITH_END, Column
 
+KEY = {True: "bold", False: "dim"}
 STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONCLUSIVE: "bold yellow"}
+
+
+def ruled(*columns: TableColumn | str, title: Text | None = None, gap: int = 1) -> Table:
+    """An empty table with a rule below its heads, and `gap` blanks after each column."""
+    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    table.padding = (0, gap, 0, 0)
+    return table
+
+
+def numbers(head: str, style: str = "") -> TableColumn:
+    """A column of numbers."""
+    return TableColumn(head, justify="right", style=style)
 
 
 def scenario_list(entries: Sequence[tuple[Entry, str | None]]) -> Table:
     """The scenarios: id, pattern, what leaks, the cause. A broken one has its error instead."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("scenario", no_wrap=True, style="bold")
-    table.add_column("pattern")
-    table.add_column("leaks")
-    table.add_column("cause")
+    first = TableColumn("scenario", no_wrap=True, style="bold")
+    table = Table(first, "pattern", "leaks", "cause", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for entry, error in entries:
         if error is None:
-            scenario = entry.scenario
-            table.add_row(entry.id, scenario.title, scenario.leaks, scenario.summary)
+            table.add_row(entry.id, entry.scenario.title, entry.scenario.leaks, entry.scenario.summary)
         else:
             table.add_row(entry.id, Text("broken", style="bold red"), "", Text(error, style="red"))
     return table
 
 
+def validation_line(validation: Validation) -> Text:
+    """One line if the scenario is valid; otherwise its name, and each problem on its own line."""
+    name, result = (validation.scenario, "bold"), validation.result
+    if validation.problems:
+        problems = (f"\n      {problem}" for problem in validation.problems)
+        return Text.assemble(("FAIL  ", "bold red"), name, *problems)
+    halves = result.halves.items() if result else ()
+    verdicts = ", ".join(f"{half_label(half)} {its.judgement.verdict}" for half, its in halves)
+    return Text.assemble(("ok    ", "bold green"), name, f"  {verdicts}")
+
+
 def scenario_result(result: Result, why: str) -> RenderableType:
     """One scenario: the table, the findings as sentences, one line of why."""
-    parts: list[RenderableType] = [
-        _metrics_table(result),
-        Text(f"   {MOMENTS_EXPLAINED}\n", style="dim"),
-        *_findings(result),
-    ]
+    explained = Text(f"   {MOMENTS_EXPLAINED}\n", style="dim")
+    parts: list[RenderableType] = [_metrics_table(result), explained, _findings(result), Text("")]
     for half in result.halves.values():
         if output := list(output_lines(half)):
             parts += [*output, Text("")]
@@ -63,97 +72,71 @@ def scenario_result(result: Result, why: str) -> RenderableType:
 
 
 def _metrics_table(result: Result) -> Table:
-    table = Table(
-        title=Text.assemble((result.scenario, "bold"), f"  {conditions(result)}"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("", no_wrap=True)
-    table.add_column("metric")
-    for half in result.halves:
-        table.add_column(half_label(half), justify="right")
-    table.add_column("difference", justify="right")
-    for row in metric_rows(result):
-        table.add_row(
-            "▸" if row.is_key else "", row.label, *row.cells, row.difference, style="bold" if row.is_key else "dim"
-        )
+    title = Text.assemble((result.scenario, "bold"), f"  {rows.conditions(result)}")
+    halves = (numbers(half_label(half)) for half in result.halves)
+    table = ruled(TableColumn("", no_wrap=True), "metric", *halves, numbers("difference"), title=title)
+    for row in rows.metric_rows(result):
+        table.add_row("▸" if row.is_key else "", row.label, *row.cells, row.difference, style=KEY[row.is_key])
     return table
 
 
-def _findings(result: Result) -> Iterator[RenderableType]:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column()
+def _findings(result: Result) -> Table:
+    grid = Table.grid(TableColumn(no_wrap=True), TableColumn(no_wrap=True), "", padding=(0, 2, 0, 0))
     for name, half in result.halves.items():
-        for index, remark in enumerate(remarks(half)):
-            head = [Text(half_label(name), style="bold"), _verdict(half)]
-            line = Text.assemble((remark.kind, "bold"), f" {remark.words}") if remark.kind else Text(remark.words)
-            grid.add_row(*(head if index == 0 else ["", ""]), line)
-    yield grid
-    yield Text("")
+        head: list[RenderableType] = [Text(half_label(name), style="bold"), _verdict(half)]
+        for remark in rows.remarks(half):
+            grid.add_row(*head, Text.assemble((remark.kind, "bold"), f"{' ' if remark.kind else ''}{remark.words}"))
+            head = ["", ""]
+    return grid
 
 
 def output_lines(half: HalfResult) -> Iterator[RenderableType]:
     """What the half printed, below a heading; nothing if it printed nothing."""
-    if (output := printed(half)) is not None:
-        yield Text(output.heading, style="bold")
-        yield from (Text(f"  {line}", no_wrap=True, overflow="ellipsis") for line in output.lines)
+    for index, line in enumerate(rows.printed(half)):
+        yield Text(f"  {line}", no_wrap=True, overflow="ellipsis") if index else Text(line, style="bold")
 
 
-def comparison(results: Sequence[Result], console: Console) -> RenderableType:
-    """All pairs: the halves' figures side by side if they fit, otherwise one row per half."""
-    unbounded = console.options.update(width=10_000)
-    for draw, columns in ((_beside, WITH_END), (_beside, COMPARED), (_stacked, WITH_END), (_stacked, COMPARED)):
-        table = draw(results, columns)
-        if Measurement.get(console, unbounded, table).maximum <= console.width:
-            break
-    notes = [Text(f"{result.scenario}: {words}") for result in results for words in left_out(result, columns)]
-    return Group(table, Text(""), *notes) if notes else table
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All pairs, as a Rich renderable: the halves' figures side by side if they fit, otherwise one row per half."""
+
+    results: Sequence[Result]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        unbounded = options.update(width=10_000)
+        for beside, columns in product((True, False), (WITH_END, COMPARED)):
+            table = _compared(self.results, columns, beside=beside)
+            if Measurement.get(console, unbounded, table).maximum <= options.max_width:
+                break
+        yield table
+        notes = [f"{result.scenario}: {words}" for result in self.results for words in rows.left_out(result, columns)]
+        yield from map(Text, ["", *notes] if notes else [])
 
 
-def _table(columns: Sequence[Column], *, halves: Sequence[str] = ()) -> Table:
-    """A table with the given figures; with `halves`, they share its cells, otherwise each has a row."""
+def _compared(results: Sequence[Result], columns: Sequence[Column], *, beside: bool) -> Table:
     # The narrowest box, so that all pairs fit into 80 columns.
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, title_justify="left")
     table.add_column("scenario\n", no_wrap=True, style="bold")
-    if halves:
-        table.title = f"each cell: {' / '.join(map(half_label, halves))}"
+    if beside:
+        table.title = f"each cell: {rows.halves_compared(results)}"
     else:
         table.add_column("half\n")
     for column in columns:
-        head = f"{column.words}\n{column.unit}" if column.unit else column.words
+        head = f"{column.head}\n{column.unit}" if column.unit else column.head
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict\n", no_wrap=True)
+    for result in results:
+        cells, halves = rows.compared_cells(result, columns), result.halves
+        if beside:
+            figures = [Text(cell.joined("/"), style=KEY[cell.is_key]) for cell in cells]
+            table.add_row(result.scenario, *figures, Text("/").join(map(_verdict, halves.values())))
+            continue
+        for index, (name, half) in enumerate(halves.items()):
+            figures = [Text(cell.figures[index], style=KEY[cell.is_key]) for cell in cells]
+            table.add_row("" if index else result.scenario, half_label(name), *figures, _verdict(half))
+        table.add_section()
     return table
-
-
-def _figure(text: str, cell: ComparedCell) -> Text:
-    return Text(text, style="bold" if cell.is_key else "dim")
 
 
 def _verdict(half: HalfResult) -> Text:
     return Text(half.judgement.verdict.value, style=STYLES[half.judgement.verdict])
-
-
-def _beside(results: Sequence[Result], columns: Sequence[Column]) -> Table:
-    table = _table(columns, halves=compared_halves(results))
-    for result in results:
-        cells = compared_cells(result, columns)
-        figures = [_figure("–" if cell.unread else "/".join(cell.figures), cell) for cell in cells]
-        table.add_row(result.scenario, *figures, Text("/").join(map(_verdict, result.halves.values())))
-    return table
-
-
-def _stacked(results: Sequence[Result], columns: Sequence[Column]) -> Table:
-    table = _table(columns)
-    for result in results:
-        cells = compared_cells(result, columns)
-        for index, (name, half) in enumerate(result.halves.items()):
-            scenario = result.scenario if index == 0 else ""
-            figures = [_figure(cell.figures[index], cell) for cell in cells]
-            last = index == len(result.halves) - 1
-            table.add_row(scenario, half_label(name), *figures, _verdict(half), end_section=last)
-    return table

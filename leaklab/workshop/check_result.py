@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta, Struct
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +32,11 @@ class CheckState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class FirstSeen:
-    """When a leak first showed: within these steps, counted from 1; `last` is 0 before the first step."""
+class FirstSeen(Struct, frozen=True, forbid_unknown_fields=True):
+    """The steps within which a leak first showed, counted from 1; if `last` is 0, before the first step."""
 
-    first: int
-    last: int
+    first: Annotated[int, Meta(ge=0, description="No earlier than in this step.")]
+    last: Annotated[int, Meta(ge=0, description="No later than in this step.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

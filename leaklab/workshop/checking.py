@@ -14,7 +14,7 @@ from leaklab.judge.summary import summarize
 from leaklab.judge.verdict import Finding, FindingKind, Judgement, Verdict, judge
 from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, wrong_requests
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
-from leaklab.metrics import METRICS, Judge
+from leaklab.metrics import METRICS, RSS, Judge
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
 from leaklab.units import format_duration
@@ -217,7 +217,7 @@ def _invented(scenario: Scenario, settings: Settings, result: Result) -> str | N
         return None
     buffer = scenario.buffer(settings)
     yours, fixed = result.halves[YOURS], result.halves["fixed"]
-    peak, baseline = yours.value("rss", "peak"), yours.value("rss", "baseline")
+    peak, baseline = yours.value(RSS.name, "peak"), yours.value(RSS.name, "baseline")
     held = None if peak is None or baseline is None else peak - baseline
     worked, needed = yours.runs[0].trace.cpu_s, fixed.runs[0].trace.cpu_s
     if held is None or held >= buffer / 2 or worked is None or needed is None:
@@ -226,7 +226,7 @@ def _invented(scenario: Scenario, settings: Settings, result: Result) -> str | N
         return None
     return (
         f"it used {format_duration(worked)} of CPU time (the fixed half: {format_duration(needed)}) and at most "
-        f"{METRICS['rss'].format(max(0.0, held))} of memory, too little to go through {METRICS['rss'].format(buffer)}"
+        f"{RSS.format(max(0.0, held))} of memory, too little to go through {RSS.format(buffer)}"
     )
 
 

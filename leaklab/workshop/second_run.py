@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from leaklab.judge.verdict import EXACT_PEAKS, LEAST_WASTE, Finding, FindingKind, Verdict
-from leaklab.metrics import METRICS, Judge
+from leaklab.judge.verdict import LEAST_WASTE, Finding, FindingKind, Verdict
+from leaklab.metrics import CONNECTIONS_OPENED, METRICS, OPEN_CURSORS, Judge
 from leaklab.workshop.check_result import CheckResult, CheckState
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _REUSED = [name for name, metric in METRICS.items() if metric.judge is Judge.REU
 
 _GROWS = [
     *((name, "collected", NOTICED, FindingKind.LEAKED) for name in _LEFT_OPEN),
-    *((name, "peak", MANY, FindingKind.HELD) for name in EXACT_PEAKS),
+    *((name, "peak", MANY, FindingKind.HELD) for name, metric in METRICS.items() if metric.exact_peak),
     *((name, "peak", MANY, FindingKind.WASTED) for name in _REUSED),
 ]
 """What grows with a leak: metric, moment, the count that needs a second run, and the kind of finding."""
@@ -69,7 +69,7 @@ def is_pool(first: CheckResult, second: CheckResult) -> bool:
     found = {finding.metric for finding in second.yours.judgement.findings}
     counted = {*_LEFT_OPEN, *_REUSED}
     # Every sample of a short run may miss a peak that the services do not count.
-    peaks = found | {"connections_opened", "open_cursors"}
+    peaks = found | {CONNECTIONS_OPENED.name, OPEN_CURSORS.name}
     steps = 0 if second.result is None or found else second.result.settings.steps or 0
 
     def may_be_one(name: str, moment: str) -> bool:

@@ -34,15 +34,8 @@ def shapes(series: Series, *counts: int, samples: int = 100) -> list[Shape]:
     return [grown(series, steps, samples=samples).shape for steps in counts]
 
 
-# ---- steady
-
-
 @pytest.mark.parametrize("samples", [100, 16])
-@pytest.mark.parametrize(
-    "series",
-    [lambda step: step, lambda step: 500 + 10 * step, lambda step: step + step * 7 % 3],
-    ids=["one", "10", "noisy"],
-)
+@pytest.mark.parametrize("series", [lambda step: step, lambda step: 500 + 10 * step, lambda step: step + step * 7 % 3])
 def test_a_rise_at_every_step_is_steady(series: Series, samples: int) -> None:
     assert set(shapes(series, *(COUNTS if series(1) != 2 else COUNTS[2:]), samples=samples)) == {Shape.STEADY}
 
@@ -80,20 +73,11 @@ def test_equal_bursts_over_the_run_are_steady(bursts: int) -> None:
         assert (growth.shape, growth.total) == (Shape.STEADY, 5 * bursts)
 
 
-# ---- flat
-
-
 @pytest.mark.parametrize("series", [lambda _: 50, lambda step: -step, lambda step: 9 * (step % 2)])
 def test_what_stays_or_falls_or_comes_and_goes_is_flat(series: Series) -> None:
     for steps in (2, 50, 100):
         assert grown(series, steps) == Growth(Shape.FLAT, 0, 0, 0, steps)
-
-
-def test_without_steps_the_series_is_flat() -> None:
-    assert growth_of([(0, 0.0), (0, 5.0)]) == Growth(Shape.FLAT, 5.0, 0.0, 0, 0)
-
-
-# ---- plateaus
+    assert growth_of([(0, 0.0), (0, 5.0)]) == Growth(Shape.FLAT, 5.0, 0.0, 0, 0), "without steps"
 
 
 @pytest.mark.parametrize("samples", [100, 16])
@@ -123,16 +107,9 @@ def test_a_fluctuating_count_is_never_steady_wherever_the_wave_ends(wave: tuple[
     assert Shape.STEADY not in shapes(lambda step: wave[step % len(wave)], *range(4 * len(wave), 100))
 
 
-# ---- few steps
-
-
-@pytest.mark.parametrize("steps", [1, 2])
-def test_one_or_two_steps_are_too_few_to_be_steady(steps: int) -> None:
-    growth = grown(lambda step: step, steps)
-    assert (growth.shape, growth.per_step) == (Shape.UNCLEAR, 1.0)
-
-
-# ---- noisy memory
+def test_one_or_two_steps_are_too_few_to_be_steady() -> None:
+    for growth in (grown(lambda step: step, 1), grown(lambda step: step, 2)):
+        assert (growth.shape, growth.per_step) == (Shape.UNCLEAR, 1.0)
 
 
 def noisy(series: Series, noise: float) -> Series:
@@ -164,9 +141,6 @@ def test_a_noisy_cache_that_is_full_is_not_steady(steps: int, place: float) -> N
 def test_one_large_buffer_of_the_first_step_is_bounded() -> None:
     growth = grown(lambda step: 256 * MIB if step else 0, 50, least=MEMORY_FLOOR)
     assert (growth.shape, growth.per_step) == (Shape.BOUNDED, 0)
-
-
-# ---- laws
 
 
 @given(st.lists(st.integers(0, 30), min_size=2, max_size=60), st.integers(0, 1000))

@@ -77,9 +77,6 @@ def test_a_half_without_steps_has_no_pace() -> None:
     assert summary_of(trace, "elapsed").per_step is None
 
 
-# ---- several rounds over the items
-
-
 def rounds(metric: str, *series: list[float]) -> Trace:
     """A half that goes through its items more than once: the values after each step of each round."""
     samples = [Sample(Phase.BASELINE, 0, 0.0, {metric: series[0][0]})]
@@ -113,9 +110,6 @@ def test_of_several_rounds_the_one_counts_in_which_a_metric_rose_most_or_else_re
     assert summary_of(trace, metric).end == end
 
 
-# ---- sockets, which are read at few of the steps
-
-
 @pytest.mark.parametrize(
     ("sockets", "descriptors", "points"),
     [
@@ -143,9 +137,6 @@ def test_what_was_only_worked_out_between_two_samples_is_no_peak() -> None:
     assert summary_of(sampled([1, None, 1], [4, 9, 4]), "open_sockets").peak == 1
 
 
-# ---- what was not read
-
-
 @pytest.mark.parametrize("metric", [name for name in METRICS if name != "elapsed"])
 def test_a_metric_that_was_never_read_has_no_summary_even_with_a_peak_of_a_service(metric: str) -> None:
     samples: list[tuple[Phase, int, Values]] = [(Phase.BASELINE, 0, {}), (Phase.COLLECTED, 0, {metric: None})]
@@ -165,9 +156,6 @@ def test_a_moment_that_was_not_read_stays_none_and_never_becomes_0(phase: Phase,
 def test_a_moment_that_was_not_reached_stays_none() -> None:
     samples: list[tuple[Phase, int, Values]] = [(phase, done, {"rss": value}) for phase, done, value in IN_ORDER[:3]]
     assert moments_of(replace(trace_of(samples), ending=Ending(Outcome.CRASHED)), "rss") == [4, 5, None, None, None]
-
-
-# ---- elapsed
 
 
 def test_elapsed_is_the_time_in_run_and_its_pace_is_known() -> None:

@@ -194,9 +194,6 @@ def test_each_shape_of_the_numbers_has_its_verdict(name: str) -> None:
     assert short(half.judged(*bounds)) == expected
 
 
-# ---- late answers and abandoned work
-
-
 def late(*threads_at: tuple[float, int], due: int | None = None, metric: str = "threads") -> Judgement:
     """A half that returned after 500 ms; (seconds, count) of each sample afterwards, the last one `collected`."""
     phases = [Phase.RETURNED, *[Phase.SETTLING] * (len(threads_at) - 2), Phase.COLLECTED]
@@ -245,9 +242,6 @@ def test_a_half_that_did_not_complete_is_no_noise() -> None:
     assert not could_be_noise(Half(elapsed_s=1.0, outcome=Outcome.CRASHED).trace(), DEADLINE)
 
 
-# ---- memory that no step shows
-
-
 def test_a_buffer_of_which_no_step_says_whether_it_was_kept_is_in_doubt() -> None:
     never_taken = unasked("rss", 300 * MIB, 0).judged(BUDGET)
     trace = memory(none, left=0).trace()
@@ -257,18 +251,12 @@ def test_a_buffer_of_which_no_step_says_whether_it_was_kept_is_in_doubt() -> Non
         assert judgement.verdict is Verdict.INCONCLUSIVE
 
 
-# ---- what was not read
-
-
 @pytest.mark.parametrize("missing", [Phase.BASELINE, Phase.COLLECTED])
 def test_a_counter_without_its_first_or_last_sample_is_not_taken_for_0(missing: Phase) -> None:
     trace = Half().counts("open_fds", each).trace()
     samples = tuple(replace(s, values={"open_fds": None}) if s.phase is missing else s for s in trace.samples)
     cut = replace(trace, samples=samples)
     assert judge(cut, summarize(cut), Thresholds()).findings == ()
-
-
-# ---- several runs
 
 
 LEAKS = Judgement(Verdict.LEAKS, (Finding(FindingKind.LEAKED, "threads", 5, 0, "5 of 5"),))
@@ -281,29 +269,20 @@ def test_runs_that_agree_have_the_verdict_of_each(judgement: Judgement) -> None:
     assert combine([judgement]) == combine([judgement] * 5) == judgement
 
 
-@pytest.mark.parametrize(
-    ("runs", "counted"),
-    [
-        ([CLEAN, LEAKS, LEAKS], "(2 × leaks, 1 × clean)"),
-        ([LEAKS, DOUBTFUL, CLEAN], "(1 × leaks, 1 × inconclusive, 1 × clean)"),
-    ],
-)
-def test_runs_that_disagree_are_inconclusive_and_their_verdicts_are_counted(
-    runs: list[Judgement], counted: str
-) -> None:
-    together = combine(runs)
-    assert (together.verdict, together.findings) == (Verdict.INCONCLUSIVE, ())
-    assert counted in together.doubts[0]
-    assert together.doubts[1:] == (("a doubt",) if DOUBTFUL in runs else ())
+def test_runs_that_disagree_are_inconclusive_and_their_verdicts_are_counted() -> None:
+    for runs, counted, doubts in (
+        ([CLEAN, LEAKS, LEAKS], "(2 × leaks, 1 × clean)", ()),
+        ([LEAKS, DOUBTFUL, CLEAN], "(1 × leaks, 1 × inconclusive, 1 × clean)", ("a doubt",)),
+    ):
+        together = combine(runs)
+        assert (together.verdict, together.findings, together.doubts[1:]) == (Verdict.INCONCLUSIVE, (), doubts)
+        assert counted in together.doubts[0]
 
 
 def test_of_several_runs_the_common_findings_count() -> None:
     both = Half().counts("open_sockets", each).counts("threads", lambda done: 1 + done, before=1).judged()
     one = Half().counts("open_sockets", each).judged()
     assert short(combine([both, one, both])) == "leaked open_sockets 50/0"
-
-
-# ---- the sentences
 
 
 def test_the_sentences_of_all_findings_and_doubts() -> None:

@@ -27,7 +27,7 @@ from leaklab.lab.prediction import (
     scores,
 )
 from leaklab.metrics import Moment
-from leaklab.reports.document import predictions_document, result_document, schema
+from leaklab.reports.document import predicted_document, schema
 from leaklab.reports.guesses import predictions_table, prompt
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, rendered, sections
@@ -258,7 +258,7 @@ def test_the_tables_of_predictions_and_the_questions() -> None:
 
 @pytest.mark.parametrize("predicted", [ROOM, predictions(ASKED, (Guess(SOCKETS, 2),), scripted.result())])
 def test_the_document_with_predictions_validates_and_a_broken_one_does_not(predicted: tuple[Prediction, ...]) -> None:
-    document = {**result_document(scripted.result()), "predictions": predictions_document(predicted)}
+    document = predicted_document(scripted.result(), predicted)
     validator = jsonschema.Draft202012Validator(schema())
     validator.validate(json.loads(json.dumps(document)))
     del document["predictions"][0]["measured"]

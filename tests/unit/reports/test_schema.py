@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+import leaklab
 from leaklab.doctor.health import Health, HealthCheck
 from leaklab.judge.forecast import Forecast
 from leaklab.judge.verdict import Finding, FindingKind
@@ -21,13 +22,13 @@ from leaklab.lab.prediction import Guess, Prediction, Question
 from leaklab.lab.until_failure import Failure
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome, Trace
-from leaklab.metrics import Moment
+from leaklab.metrics import METRICS, Moment, Resource
 from leaklab.reports.document import (
     check_document,
     checkup_document,
     comparison_document,
     failure_document,
-    predictions_document,
+    predicted_document,
     result_document,
     schema,
 )
@@ -68,7 +69,7 @@ def until_failure(*, died: bool) -> Document:
     forecast = Forecast("open_sockets", 1.0, 64, 60, "1.00 sockets per step: …")
     error = "it raised OSError: [Errno 24] Too many open files"
     result = scripted.result(scripted.crashed(error) if died else scripted.leaky(), scripted.fixed())
-    failure = Failure("descriptors", 64, forecast, 59 if died else None, error if died else None, result)
+    failure = Failure(Resource.DESCRIPTORS, 64, forecast, 59 if died else None, error if died else None, result)
     return failure_document(failure)
 
 
@@ -93,7 +94,7 @@ def predicted() -> Document:
         Prediction(counted, 50, (Guess(counted, 50.0, "Ann"), Guess(counted, 3.0, "Bob"))),
         Prediction(unread, None, ()),
     ]
-    return {**result_document(scripted.result()), "predictions": predictions_document(predictions)}
+    return predicted_document(scripted.result(), predictions)
 
 
 CHECKUP = checkup_document(
@@ -128,14 +129,46 @@ def test_every_document_validates(name: str) -> None:
 
 
 def test_a_document_holds_what_was_found() -> None:
-    check, half = checked(CheckState.LEAKS), until_failure(died=True)["halves"]["leaky"]
+    document = result_document(scripted.result())
+    head = {name: document[name] for name in ("schema", "leaklab", "scenario", "settings", "environment")}
+    assert head == {
+        "schema": 1, "leaklab": leaklab.__version__, "scenario": "unclosed-body", "settings": {"steps": 50},
+        "environment": {"python": "3.11.7", "mongo": None},
+    }  # fmt: skip
+    assert (list(document["halves"]), document["as_expected"], document["surprises"]) == (["leaky", "fixed"], True, [])
+    leaky = document["halves"]["leaky"]
+    assert (leaky["outcome"], leaky["error"], leaky["elapsed_s"], leaky["steps"]) == ("completed", None, 0.25, 50)
+    assert (leaky["verdict"], leaky["doubts"], leaky["complaint"]) == ("leaks", [], None)
+    finding = leaky["findings"][0]
+    assert [finding[key] for key in ("kind", "metric", "value", "threshold")] == ["leaked", "open_sockets", 50, 0]
+    moments = {"baseline": 0, "peak": 50, "end": 50, "returned": 50, "collected": 50, "per_step": 1.0}
+    assert leaky["metrics"]["open_sockets"] == {"unit": "count", **moments}
+    check = checked(CheckState.LEAKS)
     assert (check["file"], check["finding"]["value"], check["exercise"]["attempts"]) == ("mine.py", 5, 3)
-    assert (half["outcome"], half["metrics"]["open_sockets"]["peak"], half["metrics"]["open_cursors"]) == (
-        "crashed",
-        25,
-        None,
-    )
     assert (CHECKUP["works"], [one["remedy"] for one in CHECKUP["checks"]]) == (False, [None, "Start it."])
+
+
+def test_what_was_not_read_or_not_reached_is_null() -> None:
+    document = until_failure(died=False)
+    metrics = document["halves"]["leaky"]["metrics"]
+    assert list(metrics) == list(METRICS)
+    assert [name for name, metric in metrics.items() if metric is None] == ["open_cursors", "child_processes"]
+    crashed = result_document(RESULTS["a crash"])["halves"]["leaky"]
+    sockets = crashed["metrics"]["open_sockets"]
+    assert (crashed["outcome"], sockets["peak"], sockets["collected"]) == ("crashed", 25, None)
+
+
+def test_samples_are_in_a_document_only_if_asked_and_several_runs_beside_their_median() -> None:
+    assert "samples" not in DOCUMENTS["several runs"]["halves"]["leaky"]
+    (samples,) = result_document(scripted.result(), samples=True)["halves"]["leaky"]["samples"]
+    assert len(samples) == 54
+    assert samples[2] == {
+        "phase": "step", "round": 0, "steps_done": 1, "at_s": 0.005, "open_sockets": 1, "connections_opened": 1,
+        "requests_served": 1, "open_cursors": None, "threads": 1, "child_processes": None,
+        "open_fds": 5, "rss": 30 * scripted.MIB,
+    }  # fmt: skip
+    memory = DOCUMENTS["several runs"]["halves"]["leaky"]["metrics"]["rss"]
+    assert (memory["collected"], memory["runs"]["collected"]) == (32.5, [30, 31, 34, 37])
 
 
 # ---- what does not validate

@@ -1,11 +1,10 @@
-"""Reports on scripted results: the document's form, tables that are whole at 80 columns, and the marks of a diff.
+"""Reports on scripted results: tables that are whole at 80 columns, and the marks of a diff.
 
 What they say is in tests/golden: run.txt, compare.txt, list.txt, validate.txt, until_failure.txt.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +14,6 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-import leaklab
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.settings import Settings
 from leaklab.judge.forecast import Forecast
@@ -24,12 +22,10 @@ from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.lab.until_failure import Failure
 from leaklab.lab.validation import Validation
 from leaklab.measure.trace import Outcome, Trace
-from leaklab.metrics import METRICS
-from leaklab.reports.document import comparison_document, result_document
+from leaklab.metrics import Resource
 from leaklab.reports.failure import failure_table
 from leaklab.reports.lesson import aligned, lesson
-from leaklab.reports.table import comparison, scenario_list, scenario_result
-from leaklab.reports.validated import validation_line
+from leaklab.reports.table import Comparison, scenario_list, scenario_result, validation_line
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, rendered, sections
 from tests.unit.scripted import MIB, Half
@@ -39,19 +35,10 @@ WIDE = 400
 
 def counters(sockets: Callable[[int], float], steps: int = 50, **more: Any) -> Half:
     """All counters of a half that has so many sockets open."""
-    half = Half(steps, elapsed_s=0.12, **more)
-    for metric, at_step in {
-        "open_sockets": sockets,
-        "connections_opened": sockets,
-        "requests_served": lambda done: done,
-        "open_cursors": lambda _: None,
-        "threads": lambda _: 1,
-        "open_fds": lambda done: 4 + sockets(done),
-        "rss": lambda done: 27.9 * MIB + done * 100,
-    }.items():
-        before = {"threads": 1, "open_fds": 4, "rss": 27.9 * MIB, "open_cursors": None}.get(metric, 0)
-        half.counts(metric, cast("Callable[[int], float | None]", at_step), before=before)
-    return half
+    half = Half(steps, elapsed_s=0.12, **more).counts("open_sockets", sockets).counts("connections_opened", sockets)
+    half.counts("requests_served", lambda done: done).counts("open_cursors", lambda _: None, before=None)
+    half.counts("threads", lambda _: 1, before=1).counts("open_fds", lambda done: 4 + sockets(done), before=4)
+    return half.counts("rss", lambda done: 27.9 * MIB + done * 100, before=27.9 * MIB)
 
 
 def half(name: str, *traces: Trace, complaint: str | None = None, bounds: Thresholds | None = None) -> HalfResult:
@@ -72,69 +59,6 @@ def result(*halves: HalfResult, name: str = "unclosed-body", settings: Settings 
 
 
 PAIR = result()
-
-
-# ---- the document
-
-
-def test_the_document_has_the_form_of_the_design() -> None:
-    document = result_document(PAIR)
-    assert {name: document[name] for name in ("schema", "leaklab", "scenario", "settings", "environment")} == {
-        "schema": 1,
-        "leaklab": leaklab.__version__,
-        "scenario": "unclosed-body",
-        "settings": {"steps": 50},
-        "environment": {"python": "3.11.7", "mongo": None},
-    }
-    assert list(document["halves"]) == ["leaky", "fixed"]
-    assert (document["as_expected"], document["surprises"]) == (True, [])
-    leaky = document["halves"]["leaky"]
-    assert (leaky["outcome"], leaky["error"], leaky["elapsed_s"], leaky["steps"]) == ("completed", None, 0.12, 50)
-    assert (leaky["verdict"], leaky["doubts"], leaky["complaint"]) == ("leaks", [], None)
-    finding = leaky["findings"][0]
-    assert (finding["kind"], finding["metric"], finding["value"], finding["threshold"]) == (
-        "leaked", "open_sockets", 50, 0,
-    )  # fmt: skip
-    moments = {"baseline": 0, "peak": 50, "end": 50, "returned": 50, "collected": 50, "per_step": 1.0}
-    assert leaky["metrics"]["open_sockets"] == {"unit": "count", **moments}
-
-
-def test_the_document_names_every_metric_and_one_that_was_not_read_is_null() -> None:
-    metrics = result_document(PAIR)["halves"]["leaky"]["metrics"]
-    assert list(metrics) == list(METRICS)
-    assert [name for name, metric in metrics.items() if metric is None] == ["open_cursors", "child_processes"]
-    assert all(metric["unit"] == METRICS[name].unit for name, metric in metrics.items() if metric)
-
-
-def test_a_moment_that_was_not_reached_is_null_in_the_document() -> None:
-    document = result_document(result(half("leaky", CRASHED)))
-    leaky = document["halves"]["leaky"]
-    assert (leaky["outcome"], leaky["error"]) == ("crashed", "it was ended by SIGSEGV")
-    assert leaky["metrics"]["open_sockets"]["collected"] is None
-    assert document["as_expected"] is False
-
-
-def test_the_document_is_json_with_the_samples_only_if_asked() -> None:
-    document = result_document(PAIR, samples=True)
-    assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert "samples" not in result_document(PAIR)["halves"]["leaky"]
-    (samples,) = document["halves"]["leaky"]["samples"]
-    assert len(samples) == 54
-    assert samples[1] == {
-        "phase": "step", "round": 0, "steps_done": 0, "at_s": 0.12, "open_sockets": 0, "connections_opened": 0,
-        "requests_served": 0, "open_cursors": None, "threads": 1, "child_processes": None,
-        "open_fds": 4, "rss": 27.9 * MIB,
-    }  # fmt: skip
-
-
-def test_several_runs_are_in_the_document_one_by_one_beside_their_median() -> None:
-    runs = [counters(lambda done, each=each: each * done).trace() for each in (1, 3, 2)]  # type: ignore[misc] # each is bound
-    metric = result_document(result(half("leaky", *runs)))["halves"]["leaky"]["metrics"]["open_sockets"]
-    assert (metric["collected"], metric["runs"]["collected"]) == (100, [50, 150, 100])
-
-
-def test_a_comparison_is_the_documents_of_its_results() -> None:
-    assert comparison_document([PAIR, PAIR]) == {"schema": 1, "results": [result_document(PAIR)] * 2}
 
 
 # ---- the table of one scenario
@@ -199,7 +123,7 @@ def test_the_tables_of_comparisons() -> None:
     three = [RUNS["with_the_partial_fix"]]
     wide = [big("unbounded-wait"), big("close-in-loop")]
     shown = {
-        name: rendered(comparison(results, Console(width=width)), width)
+        name: rendered(Comparison(results), width)
         for name, results, width in (
             ("five_pairs", pairs, 80), ("with_room", pairs, 100), ("three_halves", three, 80), ("a_row_each", wide, 80),
         )
@@ -228,8 +152,10 @@ def test_the_lines_of_validate() -> None:
 def test_the_tables_of_runs_until_failure() -> None:
     forecast = Forecast("open_sockets", 1.0, 64, 60, "at one socket per step, the limit is reached")
     crash = replace(CRASHED, steps=61)
-    died = Failure("descriptors", 64, forecast, 60, "it raised OSError: [Errno 24]", result(half("leaky", crash)))
-    memory = replace(died, resource="memory", limit=48 * MIB)
+    died = Failure(
+        Resource.DESCRIPTORS, 64, forecast, 60, "it raised OSError: [Errno 24]", result(half("leaky", crash))
+    )
+    memory = replace(died, resource=Resource.MEMORY, limit=48 * MIB)
     survived = replace(died, died_at_step=None, error=None, result=PAIR)
     interrupted = replace(survived, result=replace(result(half("leaky", crash)), interrupted=True))
     cases = {"died": died, "of_memory": memory, "survived": survived, "interrupted": interrupted}

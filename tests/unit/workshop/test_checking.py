@@ -345,7 +345,7 @@ def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
     for name, source in {"cheat": "import leaklab\n", "worker": "import __main__\n", "typo": "def run(urls:\n"}.items():
         (folder / f"{name}.py").write_text(source)
     error, quit_ = Raised(("ValueError",), "no"), Raised(("BdbQuit", "Exception"), "")
-    gone = replace(BODY_LINE, file="x.py")
+    gone = SourceLine("x.py", BODY_LINE.line, BODY_LINE.text)
     stopped = replace(measured(yours(one)), interrupted=True, halves={})
     return {
         "fixed": (CheckState.FIXED, checked(yours(one))),
