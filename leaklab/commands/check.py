@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from leaklab.commands import options, output, parsing
 from leaklab.commands.task import locate
 from leaklab.errors import ExitCode
 from leaklab.reports.formats import CHECK
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
-
-Format = Annotated[str | None, options.format_of(CHECK)]
 
 
 def command(
@@ -20,14 +16,14 @@ def command(
     scenario: options.ScenarioName = None,
     steps: options.Steps = None,
     set_: options.Set = None,
-    repeat: options.Repeat = 1,
+    repeat: options.Repeat = "1",
     limit: options.Limit = None,
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
-    form: Format = None,
+    form: Annotated[str | None, options.format_of(CHECK)] = None,
     as_json: options.Json = False,
     out: options.Output = None,
-) -> None:
+) -> ExitCode:
     """Measure your file beside both halves, and say if it is fixed."""
     from leaklab.workshop.check_result import CheckState
 
@@ -41,4 +37,4 @@ def command(
         CheckState.TIMED_OUT: ExitCode.TIME_LIMIT,
         CheckState.INTERRUPTED: ExitCode.INTERRUPTED,
     }
-    raise typer.Exit(codes.get(checked.state, ExitCode.NOT_AS_EXPECTED))
+    return codes.get(checked.state, ExitCode.NOT_AS_EXPECTED)

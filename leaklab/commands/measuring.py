@@ -1,4 +1,4 @@
-"""What `run` and `compare` share: halves are measured under a progress bar, and results have an exit code."""
+"""What `run`, `compare` and `validate` share: the halves that are run, the server they use, the exit code."""
 
 from __future__ import annotations
 
@@ -6,50 +6,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import typer
-
-from leaklab.commands import output
-from leaklab.errors import ExitCode
+from leaklab.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
-    from leaklab.content.settings import Settings
     from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import Result
-    from leaklab.lab.until_failure import Failure
 
 
 def halves_of(entry: Entry, *, almost: bool) -> Sequence[str]:
-    """The halves that are run."""
+    """The halves that are run or shown."""
     from leaklab.content.declaration import HALVES
 
     return entry.halves if almost else HALVES
 
 
-def measure(entry: Entry, settings: Settings, how: RunOptions, halves: Sequence[str]) -> Result:
-    """Run these halves of a scenario. Raises as `lab.pair.run_scenario` does."""
-    from leaklab.lab.pair import run_scenario
-
-    with output.progress_bar(entry.id, settings.steps, how.repeat) as progress:
-        return run_scenario(entry, settings, replace(how, progress=progress), halves)
-
-
-def measure_failure(entry: Entry, settings: Settings, how: RunOptions) -> Failure:
-    """Run both halves until the leaky one dies. Raises as `lab.until_failure.run_until_failure` does."""
-    from leaklab.lab.until_failure import run_until_failure
-
-    with output.progress_bar(entry.id, None, 1) as progress:
-        return run_until_failure(entry, settings, replace(how, progress=progress))
+def options_of_each(entries: Sequence[Entry], how: RunOptions) -> list[tuple[Entry, RunOptions]]:
+    """Each scenario and how it is run: --mongo is for those that use MongoDB. Raises UsageError if none does."""
+    with_mongo = [entry for entry in entries if entry.error is None and "mongo" in entry.scenario.services]
+    if how.mongo_uri is not None and not with_mongo:
+        raise UsageError(f"none of {', '.join(entry.id for entry in entries)} uses MongoDB: leave --mongo out")
+    return [(entry, how if entry in with_mongo else replace(how, mongo_uri=None)) for entry in entries]
 
 
-def exit_for(results: Sequence[Result], *, as_expected: bool | None = None) -> None:
-    """Leave with the exit code of these results, unless all halves completed and were as expected."""
+def exit_code(results: Sequence[Result], *, as_expected: bool | None = None) -> ExitCode:
+    """The exit code of these results; `as_expected` is said by each of them, unless it is given."""
     from leaklab.measure.trace import Outcome
 
-    outcomes = [half.outcome for result in results for half in result.halves.values()]
     if any(result.interrupted for result in results):
-        raise typer.Exit(ExitCode.INTERRUPTED)
-    if Outcome.TIMED_OUT in outcomes:
-        raise typer.Exit(ExitCode.TIME_LIMIT)
-    if not (all(result.as_expected for result in results) if as_expected is None else as_expected):
-        raise typer.Exit(ExitCode.NOT_AS_EXPECTED)
+        return ExitCode.INTERRUPTED
+    if any(half.outcome is Outcome.TIMED_OUT for result in results for half in result.halves.values()):
+        return ExitCode.TIME_LIMIT
+    if as_expected is None:
+        as_expected = all(result.as_expected for result in results)
+    return ExitCode.DONE if as_expected else ExitCode.NOT_AS_EXPECTED

@@ -8,21 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leaklab.content.settings import COUNT, Setting
 from leaklab.errors import LeaklabError
 
 if TYPE_CHECKING:
     from leaklab.reports.formats import Report
-
-
-def _parse_repeat(text: str | int) -> int:
-    """What --repeat says. Typer hands over the default too: it stays."""
-    if isinstance(text, int):
-        return text
-    try:
-        return int(Setting("repeat", COUNT, most=10_000).parse(text))
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def _complete_scenario(incomplete: str) -> list[str]:
@@ -41,30 +30,6 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME]...", help="Scenarios; all if none is named.", autocompletion=_complete_scenario),
 ]
-File = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="The exercise. Optional if the folder has only one.")
-]
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the exercises. Default: this folder.")]
-Steps = Annotated[
-    str | None,
-    typer.Option(metavar="N", help="Units of work, 1 to 10,000,000. Default: the scenario's."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the scenario; `leaklab show` lists them."),
-]
-Repeat = Annotated[
-    int, typer.Option(metavar="N", parser=_parse_repeat, help="Run each half N times, up to 10,000.", show_default=True)
-]
-Limit = Annotated[
-    list[str] | None,
-    typer.Option("--limit", metavar="NAME=VALUE", help="Limit each half: time, memory, threads, fds, output."),
-]
-Mongo = Annotated[
-    str | None,
-    typer.Option(metavar="URI", help="A MongoDB server. Default: embedded, leaklab's own."),
-]
-Scenarios = Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of your own scenarios, in addition.")]
 ScenarioName = Annotated[
     str | None,
     typer.Option(
@@ -74,7 +39,24 @@ ScenarioName = Annotated[
         autocompletion=_complete_scenario,
     ),
 ]
-Almost = Annotated[bool, typer.Option("--almost", help="Also run the tempting half-fix, if there is one.")]
+Scenarios = Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of your own scenarios, in addition.")]
+File = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="The exercise. Optional if the folder has only one.")
+]
+Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the exercises. Default: this folder.")]
+Steps = Annotated[
+    str | None, typer.Option(metavar="N", help="Units of work, 1 to 10,000,000. Default: the scenario's.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the scenario; `leaklab show` lists them."),
+]
+Repeat = Annotated[str, typer.Option(metavar="N", help="Run each half N times, up to 10,000.", show_default=True)]
+Limit = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="Limit each half: time, memory, threads, fds, output.")
+]
+Mongo = Annotated[str | None, typer.Option(metavar="URI", help="A MongoDB server. Default: embedded, leaklab's own.")]
+Almost = Annotated[bool, typer.Option("--almost", help="Also run the partial fix, if there is one.")]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report to a file.")]
 Samples = Annotated[bool, typer.Option("--samples", help="With --json: add every sample of the trace.")]

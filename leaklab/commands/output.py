@@ -10,16 +10,16 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
-    from leaklab.measure.sampler import TraceListener
+    from leaklab.lab.pair import RunOptions
     from leaklab.reports.formats import Report
 
 _IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
@@ -44,11 +44,6 @@ def drop_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def show(what: RenderableType, on: Console | None = None) -> None:
-    """Show `what` on the console `on`, or on one of its own."""
-    (on or console()).print(what)
-
-
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where and how a report is shown: its format, and the file it is written to (None: standard output)."""
@@ -70,7 +65,7 @@ class Destination:
         elif isinstance(shown, str):
             show_text(shown)
         else:
-            show(shown, on)
+            screen().print(shown)
 
 
 def destination(
@@ -78,16 +73,14 @@ def destination(
 ) -> Destination:
     """Where a report is shown, as --format, --json, --output and --samples say.
 
-    Raises:
-        UsageError: the report has no such format, the options contradict each other, or the file cannot be written.
+    Raises UsageError if it has no such format, the options contradict each other, or the file cannot be written.
     """
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: leave one of them out")
     chosen = "json" if as_json else form or "table"
     if chosen not in report.renderers:
-        raise UsageError(
-            f"--format {chosen}: {report.what} has no such format. Choose {' or '.join(report.renderers)}."
-        )
+        choices = " or ".join(report.renderers)
+        raise UsageError(f"--format {chosen}: {report.what} has no such format. Choose {choices}.")
     if samples and chosen != "json":
         raise UsageError("--samples: the trace is part of the JSON document: add --json")
     if file is not None and (reason := _why_not_writable(file)):
@@ -122,7 +115,7 @@ def _paper() -> Console:
     return Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
 
 
-def _printed(shown: RenderableType) -> str:
+def _printed(shown: object) -> str:
     paper = _paper()
     with paper.capture() as capture:
         paper.print(shown)
@@ -154,26 +147,24 @@ def answer(prompt: str) -> str | None:
 
 
 def complain(message: str) -> None:
-    """Say on standard error what was wrong; if that cannot be written, nobody can be told."""
+    """Say on standard error what was wrong, unless that was closed."""
     from leaklab.units import printable
 
     with contextlib.suppress(OSError):
-        print(f"leaklab: {printable(message)}", file=sys.stderr, flush=True)  # noqa: T201 # an error needs no console
+        say_aside(f"leaklab: {printable(message)}\n")
 
 
 @contextlib.contextmanager
-def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[TraceListener]:
-    """A progress bar on standard error if that is a terminal, else nothing."""
-    from leaklab.measure.sampler import TraceListener
-
+def progress_bar(how: RunOptions, label: str, steps: int | None = None) -> Iterator[RunOptions]:
+    """These options, followed by a progress bar on standard error if that is a terminal."""
     if not sys.stderr.isatty():
-        yield TraceListener()
+        yield how
         return
     from leaklab.reports.live import ProgressBars
     from leaklab.system.interrupts import Owner
 
     with Owner() as owner:
-        yield owner.enter_context(ProgressBars(console(stderr=True), label, steps, repeat))
+        yield replace(how, progress=owner.enter_context(ProgressBars(console(stderr=True), label, steps, how.repeat)))
 
 
 def ensure_standard_streams() -> None:

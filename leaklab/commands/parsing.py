@@ -17,39 +17,37 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 """What --mongo calls the lab's own server."""
 
-LEAST_DESCRIPTORS = 32
-"""Descriptors that a half needs to be imported."""
+REPEAT = Setting("repeat", COUNT, most=10_000)
 
-
-LIMITS = {
-    "time_s": Setting("time", DURATION, None, "how long it may run"),
-    "memory": Setting("memory", SIZE, None, f"how much it may hold, by default {MEMORY_SHARE:.0%} of what is free"),
-    "threads": Setting("threads", COUNT, None, f"how many it may have, by default {THREADS:,}"),
-    "fds": Setting("fds", COUNT, None, "how many files it may open", least=LEAST_DESCRIPTORS),
-    "output": Setting("output", SIZE, None, f"how much of its output is kept, by default {written_size(OUTPUT)}"),
-}
-"""The limits that --limit sets, by the name of their field in `Limits`."""
+LIMITS = (
+    Setting("time", DURATION, None, "how long it may run"),
+    Setting("memory", SIZE, None, f"how much it may hold, by default {MEMORY_SHARE:.0%} of what is free"),
+    Setting("threads", COUNT, None, f"how many it may have, by default {THREADS:,}"),
+    # To be imported, a half needs some 30 descriptors.
+    Setting("fds", COUNT, None, "how many files it may open", least=32),
+    Setting("output", SIZE, None, f"how much of its output is kept, by default {written_size(OUTPUT)}"),
+)
+"""The limits that --limit sets; but for `time`, each is a field of `Limits`."""
 
 
 def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
     """The limits that --limit sets; `time_s` is the time limit unless it does.
 
-    Raises:
-        UsageError: one of them is unknown, given twice, or cannot have that value.
+    Raises UsageError if one of them is unknown, given twice, or cannot have that value.
     """
-    fields = {setting.name: field for field, setting in LIMITS.items()}
-    changes: dict[str, Any] = {"time_s": time_s}
-    for name, text in pairs("--limit", texts, "memory=2GiB").items():
-        if name not in fields:
-            known = ", ".join(f"{one.name} ({one.help})" for one in LIMITS.values())
+    limits = {limit.name: limit for limit in LIMITS}
+    changes: dict[str, Any] = {"time": time_s}
+    for name, text in _pairs("--limit", texts, "memory=2GiB").items():
+        if name not in limits:
+            known = ", ".join(f"{one.name} ({one.help})" for one in LIMITS)
             raise UsageError(f"--limit {name}={text}: there is no limit {name!r}. The limits of a half are {known}")
-        changes[fields[name]] = _parsed(f"--limit {name}={text}", LIMITS[fields[name]], text)
-    return replace(Limits(), **changes)
+        changes[name] = _parsed(f"--limit {name}={text}", limits[name], text)
+    return replace(Limits(), time_s=changes.pop("time"), **changes)
 
 
 def given_settings(steps: str | None, texts: Sequence[str] | None) -> dict[str, str]:
     """What --steps and --set give, by the setting's name. Raises UsageError if a setting is given twice."""
-    given = pairs("--set", texts, "steps=50")
+    given = _pairs("--set", texts, "steps=50")
     if steps is not None:
         if "steps" in given:
             raise UsageError(f"--steps {steps} and --set steps={given['steps']}: leave one of them out")
@@ -60,8 +58,7 @@ def given_settings(steps: str | None, texts: Sequence[str] | None) -> dict[str, 
 def settings_from_options(scenario: str, settings: Settings, given: Mapping[str, str]) -> Settings:
     """The settings of `scenario`, changed as `given_settings` says.
 
-    Raises:
-        UsageError: the scenario has no such setting, or it cannot have that value.
+    Raises UsageError if the scenario has no such setting, or it cannot have that value.
     """
     values: dict[str, Value] = {}
     for name, text in given.items():
@@ -70,8 +67,8 @@ def settings_from_options(scenario: str, settings: Settings, given: Mapping[str,
     return settings.changed(scenario, values)
 
 
-def pairs(option: str, texts: Sequence[str] | None, example: str) -> dict[str, str]:
-    """The values of an option that is written NAME=VALUE, by name. Raises UsageError if one is not, or comes twice."""
+def _pairs(option: str, texts: Sequence[str] | None, example: str) -> dict[str, str]:
+    """The values of an option that is written NAME=VALUE, by name."""
     found: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
@@ -91,12 +88,13 @@ def _parsed(option: str, setting: Setting, text: str) -> Value:
 
 
 def run_options(
-    limit: Sequence[str] | None, repeat: int, mongo: str | None, time_s: float = TIME_LIMIT_S
+    limit: Sequence[str] | None, repeat: str, mongo: str | None, time_s: float = TIME_LIMIT_S
 ) -> RunOptions:
     """How halves are run, as --limit, --repeat and --mongo say. Raises UsageError as the parts do."""
     from leaklab.lab.pair import RunOptions
 
-    return RunOptions(repeat=repeat, limits=limits_from_options(limit, time_s), mongo_uri=mongo_uri(mongo))
+    times = int(_parsed(f"--repeat {repeat}", REPEAT, repeat))
+    return RunOptions(repeat=times, limits=limits_from_options(limit, time_s), mongo_uri=mongo_uri(mongo))
 
 
 def mongo_uri(mongo: str | None) -> str | None:

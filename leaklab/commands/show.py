@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from leaklab.commands import options, output
+from leaklab.commands.measuring import halves_of
 
-ShowAlmost = Annotated[bool, typer.Option("--almost", help="Also show the tempting half-fix, if there is one.")]
+ShowAlmost = Annotated[bool, typer.Option("--almost", help="Also show the partial fix, if there is one.")]
 OnlyCode = Annotated[bool, typer.Option("--code", help="Show only the halves, without lesson and settings.")]
 
 
@@ -17,16 +18,15 @@ def command(
 ) -> None:
     """Show a scenario's lesson, its halves side by side, its settings."""
     from leaklab.content.catalog import Catalog
-    from leaklab.content.declaration import HALVES
     from leaklab.reports.lesson import code, lesson, settings_table
 
     entry = Catalog(scenarios).get(name)
     entry.check()
     console = output.console()
-    halves = {half: entry.source(half) for half in (entry.halves if almost else HALVES)}
+    halves = {half: entry.source(half) for half in halves_of(entry, almost=almost)}
     if only_code:
-        output.show(code(halves, console), console)
+        console.print(code(halves, console))
         return
-    output.show(lesson(entry.lesson, halves, console), console)
+    console.print(lesson(entry.lesson, halves, console))
     if entry.scenario.settings.declared:
-        output.show(settings_table(entry.scenario), console)
+        console.print(settings_table(entry.scenario))

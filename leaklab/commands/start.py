@@ -15,10 +15,10 @@ def command(name: options.Name, directory: options.Folder = Path(), scenarios: o
     from leaklab.workshop import exercises
 
     path, written = exercises.start(Catalog(scenarios).get(name), directory, now(), scenarios)
-    done = "The task is at the top of the file." if written else "It was there already, and stays as it is."
+    done = f"Created {path}. The task is at the top of the file." if written else f"Kept {path} as it was."
     output.show_text(
-        f"{'Created' if written else 'Kept'} {path}. {done}\n"
-        "Edit it with any editor, and measure it:\n"
+        f"{done}\n"
+        "Edit it in any editor, then measure it:\n"
         f"  leaklab check {as_argument(path)}      once\n"
         f"  leaklab watch {as_argument(path)}      each time you save it\n"
     )

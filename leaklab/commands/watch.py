@@ -13,8 +13,6 @@ from leaklab.errors import LeaklabError
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from leaklab.lab.pair import RunOptions
 
 Poll = Annotated[bool, typer.Option("--poll", help="Poll for changes, for drives that do not report saves.")]
@@ -34,11 +32,11 @@ def command(
     from leaklab.system.interrupts import Owner
     from leaklab.workshop.watching import HUNG_UP, SAVED, Keys, events
 
-    how = parsing.run_options(limit, 1, mongo, LEARNERS_TIME_LIMIT_S)
+    how = parsing.run_options(limit, "1", mongo, LEARNERS_TIME_LIMIT_S)
     task = locate(file, scenario, scenarios)
     with Owner() as owner:
         keys = owner.enter_context(Keys())
-        screen = WatchScreen(task, how, has_keys=keys.there)
+        screen = WatchScreen(task, how, KEYS if keys.there else "press Ctrl-C to quit")
         does = {SAVED: screen.check_if_changed, "c": screen.check, "h": screen.hint, "s": screen.solution}
         for event in events(task.file, keys, poll=poll):
             if event in ("q", HUNG_UP):
@@ -49,73 +47,68 @@ def command(
 class WatchScreen:
     """What `watch` shows: one check at a time, the keys below it."""
 
-    def __init__(self, task: Task, how: RunOptions, *, has_keys: bool) -> None:
+    def __init__(self, task: Task, how: RunOptions, keys: str) -> None:
         self._task = task
         self._how = how
-        self._has_keys = has_keys
+        self._keys = keys
         self._console = output.console()
         self._checked: bytes | None = None
 
     def check_if_changed(self) -> None:
-        """Check the file unless it is what was checked last: one save may be told twice."""
-        try:
-            saved = self._task.file.read_bytes()
-        except OSError:
-            # Between the two halves of saving by renaming there is no file. The other half is told too.
-            return
-        if saved != self._checked:
+        """Check the file unless it is what was checked last: one save may be reported twice."""
+        saved = self._saved()
+        # Between the two halves of saving by renaming there is no file. The other half is reported too.
+        if saved is not None and saved != self._checked:
             self.check()
 
     def check(self) -> None:
         """Check the file, whether or not it changed."""
-        from leaklab.reports.check_report import check_report
-        from leaklab.workshop.check_result import CheckState
-
         self._clear()
         self._say(f"Measuring {self._task.file} …")
-        try:
-            self._checked = self._task.file.read_bytes()
-            checked = self._task.measure(self._how)
-        except OSError as error:
-            output.complain(f"{self._task.file} cannot be read: {error.strerror}")
-        except LeaklabError as error:
-            output.complain(str(error))
-        else:
-            if checked.state is CheckState.INTERRUPTED:
-                raise KeyboardInterrupt
-            # Cleared first: what recording complains of is to be seen.
-            self._clear()
-            exercise = self._task.record(checked)
-            output.show(check_report(checked, self._task.file, exercise), self._console)
-        self._say_keys()
+        self._checked = self._saved()
+        self._show(self._measure)
 
     def hint(self) -> None:
         """Show one more hint below the check."""
-        self._try(self._task.show_hint)
+        self._say("")
+        self._show(lambda: self._task.show_hint(self._console, "Press h again"))
 
     def solution(self) -> None:
-        """Show the solution, if it was found."""
+        """Show the solution, if the exercise is solved."""
         if self._task.is_solved:
-            self._try(self._task.show_solution)
+            self._say("")
+            self._show(lambda: self._task.show_solution(self._console))
         else:
-            self._say("The solution is shown when it is solved; h has a hint.")
+            self._say("Solve the exercise to see the solution; press h for a hint.")
 
-    def _try(self, show: Callable[[Console], None]) -> None:
-        self._say("")
+    def _saved(self) -> bytes | None:
         try:
-            show(self._console)
+            return self._task.file.read_bytes()
+        except OSError:
+            return None
+
+    def _measure(self) -> None:
+        from leaklab.reports.check_report import check_report
+        from leaklab.workshop.check_result import CheckState
+
+        checked = self._task.measure(self._how)
+        if checked.state is CheckState.INTERRUPTED:
+            raise KeyboardInterrupt
+        # Cleared first: what recording complains of is to be seen.
+        self._clear()
+        self._console.print(check_report(checked, self._task.file, self._task.record(checked)))
+
+    def _show(self, show: Callable[[], None]) -> None:
+        """Show something or why it cannot be shown, and the keys below it."""
+        try:
+            show()
         except LeaklabError as error:
             output.complain(str(error))
-        self._say_keys()
+        self._say(f"\nWatching {self._task.file}: {self._keys}")
 
     def _clear(self) -> None:
         if self._console.is_terminal:
             self._console.clear()
 
-    def _say_keys(self) -> None:
-        self._say(f"\nWatching {self._task.file}: {KEYS if self._has_keys else 'Ctrl-C ends it'}")
-
     def _say(self, words: str) -> None:
-        from rich.text import Text
-
-        output.show(Text(words, style="dim"), self._console)
+        self._console.print(words, style="dim", markup=False)
