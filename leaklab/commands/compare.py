@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from leaklab.commands import options, output, parsing
-from leaklab.commands.measuring import exit_code, halves_of, options_of_each
-from leaklab.errors import ExitCode, LeaklabError, UsageError
+from leaklab.commands import options, output
+from leaklab.errors import ExitCode, UsageError
 from leaklab.reports.formats import COMPARISON
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def command(
     limit: options.Limit = None,
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
-    form: Annotated[str | None, options.format_of(COMPARISON)] = None,
+    form: Annotated[options.Text, options.format_of(COMPARISON)] = None,
     as_json: options.Json = False,
     file: options.Output = None,
     samples: options.Samples = False,
@@ -36,35 +35,27 @@ def command(
     from leaklab.lab.pair import run_scenario
 
     target = output.destination(COMPARISON, form, file, as_json=as_json, samples=samples)
-    how = parsing.run_options(limit, repeat, mongo)
+    how = options.run_options(limit, repeat, mongo)
     catalog = Catalog(scenarios)
     entries = catalog.select(names or [])
     # A scenario that was asked for by name must be there; among all, a broken one is named and the others are run.
     usable = entries if names else [entry for entry in entries if entry.error is None]
+    broken = [*(str(entry.error) for entry in entries if entry not in usable), *([] if names else catalog.problems)]
     results: list[Result] = []
-    ended: LeaklabError | KeyboardInterrupt | None = None
     try:
-        for entry, settings, its_how in _plan(usable, parsing.given_settings(steps, set_), how):
+        for entry, settings, its_how in _plan(usable, options.given_settings(steps, set_), how):
             with output.progress_bar(its_how, entry.id, settings.steps) as watched:
-                results.append(run_scenario(entry, settings, watched, halves_of(entry, almost=almost)))
+                results.append(run_scenario(entry, settings, watched, options.halves_of(entry, almost=almost)))
             if results[-1].interrupted:
                 break
-    except (LeaklabError, KeyboardInterrupt) as error:
-        if not results:
-            raise
-        # What was measured until then is shown all the same.
-        ended = error
-    target.show(results=results, samples=samples)
-    if target.format != "json":
-        for result in results:
-            for surprise in result.surprises:
-                output.complain(f"{result.scenario}, {surprise}")
-    broken = [*(str(entry.error) for entry in entries if entry not in usable), *([] if names else catalog.problems)]
-    for problem in broken:
-        output.complain(problem)
-    if ended is not None:
-        raise ended
-    return exit_code(results) or (ExitCode.NOT_AS_EXPECTED if broken else ExitCode.DONE)
+    finally:
+        # Whatever ended it early, what was measured until then is shown.
+        if results:
+            target.show(results=results, samples=samples)
+            surprises = [f"{result.scenario}, {surprise}" for result in results for surprise in result.surprises]
+            for problem in [*(surprises if target.format != "json" else ()), *broken]:
+                output.complain(problem)
+    return output.exit_code(results) or (ExitCode.NOT_AS_EXPECTED if broken else ExitCode.DONE)
 
 
 def _plan(
@@ -81,9 +72,9 @@ def _plan(
             named = ", ".join(entry.id for entry in entries)
             raise UsageError(f"none of {named} has a setting {name!r}: `leaklab show NAME` lists those of a scenario")
     planned = []
-    for entry, its_how in options_of_each(entries, how):
+    for entry, its_how in options.options_of_each(entries, how):
         its_own = {name: text for name, text in given.items() if name in entry.scenario.settings.given()}
-        settings = parsing.settings_from_options(entry.id, entry.scenario.settings, its_own)
+        settings = options.settings_from_options(entry.id, entry.scenario.settings, its_own)
         check_settings(entry.id, entry.scenario, settings, its_how)
         planned.append((entry, settings, its_how))
     return planned

@@ -1,14 +1,12 @@
 """`doctor`: what works on this machine."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from leaklab.commands import options, output, parsing
+from leaklab.commands import options, output
 from leaklab.errors import ExitCode
 from leaklab.reports.formats import CHECKUP
 
@@ -19,7 +17,7 @@ def command(
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
     every: Every = False,
-    form: Annotated[str | None, options.format_of(CHECKUP)] = None,
+    form: Annotated[options.Text, options.format_of(CHECKUP)] = None,
     as_json: options.Json = False,
     file: options.Output = None,
 ) -> ExitCode:
@@ -31,7 +29,7 @@ def command(
     console = output.console()
     colours = None if console.no_color else console.color_system
     terminal = Terminal(console.is_terminal, console.width, colours, sys.stdout.encoding)
-    checks = examine(os.environ, terminal, parsing.mongo_uri(mongo), scenarios)
+    checks = examine(os.environ, terminal, options.mongo_uri(mongo), scenarios)
     target.show(checks=checks, every=every, on=console)
     failed = any(check.state is Health.FAILED for check in checks)
     return ExitCode.COULD_NOT_MEASURE if failed else ExitCode.DONE

@@ -1,7 +1,5 @@
 """`list`: the scenarios there are."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from leaklab.commands import options, output
@@ -11,7 +9,7 @@ from leaklab.reports.formats import LIST
 
 def command(
     scenarios: options.Scenarios = None,
-    form: Annotated[str | None, options.format_of(LIST)] = None,
+    form: Annotated[options.Text, options.format_of(LIST)] = None,
     file: options.Output = None,
 ) -> ExitCode:
     """List the scenarios."""

@@ -5,28 +5,32 @@ Nothing below this prints.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from leaklab.errors import UsageError
+from leaklab.errors import ExitCode, UsageError
+from leaklab.system.interrupts import Owner
+from leaklab.units import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from leaklab.lab.pair import RunOptions
+    from leaklab.lab.result import Result
     from leaklab.reports.formats import Report
 
 _IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set."""
+def console(**options: Any) -> Console:
+    """A console on standard output, or as `options` say: plain where that is no terminal, or NO_COLOR is set."""
     from rich.console import Console
 
     class PipeTolerantConsole(Console):
@@ -36,7 +40,7 @@ def console(*, stderr: bool = False) -> Console:
             self.quiet = True
             drop_stdout()
 
-    return PipeTolerantConsole(stderr=stderr, highlight=False, soft_wrap=False)
+    return PipeTolerantConsole(highlight=False, **options)
 
 
 def drop_stdout() -> None:
@@ -54,18 +58,20 @@ class Destination:
 
     def show(self, on: Console | None = None, **data: object) -> None:
         """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
+        paper = io.StringIO()
 
         def screen() -> Console:
-            """Called by a renderer that must know the width: a document needs no Rich."""
-            return _paper() if self.file is not None else on or console()
+            """Called only where the width matters: a document needs no Rich."""
+            return on or console() if self.file is None else console(file=paper, width=80, color_system=None)
 
         shown = self.report.made(self.format, console=screen, **data)
-        if self.file is not None:
-            _write(self.file, shown if isinstance(shown, str) else _printed(shown))
-        elif isinstance(shown, str):
+        if not isinstance(shown, str):
+            screen().print(shown)
+            shown = "".join(f"{line.rstrip()}\n" for line in paper.getvalue().splitlines())
+        if self.file is None:
             show_text(shown)
         else:
-            screen().print(shown)
+            _write(self.file, shown)
 
 
 def destination(
@@ -109,19 +115,6 @@ def _write(file: Path, text: str) -> None:
     say_aside(f"leaklab: wrote {file}\n")
 
 
-def _paper() -> Console:
-    from rich.console import Console
-
-    return Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
-
-
-def _printed(shown: object) -> str:
-    paper = _paper()
-    with paper.capture() as capture:
-        paper.print(shown)
-    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
-
-
 def show_text(text: str) -> None:
     """Print lines as they are, however long."""
     try:
@@ -148,8 +141,6 @@ def answer(prompt: str) -> str | None:
 
 def complain(message: str) -> None:
     """Say on standard error what was wrong, unless that was closed."""
-    from leaklab.units import printable
-
     with contextlib.suppress(OSError):
         say_aside(f"leaklab: {printable(message)}\n")
 
@@ -161,17 +152,26 @@ def progress_bar(how: RunOptions, label: str, steps: int | None = None) -> Itera
         yield how
         return
     from leaklab.reports.live import ProgressBars
-    from leaklab.system.interrupts import Owner
 
     with Owner() as owner:
         yield replace(how, progress=owner.enter_context(ProgressBars(console(stderr=True), label, steps, how.repeat)))
 
 
-def ensure_standard_streams() -> None:
-    """Let standard streams that were closed before leaklab was started lead nowhere.
+def exit_code(results: Sequence[Result], *, as_expected: bool | None = None) -> ExitCode:
+    """The exit code of these results; `as_expected` is said by each of them, unless it is given."""
+    from leaklab.measure.trace import Outcome
 
-    Else whatever is opened next would be taken for one of them.
-    """
+    if any(result.interrupted for result in results):
+        return ExitCode.INTERRUPTED
+    if any(half.outcome is Outcome.TIMED_OUT for result in results for half in result.halves.values()):
+        return ExitCode.TIME_LIMIT
+    if as_expected is None:
+        as_expected = all(result.as_expected for result in results)
+    return ExitCode.DONE if as_expected else ExitCode.NOT_AS_EXPECTED
+
+
+def ensure_standard_streams() -> None:
+    """Let closed standard streams lead nowhere: else whatever is opened next would be taken for one of them."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
@@ -184,11 +184,8 @@ def ensure_standard_streams() -> None:
 
 def install_ascii_fallback() -> None:
     """Where output cannot be encoded (ASCII terminals and pipes), write the nearest plain character."""
-    import codecs
 
-    def nearest(error: UnicodeError) -> tuple[str, int]:
-        if not isinstance(error, UnicodeEncodeError):
-            raise error
+    def nearest(error: Any) -> tuple[str, int]:
         part = error.object[error.start : error.end].translate(_IN_ASCII)
         return part.encode("ascii", "replace").decode("ascii"), error.end
 

@@ -1,7 +1,5 @@
 """`progress`: how far the exercises of a folder have come."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,7 @@ from leaklab.reports.formats import PROGRESS
 
 def command(
     directory: options.Folder = Path(),
-    form: Annotated[str | None, options.format_of(PROGRESS)] = None,
+    form: Annotated[options.Text, options.format_of(PROGRESS)] = None,
     file: options.Output = None,
 ) -> None:
     """Show your progress on the exercises in a folder."""

@@ -1,14 +1,13 @@
 """`reset`: an exercise becomes the leaky half again."""
 
-from __future__ import annotations
-
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leaklab.commands import output
-from leaklab.commands.task import locate, now
+from leaklab.commands.task import locate
 
 
 def command(file: Annotated[Path, typer.Argument(metavar="FILE", help="The exercise.")]) -> None:
@@ -16,6 +15,6 @@ def command(file: Annotated[Path, typer.Argument(metavar="FILE", help="The exerc
     from leaklab.workshop import exercises
 
     task = locate(file, must_exist=False)
-    backup = exercises.reset(task.found, task.entry, now())
+    backup = exercises.reset(task.found, task.entry, datetime.now(UTC))
     kept = "There was no file to keep." if backup is None else f"Your version is now {backup}."
     output.show_text(f"{task.file} is the leaky half again. {kept}\n")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leaklab.commands import options, output, parsing
-from leaklab.commands.measuring import exit_code, halves_of
+from leaklab.commands import options, output
 from leaklab.errors import ExitCode, UsageError
 from leaklab.reports.formats import FAILURE, PREDICTION, RUN
 
@@ -34,7 +33,7 @@ def command(
     limit: options.Limit = None,
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
-    form: Annotated[str | None, options.format_of(RUN)] = None,
+    form: Annotated[options.Text, options.format_of(RUN)] = None,
     as_json: options.Json = False,
     file: options.Output = None,
     samples: options.Samples = False,
@@ -46,19 +45,19 @@ def command(
     from leaklab.lab.until_failure import run_until_failure
 
     predict = predict or guesses is not None
-    how = parsing.run_options(limit, repeat, mongo)
+    how = options.run_options(limit, repeat, mongo)
     if until_failure and (predict or almost or how.repeat > 1):
         raise UsageError("--until-failure cannot be combined with --predict, --guesses, --almost or --repeat")
     report = FAILURE if until_failure else PREDICTION if predict else RUN
     target = output.destination(report, form, file, as_json=as_json, samples=samples)
     entry = Catalog(scenarios).get(name)
-    settings = parsing.settings_from_options(entry.id, entry.scenario.settings, parsing.given_settings(steps, set_))
+    settings = options.settings_from_options(entry.id, entry.scenario.settings, options.given_settings(steps, set_))
     if until_failure:
         with output.progress_bar(how, entry.id) as watched:
             failure = run_until_failure(entry, settings, watched)
         target.show(failure=failure, samples=samples)
-        return exit_code([failure.result], as_expected=failure.as_expected)
-    halves = halves_of(entry, almost=almost)
+        return output.exit_code([failure.result], as_expected=failure.as_expected)
+    halves = options.halves_of(entry, almost=almost)
     asked: Sequence[Question] = ()
     guessed: Sequence[Guess] = ()
     if predict:
@@ -68,7 +67,7 @@ def command(
     with output.progress_bar(how, entry.id, settings.steps) as watched:
         result = run_scenario(entry, settings, watched, halves)
     target.show(result=result, why=entry.why, samples=samples, predicted=predictions(asked, guessed, result))
-    return exit_code([result])
+    return output.exit_code([result])
 
 
 def _guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> Sequence[Guess]:

@@ -1,20 +1,16 @@
 """`show`: a scenario to read."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer
 
 from leaklab.commands import options, output
-from leaklab.commands.measuring import halves_of
 
-ShowAlmost = Annotated[bool, typer.Option("--almost", help="Also show the partial fix, if there is one.")]
 OnlyCode = Annotated[bool, typer.Option("--code", help="Show only the halves, without lesson and settings.")]
 
 
 def command(
-    name: options.Name, almost: ShowAlmost = False, only_code: OnlyCode = False, scenarios: options.Scenarios = None
+    name: options.Name, almost: options.Almost = False, only_code: OnlyCode = False, scenarios: options.Scenarios = None
 ) -> None:
     """Show a scenario's lesson, its halves side by side, its settings."""
     from leaklab.content.catalog import Catalog
@@ -23,7 +19,7 @@ def command(
     entry = Catalog(scenarios).get(name)
     entry.check()
     console = output.console()
-    halves = {half: entry.source(half) for half in halves_of(entry, almost=almost)}
+    halves = {half: entry.source(half) for half in options.halves_of(entry, almost=almost)}
     if only_code:
         console.print(code(halves, console))
         return

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leaklab.commands import output, parsing
+from leaklab.commands import options, output
 from leaklab.errors import LeaklabError, UsageError
 from leaklab.units import as_argument
 
@@ -39,25 +39,23 @@ class Task:
         """Whether a check has found it fixed."""
         return self.found.exercise is not None and self.found.exercise.solved is not None
 
-    def measure(self, options: RunOptions, given: Mapping[str, str] | None = None) -> CheckResult:
+    def measure(self, how: RunOptions, given: Mapping[str, str] | None = None) -> CheckResult:
         """Check the file, with the learner's settings changed as `given` says. Raises as `workshop.checking.check`."""
         from leaklab.workshop.checking import check, learners_settings
 
-        settings = parsing.settings_from_options(self.entry.id, learners_settings(self.entry.scenario), given or {})
-        with output.progress_bar(options, self.entry.id, settings.steps) as watched:
+        settings = options.settings_from_options(self.entry.id, learners_settings(self.entry.scenario), given or {})
+        with output.progress_bar(how, self.entry.id, settings.steps) as watched:
             return check(self.entry, self.file, watched, settings)
 
     def record(self, checked: CheckResult) -> Exercise | None:
         """Count the attempt. That it cannot be counted is said, and the check holds all the same."""
         from leaklab.workshop import exercises
-        from leaklab.workshop.check_result import CheckState
 
-        if checked.state is not CheckState.INTERRUPTED:
-            try:
-                exercise = exercises.record_attempt(self.found, now(), fixed=checked.fixed)
-                self.found = replace(self.found, exercise=exercise)
-            except LeaklabError as error:
-                output.complain(str(error))
+        try:
+            exercise = exercises.record_attempt(self.found, datetime.now(UTC), fixed=checked.fixed)
+            self.found = replace(self.found, exercise=exercise)
+        except LeaklabError as error:
+            output.complain(str(error))
         return self.found.exercise
 
     def show_hint(self, console: Console, how_to_go_on: str = "Run it again") -> None:
@@ -100,8 +98,7 @@ def locate(
         output.complain(str(error))
         found = exercises.LocatedExercise(file, None)
     if must_exist and not found.file.exists():
-        again = f"leaklab reset {as_argument(found.file)}"
-        raise UsageError(f"{found.file} is gone: `{again}` puts the leaky half there again")
+        raise UsageError(f"{found.file} is gone: `leaklab reset {as_argument(found.file)}` restores the leaky half")
     name = scenario or (found.exercise and found.exercise.scenario)
     if not name:
         raise UsageError(
@@ -117,8 +114,3 @@ def locate(
     if found.exercise is not None and found.exercise.scenario != entry.id:
         found = exercises.LocatedExercise(found.file, None)
     return Task(found, entry)
-
-
-def now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)

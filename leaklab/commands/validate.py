@@ -1,11 +1,8 @@
 """`validate`: scenarios are held to what they declare."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from leaklab.commands import options, output, parsing
-from leaklab.commands.measuring import options_of_each
+from leaklab.commands import options, output
 from leaklab.errors import ExitCode
 from leaklab.reports.formats import VALIDATION
 
@@ -16,17 +13,17 @@ def command(
     limit: options.Limit = None,
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
-    form: Annotated[str | None, options.format_of(VALIDATION)] = None,
+    form: Annotated[options.Text, options.format_of(VALIDATION)] = None,
 ) -> ExitCode:
     """Prove that halves leak, or do not, as their scenarios declare."""
     from leaklab.content.catalog import Catalog
     from leaklab.lab.validation import validate
 
     target = output.destination(VALIDATION, form, None)
-    how = parsing.run_options(limit, repeat, mongo)
+    how = options.run_options(limit, repeat, mongo)
     catalog = Catalog(scenarios)
     failed = False
-    for entry, its_how in options_of_each(catalog.select(names or []), how):
+    for entry, its_how in options.options_of_each(catalog.select(names or []), how):
         steps = entry.scenario.settings.steps if entry.error is None else None
         with output.progress_bar(its_how, entry.id, steps) as watched:
             validation = validate(entry, watched)
