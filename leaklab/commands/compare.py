@@ -53,18 +53,14 @@ def command(
         if results:
             target.show(results=results, samples=samples)
             surprises = [f"{result.scenario}, {surprise}" for result in results for surprise in result.surprises]
-            for problem in [*(surprises if target.format != "json" else ()), *broken]:
-                output.complain(problem)
-    return output.exit_code(results) or (ExitCode.NOT_AS_EXPECTED if broken else ExitCode.DONE)
+            output.complain(*(surprises if target.format != "json" else ()), *broken)
+    return output.exit_code(results, as_expected=not broken and all(result.as_expected for result in results))
 
 
 def _plan(
     entries: Sequence[Entry], given: Mapping[str, str], how: RunOptions
 ) -> list[tuple[Entry, Settings, RunOptions]]:
-    """What each scenario is run with: each takes the settings that it has.
-
-    Raises UsageError, before any is run, for a setting that none has or that a scenario cannot be run with.
-    """
+    """What each is run with, of the settings that it has. Raises UsageError for one that none has or that cannot be."""
     from leaklab.lab.pair import check_settings
 
     for name in given:

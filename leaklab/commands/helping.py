@@ -1,10 +1,8 @@
 """Help in plain text: arguments and options in one list, commands by group."""
 
-from typing import Any
+from typing import Any  # Typer has no public name for the context and the formatter that it hands over
 
 from typer.core import TyperCommand, TyperGroup
-
-# Typer has no public name for the context and the formatter that it hands to these methods.
 
 
 class PlainCommand(TyperCommand):

@@ -19,7 +19,6 @@ def command(
     catalog = Catalog(scenarios)
     listed = [(entry, entry.error) for entry in catalog.select([])]
     target.show(listed=listed)
-    for problem in catalog.problems:
-        output.complain(problem)
+    output.complain(*catalog.problems)
     broken = catalog.problems or any(error for _, error in listed)
     return ExitCode.NOT_AS_EXPECTED if broken else ExitCode.DONE

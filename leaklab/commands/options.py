@@ -76,10 +76,7 @@ def format_of(report: Report) -> Any:
 
 
 def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
-    """The limits that --limit sets; `time_s` is the time limit unless it does.
-
-    Raises UsageError if one of them is unknown, given twice, or cannot have that value.
-    """
+    """The limits that --limit sets, or else `time_s`. Raises UsageError if one is unknown, repeated or out of range."""
     limits = {limit.name: limit for limit in LIMITS}
     changes: dict[str, Any] = {"time": time_s}
     for name, text in _pairs("--limit", texts, "memory=2GiB").items():
@@ -101,10 +98,7 @@ def given_settings(steps: str | None, texts: Sequence[str] | None) -> dict[str, 
 
 
 def settings_from_options(scenario: str, settings: Settings, given: Mapping[str, str]) -> Settings:
-    """The settings of `scenario`, changed as `given_settings` says.
-
-    Raises UsageError if the scenario has no such setting, or it cannot have that value.
-    """
+    """The settings of `scenario` with those given. Raises UsageError if it has no such setting, or not that value."""
     values: dict[str, Value] = {}
     for name, text in given.items():
         option = f"--steps {text}" if name == "steps" else f"--set {name}={text}"

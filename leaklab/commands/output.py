@@ -1,7 +1,4 @@
-"""What commands show and ask: reports, the console, plain lines, a progress bar, questions, complaints.
-
-Nothing below this prints.
-"""
+"""What commands show and ask, and the code they exit with. Nothing below the commands prints."""
 
 from __future__ import annotations
 
@@ -77,10 +74,7 @@ class Destination:
 def destination(
     report: Report, form: str | None, file: Path | None, *, as_json: bool = False, samples: bool = False
 ) -> Destination:
-    """Where a report is shown, as --format, --json, --output and --samples say.
-
-    Raises UsageError if it has no such format, the options contradict each other, or the file cannot be written.
-    """
+    """Where a report is shown, as the options say. Raises UsageError if it cannot be, or they contradict each other."""
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: leave one of them out")
     chosen = "json" if as_json else form or "table"
@@ -139,10 +133,10 @@ def answer(prompt: str) -> str | None:
     return line or None
 
 
-def complain(message: str) -> None:
-    """Say on standard error what was wrong, unless that was closed."""
+def complain(*messages: str) -> None:
+    """Say on standard error what was wrong, a line for each, unless that was closed."""
     with contextlib.suppress(OSError):
-        say_aside(f"leaklab: {printable(message)}\n")
+        say_aside("".join(f"leaklab: {printable(message)}\n" for message in messages))
 
 
 @contextlib.contextmanager
@@ -157,28 +151,25 @@ def progress_bar(how: RunOptions, label: str, steps: int | None = None) -> Itera
         yield replace(how, progress=owner.enter_context(ProgressBars(console(stderr=True), label, steps, how.repeat)))
 
 
-def exit_code(results: Sequence[Result], *, as_expected: bool | None = None) -> ExitCode:
-    """The exit code of these results; `as_expected` is said by each of them, unless it is given."""
+def exit_code(results: Sequence[Result], *, as_expected: bool) -> ExitCode:
+    """The exit code of these results, which are `as_expected` as a whole or not."""
     from leaklab.measure.trace import Outcome
 
     if any(result.interrupted for result in results):
         return ExitCode.INTERRUPTED
     if any(half.outcome is Outcome.TIMED_OUT for result in results for half in result.halves.values()):
         return ExitCode.TIME_LIMIT
-    if as_expected is None:
-        as_expected = all(result.as_expected for result in results)
     return ExitCode.DONE if as_expected else ExitCode.NOT_AS_EXPECTED
 
 
 def ensure_standard_streams() -> None:
     """Let closed standard streams lead nowhere: else whatever is opened next would be taken for one of them."""
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+    for descriptor, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
-            mode = "r" if descriptor == 0 else "w"
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 # for as long as leaklab runs
 
 

@@ -67,7 +67,7 @@ def command(
     with output.progress_bar(how, entry.id, settings.steps) as watched:
         result = run_scenario(entry, settings, watched, halves)
     target.show(result=result, why=entry.why, samples=samples, predicted=predictions(asked, guessed, result))
-    return output.exit_code([result])
+    return output.exit_code([result], as_expected=result.as_expected)
 
 
 def _guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> Sequence[Guess]:

@@ -20,9 +20,6 @@ def command(
     entry.check()
     console = output.console()
     halves = {half: entry.source(half) for half in options.halves_of(entry, almost=almost)}
-    if only_code:
-        console.print(code(halves, console))
-        return
-    console.print(lesson(entry.lesson, halves, console))
-    if entry.scenario.settings.declared:
+    console.print(code(halves, console) if only_code else lesson(entry.lesson, halves, console))
+    if not only_code and entry.scenario.settings.declared:
         console.print(settings_table(entry.scenario))

@@ -32,6 +32,5 @@ def command(
         if validation.result is not None and validation.result.interrupted:
             return ExitCode.INTERRUPTED
     problems = () if names else catalog.problems
-    for problem in problems:
-        output.complain(problem)
+    output.complain(*problems)
     return ExitCode.NOT_AS_EXPECTED if failed or problems else ExitCode.DONE

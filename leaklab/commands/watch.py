@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Poll = Annotated[bool, typer.Option("--poll", help="Poll for changes, for drives that do not report saves.")]
 
-KEYS = "h hint · s solution · c check again · q quit"
-
 
 def command(
     file: options.File = None,
@@ -39,7 +37,8 @@ def command(
     task = locate(file, scenario, scenarios)
     with Owner() as owner:
         keys = owner.enter_context(Keys())
-        screen = WatchScreen(task, how, KEYS if keys.there else "press Ctrl-C to quit", output.console())
+        legend = "h hint · s solution · c check again · q quit" if keys.there else "press Ctrl-C to quit"
+        screen = WatchScreen(task, how, legend, output.console())
         does = {SAVED: lambda: screen.check(again=False), "c": screen.check, "h": screen.hint, "s": screen.solution}
         for event in events(task.file, keys, poll=poll):
             if event in ("q", HUNG_UP):
@@ -53,7 +52,7 @@ class WatchScreen:
 
     task: Task
     how: RunOptions
-    keys: str
+    legend: str
     console: Console
     checked: bytes | None = None
 
@@ -101,7 +100,7 @@ class WatchScreen:
             show()
         except LeaklabError as error:
             output.complain(str(error))
-        self._say(f"\nWatching {self.task.file}: {self.keys}")
+        self._say(f"\nWatching {self.task.file}: {self.legend}")
 
     def _say(self, words: str) -> None:
         self.console.print(words, style="dim", markup=False)
