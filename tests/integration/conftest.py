@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,7 @@ class Finished:
     @property
     def document(self) -> Document:
         """What it printed, as JSON."""
-        document: Document = json.loads(self.stdout)
-        return document
+        return dict(json.loads(self.stdout))
 
 
 def wait_until(true: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
@@ -78,6 +77,15 @@ def processes_of(tag: str) -> list[psutil.Process]:
             if process.environ().get(MARK) == tag and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def command_lines(processes: Iterable[psutil.Process]) -> list[list[str]]:
+    """How these processes were started; one that has ended by now is left out."""
+    lines: list[list[str]] = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            lines.append(process.cmdline())
+    return lines
 
 
 def environment(tag: str, changes: Mapping[str, str | None]) -> dict[str, str]:
@@ -146,19 +154,18 @@ class Started:
 
     def called(self, script: str) -> list[psutil.Process]:
         """The processes of the run whose command line names `script`."""
-        found: list[psutil.Process] = []
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                if any(part.endswith(script) for part in process.cmdline()):
-                    found.append(process)
-        return found
+        return [
+            process
+            for process in self.processes()
+            if any(part.endswith(script) for line in command_lines([process]) for part in line)
+        ]
 
     def finish(self, patience_s: float = PATIENCE_S, *, typed: str | None = None) -> Finished:
         """Wait for the end, and see that nothing is left: no process (so no listening port either), no file."""
         try:
             said = self.process.communicate(None if typed is None else typed.encode(), timeout=patience_s)
         except subprocess.TimeoutExpired:
-            left = [process.cmdline() for process in self.processes()]
+            left = command_lines(self.processes())
             self.kill()
             pytest.fail(f"it did not end within {patience_s:.0f} s; running: {left}")
         self.check_nothing_is_left()
@@ -177,11 +184,7 @@ class Started:
         until = time.monotonic() + patience_s
         while (left := self.processes()) and time.monotonic() < until:
             time.sleep(0.02)
-        told = []
-        for process in left:
-            with contextlib.suppress(psutil.Error):
-                told.append(process.cmdline())
-        assert told == [], "processes were left"
+        assert command_lines(left) == [], "processes were left"
         assert list(self.folder.iterdir()) == [], "files were left in the temporary folder"
 
     def send(self, number: signal.Signals) -> None:
