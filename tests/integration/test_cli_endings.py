@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -236,7 +236,9 @@ def test_an_interrupt_while_the_next_half_runs_tells_all_of_the_one_that_was_sti
 # ---- parts of the lab that are killed
 
 
-def listening_ports(connections: Iterable[Any]) -> set[int]:
+def listening(processes: Iterable[psutil.Process]) -> set[int]:
+    """The ports on which these processes listen."""
+    connections = [connection for process in processes for connection in process.net_connections("tcp")]
     return {connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN}
 
 
@@ -247,13 +249,14 @@ def test_when_the_command_is_killed_no_process_of_the_run_is_left_and_no_service
     waits = ("--set", "hang=40s", "--limit", "time=50s") if name == "unbounded-wait" else ()
     started = leaklab.start("run", name, *waits, *OURS)
     wait_until(lambda: len(started.called("worker.py")) == 2, "the start of both halves")
-    (host,) = started.called("host.py")
-    ports = listening_ports(host.net_connections("tcp"))
-    assert bool(ports) == (name == "unbounded-wait")
+    wait_until(lambda: bool(listening(started.called("host.py"))) == bool(waits), "the start of the services")
+    ports = listening(started.called("host.py"))
     started.send(signal.SIGKILL)
     started.process.wait()
     started.check_nothing_is_left(patience_s=20)
-    assert not ports & listening_ports(psutil.net_connections("tcp"))
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port)).close()
 
 
 def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: Command) -> None:
