@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,33 +20,23 @@ if importlib.util.find_spec("secantus") is None:
 
 
 @pytest.fixture(scope="module")
-def uri() -> Iterator[str]:
+def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A SecantusDB on a free port."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "secantus", "--port", "0", "--storage-path", ":memory:", "--standalone"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    stream = process.stdout
-    reader = threading.Thread(target=lambda: [None for _ in stream])
-    try:
-        said: list[str] = []
-        for line in stream:
-            said.append(line)
-            if found := re.search(r"listening on 127\.0\.0\.1:(\d+)", line):
-                break
-        else:
-            pytest.fail(f"SecantusDB did not start: {''.join(said)}")
-        reader.start()
-        yield f"mongodb://127.0.0.1:{found[1]}/?directConnection=true"
-    finally:
-        process.terminate()
-        process.wait()
-        if reader.ident is not None:
-            reader.join()
-        stream.close()
+    log = tmp_path_factory.mktemp("secantus") / "log"
+    command = [sys.executable, "-m", "secantus", "--port", "0", "--storage-path", ":memory:", "--standalone"]
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as process:
+        ports: list[str] = []
+
+        def listens() -> bool:
+            ports[:] = re.findall(r"listening on 127\.0\.0\.1:(\d+)\s", log.read_text())
+            return bool(ports) or process.poll() is not None
+
+        try:
+            wait_until(listens, "the start of SecantusDB")
+            assert ports, log.read_text()
+            yield f"mongodb://127.0.0.1:{ports[0]}/?directConnection=true"
+        finally:
+            process.terminate()
 
 
 def ours(uri: str) -> list[str]:
