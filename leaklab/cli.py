@@ -22,10 +22,7 @@ COMMANDS = {
     "Workshop": ("start", "check", "watch", "hint", "solution", "progress", "reset"),
     "Author": ("new", "validate", "schema", "doctor"),
 }
-"""The commands, by group: the names of modules in leaklab/commands, each with its `command`.
-
-They import what they need when they need it: `leaklab --help` waits for nothing but Typer.
-"""
+"""Modules in leaklab/commands, by group. Each imports what it needs when it runs: `--help` waits for Typer only."""
 
 RENAMED = {
     **{f"--{name}": f"--set {name}=…" for name in ("size", "hang", "deadline", "dead")},
@@ -42,41 +39,33 @@ app = typer.Typer(
     name="leaklab",
     help="Runs paired leaky and fixed programs and measures, from outside, what each leaves open.",
     cls=GroupedCommands,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 for group, names in COMMANDS.items():
     for name in names:
-        module = import_module(f"leaklab.commands.{name}")
-        app.command(name, cls=PlainCommand, rich_help_panel=group)(module.command)
+        app.command(name, cls=PlainCommand, rich_help_panel=group)(import_module(f"leaklab.commands.{name}").command)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"leaklab {leaklab.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    pass
-
-
-LEAST_COLUMNS = 20
-"""Columns below which nothing can be shown: COLUMNS says 0 where somebody did not know."""
+    if version:
+        output.show_text(f"leaklab {leaklab.__version__}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        output.show_text(f"{context.get_help()}\n")
 
 
 def main() -> None:
     """Run the command line; every error becomes a line for a person and an exit code."""
     output.ensure_standard_streams()
+    # Nothing can be shown in fewer than 20 columns; a terminal of unknown width says 0.
     columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns) < LEAST_COLUMNS:
+    if columns.isdigit() and int(columns) < 20:
         del os.environ["COLUMNS"]
     output.install_ascii_fallback()
     interrupts.end_by_signal()
@@ -112,17 +101,16 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
 
 
 def _system_refuses(error: OSError) -> int:
-    """What the system refused, told as what it means here."""
     if error.errno in (errno.EPIPE, errno.EIO):
         return _stdout_closed()
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        output.complain(f"what is said here cannot be written: {error.strerror}. Make room, or write it elsewhere.")
+        output.complain(f"the output cannot be written: {error.strerror}. Free some space, or write it elsewhere.")
         output.drop_stdout()
-        return ExitCode.COULD_NOT_MEASURE
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        output.complain("a process may open too few files here (ulimit -n): raise that to 256 or more.")
-        return ExitCode.COULD_NOT_MEASURE
-    return _defect(error)
+    elif error.errno in (errno.EMFILE, errno.ENFILE):
+        output.complain("the limit of open files (ulimit -n) is too low: raise it to 256 or more.")
+    else:
+        return _defect(error)
+    return ExitCode.COULD_NOT_MEASURE
 
 
 def _stdout_closed() -> int:
@@ -136,7 +124,3 @@ def _defect(error: BaseException) -> int:
         raise error
     output.complain(f"this is a defect of leaklab: {type(error).__name__}: {error} (LEAKLAB_DEBUG=1 shows where)")
     return ExitCode.COULD_NOT_MEASURE
-
-
-if __name__ == "__main__":
-    main()

@@ -8,21 +8,16 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from shlex import quote
 
-_SIZE_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-_SIZE_UNITS |= {
-    unit + end: 2**power for unit, power in zip("kmgt", (10, 20, 30, 40), strict=True) for end in ("", "ib")
-}
+_SIZE_UNITS = {"": 1, "b": 1}
+for _power, _unit in enumerate("kmgt", start=1):
+    _SIZE_UNITS |= {f"{_unit}b": 1000**_power, f"{_unit}ib": 1024**_power, _unit: 1024**_power}
 _DURATION_UNITS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _AMOUNT = re.compile(rf"({_NUMBER})(?: ?([a-z]+))?", re.IGNORECASE | re.ASCII)
 
 
 def parse_count(text: str) -> int:
-    """The whole number that `text` writes in ASCII digits, and nothing else: no sign, blank, underscore or exponent.
-
-    Raises:
-        ValueError: `text` is not a whole number.
-    """
+    """The whole number that `text` writes in ASCII digits only, without a sign. Raises ValueError if it is not one."""
     if not re.fullmatch(r"\d+", text, re.ASCII):
         raise ValueError(f"{text!r} is not a whole number: write digits only, like 50")
     # int() refuses some thousand digits in words of its own; any bound refuses these.
@@ -45,12 +40,9 @@ def _parse_amount(text: str, units: Mapping[str, float], what: str, example: str
 
 
 def parse_size(text: str) -> int:
-    """Bytes meant by `text`: a number with an optional unit (`256MiB`, `3.2GB`, `64k`, `4096`).
+    """Bytes meant by `text`, like `256MiB`, `3.2GB`, `64k` or `4096`. Raises ValueError unless it is one or more.
 
     KB, MB, GB are powers of 1000; KiB, MiB, GiB and the bare letters K, M, G are powers of 1024.
-
-    Raises:
-        ValueError: `text` is not a size, or less than one byte.
     """
     value = _parse_amount(text, _SIZE_UNITS, "size", "256MiB or 3.2GB")
     if value < 1:
@@ -59,11 +51,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds meant by `text`: a number with an optional unit (`3s`, `500ms`, `1.5`, `2min`).
-
-    Raises:
-        ValueError: `text` is not a duration, or not above zero.
-    """
+    """Seconds meant by `text`, like `3s`, `500ms`, `1.5` or `2min`. Raises ValueError unless it is above zero."""
     value = _parse_amount(text, _DURATION_UNITS, "duration", "3s or 500ms")
     if value <= 0:
         raise ValueError(f"{text!r} is not above zero: write a duration like 3s or 500ms")
@@ -108,9 +96,7 @@ def format_duration(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     if magnitude >= 0.9995:
         return f"{seconds:.2f} s"
-    if magnitude >= 0.01 or magnitude == 0:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds * 1000:.1f} ms"
+    return f"{seconds * 1000:.{1 if 0 < magnitude < 0.01 else 0}f} ms"
 
 
 def as_argument(path: PurePath) -> str:

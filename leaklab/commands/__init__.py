@@ -1,1 +1,1 @@
-"""The commands: each parses, calls and renders; what they share of it stands in options.py and output.py."""
+"""The commands: each parses, calls and renders; what they share of it is in options.py, output.py and task.py."""

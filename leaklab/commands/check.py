@@ -1,18 +1,12 @@
 """`check`: a learner's file is measured once."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-import typer
-
-from leaklab.commands import options, output, parsing
+from leaklab.commands import options, output
 from leaklab.commands.task import locate
 from leaklab.errors import ExitCode
 from leaklab.reports.formats import CHECK
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
-
-Format = Annotated[str | None, options.format_of(CHECK)]
 
 
 def command(
@@ -20,25 +14,26 @@ def command(
     scenario: options.ScenarioName = None,
     steps: options.Steps = None,
     set_: options.Set = None,
-    repeat: options.Repeat = 1,
+    repeat: options.Repeat = "1",
     limit: options.Limit = None,
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
-    form: Format = None,
+    form: Annotated[options.Text, options.format_of(CHECK)] = None,
     as_json: options.Json = False,
     out: options.Output = None,
-) -> None:
+) -> ExitCode:
     """Measure your file beside both halves, and say if it is fixed."""
     from leaklab.workshop.check_result import CheckState
 
     target = output.destination(CHECK, form, out, as_json=as_json)
-    how = parsing.run_options(limit, repeat, mongo, LEARNERS_TIME_LIMIT_S)
+    how = options.run_options(limit, repeat, mongo, LEARNERS_TIME_LIMIT_S)
     task = locate(file, scenario, scenarios)
-    checked = task.measure(how, parsing.given_settings(steps, set_))
-    target.show(check=checked, file=task.file, exercise=task.record(checked))
+    checked = task.measure(how, options.given_settings(steps, set_))
+    exercise = task.found.exercise if checked.state is CheckState.INTERRUPTED else task.record(checked)
+    target.show(check=checked, file=task.file, exercise=exercise)
     codes = {
         CheckState.FIXED: ExitCode.DONE,
         CheckState.TIMED_OUT: ExitCode.TIME_LIMIT,
         CheckState.INTERRUPTED: ExitCode.INTERRUPTED,
     }
-    raise typer.Exit(codes.get(checked.state, ExitCode.NOT_AS_EXPECTED))
+    return codes.get(checked.state, ExitCode.NOT_AS_EXPECTED)

@@ -1,12 +1,8 @@
 """Help in plain text: arguments and options in one list, commands by group."""
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any  # Typer has no public name for the context and the formatter that it hands over
 
 from typer.core import TyperCommand, TyperGroup
-
-# Typer has no public name for the context and the formatter that it hands to these methods.
 
 
 class PlainCommand(TyperCommand):
@@ -28,15 +24,14 @@ class GroupedCommands(TyperGroup):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a list of commands for each group (their `rich_help_panel`), in order, and one of options."""
-        groups: dict[str, list[tuple[str, str]]] = {}
+        sections: dict[str, list[tuple[str, str]]] = {}
+        width = max(map(len, self.commands))
         for name in self.list_commands(ctx):
-            one = self.get_command(ctx, name)
-            if isinstance(one, PlainCommand):
-                groups.setdefault(one.rich_help_panel or "", []).append((name, one.help or ""))
-        width = max(len(name) for name in self.commands)
-        aligned = {group: [(name.ljust(width), words) for name, words in rows] for group, rows in groups.items()}
-        for group, rows in {**aligned, "Options": _rows(self.get_params(ctx), ctx)}.items():
-            with formatter.section(group):
+            one: Any = self.get_command(ctx, name)
+            sections.setdefault(one.rich_help_panel, []).append((name.ljust(width), one.help))
+        sections["Options"] = _rows(self.get_params(ctx), ctx)
+        for section, rows in sections.items():
+            with formatter.section(section):
                 formatter.write_dl(rows)
 
 

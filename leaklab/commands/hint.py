@@ -1,7 +1,5 @@
 """`hint`: one more hint."""
 
-from __future__ import annotations
-
 from leaklab.commands import options, output
 from leaklab.commands.task import locate
 

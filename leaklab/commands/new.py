@@ -1,7 +1,5 @@
 """`new`: a scenario folder to fill in."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,31 +1,37 @@
-"""The options and arguments that commands share: how each is written and explained."""
+"""The options and arguments that commands share: how each is written and explained, and what it means."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
-from leaklab.content.settings import COUNT, Setting
-from leaklab.errors import LeaklabError
+from leaklab.content.settings import COUNT, DURATION, SIZE, Setting, Settings, Value
+from leaklab.errors import LeaklabError, UsageError
+from leaklab.system.limits import MEMORY_SHARE, OUTPUT, THREADS, TIME_LIMIT_S, Limits
+from leaklab.units import written_size
 
 if TYPE_CHECKING:
+    from leaklab.content.catalog import Entry
+    from leaklab.lab.pair import RunOptions
     from leaklab.reports.formats import Report
 
+LIMITS = (
+    Setting("time", DURATION, None, "how long it may run"),
+    Setting("memory", SIZE, None, f"how much it may hold, by default {MEMORY_SHARE:.0%} of what is free"),
+    Setting("threads", COUNT, None, f"how many it may have, by default {THREADS:,}"),
+    # To be imported, a half needs some 30 descriptors.
+    Setting("fds", COUNT, None, "how many files it may open", least=32),
+    Setting("output", SIZE, None, f"how much of its output is kept, by default {written_size(OUTPUT)}"),
+)
+"""The limits that --limit sets; but for `time`, each is a field of `Limits`."""
 
-def _parse_repeat(text: str | int) -> int:
-    """What --repeat says. Typer hands over the default too: it stays."""
-    if isinstance(text, int):
-        return text
-    try:
-        return int(Setting("repeat", COUNT, most=10_000).parse(text))
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
-
-def _complete_scenario(incomplete: str) -> list[str]:
+def _complete(incomplete: str) -> list[str]:
     from leaklab.content import catalog
 
     wanted = incomplete.lower().replace("_", "-")
@@ -34,53 +40,119 @@ def _complete_scenario(incomplete: str) -> list[str]:
     return []
 
 
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="A scenario, as in `leaklab list`.", autocompletion=_complete_scenario)
-]
+Text = str | None
+Texts = list[str] | None
+
+Name = Annotated[str, Argument(metavar="NAME", help="A scenario, as in `leaklab list`.", autocompletion=_complete)]
 Names = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Scenarios; all if none is named.", autocompletion=_complete_scenario),
+    Texts, Argument(metavar="[NAME]...", help="Scenarios; all if none is named.", autocompletion=_complete)
 ]
-File = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="The exercise. Optional if the folder has only one.")
-]
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the exercises. Default: this folder.")]
-Steps = Annotated[
-    str | None,
-    typer.Option(metavar="N", help="Units of work, 1 to 10,000,000. Default: the scenario's."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the scenario; `leaklab show` lists them."),
-]
-Repeat = Annotated[
-    int, typer.Option(metavar="N", parser=_parse_repeat, help="Run each half N times, up to 10,000.", show_default=True)
-]
-Limit = Annotated[
-    list[str] | None,
-    typer.Option("--limit", metavar="NAME=VALUE", help="Limit each half: time, memory, threads, fds, output."),
-]
-Mongo = Annotated[
-    str | None,
-    typer.Option(metavar="URI", help="A MongoDB server. Default: embedded, leaklab's own."),
-]
-Scenarios = Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of your own scenarios, in addition.")]
 ScenarioName = Annotated[
-    str | None,
-    typer.Option(
-        "--scenario",
-        metavar="NAME",
-        help="The scenario of a file not made with `start`.",
-        autocompletion=_complete_scenario,
+    Text,
+    Option(
+        "--scenario", metavar="NAME", help="The scenario of a file not made with `start`.", autocompletion=_complete
     ),
 ]
-Almost = Annotated[bool, typer.Option("--almost", help="Also run the tempting half-fix, if there is one.")]
-Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report to a file.")]
-Samples = Annotated[bool, typer.Option("--samples", help="With --json: add every sample of the trace.")]
+Scenarios = Annotated[Path | None, Option(metavar="DIR", help="A folder of your own scenarios, in addition.")]
+File = Annotated[Path | None, Argument(metavar="[FILE]", help="The exercise. Optional if the folder has only one.")]
+Folder = Annotated[Path, Argument(metavar="[DIR]", help="The folder of the exercises. Default: this folder.")]
+Steps = Annotated[Text, Option(metavar="N", help="Units of work, 1 to 10,000,000. Default: the scenario's.")]
+Set = Annotated[
+    Texts, Option("--set", metavar="NAME=VALUE", help="A setting of the scenario; `leaklab show` lists them.")
+]
+Repeat = Annotated[str, Option(metavar="N", help="Run each half N times, up to 10,000.", show_default=True)]
+Limit = Annotated[Texts, Option(metavar="NAME=VALUE", help="Limit each half: time, memory, threads, fds, output.")]
+Mongo = Annotated[Text, Option(metavar="URI", help="A MongoDB server. Default: embedded, leaklab's own.")]
+Almost = Annotated[bool, Option("--almost", help="Include the partial fix, if there is one.")]
+Json = Annotated[bool, Option("--json", help="Short for --format json.")]
+Output = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="Write the report to a file.")]
+Samples = Annotated[bool, Option("--samples", help="With --json: add every sample of the trace.")]
 
 
 def format_of(report: Report) -> Any:
     """The option --format of a command that shows this report."""
     first, *others = report.renderers
-    return typer.Option("--format", metavar="FORMAT", help=", ".join([f"{first} (default)", *others]) + ".")
+    return Option("--format", metavar="FORMAT", help=", ".join([f"{first} (default)", *others]) + ".")
+
+
+def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
+    """The limits that --limit sets, or else `time_s`. Raises UsageError if one is unknown, repeated or out of range."""
+    limits = {limit.name: limit for limit in LIMITS}
+    changes: dict[str, Any] = {"time": time_s}
+    for name, text in _pairs("--limit", texts, "memory=2GiB").items():
+        if name not in limits:
+            known = ", ".join(f"{one.name} ({one.help})" for one in LIMITS)
+            raise UsageError(f"--limit {name}={text}: there is no limit {name!r}. The limits of a half are {known}")
+        changes[name] = _parsed(f"--limit {name}={text}", limits[name], text)
+    return replace(Limits(), time_s=changes.pop("time"), **changes)
+
+
+def given_settings(steps: str | None, texts: Sequence[str] | None) -> dict[str, str]:
+    """What --steps and --set give, by the setting's name. Raises UsageError if a setting is given twice."""
+    given = _pairs("--set", texts, "steps=50")
+    if steps is not None:
+        if "steps" in given:
+            raise UsageError(f"--steps {steps} and --set steps={given['steps']}: leave one of them out")
+        given["steps"] = steps
+    return given
+
+
+def settings_from_options(scenario: str, settings: Settings, given: Mapping[str, str]) -> Settings:
+    """The settings of `scenario` with those given. Raises UsageError if it has no such setting, or not that value."""
+    values: dict[str, Value] = {}
+    for name, text in given.items():
+        option = f"--steps {text}" if name == "steps" else f"--set {name}={text}"
+        values[name] = _parsed(option, settings.setting(scenario, name), text)
+    return settings.changed(scenario, values)
+
+
+def _pairs(option: str, texts: Sequence[str] | None, example: str) -> dict[str, str]:
+    """The values of an option that is written NAME=VALUE, by name."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"{option} {text}: write {option} NAME=VALUE, like {option} {example}")
+        if name in found:
+            raise UsageError(f"{option} {name} is given twice, as {found[name]} and as {value}: leave one of them out")
+        found[name] = value
+    return found
+
+
+def _parsed(option: str, setting: Setting, text: str) -> Value:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def run_options(
+    limit: Sequence[str] | None, repeat: str, mongo: str | None, time_s: float = TIME_LIMIT_S
+) -> RunOptions:
+    """How halves are run, as --limit, --repeat and --mongo say. Raises UsageError as the parts do."""
+    from leaklab.lab.pair import RunOptions
+
+    times = int(_parsed(f"--repeat {repeat}", Setting("repeat", COUNT, most=10_000), repeat))
+    return RunOptions(repeat=times, limits=limits_from_options(limit, time_s), mongo_uri=mongo_uri(mongo))
+
+
+def mongo_uri(mongo: str | None) -> str | None:
+    """The server that --mongo names, None for the embedded one. Raises UsageError if it is not the URI of one."""
+    if mongo in (None, "embedded"):
+        return None
+    if not mongo.startswith(("mongodb://", "mongodb+srv://")):
+        raise UsageError(f"--mongo {mongo}: not a valid MongoDB URI. Write mongodb://HOST:PORT, or embedded.")
+    return mongo
+
+
+def halves_of(entry: Entry, *, almost: bool) -> Sequence[str]:
+    """The halves that are run or shown."""
+    return [half for half in entry.halves if almost or half != "almost"]
+
+
+def options_of_each(entries: Sequence[Entry], how: RunOptions) -> list[tuple[Entry, RunOptions]]:
+    """Each scenario and how it is run: --mongo is for those that use MongoDB. Raises UsageError if none does."""
+    with_mongo = [entry for entry in entries if entry.error is None and "mongo" in entry.scenario.services]
+    if how.mongo_uri is not None and not with_mongo:
+        raise UsageError(f"none of {', '.join(entry.id for entry in entries)} uses MongoDB: leave --mongo out")
+    return [(entry, how if entry in with_mongo else replace(how, mongo_uri=None)) for entry in entries]

@@ -1,32 +1,33 @@
-"""What commands show and ask: reports, the console, plain lines, a progress bar, questions, complaints.
-
-Nothing below this prints.
-"""
+"""What commands show and ask, and the code they exit with. Nothing below the commands prints."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from leaklab.errors import UsageError
+from leaklab.errors import ExitCode, UsageError
+from leaklab.system.interrupts import Owner
+from leaklab.units import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
-    from leaklab.measure.sampler import TraceListener
+    from leaklab.lab.pair import RunOptions
+    from leaklab.lab.result import Result
     from leaklab.reports.formats import Report
 
 _IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console on standard output or error: plain where that is no terminal, or NO_COLOR is set."""
+def console(**options: Any) -> Console:
+    """A console on standard output, or as `options` say: plain where that is no terminal, or NO_COLOR is set."""
     from rich.console import Console
 
     class PipeTolerantConsole(Console):
@@ -36,17 +37,12 @@ def console(*, stderr: bool = False) -> Console:
             self.quiet = True
             drop_stdout()
 
-    return PipeTolerantConsole(stderr=stderr, highlight=False, soft_wrap=False)
+    return PipeTolerantConsole(highlight=False, **options)
 
 
 def drop_stdout() -> None:
     """Standard output was closed by its reader: let what else is printed lead nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def show(what: RenderableType, on: Console | None = None) -> None:
-    """Show `what` on the console `on`, or on one of its own."""
-    (on or console()).print(what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +56,28 @@ class Destination:
     def show(self, **data: object) -> None:
         """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
         shown = self.report.made(self.format, **data)
-        if self.file is not None:
-            _write(self.file, shown if isinstance(shown, str) else _printed(shown))
-        elif isinstance(shown, str):
+        if self.file is None and not isinstance(shown, str):
+            console().print(shown)
+        elif self.file is None:
             show_text(shown)
         else:
-            show(shown)
+            paper = io.StringIO()
+            if not isinstance(shown, str):
+                console(file=paper, width=80, color_system=None).print(shown)
+                shown = "".join(f"{line.rstrip()}\n" for line in paper.getvalue().splitlines())
+            _write(self.file, shown)
 
 
 def destination(
     report: Report, form: str | None, file: Path | None, *, as_json: bool = False, samples: bool = False
 ) -> Destination:
-    """Where a report is shown, as --format, --json, --output and --samples say.
-
-    Raises:
-        UsageError: the report has no such format, the options contradict each other, or the file cannot be written.
-    """
+    """Where a report is shown, as the options say. Raises UsageError if it cannot be, or they contradict each other."""
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: leave one of them out")
     chosen = "json" if as_json else form or "table"
     if chosen not in report.renderers:
-        raise UsageError(
-            f"--format {chosen}: {report.what} has no such format. Choose {' or '.join(report.renderers)}."
-        )
+        choices = " or ".join(report.renderers)
+        raise UsageError(f"--format {chosen}: {report.what} has no such format. Choose {choices}.")
     if samples and chosen != "json":
         raise UsageError("--samples: the trace is part of the JSON document: add --json")
     if file is not None and (reason := _why_not_writable(file)):
@@ -111,15 +106,6 @@ def _write(file: Path, text: str) -> None:
     say_aside(f"leaklab: wrote {file}\n")
 
 
-def _printed(shown: RenderableType) -> str:
-    from rich.console import Console
-
-    paper = Console(file=io.StringIO(), width=80, color_system=None, highlight=False)
-    with paper.capture() as capture:
-        paper.print(shown)
-    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
-
-
 def show_text(text: str) -> None:
     """Print lines as they are, however long."""
     try:
@@ -144,51 +130,50 @@ def answer(prompt: str) -> str | None:
     return line or None
 
 
-def complain(message: str) -> None:
-    """Say on standard error what was wrong; if that cannot be written, nobody can be told."""
-    from leaklab.units import printable
-
+def complain(*messages: str) -> None:
+    """Say on standard error what was wrong, a line for each, unless that was closed."""
     with contextlib.suppress(OSError):
-        print(f"leaklab: {printable(message)}", file=sys.stderr, flush=True)  # noqa: T201 # an error needs no console
+        say_aside("".join(f"leaklab: {printable(message)}\n" for message in messages))
 
 
 @contextlib.contextmanager
-def progress_bar(label: str, steps: int | None, repeat: int) -> Iterator[TraceListener]:
-    """A progress bar on standard error if that is a terminal, else nothing."""
-    from leaklab.measure.sampler import TraceListener
-
+def progress_bar(how: RunOptions, label: str, steps: int | None = None) -> Iterator[RunOptions]:
+    """These options, followed by a progress bar on standard error if that is a terminal."""
     if not sys.stderr.isatty():
-        yield TraceListener()
+        yield how
         return
     from leaklab.reports.live import ProgressBars
-    from leaklab.system.interrupts import Owner
 
     with Owner() as owner:
-        yield owner.enter_context(ProgressBars(console(stderr=True), label, steps, repeat))
+        yield replace(how, progress=owner.enter_context(ProgressBars(console(stderr=True), label, steps, how.repeat)))
+
+
+def exit_code(results: Sequence[Result], *, as_expected: bool) -> ExitCode:
+    """The exit code of these results, which are `as_expected` as a whole or not."""
+    from leaklab.measure.trace import Outcome
+
+    if any(result.interrupted for result in results):
+        return ExitCode.INTERRUPTED
+    if any(half.outcome is Outcome.TIMED_OUT for result in results for half in result.halves.values()):
+        return ExitCode.TIME_LIMIT
+    return ExitCode.DONE if as_expected else ExitCode.NOT_AS_EXPECTED
 
 
 def ensure_standard_streams() -> None:
-    """Let standard streams that were closed before leaklab was started lead nowhere.
-
-    Else whatever is opened next would be taken for one of them.
-    """
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+    """Let closed standard streams lead nowhere: else whatever is opened next would be taken for one of them."""
+    for descriptor, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
-            mode = "r" if descriptor == 0 else "w"
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 # for as long as leaklab runs
 
 
 def install_ascii_fallback() -> None:
     """Where output cannot be encoded (ASCII terminals and pipes), write the nearest plain character."""
-    import codecs
 
-    def nearest(error: UnicodeError) -> tuple[str, int]:
-        if not isinstance(error, UnicodeEncodeError):
-            raise error
+    def nearest(error: Any) -> tuple[str, int]:
         part = error.object[error.start : error.end].translate(_IN_ASCII)
         return part.encode("ascii", "replace").decode("ascii"), error.end
 

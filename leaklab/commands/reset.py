@@ -1,23 +1,20 @@
 """`reset`: an exercise becomes the leaky half again."""
 
-from __future__ import annotations
-
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leaklab.commands import output
-from leaklab.commands.task import locate, now
-
-Exercise = Annotated[Path, typer.Argument(metavar="FILE", help="The exercise.")]
+from leaklab.commands.task import locate
 
 
-def command(file: Exercise) -> None:
+def command(file: Annotated[Path, typer.Argument(metavar="FILE", help="The exercise.")]) -> None:
     """Start an exercise over; your file is kept under another name."""
     from leaklab.workshop import exercises
 
     task = locate(file, must_exist=False)
-    backup = exercises.reset(task.found, task.entry, now())
-    kept = "there was no file to keep" if backup is None else f"what you had is in {backup}"
-    output.show_text(f"{task.file} is the leaky half again; {kept}.\n")
+    backup = exercises.reset(task.found, task.entry, datetime.now(UTC))
+    kept = "There was no file to keep." if backup is None else f"Your version is now {backup}."
+    output.show_text(f"{task.file} is the leaky half again. {kept}\n")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leaklab.commands import options, output, parsing
-from leaklab.commands.guessing import guesses_from
-from leaklab.commands.measuring import exit_for, halves_of, measure, measure_failure
-from leaklab.errors import UsageError
+from leaklab.commands import options, output
+from leaklab.errors import ExitCode, UsageError
 from leaklab.reports.formats import FAILURE, PREDICTION, RUN
 
-Format = Annotated[str | None, options.format_of(RUN)]
+if TYPE_CHECKING:
+    from leaklab.lab.prediction import Guess, Question
+
 UntilFailure = Annotated[bool, typer.Option("--until-failure", help="Run under a low limit until the leaky half dies.")]
 Predict = Annotated[bool, typer.Option("--predict", help="Predict the measurements before you see them.")]
 Guesses = Annotated[Path | None, typer.Option(metavar="FILE", help="Predictions as CSV: who,half,metric,guess.")]
@@ -23,7 +25,7 @@ def command(
     name: options.Name,
     steps: options.Steps = None,
     set_: options.Set = None,
-    repeat: options.Repeat = 1,
+    repeat: options.Repeat = "1",
     almost: options.Almost = False,
     until_failure: UntilFailure = False,
     predict: Predict = False,
@@ -31,42 +33,54 @@ def command(
     limit: options.Limit = None,
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
-    form: Format = None,
+    form: Annotated[options.Text, options.format_of(RUN)] = None,
     as_json: options.Json = False,
     file: options.Output = None,
     samples: options.Samples = False,
-) -> None:
+) -> ExitCode:
     """Run a scenario's halves and show what each left open."""
     from leaklab.content.catalog import Catalog
+    from leaklab.lab.pair import check_settings, run_scenario
+    from leaklab.lab.prediction import predictions, questions
+    from leaklab.lab.until_failure import run_until_failure
 
     predict = predict or guesses is not None
-    if until_failure and (predict or almost or repeat > 1):
-        raise UsageError(
-            "--until-failure goes with none of --predict, --guesses, --almost and --repeat: leave them out"
-        )
+    how = options.run_options(limit, repeat, mongo)
+    if until_failure and (predict or almost or how.repeat > 1):
+        raise UsageError("--until-failure cannot be combined with --predict, --guesses, --almost or --repeat")
     report = FAILURE if until_failure else PREDICTION if predict else RUN
     target = output.destination(report, form, file, as_json=as_json, samples=samples)
     entry = Catalog(scenarios).get(name)
-    given = parsing.given_settings(steps, set_)
-    settings = parsing.settings_from_options(entry.id, entry.scenario.settings, given)
-    how = parsing.run_options(limit, repeat, mongo)
+    settings = options.settings_from_options(entry.id, entry.scenario.settings, options.given_settings(steps, set_))
     if until_failure:
-        failure = measure_failure(entry, settings, how)
+        with output.progress_bar(how, entry.id) as watched:
+            failure = run_until_failure(entry, settings, watched)
         target.show(failure=failure, samples=samples)
-        exit_for([failure.result], as_expected=failure.as_expected)
-        return
-    halves = halves_of(entry, almost=almost)
-    if not predict:
-        result = measure(entry, settings, how, halves)
-        target.show(result=result, why=entry.why, samples=samples)
-    else:
-        from leaklab.lab.pair import check_settings
-        from leaklab.lab.prediction import predictions, questions
-
+        return output.exit_code([failure.result], as_expected=failure.as_expected)
+    halves = options.halves_of(entry, almost=almost)
+    asked: Sequence[Question] = ()
+    guessed: Sequence[Guess] = ()
+    if predict:
         check_settings(entry.id, entry.scenario, settings, how)
         asked = questions(entry.scenario, halves)
-        guessed = guesses_from(guesses, asked, ", ".join(filter(None, (entry.id, str(settings)))))
-        result = measure(entry, settings, how, halves)
-        predicted = predictions(asked, guessed, result)
-        target.show(result=result, why=entry.why, samples=samples, predicted=predicted)
-    exit_for([result])
+        guessed = _guesses_from(guesses, asked, ", ".join(filter(None, (entry.id, str(settings)))))
+    with output.progress_bar(how, entry.id, settings.steps) as watched:
+        result = run_scenario(entry, settings, watched, halves)
+    target.show(result=result, why=entry.why, samples=samples, predicted=predictions(asked, guessed, result))
+    return output.exit_code([result], as_expected=result.as_expected)
+
+
+def _guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> Sequence[Guess]:
+    """The guesses in `file`, or on standard input, or typed at the terminal. Raises UsageError if they are unusable."""
+    from leaklab.lab.prediction import ask, read_guesses
+    from leaklab.reports.guesses import prompt
+
+    if file is None and sys.stdin.isatty():
+        output.say_aside(f"{title}. Predict the measurements. Enter skips a question.\n")
+        return ask(asked, lambda question: output.answer(prompt(question)), lambda why: output.say_aside(f"  {why}\n"))
+    try:
+        text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"--guesses {file or '(standard input)'} cannot be read: {reason}") from error
+    return read_guesses(text, asked, "standard input" if file is None else str(file))

@@ -1,7 +1,5 @@
 """`schema`: the form of what is printed as JSON."""
 
-from __future__ import annotations
-
 from leaklab.commands import output
 from leaklab.reports.formats import SCHEMA
 

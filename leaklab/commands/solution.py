@@ -1,7 +1,5 @@
 """`solution`: the fixed half beside a learner's file."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,11 +1,9 @@
 """`start`: an exercise is created."""
 
-from __future__ import annotations
-
+from datetime import UTC, datetime
 from pathlib import Path
 
 from leaklab.commands import options, output
-from leaklab.commands.task import now
 from leaklab.units import as_argument
 
 
@@ -14,11 +12,11 @@ def command(name: options.Name, directory: options.Folder = Path(), scenarios: o
     from leaklab.content.catalog import Catalog
     from leaklab.workshop import exercises
 
-    path, written = exercises.start(Catalog(scenarios).get(name), directory, now(), scenarios)
-    done = "The task is at the top of the file." if written else "It was there already, and stays as it is."
+    path, written = exercises.start(Catalog(scenarios).get(name), directory, datetime.now(UTC), scenarios)
+    done = f"Created {path}. The task is at the top of the file." if written else f"Kept {path} as it was."
     output.show_text(
-        f"{'Created' if written else 'Kept'} {path}. {done}\n"
-        "Edit it with any editor, and measure it:\n"
+        f"{done}\n"
+        "Edit it in any editor, then measure it:\n"
         f"  leaklab check {as_argument(path)}      once\n"
         f"  leaklab watch {as_argument(path)}      each time you save it\n"
     )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leaklab.commands import output, parsing
+from leaklab.commands import options, output
 from leaklab.errors import LeaklabError, UsageError
 from leaklab.units import as_argument
 
@@ -39,35 +39,32 @@ class Task:
         """Whether a check has found it fixed."""
         return self.found.exercise is not None and self.found.exercise.solved is not None
 
-    def measure(self, options: RunOptions, given: Mapping[str, str] | None = None) -> CheckResult:
+    def measure(self, how: RunOptions, given: Mapping[str, str] | None = None) -> CheckResult:
         """Check the file, with the learner's settings changed as `given` says. Raises as `workshop.checking.check`."""
         from leaklab.workshop.checking import check, learners_settings
 
-        settings = parsing.settings_from_options(self.entry.id, learners_settings(self.entry.scenario), given or {})
-        with output.progress_bar(self.entry.id, settings.steps, options.repeat) as shown:
-            return check(self.entry, self.file, replace(options, progress=shown), settings)
+        settings = options.settings_from_options(self.entry.id, learners_settings(self.entry.scenario), given or {})
+        with output.progress_bar(how, self.entry.id, settings.steps) as watched:
+            return check(self.entry, self.file, watched, settings)
 
     def record(self, checked: CheckResult) -> Exercise | None:
         """Count the attempt. That it cannot be counted is said, and the check holds all the same."""
         from leaklab.workshop import exercises
-        from leaklab.workshop.check_result import CheckState
 
-        if checked.state is not CheckState.INTERRUPTED:
-            try:
-                exercise = exercises.record_attempt(self.found, now(), fixed=checked.fixed)
-            except LeaklabError as error:
-                output.complain(str(error))
-            else:
-                self.found = replace(self.found, exercise=exercise)
+        try:
+            exercise = exercises.record_attempt(self.found, datetime.now(UTC), fixed=checked.fixed)
+            self.found = replace(self.found, exercise=exercise)
+        except LeaklabError as error:
+            output.complain(str(error))
         return self.found.exercise
 
-    def show_hint(self, console: Console) -> None:
-        """Show the next hint. Raises UsageError if the scenario has none."""
+    def show_hint(self, console: Console, how_to_go_on: str = "Run it again") -> None:
+        """Show the next hint, and how to see the one after it. Raises UsageError if the scenario has none."""
         from leaklab.reports.check_report import hints_report
         from leaklab.workshop import exercises
 
         hints = self.entry.scenario.hints
-        output.show(hints_report(hints, exercises.next_hint(self.found, hints)), console)
+        console.print(hints_report(hints, exercises.next_hint(self.found, hints), how_to_go_on))
 
     def show_solution(self, console: Console) -> None:
         """Show the fixed half beside the learner's file. Raises UsageError if that cannot be read."""
@@ -77,7 +74,7 @@ class Task:
             text = self.file.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise UsageError(f"{self.file} cannot be read: {error.strerror}") from error
-        output.show(solution_report(text, self.file.name, self.entry.source("fixed"), console), console)
+        console.print(solution_report(text, self.file.name, self.entry.source("fixed"), console))
 
 
 def locate(
@@ -85,9 +82,8 @@ def locate(
 ) -> Task:
     """The exercise that is meant, and its scenario: as the progress file says, or `--scenario`.
 
-    Raises:
-        UsageError: there is no such exercise, file or scenario.
-        ProgressFileError: the progress file is broken, and nothing else says which scenario it is.
+    Raises UsageError if there is no such exercise, file or scenario, and ProgressFileError if the progress file is
+    broken and nothing else says which scenario it is.
     """
     from leaklab.content.catalog import Catalog
     from leaklab.workshop import exercises
@@ -102,14 +98,13 @@ def locate(
         output.complain(str(error))
         found = exercises.LocatedExercise(file, None)
     if must_exist and not found.file.exists():
-        again = f"leaklab reset {as_argument(found.file)}"
-        raise UsageError(f"{found.file} is gone: `{again}` puts the leaky half there again")
-    if scenario is None and found.exercise is None:
+        raise UsageError(f"{found.file} is gone: `leaklab reset {as_argument(found.file)}` restores the leaky half")
+    name = scenario or (found.exercise and found.exercise.scenario)
+    if not name:
         raise UsageError(
             f"{found.file} is not an exercise of its folder: name its scenario with --scenario NAME, "
             "or begin with `leaklab start NAME`"
         )
-    name = scenario or (found.exercise.scenario if found.exercise else "")
     if scenarios is None and found.scenarios is not None and not found.scenarios.is_dir():
         raise UsageError(
             f"{found.file} was started from the scenarios in {found.scenarios}, and that folder is gone: "
@@ -119,8 +114,3 @@ def locate(
     if found.exercise is not None and found.exercise.scenario != entry.id:
         found = exercises.LocatedExercise(found.file, None)
     return Task(found, entry)
-
-
-def now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leaklab.commands import options, output, parsing
+from leaklab.commands import options, output
 from leaklab.commands.task import Task, locate
 from leaklab.errors import LeaklabError
+from leaklab.system.interrupts import Owner
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
 
 if TYPE_CHECKING:
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from leaklab.lab.pair import RunOptions
 
 Poll = Annotated[bool, typer.Option("--poll", help="Poll for changes, for drives that do not report saves.")]
-
-KEYS = "h hint · s solution · c check again · q quit"
 
 
 def command(
@@ -31,91 +31,76 @@ def command(
     scenarios: options.Scenarios = None,
 ) -> None:
     """Check your file each time you save it, until you press q."""
-    from leaklab.system.interrupts import Owner
     from leaklab.workshop.watching import HUNG_UP, SAVED, Keys, events
 
-    how = parsing.run_options(limit, 1, mongo, LEARNERS_TIME_LIMIT_S)
+    how = options.run_options(limit, "1", mongo, LEARNERS_TIME_LIMIT_S)
     task = locate(file, scenario, scenarios)
     with Owner() as owner:
         keys = owner.enter_context(Keys())
-        screen = WatchScreen(task, how, has_keys=keys.there)
-        does = {SAVED: screen.check_if_changed, "c": screen.check, "h": screen.hint, "s": screen.solution}
+        legend = "h hint · s solution · c check again · q quit" if keys.there else "press Ctrl-C to quit"
+        screen = WatchScreen(task, how, legend, output.console())
+        does = {SAVED: lambda: screen.check(again=False), "c": screen.check, "h": screen.hint, "s": screen.solution}
         for event in events(task.file, keys, poll=poll):
             if event in ("q", HUNG_UP):
                 return
             does.get(event, lambda: None)()
 
 
+@dataclass(slots=True)
 class WatchScreen:
     """What `watch` shows: one check at a time, the keys below it."""
 
-    def __init__(self, task: Task, how: RunOptions, *, has_keys: bool) -> None:
-        self._task = task
-        self._how = how
-        self._has_keys = has_keys
-        self._console = output.console()
-        self._checked: bytes | None = None
+    task: Task
+    how: RunOptions
+    legend: str
+    console: Console
+    checked: bytes | None = None
 
-    def check_if_changed(self) -> None:
-        """Check the file unless it is what was checked last: one save may be told twice."""
+    def check(self, *, again: bool = True) -> None:
+        """Check the file; unless `again`, only if it is not what was checked last: one save may be reported twice."""
         try:
-            saved = self._task.file.read_bytes()
+            saved = self.task.file.read_bytes()
         except OSError:
-            # Between the two halves of saving by renaming there is no file. The other half is told too.
+            # Between the two halves of saving by renaming there is no file. The other half is reported too.
+            saved = None
+        if not again and saved in (None, self.checked):
             return
-        if saved != self._checked:
-            self.check()
-
-    def check(self) -> None:
-        """Check the file, whether or not it changed."""
-        from leaklab.reports.check_report import check_report
-        from leaklab.workshop.check_result import CheckState
-
-        self._clear()
-        self._say(f"Measuring {self._task.file} …")
-        try:
-            self._checked = self._task.file.read_bytes()
-            checked = self._task.measure(self._how)
-        except OSError as error:
-            output.complain(f"{self._task.file} cannot be read: {error.strerror}")
-        except LeaklabError as error:
-            output.complain(str(error))
-        else:
-            if checked.state is CheckState.INTERRUPTED:
-                raise KeyboardInterrupt
-            # Cleared first: what recording complains of is to be seen.
-            self._clear()
-            exercise = self._task.record(checked)
-            output.show(check_report(checked, self._task.file, exercise), self._console)
-        self._say_keys()
+        self.checked = saved
+        self.console.clear()
+        self._say(f"Measuring {self.task.file} …")
+        self._show(self._measure)
 
     def hint(self) -> None:
         """Show one more hint below the check."""
-        self._try(self._task.show_hint)
+        self._say("")
+        self._show(lambda: self.task.show_hint(self.console, "Press h again"))
 
     def solution(self) -> None:
-        """Show the solution, if it was found."""
-        if self._task.is_solved:
-            self._try(self._task.show_solution)
+        """Show the solution, if the exercise is solved."""
+        if self.task.is_solved:
+            self._say("")
+            self._show(lambda: self.task.show_solution(self.console))
         else:
-            self._say("The solution is shown when it is solved; h has a hint.")
+            self._say("Solve the exercise to see the solution; press h for a hint.")
 
-    def _try(self, show: Callable[[Console], None]) -> None:
-        self._say("")
+    def _measure(self) -> None:
+        from leaklab.reports.check_report import check_report
+        from leaklab.workshop.check_result import CheckState
+
+        checked = self.task.measure(self.how)
+        if checked.state is CheckState.INTERRUPTED:
+            raise KeyboardInterrupt
+        # Cleared first: what recording complains of is to be seen.
+        self.console.clear()
+        self.console.print(check_report(checked, self.task.file, self.task.record(checked)))
+
+    def _show(self, show: Callable[[], None]) -> None:
+        """Show something or why it cannot be shown, and the keys below it."""
         try:
-            show(self._console)
+            show()
         except LeaklabError as error:
             output.complain(str(error))
-        self._say_keys()
-
-    def _clear(self) -> None:
-        if self._console.is_terminal:
-            self._console.clear()
-
-    def _say_keys(self) -> None:
-        self._say(f"\nWatching {self._task.file}: {KEYS if self._has_keys else 'Ctrl-C ends it'}")
+        self._say(f"\nWatching {self.task.file}: {self.legend}")
 
     def _say(self, words: str) -> None:
-        from rich.text import Text
-
-        output.show(Text(words, style="dim"), self._console)
+        self.console.print(words, style="dim", markup=False)

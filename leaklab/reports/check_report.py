@@ -70,14 +70,14 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     yield from _next(check, file, exercise)
 
 
-def hints_report(hints: Sequence[str], shown: int) -> RenderableType:
-    """The hints so far, the newest one last and highlighted."""
+def hints_report(hints: Sequence[str], shown: int, how_to_go_on: str = "Run it again") -> RenderableType:
+    """The hints so far, the newest one last and highlighted, and how to see the next."""
     parts: list[RenderableType] = []
     for number, hint in enumerate(hints[:shown], start=1):
         of_head, of_hint = ("bold", "") if number == shown else ("dim", "dim")
         parts.append(Text(f"Hint {number} of {len(hints)}", style=of_head))
         parts.append(Padding(Text(hint, style=of_hint), (0, 0, 1, 2), expand=False))
-    left = "That was the last hint." if shown >= len(hints) else "Run it again for the next hint."
+    left = "That was the last hint." if shown >= len(hints) else f"{how_to_go_on} for the next hint."
     return Group(*parts, Text(left))
 
 

@@ -14,13 +14,16 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import psutil
 import pytest
+
+from leaklab import cli
 
 ROOT = Path(__file__).parents[2]
 CONTENT = ROOT / "tests" / "content"
@@ -32,7 +35,10 @@ STEPS_FILE = "LEAKLAB_TEST_MARK"
 PATIENCE_S = 60.0
 """Seconds that something is waited for before it is said not to happen."""
 
+NOT_AS_EXPECTED, WRONG_USAGE, COULD_NOT_MEASURE, TIME_LIMIT, INTERRUPTED = 1, 2, 3, 124, 130
+
 Document = dict[str, Any]
+Run = Callable[..., "Finished"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,7 @@ class Finished:
     @property
     def document(self) -> Document:
         """What it printed, as JSON."""
-        document: Document = json.loads(self.stdout)
-        return document
+        return dict(json.loads(self.stdout))
 
 
 def wait_until(true: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
@@ -62,6 +67,32 @@ def wait_until(true: Callable[[], bool], what: str, patience_s: float = PATIENCE
 def compiled_files() -> list[Path]:
     """What Python leaves beside a file that it imports in the usual way."""
     return [path for folder in (SCENARIOS, CONTENT) for path in folder.rglob("__pycache__")]
+
+
+def processes_of(tag: str) -> list[psutil.Process]:
+    """The processes of the run with this mark that are there, whoever is their parent by now."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == tag and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def command_lines(processes: Iterable[psutil.Process]) -> list[list[str]]:
+    """How these processes were started; one that has ended by now is left out."""
+    lines: list[list[str]] = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            lines.append(process.cmdline())
+    return lines
+
+
+def environment(tag: str, changes: Mapping[str, str | None]) -> dict[str, str]:
+    """What a command finds around it: nothing of ours that changes what is shown; a change to None takes one out."""
+    plain = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONDONTWRITEBYTECODE", "LEAKLAB_DEBUG")
+    changed = {**os.environ, "PYTHONIOENCODING": "utf-8", **dict.fromkeys(plain), **changes, MARK: tag}
+    return {name: value for name, value in changed.items() if value is not None}
 
 
 @dataclass
@@ -84,26 +115,17 @@ class Command:
         tag = uuid.uuid4().hex
         folder = self.temporary / tag
         folder.mkdir()
-        plain = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONDONTWRITEBYTECODE", "LEAKLAB_DEBUG"}
-        environment = {name: value for name, value in os.environ.items() if name not in plain}
-        environment |= {"COLUMNS": "80", "TMPDIR": str(folder), MARK: tag, "PYTHONIOENCODING": "utf-8"}
-        for name, value in (env or {}).items():
-            if value is None:
-                environment.pop(name, None)
-            else:
-                environment[name] = value
         process = subprocess.Popen(
             [*self.start_with, *arguments],
-            env=environment,
+            env=environment(tag, {"COLUMNS": "80", "TMPDIR": str(folder), **(env or {})}),
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
             cwd=self.cwd or self.temporary,
             start_new_session=True,
         )
-        started = Started(process, tag, folder)
-        self.started.append(started)
-        return started
+        self.started.append(Started(process, tag, folder))
+        return self.started[-1]
 
     def __call__(self, *arguments: str, env: Mapping[str, str | None] | None = None) -> Finished:
         """Run `leaklab ARGUMENTS` to its end, and see that it left nothing behind."""
@@ -127,44 +149,42 @@ class Started:
     folder: Path
 
     def processes(self) -> list[psutil.Process]:
-        """The processes of the run that are there, the command itself included, whoever is their parent by now."""
-        found: list[psutil.Process] = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == self.tag and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
+        """The processes of the run that are there, the command itself included."""
+        return processes_of(self.tag)
 
     def called(self, script: str) -> list[psutil.Process]:
         """The processes of the run whose command line names `script`."""
-        found: list[psutil.Process] = []
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                if any(part.endswith(script) for part in process.cmdline()):
-                    found.append(process)
-        return found
+        return [
+            process
+            for process in self.processes()
+            if any(part.endswith(script) for line in command_lines([process]) for part in line)
+        ]
 
-    def finish(self, patience_s: float = PATIENCE_S) -> Finished:
+    def finish(self, patience_s: float = PATIENCE_S, *, typed: str | None = None) -> Finished:
         """Wait for the end, and see that nothing is left: no process (so no listening port either), no file."""
         try:
-            stdout, stderr = self.process.communicate(timeout=patience_s)
+            said = self.process.communicate(None if typed is None else typed.encode(), timeout=patience_s)
         except subprocess.TimeoutExpired:
-            left = [process.cmdline() for process in self.processes()]
+            left = command_lines(self.processes())
             self.kill()
             pytest.fail(f"it did not end within {patience_s:.0f} s; running: {left}")
         self.check_nothing_is_left()
-        return Finished(self.process.returncode, (stdout or b"").decode(), stderr.decode())
+        return Finished(self.process.returncode, *((part or b"").decode() for part in said))
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> Finished:
+        """End the command by a signal, without a word of the interpreter's."""
+        self.send(number)
+        finished = self.finish()
+        assert finished.code == INTERRUPTED
+        assert "Traceback" not in finished.stderr
+        return finished
 
     def check_nothing_is_left(self, patience_s: float = 0.0) -> None:
         """No process of the run, no file in its temporary folder."""
         until = time.monotonic() + patience_s
         while (left := self.processes()) and time.monotonic() < until:
             time.sleep(0.02)
-        told = []
-        for process in left:
-            with contextlib.suppress(psutil.Error):
-                told.append(process.cmdline())
-        assert told == [], "processes were left"
+        assert command_lines(left) == [], "processes were left"
         assert list(self.folder.iterdir()) == [], "files were left in the temporary folder"
 
     def send(self, number: signal.Signals) -> None:
@@ -182,6 +202,55 @@ class Started:
         for stream in (self.process.stdout, self.process.stderr, self.process.stdin):
             if stream is not None:
                 stream.close()
+
+
+class Terminal:
+    """A terminal of 80 columns in which leaklab runs; its standard output may go to a file."""
+
+    def __init__(
+        self, folder: Path, *arguments: str, lines: int = 24, printed: Path | str = "/dev/stdout", **changes: str
+    ) -> None:
+        self.tag = uuid.uuid4().hex
+        self.seen = ""
+        self.child: pexpect.spawn[str] = pexpect.spawn(
+            "/bin/sh",
+            ["-c", 'exec "$@" > "$0"', str(printed), sys.executable, "-m", "leaklab", *arguments],
+            cwd=str(folder),
+            env=environment(self.tag, {"TERM": "xterm-256color", **changes}),
+            dimensions=(lines, 80),
+            encoding="utf-8",
+            timeout=int(PATIENCE_S),
+        )
+
+    def expect(self, words: str, then_press: str = "") -> str:
+        """Wait until `words` are on the screen, press keys, and return all since the last time."""
+        self.child.expect_exact(words)
+        found = f"{self.child.before or ''}{self.child.after}"
+        self.seen += found
+        self.child.send(then_press)
+        return found
+
+    def end(self) -> int | None:
+        """Wait for the end and see that no process is left."""
+        self.child.expect(pexpect.EOF)
+        self.seen += self.child.before or ""
+        self.child.close()
+        wait_until(lambda: not processes_of(self.tag), "the end of all processes")
+        return self.child.exitstatus
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """`terminal(ARGUMENT, …)` runs leaklab in a terminal, in `folder` or the test's own."""
+    opened: list[Terminal] = []
+
+    def open_one(*arguments: str, folder: Path = tmp_path, **options: Any) -> Terminal:
+        opened.append(Terminal(folder, *arguments, **options))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.child.close(force=True)
 
 
 @pytest.fixture
@@ -207,11 +276,29 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Fin
     command.close()
 
 
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`main(ARGUMENT, …)` runs the command line in this process, where no other may be started."""
+
+    def run(*arguments: str) -> Finished:
+        monkeypatch.setattr(sys, "argv", ["leaklab", *arguments])
+        monkeypatch.setattr(subprocess, "Popen", None)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            with pytest.raises(SystemExit) as left:
+                cli.main()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        assert isinstance(left.value.code, int)
+        return Finished(left.value.code, *capsys.readouterr())
+
+    return run
+
+
 def complaint(finished: Finished, code: int) -> str:
-    """What a refused command said: a line or two on standard error, nothing on standard output, no traceback."""
-    assert finished.code == code, finished.stderr
-    assert finished.stdout == ""
-    assert "Traceback" not in finished.stderr
+    """What a refused command said: one line on standard error, nothing on standard output, no traceback."""
+    assert (finished.code, finished.stdout) == (code, ""), finished.stderr
     assert finished.stderr.startswith("leaklab: ")
-    assert len(finished.stderr.splitlines()) in (1, 2), finished.stderr
+    assert len(finished.stderr.splitlines()) == 1, finished.stderr
     return finished.stderr

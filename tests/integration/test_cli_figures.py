@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,15 @@ import pytest
 from tests.integration.conftest import CONTENT, STEPS_FILE, Command, Document, Finished
 
 MIB = 2**20
-Once = Callable[..., Finished]
 
 
 def halves(finished: Finished) -> tuple[Document, Document]:
     """The leaky and the fixed half of a run in which both were what the scenario says."""
     document = finished.document
-    assert document["surprises"] == []
-    assert finished.code == 0
-    assert finished.stderr == ""
-    assert document["as_expected"] is True
+    assert (document["surprises"], document["as_expected"], finished.code, finished.stderr) == ([], True, 0, "")
     assert list(document["halves"]) == ["leaky", "fixed"]
     for half in document["halves"].values():
-        assert half["outcome"] == "completed"
-        assert half["error"] is None
-        assert half["complaint"] is None
-        assert half["output"] == ""
+        assert (half["outcome"], half["error"], half["complaint"], half["output"]) == ("completed", None, None, "")
     return document["halves"]["leaky"], document["halves"]["fixed"]
 
 
@@ -44,73 +36,60 @@ def assert_clean(half: Document) -> None:
     assert (half["verdict"], half["findings"], half["doubts"]) == ("clean", [], [])
 
 
-steps_given = pytest.mark.parametrize(("options", "steps"), [((), 50), (("--steps", "7"), 7)])
-
-
-@steps_given
-def test_unclosed_body_leaks_a_socket_and_a_connection_per_step_and_fixed_uses_one(
-    once: Once, options: tuple[str, ...], steps: int
-) -> None:
-    leaky, fixed = halves(once("run", "unclosed-body", "--json", *options))
+def test_unclosed_body_leaks_a_socket_and_a_connection_per_step_and_fixed_uses_one(leaklab: Command) -> None:
+    leaky, fixed = halves(leaklab("run", "unclosed-body", "--json"))
     assert leaky["verdict"] == "leaks"
     assert found(leaky) == {("leaked", "open_sockets"), ("wasted", "connections_opened")}
     sockets = moments(leaky, "open_sockets")
-    assert (sockets["baseline"], sockets["peak"], sockets["end"]) == (0, steps, steps)
-    assert (sockets["returned"], sockets["collected"], sockets["per_step"]) == (steps, steps, 1.0)
-    assert moments(leaky, "connections_opened")["collected"] == steps
+    assert (sockets["baseline"], sockets["peak"], sockets["end"]) == (0, 50, 50)
+    assert (sockets["returned"], sockets["collected"], sockets["per_step"]) == (50, 50, 1.0)
     assert_clean(fixed)
-    assert moments(fixed, "open_sockets")["peak"] == 1
-    assert moments(fixed, "connections_opened")["collected"] == 1
+    assert moments(fixed, "open_sockets")["peak"] == moments(fixed, "connections_opened")["collected"] == 1
     for half in (leaky, fixed):
-        assert moments(half, "requests_served")["collected"] == steps
-        assert half["steps"] == steps
+        assert half["steps"] == moments(half, "requests_served")["collected"] == 50
 
 
-@steps_given
-def test_close_in_loop_holds_a_socket_per_step_until_it_returns_and_fixed_holds_one(
-    once: Once, options: tuple[str, ...], steps: int
-) -> None:
-    leaky, fixed = halves(once("run", "close-in-loop", "--json", *options))
+def test_close_in_loop_holds_a_socket_per_step_until_it_returns_and_fixed_holds_one(leaklab: Command) -> None:
+    leaky, fixed = halves(leaklab("run", "close-in-loop", "--json"))
     assert leaky["verdict"] == "leaks"
     assert ("held", "open_sockets") in found(leaky)
     assert ("leaked", "open_sockets") not in found(leaky)
     sockets = moments(leaky, "open_sockets")
-    assert (sockets["peak"], sockets["end"], sockets["returned"], sockets["collected"]) == (steps, steps, 0, 0)
+    assert (sockets["peak"], sockets["end"], sockets["returned"], sockets["collected"]) == (50, 50, 0, 0)
     assert_clean(fixed)
     assert moments(fixed, "open_sockets")["peak"] == 1
-    for half in (leaky, fixed):
-        assert moments(half, "requests_served")["collected"] == steps
+    assert {moments(half, "requests_served")["collected"] for half in (leaky, fixed)} == {50}
 
 
-@steps_given
-def test_open_cursor_leaks_a_cursor_per_step_on_the_server_and_fixed_none(
-    once: Once, options: tuple[str, ...], steps: int
-) -> None:
-    leaky, fixed = halves(once("run", "open-cursor", "--json", *options))
+def test_open_cursor_leaks_a_cursor_per_step_on_the_server_and_fixed_none(leaklab: Command) -> None:
+    leaky, fixed = halves(leaklab("run", "open-cursor", "--json"))
     assert leaky["verdict"] == "leaks"
     assert ("leaked", "open_cursors") in found(leaky)
     cursors = moments(leaky, "open_cursors")
-    assert (cursors["baseline"], cursors["peak"], cursors["collected"]) == (0, steps, steps)
+    assert (cursors["baseline"], cursors["peak"], cursors["collected"]) == (0, 50, 50)
     assert_clean(fixed)
     assert moments(fixed, "open_cursors")["peak"] <= 1
     assert moments(fixed, "open_cursors")["collected"] == 0
-    for half in (leaky, fixed):
-        assert moments(half, "requests_served")["collected"] == steps
+    assert {moments(half, "requests_served")["collected"] for half in (leaky, fixed)} == {50}
 
 
 @pytest.mark.parametrize(("options", "size"), [((), 256 * MIB), (("--set", "size=64MiB"), 64 * MIB)])
 def test_huge_array_holds_the_array_while_later_steps_run_and_fixed_gives_it_back(
-    once: Once, options: tuple[str, ...], size: int
+    leaklab: Command, options: tuple[str, ...], size: int
 ) -> None:
-    leaky, fixed = halves(once("run", "huge-array", "--json", *options))
+    leaky, fixed = halves(leaklab("run", "huge-array", "--json", *options))
+    grown = {
+        (name, at): half["metrics"]["rss"][at] - half["metrics"]["rss"]["baseline"]
+        for name, half in (("leaky", leaky), ("fixed", fixed))
+        for at in ("peak", "end", "collected")
+    }
     assert leaky["verdict"] == "leaks"
     assert found(leaky) == {("held", "rss")}
-    assert moments(leaky, "rss")["end"] - moments(leaky, "rss")["baseline"] >= 0.9 * size
-    assert moments(leaky, "rss")["collected"] - moments(leaky, "rss")["baseline"] <= 0.1 * size
     assert_clean(fixed)
-    assert moments(fixed, "rss")["end"] - moments(fixed, "rss")["baseline"] <= 0.1 * size
-    # Both filled the array: the work is the same.
-    assert moments(fixed, "rss")["peak"] - moments(fixed, "rss")["baseline"] >= 0.9 * size
+    assert grown["leaky", "end"] >= 0.9 * size
+    assert grown["leaky", "collected"] <= 0.1 * size
+    assert grown["fixed", "end"] <= 0.1 * size
+    assert grown["fixed", "peak"] >= 0.9 * size, "both filled the array: the work is the same"
 
 
 WAITS: dict[str, tuple[tuple[str, ...], float, float]] = {
@@ -160,8 +139,7 @@ def test_an_answer_that_is_late_once_is_looked_at_again_and_one_that_is_always_l
     environment = {STEPS_FILE: str(tmp_path / "runs")}
     finished = leaklab("run", "late-at-first", "--scenarios", str(CONTENT), "--json", env=environment)
     leaky, fixed = (finished.document["halves"][name] for name in ("leaky", "fixed"))
-    assert (leaky["verdict"], leaky["looks"]) == ("leaks", 3)
-    assert "in the fastest of 3 runs" in leaky["findings"][0]["reason"]
+    assert (leaky["verdict"], leaky["looks"], found(leaky)) == ("leaks", 3, {("stalled", "elapsed")})
     assert fixed["findings"] == []
     assert fixed["looks"] >= 2
     assert (tmp_path / "runs").read_text() == "x" * fixed["looks"]
@@ -180,31 +158,15 @@ def test_the_counts_are_exact_at_any_number_of_steps_and_a_verdict_needs_three(l
     assert finished.code == (0 if steps >= 3 else 1)
 
 
-def test_a_step_beyond_the_descriptors_of_the_machine_is_refused_before_anything_starts(leaklab: Command) -> None:
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if limit == resource.RLIM_INFINITY or limit > 9_999_999:
-        pytest.skip("a process may open as many descriptors as it likes here")
-    finished = leaklab("run", "unclosed-body", "--steps", "9999999")
-    assert finished.code == 2
-    assert "open descriptors" in finished.stderr
-    assert "ulimit -Hn" in finished.stderr
-
-
-def test_repeated_runs_are_told_one_by_one_and_by_their_median(leaklab: Command) -> None:
-    leaky, fixed = halves(leaklab("run", "unclosed-body", "--json", "--steps", "7", "--repeat", "3"))
+def test_repeated_runs_are_told_one_by_one_and_by_their_median_with_every_sample(leaklab: Command) -> None:
+    options = ("--steps", "7", "--repeat", "3", "--samples")
+    leaky, fixed = halves(leaklab("run", "unclosed-body", "--json", *options))
     assert moments(leaky, "open_sockets")["runs"]["collected"] == [7, 7, 7]
     assert moments(leaky, "open_sockets")["collected"] == 7
     assert moments(fixed, "open_sockets")["runs"]["peak"] == [1, 1, 1]
-
-
-def test_every_sample_of_the_trace_can_be_had(leaklab: Command) -> None:
-    leaky, _ = halves(leaklab("run", "unclosed-body", "--json", "--steps", "7", "--samples"))
-    (samples,) = leaky["samples"]
-    assert [sample["steps_done"] for sample in samples if sample["phase"] in ("step", "end")] == [*range(8)]
-    assert [sample["phase"] for sample in samples if sample["phase"] not in ("step", "clock", "settling")] == [
-        "baseline",
-        "end",
-        "returned",
-        "collected",
-    ]
-    assert [sample["connections_opened"] for sample in samples if sample["phase"] == "step"] == [*range(7)]
+    for samples in leaky["samples"]:
+        phases = [sample["phase"] for sample in samples if sample["phase"] not in ("step", "clock", "settling")]
+        assert phases == ["baseline", "end", "returned", "collected"]
+        at_steps = [sample for sample in samples if sample["phase"] in ("step", "end")]
+        assert [sample["steps_done"] for sample in at_steps] == [*range(8)]
+        assert [sample["connections_opened"] for sample in at_steps] == [*range(8)]

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from leaklab import cli
-from tests.integration.conftest import Command, Finished, complaint
-
-WRONG_USAGE, COULD_NOT_MEASURE = 2, 3
+from tests.integration.conftest import COULD_NOT_MEASURE, NOT_AS_EXPECTED, WRONG_USAGE, Command, Run, complaint
 
 SCENARIO = """
 from leaklab.scenario import LEAKS_NOTHING, Scenario, Settings, Steps
@@ -46,55 +39,28 @@ def half_broken(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Finished]:
-    """`main(ARGUMENT, …)` runs the command line in this process, where no other may be started."""
-
-    def run(*arguments: str) -> Finished:
-        monkeypatch.setattr(sys, "argv", ["leaklab", *arguments])
-        monkeypatch.setattr(subprocess, "Popen", None)
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        try:
-            with pytest.raises(SystemExit) as left:
-                cli.main()
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        assert isinstance(left.value.code, int)
-        return Finished(left.value.code, *capsys.readouterr())
-
-    return run
-
-
 @pytest.mark.parametrize("command", ["run", "show", "compare"])
-def test_an_unknown_scenario_is_refused_and_the_nearest_name_suggested(
-    main: Callable[..., Finished], command: str
-) -> None:
-    said = complaint(main(command, "unclosed-bdy"), WRONG_USAGE)
-    assert "no scenario is called 'unclosed-bdy': did you mean unclosed-body?" in said
-
-
-def test_a_name_like_no_other_gets_all_scenarios_listed(main: Callable[..., Finished]) -> None:
-    said = complaint(main("run", "xyz"), WRONG_USAGE)
-    for name in ("unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"):
-        assert name in said
+def test_an_unknown_scenario_is_refused_and_the_nearest_name_suggested(main: Run, command: str) -> None:
+    assert "did you mean unclosed-body?" in complaint(main(command, "unclosed-bdy"), WRONG_USAGE)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("unclosed-body", "--steps", "0"), ("--steps 0", "1 to 10,000,000")),
-        (("unclosed-body", "--repeat", "0"), ("--repeat", "0 is out of range")),
+        (("unclosed-body", "--repeat", "0"), ("--repeat 0", "1 to 10,000")),
         (("unclosed-body", "--set", "size=1MiB"), ("unclosed-body has no setting 'size': it has steps",)),
-        (("huge-array", "--set", "size=900TiB"), ("size 900TiB", "more than this machine can spare")),
-        (("huge-array", "--set", "size=16MiB"), ("size 16MiB", "too small to judge")),
+        (("huge-array", "--set", "size=900TiB"), ("size=900TiB", "more than this machine can spare")),
+        (("huge-array", "--set", "size=16MiB"), ("size=16MiB", "too small to judge")),
         (("huge-array", "--limit", "memory=256MiB"), ("reaches --limit memory=256MiB",)),
         (("unbounded-wait", "--set", "deadline=1us"), ("--set deadline=1us", "1ms to 168h")),
         (("unbounded-wait", "--set", "hang=600ms"), ("hangs for 600 ms, less than 2 × the deadline of 500 ms",)),
-        (("unbounded-wait", "--set", "hang=5s", "--limit", "time=4s"), ("hang 5s", "--limit time=10s")),
+        (("unbounded-wait", "--set", "hang=5s", "--limit", "time=4s"), ("hang=5s", "--limit time=10s")),
         (("unbounded-wait", "--steps", "3"), ("unbounded-wait has no setting 'steps'", "hang", "deadline", "dead")),
         (("unclosed-body", "--bogus"), ("No such option: --bogus",)),
         (("unclosed-body", "--time-limit", "6s"), ("--time-limit is now written --limit time=…",)),
+        (("huge-array", "--size", "1MiB"), ("--size is now written --set size=…",)),
+        (("--size", "1MiB"), ("--size is now written --set size=…",)),
         (("unclosed-body", "--markdown"), ("--markdown is now written --format markdown",)),
         (("unclosed-body", "--format", "html"), ("--format html", "Choose table or json or markdown")),
         (("unclosed-body", "--until-failure", "--format", "markdown"), ("--until-failure", "Choose table or json")),
@@ -111,7 +77,7 @@ def test_a_name_like_no_other_gets_all_scenarios_listed(main: Callable[..., Fini
     ids=" ".join,
 )
 def test_what_run_cannot_mean_is_wrong_usage_and_the_message_names_it(
-    main: Callable[..., Finished], arguments: tuple[str, ...], words: tuple[str, ...]
+    main: Run, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     said = complaint(main("run", *arguments), WRONG_USAGE)
     for word in words:
@@ -121,13 +87,11 @@ def test_what_run_cannot_mean_is_wrong_usage_and_the_message_names_it(
 @pytest.mark.parametrize(
     "arguments", [("nope",), ("--nope",), ("list", "--nope"), ("list", "unclosed-body"), ("list", "--format", "json")]
 )
-def test_an_unknown_command_option_or_format_is_wrong_usage(
-    main: Callable[..., Finished], arguments: tuple[str, ...]
-) -> None:
+def test_an_unknown_command_option_or_format_is_wrong_usage(main: Run, arguments: tuple[str, ...]) -> None:
     assert arguments[-1] in complaint(main(*arguments), WRONG_USAGE)
 
 
-def test_compare_refuses_a_setting_that_none_of_the_named_scenarios_has(main: Callable[..., Finished]) -> None:
+def test_compare_refuses_a_setting_that_none_of_the_named_scenarios_has(main: Run) -> None:
     said = complaint(main("compare", "unclosed-body", "close-in-loop", "--set", "size=1MiB"), WRONG_USAGE)
     assert "none of unclosed-body, close-in-loop has a setting 'size'" in said
     complaint(main("compare", "unclosed-body", "huge-array", "--set", "size=900TiB"), WRONG_USAGE)
@@ -144,61 +108,52 @@ def test_a_mongo_server_that_is_not_there_is_named_and_so_is_what_listens_but_is
     assert f"--mongo {addresses[1]}: " in silent
 
 
-def test_an_address_without_a_host_is_refused(leaklab: Command) -> None:
-    said = complaint(leaklab("run", "open-cursor", "--mongo", "mongodb://"), WRONG_USAGE)
-    assert "--mongo mongodb://" in said
-    assert "mongodb://HOST:PORT" in said
-
-
-def test_a_password_is_never_repeated(leaklab: Command) -> None:
-    said = complaint(leaklab("run", "open-cursor", "--mongo", "mongodb://me:secret@127.0.0.1:99999"), WRONG_USAGE)
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [("mongodb://", "mongodb://"), ("mongodb://me:secret@127.0.0.1:99999", "me:***@127.0.0.1:99999")],
+)
+def test_an_address_that_is_none_is_refused_and_a_password_is_never_repeated(
+    leaklab: Command, server: str, shown: str
+) -> None:
+    said = complaint(leaklab("run", "open-cursor", "--mongo", server), WRONG_USAGE)
+    assert shown in said
     assert "secret" not in said
-    assert "me:***@127.0.0.1:99999" in said
 
 
 # ---- broken scenarios
 
 
-def test_a_broken_scenario_is_named_with_its_file_its_line_and_the_reason(leaklab: Command, half_broken: Path) -> None:
-    said = complaint(leaklab("run", "broken", "--scenarios", str(half_broken)), WRONG_USAGE)
-    assert "scenario broken is broken: " in said
+def test_a_broken_scenario_is_named_with_its_file_its_line_and_the_reason(main: Run, half_broken: Path) -> None:
+    said = complaint(main("run", "broken", "--scenarios", str(half_broken)), WRONG_USAGE)
     assert f"{half_broken / 'broken' / 'scenario.py'}, line 1: ModuleNotFoundError" in said
 
 
 def test_the_others_still_work_beside_a_broken_scenario(leaklab: Command, half_broken: Path) -> None:
     finished = leaklab("run", "works", "--scenarios", str(half_broken), "--json")
-    assert (finished.code, finished.stderr) == (0, "")
-    assert finished.document["scenario"] == "works"
-    assert leaklab("show", "works", "--scenarios", str(half_broken)).code == 0
+    assert (finished.code, finished.stderr, finished.document["scenario"]) == (0, "", "works")
 
 
-def test_list_names_the_broken_scenario_beside_the_others(leaklab: Command, half_broken: Path) -> None:
-    finished = leaklab("list", "--scenarios", str(half_broken))
-    assert finished.code == 1
+def test_list_names_the_broken_scenario_beside_the_others(main: Run, half_broken: Path) -> None:
+    finished = main("list", "--scenarios", str(half_broken))
+    assert finished.code == NOT_AS_EXPECTED
     assert "Traceback" not in finished.stdout + finished.stderr
-    lines = finished.stdout.splitlines()
-    assert [line for line in lines if line.startswith("unclosed-body ")]
-    assert [line for line in lines if line.startswith("works ")]
-    assert [line for line in lines if line.startswith("broken ")]
+    listed = {line.split()[0] for line in finished.stdout.splitlines() if line[:1].isalpha()}
+    assert listed >= {"unclosed-body", "works", "broken"}
     assert "ModuleNotFoundError" in finished.stdout
 
 
-def test_a_scenario_named_like_a_built_in_one_is_refused_and_both_folders_are_named(
-    leaklab: Command, tmp_path: Path
-) -> None:
+def test_a_scenario_named_like_a_built_in_one_is_refused_and_both_folders_are_named(main: Run, tmp_path: Path) -> None:
     folder = make(tmp_path / "mine", "unclosed_body")
-    said = complaint(leaklab("list", "--scenarios", str(tmp_path / "mine")), WRONG_USAGE)
-    assert "two scenarios are called unclosed-body" in said
-    assert str(folder) in said
+    assert str(folder) in complaint(main("list", "--scenarios", str(tmp_path / "mine")), WRONG_USAGE)
 
 
-def test_a_folder_that_may_not_be_read_is_refused(leaklab: Command, tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_read_is_refused(main: Run, tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir(mode=0)
     try:
         if os.access(folder, os.R_OK):
             pytest.skip("this user may read everything")
-        complaint(leaklab("list", "--scenarios", str(folder)), WRONG_USAGE)
+        complaint(main("list", "--scenarios", str(folder)), WRONG_USAGE)
     finally:
         folder.chmod(0o700)
 
@@ -210,7 +165,7 @@ def test_a_check_of_a_scenario_that_raises_is_the_scenarios_defect_and_not_the_l
     make(tmp_path / "mine", "checkless", SCENARIO.replace("telling=", f"{hook} telling="))
     finished = leaklab("run", "checkless", "--scenarios", str(tmp_path / "mine"))
     assert "Traceback" not in finished.stderr
-    assert "this is a defect of leaklab" not in finished.stderr
+    assert "defect of leaklab" not in finished.stderr
     assert "checkless" in finished.stdout + finished.stderr
     assert "division by zero" in finished.stdout + finished.stderr
     assert finished.code != 0

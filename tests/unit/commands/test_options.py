@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from leaklab.commands.parsing import given_settings, limits_from_options, mongo_uri, settings_from_options
+from leaklab.commands.options import given_settings, limits_from_options, mongo_uri, settings_from_options
 from leaklab.content.settings import SIZE, Setting, Settings
 from leaklab.errors import UsageError
 from leaklab.system.limits import Limits
