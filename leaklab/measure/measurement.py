@@ -93,6 +93,7 @@ class Measurement:
             return
         sampler = self._sampler
         sampler.moment(Phase.BASELINE)
+        sampler.system.begin_peak()
         cpu_before = sampler.system.family().cpu_s
         with self._recording_the_ending():
             self._report_step()
@@ -125,6 +126,7 @@ class Measurement:
         Raises:
             MeasureError: the services' process is gone.
         """
+        peak = self._sampler.system.peak()
         if self._collected_at is not None:
             with self._recording_the_ending():
                 pause, longest = SETTLE_LOOK_S
@@ -141,7 +143,7 @@ class Measurement:
             elapsed_s=self._clock.at_s,
             waited_s=self._waited_s,
             samples=tuple(self._sampler.samples),
-            peaks=by_metric(counts.peaks),
+            peaks=by_metric({**counts.peaks, **peak}),
             answer=self._answer,
             ending=self.ending,
             output=self.target.output(),
