@@ -91,8 +91,8 @@ class SystemProbe:
 
     def _peak_rss(self) -> int | None:
         """Bytes: VmHWM of Linux (proc_pid_status(5))."""
-        status = self._tried(Path(f"/proc/{self._process.pid}/status").read_text) or ""
-        kilobytes = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+        status = self._tried(Path(f"/proc/{self._process.pid}/status").read_bytes) or b""
+        kilobytes = re.search(rb"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
         return int(kilobytes[1]) * 1024 if kilobytes else None
 
     def address_space(self) -> int | None:
