@@ -108,6 +108,11 @@ class HalfResult:
         middle = median(values)
         return int(middle) if METRICS[metric].unit != "seconds" and float(middle).is_integer() else middle
 
+    def rise(self, metric: str, moment: str) -> float | None:
+        """How far `metric` was above its baseline at `moment`, None if it could not be read."""
+        value, baseline = self.value(metric, moment), self.value(metric, "baseline")
+        return None if value is None or baseline is None else value - baseline
+
     def was_read(self, metric: str) -> bool:
         """Whether any run could read the metric at all."""
         return any(run.summary[metric] is not None for run in self.runs)

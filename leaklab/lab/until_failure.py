@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
-from leaklab.judge.summary import MetricSummary
-from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_halves
+from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_scenario
 from leaklab.measure.trace import Outcome
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.system.limits import THREADS, Limits
@@ -90,16 +89,21 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
     """
     if settings.steps is None:
         raise UsageError(f"{entry.id} does not grow with steps; --until-failure is for leaks that do")
-    resource, limit, forecast, stacks = _predict(entry, settings, options)
+    low = {
+        "descriptors": options.limits.fds or LOW_DESCRIPTORS,
+        "threads": options.limits.threads if options.limits.threads != THREADS else LOW_THREADS,
+        "memory": options.limits.memory or LOW_MEMORY,
+    }
+    grown, forecast = _forecast(entry, settings, options, low)
+    resource = RESOURCES[forecast.metric]
+    limit = low[resource]
     steps = max(PAST_FORECAST * forecast.steps, settings.steps)
     allowed = fd_limits()[1]
     if allowed is not None:
         # The services may need a file descriptor for each step too.
         steps = min(steps, max(forecast.steps + 1, allowed - DESCRIPTORS_BESIDE))
-    limits = _limits(options.limits, resource, limit, stacks)
-    paths = {half: entry.half_path(half) for half in ("leaky", "fixed")}
-    low = replace(options, limits=limits, repeat=1)
-    result = run_halves(entry, paths, settings.with_steps(steps), low)
+    limited = replace(options, limits=_limits(options.limits, resource, limit, grown), repeat=1)
+    result = run_scenario(entry, settings.with_steps(steps), limited)
     leaky = result.halves["leaky"]
     died = leaky.outcome is Outcome.CRASHED and not result.interrupted
     # `steps` counts the steps that started: the last of them failed.
@@ -107,77 +111,47 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
     return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
 
 
-def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[str, int, Forecast, int]:
-    """The resource that the leaky half runs out of, its low limit, the forecast, and the size of its stacks.
-
-    The stacks are the bytes of address space of its threads, which are not what leaks.
-    """
-    tried = settings
+def _forecast(
+    entry: Entry, settings: Settings, options: RunOptions, low: Mapping[str, int]
+) -> tuple[HalfResult, Forecast]:
+    """An ordinary run of the leaky half, and the first resource in `low` of which it runs out."""
+    capacities = Capacities(low["descriptors"], "set for this run", low["memory"], "of memory", low["threads"])
     # The limits that were asked for are for the run that dies, not for this one.
     whole = replace(options.limits, fds=None, memory=None, threads=max(THREADS, options.limits.threads))
+    steps = settings.steps or 0
     while True:
-        once = replace(options, repeat=1, limits=whole)
-        result = run_halves(entry, {"leaky": entry.half_path("leaky")}, tried, once)
-        leaky = result.halves["leaky"]
+        result = run_scenario(entry, settings.with_steps(steps), replace(options, repeat=1, limits=whole), ["leaky"])
         if result.interrupted:
             raise KeyboardInterrupt
+        leaky = result.halves["leaky"]
         if leaky.outcome is not Outcome.COMPLETED:
             raise UsageError(f"the leaky half must complete before it runs under a low limit, but {leaky.error}")
         summary = leaky.runs[0].summary
-        steps = tried.steps or 0
-        low = _low(options.limits)
-        capacities = Capacities(
-            descriptors=low["descriptors"],
-            descriptors_are="set for this run",
-            memory=low["memory"],
-            memory_is="of memory",
-            threads=low["threads"],
-        )
         ahead = {RESOURCES[forecast.metric]: forecast for forecast in forecasts(summary, capacities)}
-        for resource, limit in low.items():
-            if resource in ahead:
-                return resource, limit, ahead[resource], _stacks(leaky)
-        if not _may_grow(summary) or steps >= MOST_STEPS:
+        if found := next((ahead[resource] for resource in low if resource in ahead), None):
+            return leaky, found
+        # If anything grows, memory may grow measurably with more steps, unless it has done so already.
+        may_grow = any(forecasts(summary, Capacities(descriptors=1, threads=1, memory=1)))
+        if steps >= MOST_STEPS or not may_grow or (leaky.rise("rss", "end") or 0) > MEMORY_FLOOR:
             raise UsageError(
                 f"{entry.id} does not grow with steps in file descriptors, threads or memory; "
                 "--until-failure is for leaks that do"
             )
-        tried = tried.with_steps(min(MOST_STEPS, _enough_steps(leaky, steps)))
-
-
-def _low(limits: Limits) -> dict[str, int]:
-    """The low limit of each resource: the one asked for, or ours. The first resource that runs out counts."""
-    return {
-        "descriptors": limits.fds or LOW_DESCRIPTORS,
-        "threads": limits.threads if limits.threads != THREADS else LOW_THREADS,
-        "memory": limits.memory or LOW_MEMORY,
-    }
-
-
-def _may_grow(summary: Mapping[str, MetricSummary | None]) -> bool:
-    """Whether anything grows, so that memory may grow measurably with more steps."""
-    rss = summary["rss"]
-    if rss is not None and rss.end is not None and rss.baseline is not None and rss.end - rss.baseline > MEMORY_FLOOR:
-        return False
-    return any(forecasts(summary, Capacities(descriptors=1, threads=1, memory=1)))
+        steps = min(MOST_STEPS, _enough_steps(leaky, steps))
 
 
 def _enough_steps(leaky: HalfResult, steps: int) -> int:
     """Steps after which memory will have grown well above its floor, at its pace so far; at least twice as many."""
-    end, baseline = leaky.value("rss", "end"), leaky.value("rss", "baseline")
-    grown = max(1.0, (end or 0) - (baseline or 0)) / steps
-    return max(2 * steps, int(1.5 * MEMORY_FLOOR / grown))
+    pace = max(1.0, leaky.rise("rss", "end") or 0) / steps
+    return max(2 * steps, int(1.5 * MEMORY_FLOOR / pace))
 
 
-def _stacks(leaky: HalfResult) -> int:
-    peak, baseline = leaky.value("threads", "peak"), leaky.value("threads", "baseline")
-    return int((peak or 0) - (baseline or 0)) * THREAD_ADDRESSES
-
-
-def _limits(limits: Limits, resource: str, limit: int, stacks: int) -> Limits:
+def _limits(limits: Limits, resource: str, limit: int, grown: HalfResult) -> Limits:
     """The limits as the system enforces them: the half gets an error, instead of being killed by the lab."""
     if resource == "descriptors":
         return replace(limits, fds=limit)
     if resource == "threads":
         return replace(limits, threads=max(THREADS, 2 * limit), address_room=limit * THREAD_ADDRESSES)
+    # The address space of its threads' stacks is not what leaks.
+    stacks = int(grown.rise("threads", "peak") or 0) * THREAD_ADDRESSES
     return replace(limits, memory=None, address_room=limit + stacks)
