@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import difflib
+import itertools
 import os
 import textwrap
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from leaklab.errors import UsageError
 from leaklab.metrics import METRICS
@@ -153,12 +156,7 @@ def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exe
     if found.exercise is None:
         return None
     solved = _stamp(now) if fixed else None
-
-    def count(old: Exercise | None) -> Exercise:
-        known = old or _known(found)
-        return replace(known, attempts=known.attempts + 1, solved=known.solved or solved)
-
-    return update(found.file.parent, found.file.name, count)
+    return _change(found, lambda old: replace(old, attempts=old.attempts + 1, solved=old.solved or solved))
 
 
 def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> int:
@@ -167,15 +165,16 @@ def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> int:
     Raises:
         UsageError: the scenario has no hints.
     """
-    exercise = _known(found)
+    scenario = _known(found).scenario
     if not hints:
-        raise UsageError(f"{exercise.scenario} has no hints; `leaklab show {exercise.scenario}` explains the leak")
+        raise UsageError(f"{scenario} has no hints; `leaklab show {scenario}` explains the leak")
+    return _change(found, lambda old: replace(old, hints=min(old.hints + 1, len(hints)))).hints
 
-    def count(old: Exercise | None) -> Exercise:
-        known = old or exercise
-        return replace(known, hints=min(known.hints + 1, len(hints)))
 
-    return update(found.file.parent, found.file.name, count).hints
+def _change(found: LocatedExercise, change: Callable[[Exercise], Exercise]) -> Exercise:
+    """Update the progress of an exercise, from what was known of it if the progress file no longer lists it."""
+    known = _known(found)
+    return update(found.file.parent, found.file.name, lambda old: change(old or known))
 
 
 def reset(found: LocatedExercise, entry: Entry, now: datetime) -> Path | None:
@@ -190,26 +189,22 @@ def reset(found: LocatedExercise, entry: Entry, now: datetime) -> Path | None:
 
 def _back_up(file: Path) -> Path | None:
     """Copy `file` to the next free name beside it."""
+    names = (file.with_name(f"{file.name}.{number}.bak") for number in itertools.count(1))
+    backup = next(name for name in names if not name.exists())
     try:
         data = file.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    number = 1
-    while True:
-        backup = file.with_name(f"{file.name}.{number}.bak")
-        try:
-            with backup.open("xb") as copy:
-                copy.write(data)
-                copy.flush()
-                os.fsync(copy.fileno())
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise UsageError(f"{backup} cannot be written: {error.strerror}. {file} was not changed.") from error
-        else:
-            return backup
+    try:
+        with backup.open("xb") as copy:
+            copy.write(data)
+            copy.flush()
+            os.fsync(copy.fileno())
+    except OSError as error:
+        raise UsageError(f"{backup} cannot be written: {error.strerror}. {file} was not changed.") from error
+    return backup
 
 
 def known_exercises(folder: Path) -> Mapping[str, Exercise]:

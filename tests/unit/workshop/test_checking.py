@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -336,7 +337,7 @@ def test_an_undecided_file_is_measured_again_with_more_steps_if_they_fit(
 
 
 EXERCISE = Exercise(scenario="unclosed-body", started="2026-05-04T09:30:00+00:00", attempts=3)
-SOLVED = replace(EXERCISE, attempts=1_000, hints=3, solved="2026-05-04T10:30:00+00:00")
+SOLVED = msgspec.structs.replace(EXERCISE, attempts=1_000, hints=3, solved="2026-05-04T10:30:00+00:00")
 LEARNERS = '"""A task.\n\nOf lines.\n"""\n\nx = 1\nold = 2\n'
 
 
