@@ -49,14 +49,7 @@ DESCRIPTORS_BESIDE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a scenario is run.
-
-    Attributes:
-        repeat: how often each half is run.
-        limits: what each half may use.
-        mongo_uri: a real server; None for the embedded one.
-        progress: follows each step and sample.
-    """
+    """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one)."""
 
     repeat: int = 1
     limits: Limits = field(default_factory=Limits)
@@ -132,11 +125,7 @@ class _PairRun:
     interrupted: bool = False
 
     def run(self) -> None:
-        """Run each half as often as was asked for. An interrupt ends that; what was measured until then stays.
-
-        Raises:
-            KeyboardInterrupt: it was interrupted before anything was measured.
-        """
+        """Run each half as often as was asked for. An interrupt ends that; it is raised if nothing was measured yet."""
         try:
             with Owner() as owner:
                 self.services = owner.enter_context(Services())
@@ -181,7 +170,6 @@ class _PairRun:
         return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits))
 
     def _prepare(self, half: str, target: Target) -> Measurement:
-        """Start the services of a half, and make it ready to run."""
         scenario = self.entry.scenario
         its = self.services.start(scenario.services, service_needs(scenario, self.options.mongo_uri))
         self.server = its.server
@@ -193,7 +181,6 @@ class _PairRun:
         self.interrupted = self.interrupted or one.ending.outcome is Outcome.INTERRUPTED
 
     def _settle(self, one: Measurement) -> MeasuredRun:
-        """Have one half that was run looked at to its end, and end it."""
         trace = one.settle(wait=not self.interrupted)
         one.target.end()
         self.services.stop(one.its)
@@ -280,16 +267,15 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: R
 
 
 def _check_hang(what: str, hang: float, deadline: float | None, limit: float) -> None:
+    hangs = f"{what}: the dead service hangs for {format_duration(hang)}"
     if deadline is not None and hang < TOO_LATE * deadline:
         raise UsageError(
-            f"{what}: the dead service hangs for {format_duration(hang)}, less than {TOO_LATE:g} × the deadline of "
-            f"{format_duration(deadline)}: a late answer could not be told from a busy machine. Set them further apart."
+            f"{hangs}, less than {TOO_LATE:g} × the deadline of {format_duration(deadline)}: a late answer could not "
+            "be told from a busy machine. Set them further apart."
         )
     if hang >= limit:
-        raise UsageError(
-            f"{what}: the dead service hangs for {format_duration(hang)}, as long as the time limit or longer: "
-            f"set a higher one, like --limit time={written_duration(2 * hang)}"
-        )
+        higher = written_duration(2 * hang)
+        raise UsageError(f"{hangs}, as long as the time limit or longer: set a higher one, like --limit time={higher}")
 
 
 def _check_buffer(what: str, size: int, limit: int | None, budget: int | None) -> None:

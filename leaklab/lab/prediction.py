@@ -58,13 +58,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One question with its measurement and all guesses.
-
-    Attributes:
-        question: the question.
-        measured: in the metric's unit; None if it could not be read.
-        guesses: in the order they were made; people who skipped the question have none.
-    """
+    """One question, its measurement (in the metric's unit; None if it could not be read), and all guesses in order."""
 
     question: Question
     measured: float | None

@@ -53,7 +53,7 @@ class Failure:
 
     Attributes:
         resource: the limited resource: `descriptors`, `threads` or `memory`.
-        limit: the limit, in that resource's unit.
+        limit: in that resource's unit.
         forecast: the prediction from an ordinary run.
         died_at_step: steps it had completed; None if it did not die.
         error: the error that a user would see; None if it did not die.
@@ -71,12 +71,8 @@ class Failure:
     def as_expected(self) -> bool:
         """Whether the leaky half died and the fixed half did all the work under the same limit."""
         fixed = self.result.halves.get("fixed")
-        return (
-            self.died_at_step is not None
-            and fixed is not None
-            and fixed.outcome is Outcome.COMPLETED
-            and fixed.complaint is None
-        )
+        did_the_work = fixed is not None and fixed.outcome is Outcome.COMPLETED and fixed.complaint is None
+        return self.died_at_step is not None and did_the_work
 
 
 def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> Failure:

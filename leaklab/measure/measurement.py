@@ -39,11 +39,7 @@ class Measurement:
 
     Attributes:
         half: what the target is called.
-        target: what is measured.
-        services: the services' process.
         its: the services of this target.
-        limits: what the target may use.
-        listeners: what else follows the samples.
         ending: how the run ended, once it has.
         settled: whether nothing more can end of what the target left behind: no look is worth waiting for.
     """

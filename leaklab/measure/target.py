@@ -120,10 +120,7 @@ def timed_out(target: Target, words: str) -> RunEndedError:
 class PythonHalf:
     """A half in Python: a worker process imports it, calls `run`, and reports each step (docs/protocol.md).
 
-    Attributes:
-        path: the file.
-        services: the process that guards the worker should the runner be gone; without it nothing can be measured.
-        limits: what the half may use.
+    The `services` guard the worker should the runner be gone; without them nothing can be measured.
     """
 
     path: Path

@@ -51,12 +51,10 @@ def find(given: Path | None) -> LocatedExercise:
         UsageError: there is no exercise, or more than one.
         ProgressFileError: the progress file is broken.
     """
-    folder = Path() if given is None else given
-    # Unlike Path.is_dir, this does not raise if the parent folder may not be read.
-    if not os.path.isdir(folder):  # noqa: PTH112 # see above
-        assert given is not None  # noqa: S101 # this folder exists
-        return _find_file(given)
-    exercises = _some(folder)
+    folder = given or Path()
+    if not _is_folder(folder):
+        return _find_file(folder)
+    exercises = known_exercises(folder)
     if len(exercises) > 1:
         raise UsageError(f"which exercise in {_called(folder)}? It has {', '.join(sorted(exercises))}")
     ((name, exercise),) = exercises.items()
@@ -74,18 +72,19 @@ def _find_file(given: Path) -> LocatedExercise:
     return found
 
 
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 # Path.is_dir raises if the parent folder may not be read
+
+
 def _called(folder: Path) -> str:
     return "this folder" if folder == Path() else str(folder)
 
 
 def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = None) -> tuple[Path, bool]:
-    """Create the exercise of `entry` in `folder`: a copy of the leaky half for the learner, and its progress.
+    """Create the exercise of `entry` in `folder`; return its file, and whether it was written now.
 
     An existing file is never overwritten. If the progress file does not list it, it becomes the exercise: that
     restores a lost progress file.
-
-    Returns:
-        The file, and whether it was written now.
 
     Raises:
         UsageError: the exercise exists already, or the folder cannot be created.
@@ -179,11 +178,11 @@ def _change(found: LocatedExercise, change: Callable[[Exercise], Exercise]) -> E
 
 def reset(found: LocatedExercise, entry: Entry, now: datetime) -> Path | None:
     """Start the exercise over, and return the backup of the learner's file; None if there was no file."""
-    exercise = _known(found)
+    known = _known(found)
     backup = _back_up(found.file)
     write_text(found.file, exercise_text(entry))
-    fresh = Exercise(scenario=exercise.scenario, started=_stamp(now), scenarios=exercise.scenarios)
-    update(found.file.parent, found.file.name, lambda _: fresh)
+    fresh = Exercise(scenario=known.scenario, started=_stamp(now), scenarios=known.scenarios)
+    _change(found, lambda _: fresh)
     return backup
 
 
@@ -214,12 +213,8 @@ def known_exercises(folder: Path) -> Mapping[str, Exercise]:
         UsageError: there is no such folder, or it has no exercises.
         ProgressFileError: the progress file is broken.
     """
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise UsageError(f"there is no folder {folder}")
-    return _some(folder)
-
-
-def _some(folder: Path) -> dict[str, Exercise]:
     exercises = load(folder)
     if not exercises:
         raise UsageError(f"there is no exercise in {_called(folder)}; {START}")
