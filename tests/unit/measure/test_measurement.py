@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -32,6 +32,7 @@ class ScriptedTarget(Target):
     """Reports these events in turn; an exception in their place is raised, None is silence."""
 
     pid = os.getpid()
+    begin = collect = end = Mock()
 
     def __init__(self, *events: Event | BaseException | None, unprepared: Ending | None = None) -> None:
         self.events = list(events)
@@ -44,12 +45,6 @@ class ScriptedTarget(Target):
     def prepare(self, _workload: Mapping[str, object]) -> None:
         if self.unprepared is not None:
             raise RunEndedError(self.unprepared)
-
-    def begin(self, **_: object) -> None: ...
-
-    def collect(self) -> None: ...
-
-    def end(self) -> None: ...
 
     def next_event(self, _within_s: float) -> Event | None:
         event = self.events.pop(0) if self.events else None
@@ -83,18 +78,10 @@ class ScriptedServices:
         return ServiceCounts(counters={"connections": self.asked}, peaks={"sockets": 7}, routes={"profiles": 3})
 
 
-class Log(TraceListener):
-    def __init__(self) -> None:
-        self.steps: list[int] = []
-
-    def stepped(self, half: str, done: int) -> None:
-        assert half == "leaky"
-        self.steps.append(done)
-
-
-def measured(target: ScriptedTarget, *, steps: int = 0, limits: Limits | None = None, log: Log | None = None) -> Trace:
-    services, listeners = cast("Services", ScriptedServices()), () if log is None else (log,)
-    its = HalfServices((1,), frozenset())
+def measured(
+    target: ScriptedTarget, *, steps: int = 0, limits: Limits | None = None, listeners: Sequence[TraceListener] = ()
+) -> Trace:
+    services, its = cast("Services", ScriptedServices()), HalfServices((1,), frozenset())
     run = Measurement("leaky", target, services, its, limits or Limits(), listeners)
     run.prepare({"jobs": Steps(steps)})
     run.run()
@@ -102,10 +89,10 @@ def measured(target: ScriptedTarget, *, steps: int = 0, limits: Limits | None = 
 
 
 def test_each_moment_becomes_one_sample_and_each_step_is_reported() -> None:
-    log = Log()
+    listener = Mock(spec=TraceListener)
     steps = [StepBegun(done=0, at=0.1, pause=True), StepBegun(done=1, at=0.2, pause=True), StepsTaken(done=2, at=0.3)]
     target = ScriptedTarget(*steps, RETURNED, HalfCollected())
-    trace = measured(target, steps=2, log=log)
+    trace = measured(target, steps=2, listeners=[listener])
     phases = [Phase.BASELINE, Phase.STEP, Phase.STEP, Phase.END, Phase.RETURNED, Phase.COLLECTED]
     assert [sample.phase for sample in trace.samples] == phases
     assert [sample.get("connections_opened") for sample in trace.samples] == [1, 2, 3, 4, 5, 6]
@@ -114,7 +101,7 @@ def test_each_moment_becomes_one_sample_and_each_step_is_reported() -> None:
     assert trace.ending is COMPLETED
     assert target.pauses == [1, NO_MORE_PAUSES, NO_MORE_PAUSES]
     assert target.left
-    assert log.steps == [0, 0, 1, 2]
+    assert listener.stepped.mock_calls == [call("leaky", done) for done in (0, 0, 1, 2)]
 
 
 def test_an_error_of_the_half_is_its_ending_and_what_it_left_is_looked_at() -> None:
