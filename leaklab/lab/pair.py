@@ -251,9 +251,8 @@ def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str 
 def check_settings(name: str, scenario: Scenario, settings: Settings, options: RunOptions) -> None:
     """Refuse what cannot be meant, or what this machine cannot carry, before anything starts.
 
-    Raises:
-        UsageError: settings that contradict each other, ask for more memory or descriptors than there are, or for too
-            little memory to be judged.
+    Raises UsageError for settings that contradict each other, that ask for more memory or descriptors than there are,
+    or for too little memory to be judged.
     """
     if options.mongo_uri is not None and "mongo" not in scenario.services:
         raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")

@@ -110,10 +110,8 @@ def questions(scenario: Scenario, halves: Sequence[str]) -> tuple[Question, ...]
 def parse_guess(question: Question, text: str) -> float | None:
     """The guess in `text`, in the metric's unit; None for a dash or nothing, which skips the question.
 
-    A bare number means a count, seconds or MiB; sizes and durations take the same units as options.
-
-    Raises:
-        ValueError: it is not a guess.
+    A bare number means a count, seconds or MiB; sizes and durations take the same units as options. Raises ValueError
+    for what is not a guess.
     """
     text = text.strip()
     if text in _NO_GUESS:
@@ -157,11 +155,8 @@ def ask(
 def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Guess, ...]:
     """The guesses in `text`: CSV with a header, `who,half,metric,guess`, in any order and with or without `who`.
 
-    Semicolons and tabs separate too, as spreadsheets write them. A metric may be named as in a table. Errors call the
-    CSV `source`.
-
-    Raises:
-        UsageError: there is no guess in it, or a line cannot be read; the message says which.
+    Semicolons and tabs separate too, as spreadsheets write them. A metric may be named as in a table. Raises
+    UsageError, which calls the CSV `source`, if there is no guess in it or a line cannot be read.
     """
     lines = text.removeprefix("\N{BYTE ORDER MARK}")
     head = next((line for line in lines.splitlines() if line.strip()), "")

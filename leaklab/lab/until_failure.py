@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from leaklab.content.settings import Settings
     from leaklab.lab.result import HalfResult, Result
 
-LOW_DESCRIPTORS = 64
-"""The limit of open files for a half that leaks sockets or files: low enough to die in a moment."""
-
-LOW_MEMORY = 48 * 2**20
-"""The limit of address space, in bytes above those of the imported half, for a half that leaks memory."""
+LOW_LIMITS = {"descriptors": 64, "threads": 32, "memory": 48 * 2**20}
+"""Limits that are low enough to die in a moment: of open files; of threads, by the address space of their stacks; of
+address space, in bytes above those of the imported half. The first resource that runs out counts."""
 
 THREAD_ADDRESSES = 8 * 2**20
 """Bytes of address space that a thread's stack reserves on Linux (pthread_create(3): the soft RLIMIT_STACK, 8 MiB)."""
-
-LOW_THREADS = 32
-"""The limit of threads, by the address space of their stacks, for a half that leaks threads."""
 
 RESOURCES = {
     "open_sockets": "descriptors",
@@ -85,26 +80,24 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
     """
     if settings.steps is None:
         raise UsageError(f"{entry.id} does not grow with steps; --until-failure is for leaks that do")
-    low = {
-        "descriptors": options.limits.fds or LOW_DESCRIPTORS,
-        "threads": options.limits.threads if options.limits.threads != THREADS else LOW_THREADS,
-        "memory": options.limits.memory or LOW_MEMORY,
-    }
+    limits = options.limits
+    threads = limits.threads if limits.threads != THREADS else None
+    asked = {"descriptors": limits.fds, "threads": threads, "memory": limits.memory}
+    low = {resource: asked[resource] or limit for resource, limit in LOW_LIMITS.items()}
     grown, forecast = _forecast(entry, settings, options, low)
     resource = RESOURCES[forecast.metric]
     limit = low[resource]
     steps = max(PAST_FORECAST * forecast.steps, settings.steps)
-    allowed = fd_limits()[1]
-    if allowed is not None:
+    if (allowed := fd_limits()[1]) is not None:
         # The services may need a file descriptor for each step too.
         steps = min(steps, max(forecast.steps + 1, allowed - DESCRIPTORS_BESIDE))
-    limited = replace(options, limits=_limits(options.limits, resource, limit, grown), repeat=1)
+    limited = replace(options, limits=_limits(limits, resource, limit, grown), repeat=1)
     result = run_scenario(entry, settings.with_steps(steps), limited)
     leaky = result.halves["leaky"]
-    died = leaky.outcome is Outcome.CRASHED and not result.interrupted
+    if leaky.outcome is not Outcome.CRASHED or result.interrupted:
+        return Failure(resource, limit, forecast, None, None, result)
     # `steps` counts the steps that started: the last of them failed.
-    done = max(0, leaky.runs[0].trace.steps - 1)
-    return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
+    return Failure(resource, limit, forecast, max(0, leaky.runs[0].trace.steps - 1), leaky.error, result)
 
 
 def _forecast(

@@ -82,8 +82,7 @@ class Measurement:
     def run(self) -> None:
         """Let the target do its work, to the end or to a limit, and sample it; `settle` is to follow.
 
-        Raises:
-            MeasureError: the services' process is gone.
+        Raises MeasureError, as `settle` does, if the services' process is gone.
         """
         if self.ending is not COMPLETED:
             return
@@ -114,13 +113,8 @@ class Measurement:
     def settle(self, *, wait: bool = True) -> Trace:
         """Look, wait, look again, until nothing is left above the baseline or nothing can change any more.
 
-        What a target leaves behind, such as pymongo's threads, ends meanwhile, also while another one is run.
-
-        Args:
-            wait: whether to wait between looks; if not, there is one more.
-
-        Raises:
-            MeasureError: the services' process is gone.
+        What a target leaves behind, such as pymongo's threads, ends meanwhile, also while another one is run. Unless
+        it is to `wait` between looks, there is one more.
         """
         peak = self._sampler.system.peak()
         if self._collected_at is not None:

@@ -106,12 +106,9 @@ def judge_file(
             return _failed(blank, yours.runs[0].trace.steps, yours.ending)
         judgement = accepted
     if complaint := _complaint(scenario, settings, result):
-        return replace(
-            blank,
-            state=CheckState.WRONG_WORK,
-            reason=f"it does not do the work: {complaint}",
-            remedy="A fix gives the same answer, sends the same requests and leaves nothing open.",
-        )
+        reason = f"it does not do the work: {complaint}"
+        remedy = "A fix gives the same answer, sends the same requests and leaves nothing open."
+        return replace(blank, state=CheckState.WRONG_WORK, reason=reason, remedy=remedy)
     return _by_measure(blank, result, scenario, judgement, last=last)
 
 
@@ -120,11 +117,8 @@ def _by_measure(
 ) -> CheckResult:
     """The check by its counts, if the two halves with known verdicts were measured as what they are."""
     if wrong := second_run.doubtful_controls(result):
-        return replace(
-            blank,
-            reason=f"this measurement cannot be trusted: {wrong[0]}",
-            remedy="Close other busy programs, keep the default settings, then check again.",
-        )
+        remedy = "Close other busy programs, keep the default settings, then check again."
+        return replace(blank, reason=f"this measurement cannot be trusted: {wrong[0]}", remedy=remedy)
     if judgement.findings:
         key_findings = (finding for finding in judgement.findings if finding.metric in scenario.telling)
         finding = next(key_findings, judgement.findings[0])
@@ -137,11 +131,8 @@ def _by_measure(
             showed=first_showed(result.halves[YOURS].runs[0].trace, result.halves["fixed"].runs[0].trace, finding),
         )
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        return replace(
-            blank,
-            reason="; ".join(judgement.doubts),
-            remedy="Two runs could not decide. Do the work item by item, as the leaky half does, then check again.",
-        )
+        remedy = "Two runs could not decide. Do the work item by item, as the leaky half does, then check again."
+        return replace(blank, reason="; ".join(judgement.doubts), remedy=remedy)
     return replace(blank, state=CheckState.FIXED)
 
 
@@ -149,9 +140,7 @@ def _may_be_pool(finding: Finding, result: Result) -> bool:
     """Whether more steps could show that the finding is a pool that is still filling up."""
     steps = result.settings.steps
     counts = METRICS[finding.metric].judge in (Judge.LEFT_OPEN, Judge.REUSE)
-    if steps is None or not counts or finding.kind is FindingKind.STALLED:
-        return False
-    return finding.value < FEW * steps
+    return steps is not None and counts and finding.kind is not FindingKind.STALLED and finding.value < FEW * steps
 
 
 def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> FirstSeen | None:

@@ -47,9 +47,7 @@ class LocatedExercise:
 def find(given: Path | None) -> LocatedExercise:
     """The exercise at `given`: a file, or a folder (None: this folder) with exactly one exercise.
 
-    Raises:
-        UsageError: there is no exercise, or more than one.
-        ProgressFileError: the progress file is broken.
+    Raises UsageError if there is none, or more than one; ProgressFileError if the progress file is broken.
     """
     folder = given or Path()
     if not _is_folder(folder):
@@ -86,9 +84,7 @@ def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = No
     An existing file is never overwritten. If the progress file does not list it, it becomes the exercise: that
     restores a lost progress file.
 
-    Raises:
-        UsageError: the exercise exists already, or the folder cannot be created.
-        ProgressFileError: the progress file is broken or cannot be written.
+    Raises UsageError if the exercise exists or the folder cannot be created; ProgressFileError as `update` does.
     """
     name = file_name(entry)
     try:
@@ -159,11 +155,7 @@ def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exe
 
 
 def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> int:
-    """Count one more hint as shown, and return how many that makes.
-
-    Raises:
-        UsageError: the scenario has no hints.
-    """
+    """Count one more hint as shown, and return how many that makes. Raises UsageError if the scenario has none."""
     scenario = _known(found).scenario
     if not hints:
         raise UsageError(f"{scenario} has no hints; `leaklab show {scenario}` explains the leak")
@@ -207,12 +199,7 @@ def _back_up(file: Path) -> Path | None:
 
 
 def known_exercises(folder: Path) -> Mapping[str, Exercise]:
-    """The exercises of a folder.
-
-    Raises:
-        UsageError: there is no such folder, or it has no exercises.
-        ProgressFileError: the progress file is broken.
-    """
+    """The exercises of a folder. Raises UsageError if there are none; ProgressFileError as `load` does."""
     if not _is_folder(folder):
         raise UsageError(f"there is no folder {folder}")
     exercises = load(folder)

@@ -64,8 +64,7 @@ class _Document(Struct, frozen=True):
 def load(folder: Path) -> dict[str, Exercise]:
     """The exercises of `folder`, by file name; empty without a progress file.
 
-    Raises:
-        ProgressFileError: the progress file cannot be read, or leaklab did not write it.
+    Raises ProgressFileError if the progress file cannot be read, or leaklab did not write it.
     """
     path = folder / STATE
     try:
@@ -99,10 +98,8 @@ def _exercises(data: bytes) -> dict[str, Exercise]:
 def update(folder: Path, name: str, change: Callable[[Exercise | None], Exercise]) -> Exercise:
     """Replace the exercise `name` by what `change` makes of it, and return that.
 
-    The file is replaced as a whole or not at all, and by one process at a time.
-
-    Raises:
-        ProgressFileError: the progress file is broken or cannot be written. It is left as it was.
+    The file is replaced as a whole or not at all, and by one process at a time. Raises ProgressFileError if it is
+    broken or cannot be written, and leaves it as it was.
     """
     with _one_at_a_time(folder):
         exercises = load(folder)
