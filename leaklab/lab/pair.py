@@ -49,14 +49,7 @@ DESCRIPTORS_BESIDE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a scenario is run.
-
-    Attributes:
-        repeat: how often each half is run.
-        limits: what each half may use.
-        mongo_uri: a real server; None for the embedded one.
-        progress: follows each step and sample.
-    """
+    """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one)."""
 
     repeat: int = 1
     limits: Limits = field(default_factory=Limits)
@@ -82,33 +75,29 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     scenario = entry.scenario
     check_settings(entry.id, scenario, settings, options)
     raise_fd_limit()
-    bounds = bounds_of(scenario, settings)
-    bench = _PairRun(entry, paths, settings, options)
-    bench.run()
-    capacities = _capacities(options.limits)
+    pair = _PairRun(entry, paths, settings, options, {half: [] for half in paths})
+    pair.run()
+    bounds, capacities = bounds_of(scenario, settings), _capacities(options.limits)
     return Result(
         scenario=entry.id,
         settings=settings,
-        mongo=bench.server,
+        mongo=pair.server,
         python=".".join(map(str, sys.version_info[:3])),
-        halves={half: half_result(half, runs, bounds, capacities) for half, runs in bench.done.items() if runs},
+        halves={half: half_result(half, runs, bounds, capacities) for half, runs in pair.done.items() if runs},
         expected=scenario.expected,
         telling=scenario.telling,
-        interrupted=bench.interrupted,
+        interrupted=pair.interrupted,
     )
 
 
 def _capacities(limits: Limits) -> Capacities:
     """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
-    own = {} if limits.fds is None else {"descriptors_are": "--limit fds"}
-    spare = {} if limits.memory is None else {"memory_is": "of memory (--limit memory)"}
-    return Capacities(
-        descriptors=limits.fds or initial_fd_limit(),
-        memory=limits.memory or free_memory(),
-        threads=thread_limit(),
-        **own,
-        **spare,
-    )
+    capacities = Capacities(initial_fd_limit(), memory=free_memory(), threads=thread_limit())
+    if limits.fds is not None:
+        capacities = replace(capacities, descriptors=limits.fds, descriptors_are="--limit fds")
+    if limits.memory is not None:
+        capacities = replace(capacities, memory=limits.memory, memory_is="of memory (--limit memory)")
+    return capacities
 
 
 def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
@@ -122,17 +111,6 @@ def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _PreparedHalf:
-    """A half that can be run, and what was started for it."""
-
-    path: Path
-    target: Target
-    measurement: Measurement
-    its: HalfServices
-    lab: Lab
-
-
 @dataclass(slots=True)
 class _PairRun:
     """The halves of one scenario while they are run, and what has come of them."""
@@ -141,20 +119,13 @@ class _PairRun:
     paths: Mapping[str, Path]
     settings: Settings
     options: RunOptions
+    done: dict[str, list[MeasuredRun]]
     services: Services = field(init=False)
-    done: dict[str, list[MeasuredRun]] = field(init=False)
-    server: str | None = field(init=False, default=None)
-    interrupted: bool = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        self.done = {half: [] for half in self.paths}
+    server: str | None = None
+    interrupted: bool = False
 
     def run(self) -> None:
-        """Run each half as often as was asked for. An interrupt ends that; what was measured until then stays.
-
-        Raises:
-            KeyboardInterrupt: it was interrupted before anything was measured.
-        """
+        """Run each half as often as was asked for. An interrupt ends that; it is raised if nothing was measured yet."""
         try:
             with Owner() as owner:
                 self.services = owner.enter_context(Services())
@@ -173,19 +144,17 @@ class _PairRun:
         What is still ending in one half may end while the next one runs.
         """
         with Owner() as owner:
-            started = [
-                (half, path, owner.enter_context(PythonHalf(path, self.services, self.options.limits)))
-                for half, path in self.paths.items()
-            ]
-            prepared = [self._prepare(*one) for one in started]
-            ending: list[_PreparedHalf] = []
+            started = [(half, self._start(half, owner)) for half in self.paths]
+            prepared = [self._prepare(half, target) for half, target in started]
+            ending: list[Measurement] = []
             for one in prepared:
-                one.measurement.run()
-                if one.measurement.settled or self._must_settle_first(one.its):
+                one.run()
+                self._note_interrupt(one)
+                if one.settled or self._must_settle_first(one.its):
                     self._finish(one)
                 else:
                     ending.append(one)
-                if self.interrupted or _was_interrupted(one):
+                if self.interrupted:
                     break
             for one in ending:
                 self._finish(one)
@@ -197,49 +166,45 @@ class _PairRun:
         """
         return self.entry.scenario.deadline is not None or its.is_remote
 
-    def _prepare(self, half: str, path: Path, target: Target) -> _PreparedHalf:
-        """Start the services of a half, and make it ready to run."""
+    def _start(self, half: str, owner: Owner) -> Target:
+        return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits))
+
+    def _prepare(self, half: str, target: Target) -> Measurement:
         scenario = self.entry.scenario
         its = self.services.start(scenario.services, service_needs(scenario, self.options.mongo_uri))
         self.server = its.server
-        lab = Lab(self.settings, its.endpoints)
-        listeners = (self.options.progress,)
-        measurement = Measurement(half, target, self.services, its, self.options.limits, listeners)
-        measurement.prepare(scenario.workload(lab))
-        return _PreparedHalf(path, target, measurement, its, lab)
+        measurement = Measurement(half, target, self.services, its, self.options.limits, (self.options.progress,))
+        measurement.prepare(scenario.workload(Lab(self.settings, its.endpoints)))
+        return measurement
 
-    def _finish(self, one: _PreparedHalf) -> None:
-        self.done[one.measurement.half].append(self._look_again(one, self._settle(one)))
+    def _note_interrupt(self, one: Measurement) -> None:
+        self.interrupted = self.interrupted or one.ending.outcome is Outcome.INTERRUPTED
 
-    def _settle(self, one: _PreparedHalf) -> MeasuredRun:
-        """Have one half that was run looked at to its end, and end it."""
-        self.interrupted = self.interrupted or _was_interrupted(one)
-        trace = one.measurement.settle(wait=not self.interrupted)
+    def _settle(self, one: Measurement) -> MeasuredRun:
+        trace = one.settle(wait=not self.interrupted)
         one.target.end()
         self.services.stop(one.its)
-        self.interrupted = self.interrupted or _was_interrupted(one)
-        return MeasuredRun(trace, _complaint(self.entry.scenario, one.lab, one.its, trace))
+        self._note_interrupt(one)
+        return MeasuredRun(trace, _complaint(self.entry.scenario, self.settings, one.its, trace))
 
-    def _look_again(self, one: _PreparedHalf, shortest: MeasuredRun) -> MeasuredRun:
-        """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
+    def _finish(self, one: Measurement) -> None:
+        """Settle a half, and run it again if its answer came late, as long as the machine may be why."""
+        shortest = self._settle(one)
         thresholds = bounds_of(self.entry.scenario, self.settings)
         for looks in range(2, LOOKS + 1):
             if self.interrupted or not could_be_noise(shortest.trace, thresholds):
                 break
             with Owner() as owner:
-                target = owner.enter_context(PythonHalf(one.path, self.services, self.options.limits))
-                once_more = self._prepare(one.measurement.half, one.path, target)
-                once_more.measurement.run()
+                once_more = self._prepare(one.half, self._start(one.half, owner))
+                once_more.run()
+                self._note_interrupt(once_more)
                 again = self._settle(once_more)
             if self.interrupted or again.trace.outcome is not Outcome.COMPLETED:
-                return again
+                shortest = again
+                break
             shortest = min(shortest, again, key=lambda done: done.trace.elapsed_s)
             shortest = replace(shortest, trace=replace(shortest.trace, looks=looks))
-        return shortest
-
-
-def _was_interrupted(one: _PreparedHalf) -> bool:
-    return one.measurement.ending.outcome is Outcome.INTERRUPTED
+        self.done[one.half].append(shortest)
 
 
 def service_needs(scenario: Scenario, mongo_uri: str | None = None) -> ServiceNeeds:
@@ -251,15 +216,16 @@ def service_needs(scenario: Scenario, mongo_uri: str | None = None) -> ServiceNe
     return ServiceNeeds(documents=documents, mongo_uri=mongo_uri)
 
 
-def _complaint(scenario: Scenario, lab: Lab, its: HalfServices, trace: Trace) -> str | None:
+def _complaint(scenario: Scenario, settings: Settings, its: HalfServices, trace: Trace) -> str | None:
     """What is wrong with the work that was done: by the answer, and by the services' own counts."""
     if trace.outcome is not Outcome.COMPLETED:
         return None
     if isinstance(trace.answer, UnreadableAnswer):
         return f"its answer cannot be read: {trace.answer.problem}"
     # A real server counts what everybody asks of it.
-    wrong = None if its.is_remote else wrong_requests(scenario, lab.settings, trace)
-    return wrong or gave_up_early(bounds_of(scenario, lab.settings), trace) or scenario.check_answer(lab, trace.answer)
+    wrong = None if its.is_remote else wrong_requests(scenario, settings, trace)
+    early = gave_up_early(bounds_of(scenario, settings), trace)
+    return wrong or early or scenario.check_answer(Lab(settings, its.endpoints), trace.answer)
 
 
 def gave_up_early(bounds: Thresholds, trace: Trace) -> str | None:
@@ -285,9 +251,8 @@ def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str 
 def check_settings(name: str, scenario: Scenario, settings: Settings, options: RunOptions) -> None:
     """Refuse what cannot be meant, or what this machine cannot carry, before anything starts.
 
-    Raises:
-        UsageError: settings that contradict each other, ask for more memory or descriptors than there are, or for too
-            little memory to be judged.
+    Raises UsageError for settings that contradict each other, that ask for more memory or descriptors than there are,
+    or for too little memory to be judged.
     """
     if options.mongo_uri is not None and "mongo" not in scenario.services:
         raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")
@@ -301,16 +266,15 @@ def check_settings(name: str, scenario: Scenario, settings: Settings, options: R
 
 
 def _check_hang(what: str, hang: float, deadline: float | None, limit: float) -> None:
+    hangs = f"{what}: the dead service hangs for {format_duration(hang)}"
     if deadline is not None and hang < TOO_LATE * deadline:
         raise UsageError(
-            f"{what}: the dead service hangs for {format_duration(hang)}, less than {TOO_LATE:g} × the deadline of "
-            f"{format_duration(deadline)}: a late answer could not be told from a busy machine. Set them further apart."
+            f"{hangs}, less than {TOO_LATE:g} × the deadline of {format_duration(deadline)}: a late answer could not "
+            "be told from a busy machine. Set them further apart."
         )
     if hang >= limit:
-        raise UsageError(
-            f"{what}: the dead service hangs for {format_duration(hang)}, as long as the time limit or longer: "
-            f"set a higher one, like --limit time={written_duration(2 * hang)}"
-        )
+        higher = written_duration(2 * hang)
+        raise UsageError(f"{hangs}, as long as the time limit or longer: set a higher one, like --limit time={higher}")
 
 
 def _check_buffer(what: str, size: int, limit: int | None, budget: int | None) -> None:
@@ -334,13 +298,14 @@ def _check_buffer(what: str, size: int, limit: int | None, budget: int | None) -
 
 def _check_descriptors(steps: int, limit: int | None) -> None:
     needed = steps + DESCRIPTORS_BESIDE
-    if limit is not None and limit <= DESCRIPTORS_BESIDE:
+    if limit is None or needed <= limit:
+        return
+    if limit <= DESCRIPTORS_BESIDE:
         raise UsageError(
             f"a process may have {limit:,} open descriptors here (ulimit -Hn): the lab needs {needed:,} for "
             f"--steps {steps}. Raise the limit."
         )
-    if limit is not None and needed > limit:
-        raise UsageError(
-            f"--steps {steps} may need {needed:,} open descriptors and a process may have {limit:,} here "
-            f"(ulimit -Hn): take at most --steps {limit - DESCRIPTORS_BESIDE}"
-        )
+    raise UsageError(
+        f"--steps {steps} may need {needed:,} open descriptors and a process may have {limit:,} here "
+        f"(ulimit -Hn): take at most --steps {limit - DESCRIPTORS_BESIDE}"
+    )

@@ -58,13 +58,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One question with its measurement and all guesses.
-
-    Attributes:
-        question: the question.
-        measured: in the metric's unit; None if it could not be read.
-        guesses: in the order they were made; people who skipped the question have none.
-    """
+    """One question, its measurement (in the metric's unit; None if it could not be read), and all guesses in order."""
 
     question: Question
     measured: float | None
@@ -116,10 +110,8 @@ def questions(scenario: Scenario, halves: Sequence[str]) -> tuple[Question, ...]
 def parse_guess(question: Question, text: str) -> float | None:
     """The guess in `text`, in the metric's unit; None for a dash or nothing, which skips the question.
 
-    A bare number means a count, seconds or MiB; sizes and durations take the same units as options.
-
-    Raises:
-        ValueError: it is not a guess.
+    A bare number means a count, seconds or MiB; sizes and durations take the same units as options. Raises ValueError
+    for what is not a guess.
     """
     text = text.strip()
     if text in _NO_GUESS:
@@ -147,29 +139,24 @@ def ask(
     `put` asks one question and returns the answer, None at the end of input; `explain` shows what was wrong with it.
     """
     guesses: list[Guess] = []
-    for question in asked:
-        while (text := put(question)) is not None:
-            try:
-                value = parse_guess(question, text)
-            except ValueError as error:
-                explain(str(error))
-                continue
-            if value is not None:
-                guesses.append(Guess(question, value))
-            break
-        else:
-            break
+    waiting = list(asked)
+    while waiting and (text := put(waiting[0])) is not None:
+        try:
+            value = parse_guess(waiting[0], text)
+        except ValueError as error:
+            explain(str(error))
+            continue
+        question = waiting.pop(0)
+        if value is not None:
+            guesses.append(Guess(question, value))
     return tuple(guesses)
 
 
 def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Guess, ...]:
     """The guesses in `text`: CSV with a header, `who,half,metric,guess`, in any order and with or without `who`.
 
-    Semicolons and tabs separate too, as spreadsheets write them. A metric may be named as in a table. Errors call the
-    CSV `source`.
-
-    Raises:
-        UsageError: there is no guess in it, or a line cannot be read; the message says which.
+    Semicolons and tabs separate too, as spreadsheets write them. A metric may be named as in a table. Raises
+    UsageError, which calls the CSV `source`, if there is no guess in it or a line cannot be read.
     """
     lines = text.removeprefix("\N{BYTE ORDER MARK}")
     head = next((line for line in lines.splitlines() if line.strip()), "")
@@ -187,46 +174,44 @@ def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Gue
             f"{source}, line {numbered[0][0]}: {separator.join(numbered[0][1])[:80]!r} is not the header: "
             f"write {','.join(COLUMNS)} (or, for one person, {','.join(COLUMNS[1:])})"
         )
-    guesses: list[Guess] = []
-    seen: set[tuple[str | None, Question]] = set()
+    values: dict[tuple[str | None, Question], float | None] = {}
     for number, row in numbered[1:]:
-        guess, question, who = _read_row(f"{source}, line {number}", dict(zip(names, row, strict=False)), row, asked)
-        if (who, question) in seen:
-            raise UsageError(
-                f"{source}, line {number}: {who or 'you'} already guessed {question.metric} of the {question.half} half"
-            )
-        seen.add((who, question))
-        if guess is not None:
-            guesses.append(Guess(question, guess, who))
+        try:
+            who, question, value = _read_row(names, row, asked)
+            if (who, question) in values:
+                raise ValueError(f"{who or 'you'} already guessed {question.metric} of the {question.half} half")
+        except ValueError as error:
+            raise UsageError(f"{source}, line {number}: {error}") from None
+        values[who, question] = value
+    guesses = tuple(Guess(question, value, who) for (who, question), value in values.items() if value is not None)
     if not guesses:
         raise UsageError(f"{source} has no guesses: write one line per guess")
-    return tuple(guesses)
+    return guesses
 
 
 def _read_row(
-    place: str, cells: dict[str, str], row: Sequence[str], asked: Sequence[Question]
-) -> tuple[float | None, Question, str | None]:
-    if len(row) < len(cells) or not {"half", "metric", "guess"} <= set(cells):
-        raise UsageError(f"{place}: {','.join(row)[:80]!r} has too few columns")
-    if len(row) > len(cells):
-        raise UsageError(f"{place}: {','.join(row)[:80]!r} has too many columns: put a guess with a comma in quotes")
-    half, metric = cells["half"].strip().lower(), _metric_name(cells["metric"])
+    names: Sequence[str], row: Sequence[str], asked: Sequence[Question]
+) -> tuple[str | None, Question, float | None]:
+    """Who guessed, the question, and the guess (None for a dash). Raises ValueError with what is wrong."""
+    if len(row) < len(names):
+        raise ValueError(f"{','.join(row)[:80]!r} has too few columns")
+    if len(row) > len(names):
+        raise ValueError(f"{','.join(row)[:80]!r} has too many columns: put a guess with a comma in quotes")
+    cells = {name: cell.strip() for name, cell in zip(names, row, strict=True)}
+    half, metric = cells["half"].lower(), _metric_name(cells["metric"])
     question = next((one for one in asked if half in (one.half, half_label(one.half)) and one.metric == metric), None)
     if question is None:
-        asked_for, there = f"{half},{cells['metric'].strip()}", "; ".join(f"{one.half},{one.metric}" for one in asked)
-        raise UsageError(f"{place}: there is no question {asked_for!r}. The questions are: {there}")
-    who = cells["who"].strip() if "who" in cells else None
+        there = "; ".join(f"{one.half},{one.metric}" for one in asked)
+        raise ValueError(f"there is no question {half + ',' + cells['metric']!r}. The questions are: {there}")
+    who = cells.get("who")
     if who == "":
-        raise UsageError(f"{place}: the name of the person is missing")
-    try:
-        return parse_guess(question, cells["guess"]), question, who
-    except ValueError as error:
-        raise UsageError(f"{place}: {error}") from None
+        raise ValueError("the name of the person is missing")
+    return who, question, parse_guess(question, cells["guess"])
 
 
 def _metric_name(text: str) -> str:
     """The name of a metric that is given by its name or its label."""
-    text = text.strip().lower().partition(",")[0]  # a row of a table: `open sockets, after return`
+    text = text.lower().partition(",")[0]  # a row of a table: `open sockets, after return`
     by_label = {metric.label.lower(): metric.name for metric in METRICS.values()}
     return by_label.get(text, re.sub(r"[\s-]+", "_", text))
 

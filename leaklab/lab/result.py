@@ -17,12 +17,9 @@ MOMENTS = ("baseline", "peak", "end", "returned", "collected")
 """The moments of a metric's summary, in order."""
 
 
-HALF_LABELS = {"almost": "partial fix"}
-
-
 def half_label(half: str) -> str:
     """What people call a half."""
-    return HALF_LABELS.get(half, half)
+    return "partial fix" if half == "almost" else half
 
 
 def median(values: Sequence[float]) -> float:
@@ -53,13 +50,9 @@ class JudgedRun:
 
 @dataclass(frozen=True, slots=True)
 class HalfResult:
-    """All runs of one half, and the verdict on them.
+    """All runs of one half (at least one, in order), the verdict on them, and what is wrong with its work, if anything.
 
-    Attributes:
-        runs: at least one, in order.
-        judgement: the verdict over all runs.
-        complaint: what is wrong with its work; None if nothing.
-        forecast: the consequences if it goes on like its first run.
+    `forecast` has the consequences if it goes on like its first run.
     """
 
     half: str
@@ -108,6 +101,11 @@ class HalfResult:
         middle = median(values)
         return int(middle) if METRICS[metric].unit != "seconds" and float(middle).is_integer() else middle
 
+    def rise(self, metric: str, moment: str) -> float | None:
+        """How far `metric` was above its baseline at `moment`, None if it could not be read."""
+        value, baseline = self.value(metric, moment), self.value(metric, "baseline")
+        return None if value is None or baseline is None else value - baseline
+
     def was_read(self, metric: str) -> bool:
         """Whether any run could read the metric at all."""
         return any(run.summary[metric] is not None for run in self.runs)
@@ -119,11 +117,9 @@ class Result:
 
     Attributes:
         scenario: its id.
-        settings: the settings of the run.
         mongo: the MongoDB server that was named, if any.
         python: the version of the interpreter that ran the halves.
         halves: by name, in the order they are shown.
-        expected: the expected verdict and findings of each half.
         telling: the key metrics, which show this scenario's leak.
         interrupted: whether it was interrupted before all halves had run.
     """

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from leaklab import metrics
 from leaklab.errors import UsageError
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
-from leaklab.judge.summary import MetricSummary
-from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_halves
+from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_scenario
 from leaklab.measure.trace import Outcome
 from leaklab.metrics import MEMORY_FLOOR, METRICS, RSS, Resource
 from leaklab.system.limits import THREADS, Limits
@@ -21,17 +20,13 @@ if TYPE_CHECKING:
     from leaklab.content.settings import Settings
     from leaklab.lab.result import HalfResult, Result
 
-LOW_DESCRIPTORS = 64
-"""The limit of open files for a half that leaks sockets or files: low enough to die in a moment."""
-
-LOW_MEMORY = 48 * 2**20
-"""The limit of address space, in bytes above those of the imported half, for a half that leaks memory."""
+LOW_LIMITS = {Resource.DESCRIPTORS: 64, Resource.THREADS: 32, Resource.MEMORY: 48 * 2**20}
+"""Limits that are low enough to die in a moment: of open files; of threads, by the address space of their stacks; of
+address space, in bytes above those of the imported half. The first resource that runs out counts."""
 
 THREAD_ADDRESSES = 8 * 2**20
 """Bytes of address space that a thread's stack reserves on Linux (pthread_create(3): the soft RLIMIT_STACK, 8 MiB)."""
 
-LOW_THREADS = 32
-"""The limit of threads, by the address space of their stacks, for a half that leaks threads."""
 
 MOST_STEPS = 20_000
 """Most steps of the run for a forecast of memory, which must grow above its floor to be judged."""
@@ -64,12 +59,8 @@ class Failure:
     def as_expected(self) -> bool:
         """Whether the leaky half died and the fixed half did all the work under the same limit."""
         fixed = self.result.halves.get("fixed")
-        return (
-            self.died_at_step is not None
-            and fixed is not None
-            and fixed.outcome is Outcome.COMPLETED
-            and fixed.complaint is None
-        )
+        did_the_work = fixed is not None and fixed.outcome is Outcome.COMPLETED and fixed.complaint is None
+        return self.died_at_step is not None and did_the_work
 
 
 def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> Failure:
@@ -82,94 +73,69 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
     """
     if settings.steps is None:
         raise UsageError(f"{entry.id} does not grow with steps; --until-failure is for leaks that do")
-    resource, limit, forecast, stacks = _predict(entry, settings, options)
+    limits = options.limits
+    threads = limits.threads if limits.threads != THREADS else None
+    asked = {Resource.DESCRIPTORS: limits.fds, Resource.THREADS: threads, Resource.MEMORY: limits.memory}
+    low = {resource: asked[resource] or limit for resource, limit in LOW_LIMITS.items()}
+    grown, resource, forecast = _forecast(entry, settings, options, low)
+    limit = low[resource]
     steps = max(PAST_FORECAST * forecast.steps, settings.steps)
-    allowed = fd_limits()[1]
-    if allowed is not None:
+    if (allowed := fd_limits()[1]) is not None:
         # The services may need a file descriptor for each step too.
         steps = min(steps, max(forecast.steps + 1, allowed - DESCRIPTORS_BESIDE))
-    limits = _limits(options.limits, resource, limit, stacks)
-    paths = {half: entry.half_path(half) for half in ("leaky", "fixed")}
-    low = replace(options, limits=limits, repeat=1)
-    result = run_halves(entry, paths, settings.with_steps(steps), low)
+    limited = replace(options, limits=_limits(limits, resource, limit, grown), repeat=1)
+    result = run_scenario(entry, settings.with_steps(steps), limited)
     leaky = result.halves["leaky"]
-    died = leaky.outcome is Outcome.CRASHED and not result.interrupted
+    if leaky.outcome is not Outcome.CRASHED or result.interrupted:
+        return Failure(resource, limit, forecast, None, None, result)
     # `steps` counts the steps that started: the last of them failed.
-    done = max(0, leaky.runs[0].trace.steps - 1)
-    return Failure(resource, limit, forecast, done if died else None, leaky.error if died else None, result)
+    return Failure(resource, limit, forecast, max(0, leaky.runs[0].trace.steps - 1), leaky.error, result)
 
 
-def _predict(entry: Entry, settings: Settings, options: RunOptions) -> tuple[Resource, int, Forecast, int]:
-    """The resource that the leaky half runs out of, its low limit, the forecast, and the size of its stacks.
-
-    The stacks are the bytes of address space of its threads, which are not what leaks.
-    """
-    tried = settings
+def _forecast(
+    entry: Entry, settings: Settings, options: RunOptions, low: Mapping[Resource, int]
+) -> tuple[HalfResult, Resource, Forecast]:
+    """An ordinary run of the leaky half, the first resource in `low` of which it runs out, and when it does."""
+    capacities = Capacities(
+        low[Resource.DESCRIPTORS], "set for this run", low[Resource.MEMORY], "of memory", low[Resource.THREADS]
+    )
     # The limits that were asked for are for the run that dies, not for this one.
     whole = replace(options.limits, fds=None, memory=None, threads=max(THREADS, options.limits.threads))
+    steps = settings.steps or 0
     while True:
-        once = replace(options, repeat=1, limits=whole)
-        result = run_halves(entry, {"leaky": entry.half_path("leaky")}, tried, once)
-        leaky = result.halves["leaky"]
+        result = run_scenario(entry, settings.with_steps(steps), replace(options, repeat=1, limits=whole), ["leaky"])
         if result.interrupted:
             raise KeyboardInterrupt
+        leaky = result.halves["leaky"]
         if leaky.outcome is not Outcome.COMPLETED:
             raise UsageError(f"the leaky half must complete before it runs under a low limit, but {leaky.error}")
         summary = leaky.runs[0].summary
-        steps = tried.steps or 0
-        low = _low(options.limits)
-        capacities = Capacities(
-            descriptors=low[Resource.DESCRIPTORS],
-            descriptors_are="set for this run",
-            memory=low[Resource.MEMORY],
-            memory_is="of memory",
-            threads=low[Resource.THREADS],
-        )
         ahead = {METRICS[forecast.metric].resource: forecast for forecast in forecasts(summary, capacities)}
-        for resource, limit in low.items():
+        for resource in low:
             if resource in ahead:
-                return resource, limit, ahead[resource], _stacks(leaky)
-        if not _may_grow(summary) or steps >= MOST_STEPS:
+                return leaky, resource, ahead[resource]
+        # If anything grows, memory may grow measurably with more steps, unless it has done so already.
+        may_grow = any(forecasts(summary, Capacities(descriptors=1, threads=1, memory=1)))
+        if steps >= MOST_STEPS or not may_grow or (leaky.rise(RSS.name, "end") or 0) > MEMORY_FLOOR:
             raise UsageError(
                 f"{entry.id} does not grow with steps in file descriptors, threads or memory; "
                 "--until-failure is for leaks that do"
             )
-        tried = tried.with_steps(min(MOST_STEPS, _enough_steps(leaky, steps)))
-
-
-def _low(limits: Limits) -> dict[Resource, int]:
-    """The low limit of each resource: the one asked for, or ours. The first resource that runs out counts."""
-    return {
-        Resource.DESCRIPTORS: limits.fds or LOW_DESCRIPTORS,
-        Resource.THREADS: limits.threads if limits.threads != THREADS else LOW_THREADS,
-        Resource.MEMORY: limits.memory or LOW_MEMORY,
-    }
-
-
-def _may_grow(summary: Mapping[str, MetricSummary | None]) -> bool:
-    """Whether anything grows, so that memory may grow measurably with more steps."""
-    rss = summary[RSS.name]
-    if rss is not None and rss.end is not None and rss.baseline is not None and rss.end - rss.baseline > MEMORY_FLOOR:
-        return False
-    return any(forecasts(summary, Capacities(descriptors=1, threads=1, memory=1)))
+        steps = min(MOST_STEPS, _enough_steps(leaky, steps))
 
 
 def _enough_steps(leaky: HalfResult, steps: int) -> int:
     """Steps after which memory will have grown well above its floor, at its pace so far; at least twice as many."""
-    end, baseline = leaky.value(RSS.name, "end"), leaky.value(RSS.name, "baseline")
-    grown = max(1.0, (end or 0) - (baseline or 0)) / steps
-    return max(2 * steps, int(1.5 * MEMORY_FLOOR / grown))
+    pace = max(1.0, leaky.rise(RSS.name, "end") or 0) / steps
+    return max(2 * steps, int(1.5 * MEMORY_FLOOR / pace))
 
 
-def _stacks(leaky: HalfResult) -> int:
-    peak, baseline = (leaky.value(metrics.THREADS.name, moment) for moment in ("peak", "baseline"))
-    return int((peak or 0) - (baseline or 0)) * THREAD_ADDRESSES
-
-
-def _limits(limits: Limits, resource: Resource, limit: int, stacks: int) -> Limits:
+def _limits(limits: Limits, resource: Resource, limit: int, grown: HalfResult) -> Limits:
     """The limits as the system enforces them: the half gets an error, instead of being killed by the lab."""
     if resource is Resource.DESCRIPTORS:
         return replace(limits, fds=limit)
     if resource is Resource.THREADS:
         return replace(limits, threads=max(THREADS, 2 * limit), address_room=limit * THREAD_ADDRESSES)
+    # The address space of its threads' stacks is not what leaks.
+    stacks = int(grown.rise(metrics.THREADS.name, "peak") or 0) * THREAD_ADDRESSES
     return replace(limits, memory=None, address_room=limit + stacks)

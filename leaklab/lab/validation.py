@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The validation of one scenario.
-
-    Attributes:
-        scenario: its id.
-        problems: what is wrong, in words; empty if all is well.
-        result: the measurement of its halves; None if they could not be run.
-    """
+    """What is wrong with one scenario, in words, and the measurement of its halves; None if they could not be run."""
 
     scenario: str
     problems: tuple[str, ...]

@@ -39,11 +39,7 @@ class Measurement:
 
     Attributes:
         half: what the target is called.
-        target: what is measured.
-        services: the services' process.
         its: the services of this target.
-        limits: what the target may use.
-        listeners: what else follows the samples.
         ending: how the run ended, once it has.
         settled: whether nothing more can end of what the target left behind: no look is worth waiting for.
     """
@@ -86,13 +82,13 @@ class Measurement:
     def run(self) -> None:
         """Let the target do its work, to the end or to a limit, and sample it; `settle` is to follow.
 
-        Raises:
-            MeasureError: the services' process is gone.
+        Raises MeasureError, as `settle` does, if the services' process is gone.
         """
         if self.ending is not COMPLETED:
             return
         sampler = self._sampler
         sampler.moment(Phase.BASELINE)
+        sampler.system.begin_peak()
         cpu_before = sampler.system.family().cpu_s
         with self._recording_the_ending():
             self._report_step()
@@ -117,14 +113,10 @@ class Measurement:
     def settle(self, *, wait: bool = True) -> Trace:
         """Look, wait, look again, until nothing is left above the baseline or nothing can change any more.
 
-        What a target leaves behind, such as pymongo's threads, ends meanwhile, also while another one is run.
-
-        Args:
-            wait: whether to wait between looks; if not, there is one more.
-
-        Raises:
-            MeasureError: the services' process is gone.
+        What a target leaves behind, such as pymongo's threads, ends meanwhile, also while another one is run. Unless
+        it is to `wait` between looks, there is one more.
         """
+        peak = self._sampler.system.peak()
         if self._collected_at is not None:
             with self._recording_the_ending():
                 pause, longest = SETTLE_LOOK_S
@@ -141,7 +133,7 @@ class Measurement:
             elapsed_s=self._clock.at_s,
             waited_s=self._waited_s,
             samples=tuple(self._sampler.samples),
-            peaks=by_metric(counts.peaks),
+            peaks=by_metric({**counts.peaks, **peak}),
             answer=self._answer,
             ending=self.ending,
             output=self.target.output(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from leaklab.system.processes import descendants
@@ -41,6 +43,7 @@ class SystemProbe:
 
         self._failures = (psutil.Error, OSError)
         self._process = psutil.Process(pid)
+        self._peak_before: int | None = None
         self._remote_ports = remote_ports
         self._kind = kind
 
@@ -73,6 +76,24 @@ class SystemProbe:
             return sum(1 for each in connections if each.raddr and each.raddr.port in self._remote_ports)
 
         return {"sockets": self._tried(leading_there)}
+
+    def begin_peak(self) -> None:
+        """Forget the highest memory so far, such as that of imports."""
+        # Where the system does not reset it (proc_pid_clear_refs(5)), only what exceeds it later is a peak.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+        self._peak_before = self._peak_rss()
+
+    def peak(self) -> dict[str, float]:
+        """The highest memory since `begin_peak`, whatever the samples saw: {} where the system keeps none."""
+        peak, before = self._peak_rss(), self._peak_before
+        return {} if peak is None or before is None or peak <= before else {"rss": peak}
+
+    def _peak_rss(self) -> int | None:
+        """Bytes: VmHWM of Linux (proc_pid_status(5))."""
+        status = self._tried(Path(f"/proc/{self._process.pid}/status").read_bytes) or b""
+        kilobytes = re.search(rb"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+        return int(kilobytes[1]) * 1024 if kilobytes else None
 
     def address_space(self) -> int | None:
         """Bytes of address space the process has; None if it cannot be read."""

@@ -73,9 +73,7 @@ class Sampler:
     """Reads the counters of one half; what else it knows of the half, its Measurement describes.
 
     Attributes:
-        system: the probe of its process.
         steps: the steps that its workload has.
-        clock: how far it has come.
         samples: all that were taken, in order.
         counters: what was read last; `counts` of it by the services, `family` of its child processes.
     """

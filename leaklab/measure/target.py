@@ -79,12 +79,7 @@ class Target(AbstractContextManager["Target", None], Protocol):
         """The id of its process, once it was started."""
 
     def prepare(self, workload: Mapping[str, object]) -> None:
-        """Hand over the work and wait until it is ready.
-
-        Raises:
-            RunEndedError: it cannot be made ready, or not in time.
-            TargetEndedError: it ended meanwhile.
-        """
+        """Hand over the work and wait until it is ready. Raises RunEndedError or TargetEndedError if it cannot be."""
 
     def begin(self, *, address_space: int | None, file_size: int) -> None:
         """Let it begin, within these limits in bytes."""
@@ -120,10 +115,7 @@ def timed_out(target: Target, words: str) -> RunEndedError:
 class PythonHalf:
     """A half in Python: a worker process imports it, calls `run`, and reports each step (docs/protocol.md).
 
-    Attributes:
-        path: the file.
-        services: the process that guards the worker should the runner be gone; without it nothing can be measured.
-        limits: what the half may use.
+    The `services` guard the worker should the runner be gone; without them nothing can be measured.
     """
 
     path: Path

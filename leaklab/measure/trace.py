@@ -131,7 +131,7 @@ class Trace:
         elapsed_s: seconds in `run`, pauses for samples left out.
         waited_s: seconds that were waited, after `gc.collect()`, for what was just ending.
         samples: in the order they were taken.
-        peaks: exact highest values that the services kept between samples, by metric name.
+        peaks: exact highest values that the system and the services kept between samples, by metric name.
         answer: what `run` returned, as JSON values; None if it did not return.
         ending: how it ended.
         output: what the half printed (standard output and error), cut to a bounded length.

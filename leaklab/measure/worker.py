@@ -179,7 +179,6 @@ class ItemIterator(Iterator[object]):
         self._lock = allocate_lock()
 
     def __next__(self) -> object:
-
         with self._lock:
             for number in self._numbers:
                 return self._steps[number]

@@ -41,12 +41,10 @@ class FirstSeen(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The result of a check, with everything that a report of it needs.
+    """The result of a check of a learner's file, with everything that a report of it needs.
 
     Attributes:
         scenario: its id.
-        file: the learner's file.
-        state: the result itself.
         reason: why, in a sentence; empty if it is fixed.
         remedy: what to do next, in a sentence; empty if there is nothing to do.
         finding: the finding that decided.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,26 +60,20 @@ def check(entry: Entry, file: Path, options: RunOptions | None = None, settings:
     if rejected := rejection(entry, file):
         return rejected
     first = _measure(entry, file, settings, options, last=False)
-    return _measure_again(first, entry, settings, options) if second_run.is_needed(first) else first
+    if not second_run.is_needed(first):
+        return first
+    if settings.steps is not None:
+        more = settings.with_steps(settings.steps * second_run.MORE)
+        # If more steps exceed what this machine allows, the same number is repeated.
+        with suppress(UsageError):
+            return second_run.decide(first, _measure(entry, file, more, options, last=True))
+    return _measure(entry, file, settings, options, last=True)
 
 
 def _measure(entry: Entry, file: Path, settings: Settings, options: RunOptions, *, last: bool) -> CheckResult:
     paths = {"leaky": entry.half_path("leaky"), "fixed": entry.half_path("fixed"), YOURS: file}
     result = run_halves(entry, paths, settings, options)
     return judge_file(entry.scenario, file, settings, result, last=last)
-
-
-def _measure_again(first: CheckResult, entry: Entry, settings: Settings, options: RunOptions) -> CheckResult:
-    """Measure a second time, with more steps if there are any: a leak grows with them, a pool does not."""
-    if settings.steps is None:
-        return _measure(entry, first.file, settings, options, last=True)
-    more = settings.with_steps(settings.steps * second_run.MORE)
-    try:
-        second = _measure(entry, first.file, more, options, last=True)
-    except UsageError:
-        # More steps exceed what this machine allows: repeat the same number.
-        return _measure(entry, first.file, settings, options, last=True)
-    return second_run.decide(first, second)
 
 
 # ---- after the run: pure functions over the measurement
@@ -112,27 +106,22 @@ def judge_file(
             return _failed(blank, yours.runs[0].trace.steps, yours.ending)
         judgement = accepted
     if complaint := _complaint(scenario, settings, result):
-        return replace(
-            blank,
-            state=CheckState.WRONG_WORK,
-            reason=f"it does not do the work: {complaint}",
-            remedy="A fix gives the same answer, sends the same requests and leaves nothing open.",
-        )
-    return _by_measure(blank, scenario, judgement, last=last)
+        reason = f"it does not do the work: {complaint}"
+        remedy = "A fix gives the same answer, sends the same requests and leaves nothing open."
+        return replace(blank, state=CheckState.WRONG_WORK, reason=reason, remedy=remedy)
+    return _by_measure(blank, result, scenario, judgement, last=last)
 
 
-def _by_measure(blank: CheckResult, scenario: Scenario, judgement: Judgement, *, last: bool) -> CheckResult:
+def _by_measure(
+    blank: CheckResult, result: Result, scenario: Scenario, judgement: Judgement, *, last: bool
+) -> CheckResult:
     """The check by its counts, if the two halves with known verdicts were measured as what they are."""
-    result = blank.result
-    assert result is not None  # noqa: S101 # the caller has measured
     if wrong := second_run.doubtful_controls(result):
-        return replace(
-            blank,
-            reason=f"this measurement cannot be trusted: {wrong[0]}",
-            remedy="Close other busy programs, keep the default settings, then check again.",
-        )
+        remedy = "Close other busy programs, keep the default settings, then check again."
+        return replace(blank, reason=f"this measurement cannot be trusted: {wrong[0]}", remedy=remedy)
     if judgement.findings:
-        finding = _first(judgement.findings, scenario.telling)
+        key_findings = (finding for finding in judgement.findings if finding.metric in scenario.telling)
+        finding = next(key_findings, judgement.findings[0])
         may_be_pool = not last and _may_be_pool(finding, result)
         return replace(
             blank,
@@ -142,11 +131,8 @@ def _by_measure(blank: CheckResult, scenario: Scenario, judgement: Judgement, *,
             showed=first_showed(result.halves[YOURS].runs[0].trace, result.halves["fixed"].runs[0].trace, finding),
         )
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        return replace(
-            blank,
-            reason="; ".join(judgement.doubts),
-            remedy="Two runs could not decide. Do the work item by item, as the leaky half does, then check again.",
-        )
+        remedy = "Two runs could not decide. Do the work item by item, as the leaky half does, then check again."
+        return replace(blank, reason="; ".join(judgement.doubts), remedy=remedy)
     return replace(blank, state=CheckState.FIXED)
 
 
@@ -154,9 +140,7 @@ def _may_be_pool(finding: Finding, result: Result) -> bool:
     """Whether more steps could show that the finding is a pool that is still filling up."""
     steps = result.settings.steps
     counts = METRICS[finding.metric].judge in (Judge.LEFT_OPEN, Judge.REUSE)
-    if steps is None or not counts or finding.kind is FindingKind.STALLED:
-        return False
-    return finding.value < FEW * steps
+    return steps is not None and counts and finding.kind is not FindingKind.STALLED and finding.value < FEW * steps
 
 
 def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> FirstSeen | None:
@@ -181,21 +165,16 @@ def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> FirstSeen | No
     return None
 
 
-def _first(findings: Sequence[Finding], telling: Sequence[str]) -> Finding:
-    return next((finding for finding in findings if finding.metric in telling), findings[0])
-
-
 def _judge_error(scenario: Scenario, settings: Settings, yours: HalfResult) -> Judgement | None:
     """The verdict on a half whose error the scenario accepts as an answer; None if it does not accept it."""
-    traces = [run.trace for run in yours.runs]
-    for trace in traces:
-        raised = trace.ending.raised
+    for run in yours.runs:
+        raised = run.trace.ending.raised
         if scenario.check_error is None or raised is None:
             return None
         # An error of a class of the learner's own counts as its base classes too.
         if not any(scenario.check_error(settings, raised.named(kind)) for kind in raised.kinds):
             return None
-    whole = replace(traces[0], ending=COMPLETED)
+    whole = replace(yours.runs[0].trace, ending=COMPLETED)
     return judge(whole, summarize(whole), bounds_of(scenario, settings))
 
 
@@ -217,12 +196,10 @@ def _invented(scenario: Scenario, settings: Settings, result: Result) -> str | N
         return None
     buffer = scenario.buffer(settings)
     yours, fixed = result.halves[YOURS], result.halves["fixed"]
-    peak, baseline = yours.value(RSS.name, "peak"), yours.value(RSS.name, "baseline")
-    held = None if peak is None or baseline is None else peak - baseline
-    worked, needed = yours.runs[0].trace.cpu_s, fixed.runs[0].trace.cpu_s
-    if held is None or held >= buffer / 2 or worked is None or needed is None:
+    held, worked, needed = yours.rise(RSS.name, "peak"), yours.runs[0].trace.cpu_s, fixed.runs[0].trace.cpu_s
+    if held is None or worked is None or needed is None:
         return None
-    if worked >= scenario.effort * needed:
+    if held >= buffer / 2 or worked >= scenario.effort * needed:
         return None
     return (
         f"it used {format_duration(worked)} of CPU time (the fixed half: {format_duration(needed)}) and at most "

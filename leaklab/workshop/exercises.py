@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import difflib
+import itertools
 import os
 import textwrap
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from leaklab.errors import UsageError
 from leaklab.metrics import METRICS
@@ -44,16 +47,12 @@ class LocatedExercise:
 def find(given: Path | None) -> LocatedExercise:
     """The exercise at `given`: a file, or a folder (None: this folder) with exactly one exercise.
 
-    Raises:
-        UsageError: there is no exercise, or more than one.
-        ProgressFileError: the progress file is broken.
+    Raises UsageError if there is none, or more than one; ProgressFileError if the progress file is broken.
     """
-    folder = Path() if given is None else given
-    # Unlike Path.is_dir, this does not raise if the parent folder may not be read.
-    if not os.path.isdir(folder):  # noqa: PTH112 # see above
-        assert given is not None  # noqa: S101 # this folder exists
-        return _find_file(given)
-    exercises = _some(folder)
+    folder = given or Path()
+    if not _is_folder(folder):
+        return _find_file(folder)
+    exercises = known_exercises(folder)
     if len(exercises) > 1:
         raise UsageError(f"which exercise in {_called(folder)}? It has {', '.join(sorted(exercises))}")
     ((name, exercise),) = exercises.items()
@@ -71,22 +70,21 @@ def _find_file(given: Path) -> LocatedExercise:
     return found
 
 
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 # Path.is_dir raises if the parent folder may not be read
+
+
 def _called(folder: Path) -> str:
     return "this folder" if folder == Path() else str(folder)
 
 
 def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = None) -> tuple[Path, bool]:
-    """Create the exercise of `entry` in `folder`: a copy of the leaky half for the learner, and its progress.
+    """Create the exercise of `entry` in `folder`; return its file, and whether it was written now.
 
     An existing file is never overwritten. If the progress file does not list it, it becomes the exercise: that
     restores a lost progress file.
 
-    Returns:
-        The file, and whether it was written now.
-
-    Raises:
-        UsageError: the exercise exists already, or the folder cannot be created.
-        ProgressFileError: the progress file is broken or cannot be written.
+    Raises UsageError if the exercise exists or the folder cannot be created; ProgressFileError as `update` does.
     """
     name = file_name(entry)
     try:
@@ -153,78 +151,57 @@ def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exe
     if found.exercise is None:
         return None
     solved = _stamp(now) if fixed else None
-
-    def count(old: Exercise | None) -> Exercise:
-        known = old or _known(found)
-        return replace(known, attempts=known.attempts + 1, solved=known.solved or solved)
-
-    return update(found.file.parent, found.file.name, count)
+    return _change(found, lambda old: replace(old, attempts=old.attempts + 1, solved=old.solved or solved))
 
 
 def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> int:
-    """Count one more hint as shown, and return how many that makes.
-
-    Raises:
-        UsageError: the scenario has no hints.
-    """
-    exercise = _known(found)
+    """Count one more hint as shown, and return how many that makes. Raises UsageError if the scenario has none."""
+    scenario = _known(found).scenario
     if not hints:
-        raise UsageError(f"{exercise.scenario} has no hints; `leaklab show {exercise.scenario}` explains the leak")
+        raise UsageError(f"{scenario} has no hints; `leaklab show {scenario}` explains the leak")
+    return _change(found, lambda old: replace(old, hints=min(old.hints + 1, len(hints)))).hints
 
-    def count(old: Exercise | None) -> Exercise:
-        known = old or exercise
-        return replace(known, hints=min(known.hints + 1, len(hints)))
 
-    return update(found.file.parent, found.file.name, count).hints
+def _change(found: LocatedExercise, change: Callable[[Exercise], Exercise]) -> Exercise:
+    """Update the progress of an exercise, from what was known of it if the progress file no longer lists it."""
+    known = _known(found)
+    return update(found.file.parent, found.file.name, lambda old: change(old or known))
 
 
 def reset(found: LocatedExercise, entry: Entry, now: datetime) -> Path | None:
     """Start the exercise over, and return the backup of the learner's file; None if there was no file."""
-    exercise = _known(found)
+    known = _known(found)
     backup = _back_up(found.file)
     write_text(found.file, exercise_text(entry))
-    fresh = Exercise(scenario=exercise.scenario, started=_stamp(now), scenarios=exercise.scenarios)
-    update(found.file.parent, found.file.name, lambda _: fresh)
+    fresh = Exercise(scenario=known.scenario, started=_stamp(now), scenarios=known.scenarios)
+    _change(found, lambda _: fresh)
     return backup
 
 
 def _back_up(file: Path) -> Path | None:
     """Copy `file` to the next free name beside it."""
+    names = (file.with_name(f"{file.name}.{number}.bak") for number in itertools.count(1))
+    backup = next(name for name in names if not name.exists())
     try:
         data = file.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    number = 1
-    while True:
-        backup = file.with_name(f"{file.name}.{number}.bak")
-        try:
-            with backup.open("xb") as copy:
-                copy.write(data)
-                copy.flush()
-                os.fsync(copy.fileno())
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise UsageError(f"{backup} cannot be written: {error.strerror}. {file} was not changed.") from error
-        else:
-            return backup
+    try:
+        with backup.open("xb") as copy:
+            copy.write(data)
+            copy.flush()
+            os.fsync(copy.fileno())
+    except OSError as error:
+        raise UsageError(f"{backup} cannot be written: {error.strerror}. {file} was not changed.") from error
+    return backup
 
 
 def known_exercises(folder: Path) -> Mapping[str, Exercise]:
-    """The exercises of a folder.
-
-    Raises:
-        UsageError: there is no such folder, or it has no exercises.
-        ProgressFileError: the progress file is broken.
-    """
-    if not folder.is_dir():
+    """The exercises of a folder. Raises UsageError if there are none; ProgressFileError as `load` does."""
+    if not _is_folder(folder):
         raise UsageError(f"there is no folder {folder}")
-    return _some(folder)
-
-
-def _some(folder: Path) -> dict[str, Exercise]:
     exercises = load(folder)
     if not exercises:
         raise UsageError(f"there is no exercise in {_called(folder)}; {START}")

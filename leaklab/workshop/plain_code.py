@@ -20,7 +20,6 @@ LONGEST_FILE = 2**20
 INSIDE = {"leaklab": "the lab that measures it", "__main__": "the process that measures it"}
 """Modules that a learner's file must not use, and what they are."""
 
-
 FIX_THE_LINE = "Fix the line, then check again."
 FIX_THE_FILE = "Fix the file, then check again."
 
@@ -34,17 +33,12 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
     source = _source(file)
     try:
         tree = ast.parse(source, str(file))
-    except SyntaxError as error:
-        line = error.lineno or 0
-        return rejected(
-            CheckState.FAILED,
-            f"it cannot be imported: {type(error).__name__}: {error.msg}",
-            FIX_THE_LINE,
-            SourceLine.at(file, line) if line else None,
-        )
-    except (ValueError, RecursionError, MemoryError) as error:
-        reason = f"it cannot be imported: {type(error).__name__}: {error}"
-        return rejected(CheckState.FAILED, reason, FIX_THE_FILE)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        words, line = (error.msg, error.lineno) if isinstance(error, SyntaxError) else (str(error), None)
+        reason = f"it cannot be imported: {type(error).__name__}: {words}"
+        if not line:
+            return rejected(CheckState.FAILED, reason, FIX_THE_FILE)
+        return rejected(CheckState.FAILED, reason, FIX_THE_LINE, SourceLine.at(file, line))
     for path, line, name in _uses_of_the_lab(file, tree):
         reason = f"it imports {name}, {INSIDE[name]}: a fix is plain code, as you would write it at work"
         return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", SourceLine.at(path, line))
@@ -88,15 +82,15 @@ def _modules(node: ast.AST) -> list[str]:
     match node:
         case ast.Import(names=names):
             return [alias.name for alias in names]
-        case ast.ImportFrom(module=str(module), level=0):
-            return [module]
-        case ast.Call(
-            func=ast.Name(id="__import__" | "import_module")
-            | ast.Attribute(attr="import_module")
-            | ast.Attribute(value=ast.Attribute(attr="modules")),
-            args=[ast.Constant(value=str(name)), *_],
+        case (
+            ast.ImportFrom(module=str(name), level=0)
+            | ast.Call(
+                func=ast.Name(id="__import__" | "import_module")
+                | ast.Attribute(attr="import_module")
+                | ast.Attribute(value=ast.Attribute(attr="modules")),
+                args=[ast.Constant(value=str(name)), *_],
+            )
+            | ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(name)))
         ):
-            return [name]
-        case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(name))):
             return [name]
     return []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw, Struct
 
 from leaklab.errors import ExitCode, LeaklabError
 from leaklab.system.files import write_whole
@@ -24,6 +25,8 @@ STATE = "leaklab-progress.json"
 SCHEMA = 1
 """The version of its form."""
 
+Count = Annotated[int, Meta(ge=0)]
+
 
 class ProgressFileError(LeaklabError):
     """The progress file cannot be read or written; the message says where, and what to do."""
@@ -31,8 +34,7 @@ class ProgressFileError(LeaklabError):
     exit_code = ExitCode.WRONG_USAGE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exercise:
+class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The progress of one exercise.
 
     Attributes:
@@ -46,50 +48,64 @@ class Exercise:
 
     scenario: str
     started: str
-    attempts: int = 0
-    hints: int = 0
+    attempts: Count = 0
+    hints: Count = 0
     solved: str | None = None
     scenarios: str | None = None
+
+
+class _Document(Struct, frozen=True):
+    """The file: its exercises are decoded one by one, so that an error names the exercise."""
+
+    schema: int
+    exercises: dict[str, Raw]
 
 
 def load(folder: Path) -> dict[str, Exercise]:
     """The exercises of `folder`, by file name; empty without a progress file.
 
-    Raises:
-        ProgressFileError: the progress file cannot be read, or leaklab did not write it.
+    Raises ProgressFileError if the progress file cannot be read, or leaklab did not write it.
     """
     path = folder / STATE
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return _exercises(document)
+        return _exercises(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise ProgressFileError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise _broken(path, f"not UTF-8: {error.reason}") from error
-    except json.JSONDecodeError as error:
-        raise _broken(path, f"not valid JSON, line {error.lineno}: {error.msg}") from error
-    except RecursionError as error:
-        raise _broken(path, "not valid JSON: nested too deeply") from error
-    except ValueError as error:
-        raise _broken(path, str(error)) from error
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise ProgressFileError(
+            f"{path} is broken: {error}. Fix it, or move it away and run `leaklab start` again; your files are kept."
+        ) from error
+
+
+def _exercises(data: bytes) -> dict[str, Exercise]:
+    """The exercises in a document. Raises ValueError or DecodeError with what is wrong with it."""
+    document = msgspec.json.decode(data, type=_Document)
+    if document.schema != SCHEMA:
+        raise ValueError(f'"schema" is {document.schema!r}, but this leaklab reads {SCHEMA}')
+    exercises: dict[str, Exercise] = {}
+    for name, about in document.exercises.items():
+        if Path(name).name != name or name in ("", ".", "..", STATE):
+            raise ValueError(f"{name!r} is not the name of a file in this folder")
+        try:
+            exercises[name] = msgspec.json.decode(about, type=Exercise)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{name!r}: {error}") from error
+    return exercises
 
 
 def update(folder: Path, name: str, change: Callable[[Exercise | None], Exercise]) -> Exercise:
     """Replace the exercise `name` by what `change` makes of it, and return that.
 
-    The file is replaced as a whole or not at all, and by one process at a time.
-
-    Raises:
-        ProgressFileError: the progress file is broken or cannot be written. It is left as it was.
+    The file is replaced as a whole or not at all, and by one process at a time. Raises ProgressFileError if it is
+    broken or cannot be written, and leaves it as it was.
     """
     with _one_at_a_time(folder):
         exercises = load(folder)
-        changed = change(exercises.get(name))
-        exercises[name] = changed
-        document = {"schema": SCHEMA, "exercises": {key: asdict(exercises[key]) for key in sorted(exercises)}}
-        write_text(folder / STATE, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        changed = exercises[name] = change(exercises.get(name))
+        document = msgspec.json.encode({"schema": SCHEMA, "exercises": dict(sorted(exercises.items()))})
+        write_text(folder / STATE, msgspec.json.format(document).decode() + "\n")
     return changed
 
 
@@ -114,34 +130,3 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     finally:
         if fd is not None:
             os.close(fd)
-
-
-def _broken(path: Path, what: str) -> ProgressFileError:
-    return ProgressFileError(
-        f"{path} is broken: {what}. Fix it, or move it away and run `leaklab start` again; your files are kept."
-    )
-
-
-def _exercises(document: Any) -> dict[str, Exercise]:
-    """The exercises in a document. Raises ValueError with what is wrong with it."""
-    if not isinstance(document, dict) or not isinstance(document.get("exercises"), dict):
-        raise ValueError('it has no "exercises"')
-    if document.get("schema") != SCHEMA:
-        raise ValueError(f'"schema" is {document.get("schema")!r}, but this leaklab reads {SCHEMA}')
-    return {str(name): _exercise(str(name), about) for name, about in document["exercises"].items()}
-
-
-def _exercise(name: str, about: Any) -> Exercise:
-    if not isinstance(about, dict):
-        raise ValueError(f"{name!r} is not an object")
-    if Path(name).name != name or name in ("", ".", "..", STATE):
-        raise ValueError(f"{name!r} is not the name of a file in this folder")
-    types = get_type_hints(Exercise)
-    for key, value in about.items():
-        if key not in types:
-            raise ValueError(f"{name!r} has an unknown key, {key!r}")
-        if not isinstance(value, types[key]) or isinstance(value, bool) or (isinstance(value, int) and value < 0):
-            raise ValueError(f"{key!r} of {name!r} must not be {value!r}")
-    if missing := {"scenario", "started"} - set(about):
-        raise ValueError(f"{name!r} has no {min(missing)!r}")
-    return Exercise(**about)

@@ -10,7 +10,7 @@ from leaklab.metrics import CONNECTIONS_OPENED, METRICS, OPEN_CURSORS, Judge
 from leaklab.workshop.check_result import CheckResult, CheckState
 
 if TYPE_CHECKING:
-    from leaklab.lab.result import HalfResult, Result
+    from leaklab.lab.result import Result
 
 MORE = 4
 """The second run takes this many times the steps of the first."""
@@ -48,7 +48,7 @@ def is_needed(first: CheckResult) -> bool:
         return True
     if first.state is not CheckState.FIXED or first.result is None or first.result.settings.steps is None:
         return False
-    return any(_risen(first.yours, name, moment) >= noticed for name, moment, noticed, _ in _GROWS)
+    return any(_risen(first, name, moment) >= noticed for name, moment, noticed, _ in _GROWS)
 
 
 def decide(first: CheckResult, second: CheckResult) -> CheckResult:
@@ -64,16 +64,16 @@ def decide(first: CheckResult, second: CheckResult) -> CheckResult:
 
 def is_pool(first: CheckResult, second: CheckResult) -> bool:
     """Whether everything found in two runs is a pool: it does not grow with the work."""
-    if first.yours is None or second.yours is None or not _controls_hold(second):
+    if second.yours is None or second.result is None or doubtful_controls(second.result):
         return False
     found = {finding.metric for finding in second.yours.judgement.findings}
     counted = {*_LEFT_OPEN, *_REUSED}
     # Every sample of a short run may miss a peak that the services do not count.
     peaks = found | {CONNECTIONS_OPENED.name, OPEN_CURSORS.name}
-    steps = 0 if second.result is None or found else second.result.settings.steps or 0
+    steps = 0 if found else second.result.settings.steps or 0
 
     def may_be_one(name: str, moment: str) -> bool:
-        before, after = (max(1, _risen(half, name, moment)) for half in (first.yours, second.yours))
+        before, after = (max(1, _risen(check, name, moment)) for check in (first, second))
         # Without a steady pace, fewer than one in a dozen steps is a pool that grows on demand.
         is_slow = after <= steps * LEAST_WASTE and after < GROWN * MORE * before
         return after <= POOL and (after <= 2 * before or is_slow)
@@ -88,7 +88,7 @@ def grown_with_the_work(first: CheckResult, second: CheckResult) -> Finding | No
     if first.result is None or second.result is None:
         return None
     for name, moment, noticed, kind in _GROWS:
-        before, after = (_risen(check.yours, name, moment) for check in (first, second))
+        before, after = (_risen(check, name, moment) for check in (first, second))
         if before >= noticed and after >= GROWN * MORE * before:
             metric, steps = METRICS[name], (first.result.settings.steps, second.result.settings.steps)
             counted = f"{metric.quantity(before)} {_SEEN[kind]} in {steps[0]:,} steps, {metric.format(after)}"
@@ -97,15 +97,8 @@ def grown_with_the_work(first: CheckResult, second: CheckResult) -> Finding | No
     return None
 
 
-def _risen(half: HalfResult | None, metric: str, moment: str) -> float:
-    if half is None:
-        return 0
-    value, baseline = half.value(metric, moment), half.value(metric, "baseline")
-    return 0 if value is None or baseline is None else value - baseline
-
-
-def _controls_hold(check: CheckResult) -> bool:
-    return check.result is not None and not doubtful_controls(check.result)
+def _risen(check: CheckResult, metric: str, moment: str) -> float:
+    return (check.yours.rise(metric, moment) or 0) if check.yours else 0
 
 
 def doubtful_controls(result: Result) -> list[str]:

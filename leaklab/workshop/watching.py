@@ -8,7 +8,6 @@ import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 try:
@@ -28,10 +27,7 @@ HUNG_UP = "\x04"
 
 
 class Keys:
-    """The keys pressed on standard input, without Enter; none if it is not a terminal.
-
-    A context manager; on exit the terminal is restored.
-    """
+    """The keys pressed on standard input, without Enter; none if it is not a terminal, which is restored on exit."""
 
     def __init__(self) -> None:
         self._fd: int | None = None
@@ -46,9 +42,7 @@ class Keys:
             tty.setcbreak(self._fd, termios.TCSADRAIN)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._fd is not None:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -28,10 +27,6 @@ UNREAD = scripted.Half(5).counts("open_fds", lambda _: None, before=None).trace(
 
 def half(*traces: Trace, complaint: str | None = None) -> HalfResult:
     return half_result("leaky", [MeasuredRun(one, complaint) for one in traces], Thresholds())
-
-
-def half_of(values: Sequence[int]) -> HalfResult:
-    return half(*(trace(each) for each in values))
 
 
 # ---- surprises
@@ -75,20 +70,17 @@ def test_a_half_that_skips_the_work_is_inconclusive_unless_it_leaks() -> None:
 
 @pytest.mark.parametrize(("each", "median"), [([1], 9), ([1, 3], 14), ([9, 1, 2], 14), ([1, 2], 11.5)])
 def test_the_value_of_several_runs_is_their_median(each: list[int], median: float) -> None:
-    value = half_of(each).value("open_fds", "collected")
+    value = half(*map(trace, each)).value("open_fds", "collected")
     assert value == median
     assert isinstance(value, int) == (median != 11.5), "a whole median of counts is a whole number"
 
 
-def test_the_values_of_the_runs_are_in_their_order() -> None:
-    assert half_of([3, 1, 2]).values("open_fds", "collected") == [19, 9, 14]
-
-
 def test_a_run_that_could_not_be_read_is_left_out_of_the_median() -> None:
-    measured = half(trace(1), UNREAD, trace(1))
-    assert (measured.values("open_fds", "collected"), measured.value("open_fds", "collected")) == ([9, 9], 9)
+    measured = half(trace(3), UNREAD, trace(1))
+    assert (measured.values("open_fds", "collected"), measured.value("open_fds", "collected")) == ([19, 9], 14)
+    assert measured.rise("open_fds", "collected") == 10
     assert measured.was_read("open_fds")
-    assert half(UNREAD).value("open_fds", "collected") is None
+    assert (half(UNREAD).value("open_fds", "collected"), half(UNREAD).rise("open_fds", "end")) == (None, None)
     assert not half(UNREAD).was_read("open_fds")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import cast
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -20,6 +22,7 @@ from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Tra
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
 from leaklab.system.limits import Limits
+from tests.unit.scripted import MIB
 
 LINE = SourceLine("half.py", 3, "wait()")
 RETURNED = HalfReturned(at=0.5, cpu=0.1, answer="[1]", problem=None)
@@ -29,6 +32,7 @@ class ScriptedTarget(Target):
     """Reports these events in turn; an exception in their place is raised, None is silence."""
 
     pid = os.getpid()
+    begin = collect = end = Mock()
 
     def __init__(self, *events: Event | BaseException | None, unprepared: Ending | None = None) -> None:
         self.events = list(events)
@@ -41,12 +45,6 @@ class ScriptedTarget(Target):
     def prepare(self, _workload: Mapping[str, object]) -> None:
         if self.unprepared is not None:
             raise RunEndedError(self.unprepared)
-
-    def begin(self, **_: object) -> None: ...
-
-    def collect(self) -> None: ...
-
-    def end(self) -> None: ...
 
     def next_event(self, _within_s: float) -> Event | None:
         event = self.events.pop(0) if self.events else None
@@ -80,18 +78,10 @@ class ScriptedServices:
         return ServiceCounts(counters={"connections": self.asked}, peaks={"sockets": 7}, routes={"profiles": 3})
 
 
-class Log(TraceListener):
-    def __init__(self) -> None:
-        self.steps: list[int] = []
-
-    def stepped(self, half: str, done: int) -> None:
-        assert half == "leaky"
-        self.steps.append(done)
-
-
-def measured(target: ScriptedTarget, *, steps: int = 0, limits: Limits | None = None, log: Log | None = None) -> Trace:
-    services, listeners = cast("Services", ScriptedServices()), () if log is None else (log,)
-    its = HalfServices((1,), frozenset())
+def measured(
+    target: ScriptedTarget, *, steps: int = 0, limits: Limits | None = None, listeners: Sequence[TraceListener] = ()
+) -> Trace:
+    services, its = cast("Services", ScriptedServices()), HalfServices((1,), frozenset())
     run = Measurement("leaky", target, services, its, limits or Limits(), listeners)
     run.prepare({"jobs": Steps(steps)})
     run.run()
@@ -99,19 +89,19 @@ def measured(target: ScriptedTarget, *, steps: int = 0, limits: Limits | None = 
 
 
 def test_each_moment_becomes_one_sample_and_each_step_is_reported() -> None:
-    log = Log()
+    listener = Mock(spec=TraceListener)
     steps = [StepBegun(done=0, at=0.1, pause=True), StepBegun(done=1, at=0.2, pause=True), StepsTaken(done=2, at=0.3)]
     target = ScriptedTarget(*steps, RETURNED, HalfCollected())
-    trace = measured(target, steps=2, log=log)
+    trace = measured(target, steps=2, listeners=[listener])
     phases = [Phase.BASELINE, Phase.STEP, Phase.STEP, Phase.END, Phase.RETURNED, Phase.COLLECTED]
     assert [sample.phase for sample in trace.samples] == phases
     assert [sample.get("connections_opened") for sample in trace.samples] == [1, 2, 3, 4, 5, 6]
     assert (trace.steps, trace.elapsed_s, trace.answer, trace.output) == (2, 0.5, [1], "printed")
-    assert (trace.peaks, trace.requests_by_route) == ({"open_sockets": 7}, {"profiles": 3})
+    assert (trace.peaks["open_sockets"], trace.requests_by_route) == (7, {"profiles": 3})
     assert trace.ending is COMPLETED
     assert target.pauses == [1, NO_MORE_PAUSES, NO_MORE_PAUSES]
     assert target.left
-    assert log.steps == [0, 0, 1, 2]
+    assert listener.stepped.mock_calls == [call("leaky", done) for done in (0, 0, 1, 2)]
 
 
 def test_an_error_of_the_half_is_its_ending_and_what_it_left_is_looked_at() -> None:
@@ -175,6 +165,28 @@ def test_what_ended_while_it_was_looked_at_is_not_left_over(monkeypatch: pytest.
     trace = measured(ScriptedTarget(RETURNED, HalfCollected()))
     assert trace.value("threads", Phase.RETURNED) == 2.0
     assert trace.value("threads", Phase.COLLECTED) == 1.0
+
+
+@pytest.mark.parametrize("may_reset", [True, False])
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux keeps the peak of a process")
+def test_the_peak_of_memory_is_exact_and_not_that_of_the_time_before(
+    monkeypatch: pytest.MonkeyPatch, may_reset: bool
+) -> None:
+    """It is read of this very process; between the two looks no sample is taken."""
+    probe = SystemProbe(os.getpid(), frozenset())
+    probe.begin_peak()
+    if not may_reset:
+        monkeypatch.setattr(Path, "write_text", Mock(side_effect=PermissionError))
+
+    def hold_and_free(size: int) -> float:
+        """How much the peak is above what the process holds now, and held before."""
+        assert len(b"x" * size) == size
+        return (probe.peak().get("rss") or 0) - (probe.read()["rss"] or 0)
+
+    hold_and_free(128 * MIB)
+    probe.begin_peak()
+    assert (abs(hold_and_free(64 * MIB) - 64 * MIB) < MIB) is may_reset
+    assert abs(hold_and_free(256 * MIB) - 256 * MIB) < MIB
 
 
 @pytest.mark.parametrize(("steps", "most"), [(0, 4), (3, 4), (4, 4), (5, 4), (1_000, 64)])

@@ -85,13 +85,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 STEPS = {"jobs": {"$steps": {"count": 3, "item": "job {n}"}}, "factor": 2}
+ONE_PASS = [("step", 0), ("step", 1), ("step", 2), ("end", 3)]
+JOBS = ["job 1", "job 2", "job 3"]
+TAKES_ALL = "def run(jobs, factor):\n    return [*jobs]\n"
 
 
 def test_a_half_is_loaded_made_ready_run_step_by_step_and_collected(start: Start) -> None:
     worker = start("def run(jobs, factor):\n    return [len(jobs), *[job * factor for job in jobs]]\n")
-    said, answer = to_the_return(worker, STEPS)
-    assert said == [("step", 0), ("step", 1), ("step", 2), ("end", 3)]
-    assert answer == [3, "job 1job 1", "job 2job 2", "job 3job 3"]
+    assert to_the_return(worker, STEPS) == (ONE_PASS, [3, *[job * 2 for job in JOBS]])
     assert worker.to_the_end() == 0
 
 
@@ -110,10 +111,6 @@ def told_by(start: Start, expression: str) -> tuple[list[tuple[str, int]], objec
     """What a half that takes its jobs like this says, and what it returns."""
     text = f"import copy, pickle, threading\n\n\ndef run(jobs, factor):\n    return {expression}\n"
     return to_the_return(start(text), STEPS)
-
-
-ONE_PASS = [("step", 0), ("step", 1), ("step", 2), ("end", 3)]
-JOBS = ["job 1", "job 2", "job 3"]
 
 
 def test_an_item_is_a_step_once_in_each_pass_over_them(start: Start) -> None:
@@ -144,29 +141,20 @@ def test_items_do_what_a_list_does(start: Start, expression: str, answer: object
 
 
 def test_items_match_as_a_list_does(start: Start) -> None:
-    text = """
-        def run(jobs, factor):
-            match jobs:
-                case [first, *others]:
-                    return [first, others]
-        """
-    assert to_the_return(start(text), STEPS)[1] == ["job 1", ["job 2", "job 3"]]
+    match = "match jobs:\n        case [first, *others]:\n            return [first, others]\n"
+    assert to_the_return(start(f"def run(jobs, factor):\n    {match}"), STEPS)[1] == ["job 1", ["job 2", "job 3"]]
 
 
 def test_threads_may_share_an_iterator_over_the_items(start: Start) -> None:
     worker = start(
         """
-        import threading
+        from concurrent.futures import ThreadPoolExecutor
 
 
         def run(jobs, factor):
-            taken, shared = [], iter(jobs)
-            threads = [threading.Thread(target=lambda: taken.extend(shared)) for _ in range(8)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            return sorted(taken)
+            shared = iter(jobs)
+            with ThreadPoolExecutor(8) as pool:
+                return sorted(job for taken in pool.map(list, [shared] * 8) for job in taken)
         """
     )
     _, answer = to_the_return(worker, {"jobs": {"$steps": {"count": 200, "item": None}}, "factor": 1})
@@ -174,7 +162,7 @@ def test_threads_may_share_an_iterator_over_the_items(start: Start) -> None:
 
 
 def test_steps_before_the_one_that_is_asked_for_are_said_without_a_pause(start: Start) -> None:
-    worker = start("def run(jobs, factor):\n    return [*jobs]\n")
+    worker = start(TAKES_ALL)
     worker.until_ready(STEPS)
     assert worker.hear()["pause"] is True
     worker.say(next=2)
@@ -184,7 +172,7 @@ def test_steps_before_the_one_that_is_asked_for_are_said_without_a_pause(start: 
 
 def test_the_pause_in_which_a_sample_is_taken_is_left_out_of_the_time(start: Start) -> None:
     """The worker's clock stands while the test keeps it waiting: so long a wait would show in any reading."""
-    worker = start("def run(jobs, factor):\n    return [*jobs]\n")
+    worker = start(TAKES_ALL)
     worker.until_ready(STEPS)
     for _ in range(4):
         message = worker.hear()
@@ -230,9 +218,7 @@ def test_a_half_that_cannot_be_loaded_is_told_with_the_reason(start: Start, text
 
 
 def test_no_compiled_file_is_left_beside_a_half(start: Start, tmp_path: Path) -> None:
-    worker = start("def run(jobs, factor):\n    return 1\n")
-    worker.until_ready(STEPS)
-    assert worker.hear()["say"] == "returned"
+    to_the_return(start(TAKES_ALL), STEPS)
     assert [path.name for path in tmp_path.iterdir()] == ["half.py"]
 
 
@@ -240,13 +226,13 @@ def test_no_compiled_file_is_left_beside_a_half(start: Start, tmp_path: Path) ->
 
 
 def test_a_worker_whose_runner_is_gone_before_it_was_loaded_exits(start: Start) -> None:
-    worker = start("def run(jobs, factor):\n    return 1\n")
+    worker = start(TAKES_ALL)
     assert worker.hang_up() == RUNNER_GONE
 
 
 @pytest.mark.parametrize("goes_on", [True, False], ids=["at its next step", "in a pause"])
 def test_a_worker_whose_runner_is_gone_exits(start: Start, goes_on: bool) -> None:
-    worker = start("def run(jobs, factor):\n    return [*jobs]\n")
+    worker = start(TAKES_ALL)
     worker.until_ready({"jobs": {"$steps": {"count": 10_000_000, "item": None}}, "factor": 1})
     assert worker.hear()["say"] == "step"
     if goes_on:

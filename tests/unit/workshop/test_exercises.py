@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -74,12 +75,8 @@ def test_a_leaky_half_with_its_own_docstring_keeps_it_as_its_first_statement(tmp
     folder = tmp_path / "quoted"
     folder.mkdir()
     leaky = '"""A half."""\nfrom __future__ import annotations\n\n\ndef run(jobs):\n    return list(jobs)\n'
-    for name, text in {
-        "leaky.py": leaky,
-        "fixed.py": leaky,
-        "lesson.md": "# Q\n\n> Why.\n",
-        "scenario.py": SCENARIO,
-    }.items():
+    files = {"leaky.py": leaky, "fixed.py": leaky, "lesson.md": "# Q\n\n> Why.\n", "scenario.py": SCENARIO}
+    for name, text in files.items():
         (folder / name).write_text(text)
     text = exercise_text(Entry(folder))
     assert text.endswith(leaky)
@@ -139,13 +136,12 @@ def test_for_a_misspelled_name_the_closest_is_suggested(tmp_path: Path, name: st
 def test_attempts_are_counted_and_the_first_success_is_dated(tmp_path: Path) -> None:
     found = started(tmp_path)
     later = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
-    counted: list[tuple[int, datetime | None]] = []
-    for now, fixed in ((NOW, False), (NOW, True), (later, True), (later, False)):
+    solved = NOW.astimezone().isoformat()
+    attempts = ((NOW, False, None), (NOW, True, solved), (later, True, solved), (later, False, solved))
+    for number, (now, fixed, dated) in enumerate(attempts, 1):
         exercise = record_attempt(found, now, fixed=fixed)
         assert exercise is not None
-        solved = None if exercise.solved is None else datetime.fromisoformat(exercise.solved)
-        counted.append((exercise.attempts, solved))
-    assert counted == [(1, None), (2, NOW), (3, NOW), (4, NOW)]
+        assert (exercise.attempts, exercise.solved) == (number, dated)
     assert record_attempt(LocatedExercise(found.file, None), NOW, fixed=True) is None
 
 
@@ -250,14 +246,9 @@ def test_a_crash_before_the_new_file_is_in_place_leaves_the_old_one(
 ) -> None:
     found = started(tmp_path)
     before = (tmp_path / STATE).read_bytes()
-
-    def crash(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(where, step, crash)
-        with pytest.raises(KeyboardInterrupt):
-            record_attempt(found, NOW, fixed=True)
+    monkeypatch.setattr(where, step, Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        record_attempt(found, NOW, fixed=True)
     assert (tmp_path / STATE).read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == [STATE, FILE]
 
