@@ -1,8 +1,8 @@
 """How often leaklab is wrong: planted leaks and near-leaks of known size, at chance numbers of steps.
 
 Half of the runs are done while every core is kept busy by something else. Each run is one program of
-tests/planted/programs.py, measured once, as `leaklab run` does. Prints the table in README.md, and every run that was
-not right with its readings:
+tests/planted/programs.py, measured once, as `leaklab run` does. Prints the table in docs/benchmarks.md, and every run
+that was not right with its readings:
 
     python -m benchmarks.accuracy [--runs 200] [--seed 1]
 """

@@ -168,7 +168,7 @@ def _told(item: object, count: int, at: Callable[[int], None]) -> Iterator[objec
 
 
 def under_bare(half: Half, steps: int) -> bool:
-    """Nobody looks."""
+    """No tool looks."""
     half.run(steps)
     return False
 

@@ -4,12 +4,12 @@
 * Memory: the most that the process which runs `leaklab run` ever had resident (VmHWM), read at its very end. The
   halves and the services are processes of their own and not in it.
 * Probing: user and system time of the half's process from the moment it is ready to its end. `probed` is the half as
-  leaklab runs it. `bare` is the same half by the same worker with its steps as a plain list: no step is told to the
+  leaklab runs it. `bare` is the same half by the same worker with its steps as a plain list: no step is reported to the
   runner and no sample is taken at one; only at start and end. The share is (probed - bare) / bare, pair by pair. On a
-  busy machine that share is mostly noise (caches, other processes); so the cost of a step itself is told as well, by a
-  half that does nothing else than take its steps.
+  busy machine that share is mostly noise (caches, other processes); so the cost of a step itself is measured as well,
+  by a half that does nothing but take its steps.
 
-Prints the tables in README.md:
+Prints the tables in docs/benchmarks.md:
 
     python -m benchmarks.scale [--pairs 3] [--cpu-pairs 9]
 """

@@ -1,7 +1,5 @@
 """The command line: gathers the commands, and turns every error into a line for a person and an exit code."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sys
@@ -95,7 +93,7 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
     except SystemExit as error:
         # Rich and Typer leave like this, with 1, when their output cannot be written.
         return _stdout_closed() if error.code == 1 else _defect(error)
-    except BaseException as error:  # noqa: BLE001 # nobody sees our traceback
+    except BaseException as error:  # noqa: BLE001 # users never see our traceback
         return _defect(error)
     return int(code or 0)
 

@@ -1,7 +1,5 @@
 """The errors that leaklab shows, each with the exit code that it ends the command with."""
 
-from __future__ import annotations
-
 from enum import IntEnum
 
 

@@ -1,7 +1,5 @@
 """The one table of what leaklab counts: name, label, unit, who counts it, how it is judged, where it is shown."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -123,105 +121,45 @@ POOL_SIZE = 32
 """The most threads that Python's ThreadPoolExecutor starts by default (documentation of concurrent.futures); a
 pool of processes is as large as the machine has processors."""
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric(
-            name="open_sockets",
-            label="open sockets",
-            singular="socket",
-            counter=SOCKETS,
-            heads={Moment.PEAK: "open\nsockets"},
-            part_of="open_fds",
-            pooled_with="threads",
-            exact_peak=True,
-            abandoned=True,
-            resource=Resource.DESCRIPTORS,
-            services=("http", "mongo"),
-        ),
-        Metric(
-            name="connections_opened",
-            label="connections opened",
-            singular="connection",
-            counter="connections",
-            judge=Judge.REUSE,
-            moments=(Moment.COLLECTED,),
-            heads={Moment.PEAK: "conns\nopened"},
-            serves="requests_served",
-            pooled_with="threads",
-            services=("http", "mongo"),
-        ),
-        Metric(
-            name="requests_served",
-            label="requests served",
-            singular="request",
-            counter="requests",
-            judge=Judge.WORK,
-            moments=(Moment.COLLECTED,),
-            services=("http", "mongo"),
-        ),
-        Metric(
-            name="open_cursors",
-            label="open cursors",
-            singular="cursor",
-            counter="cursors",
-            heads={Moment.PEAK: "open\ncursors"},
-            exact_peak=True,
-            resource=Resource.CURSORS,
-            services=("mongo",),
-        ),
-        Metric(
-            name="threads",
-            label="threads",
-            singular="thread",
-            counter="threads",
-            heads={Moment.PEAK: "threads\n"},
-            pool_size=POOL_SIZE,
-            runs=True,
-            abandoned=True,
-            resource=Resource.THREADS,
-        ),
-        Metric(
-            name="child_processes",
-            label="child processes",
-            singular="child process",
-            counter="children",
-            rare=True,
-            pool_size=POOL_SIZE,
-            runs=True,
-            abandoned=True,
-        ),
-        Metric(
-            name="open_fds",
-            label="file descriptors",
-            singular="file descriptor",
-            counter="fds",
-            resource=Resource.DESCRIPTORS,
-        ),
-        Metric(
-            name="rss",
-            label="memory (RSS)",
-            singular="byte",
-            counter="rss",
-            unit="bytes",
-            judge=Judge.MEMORY,
-            moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
-            heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"},
-            least=MEMORY_FLOOR,
-            resource=Resource.MEMORY,
-        ),
-        Metric(
-            name="elapsed",
-            label="elapsed",
-            singular="second",
-            counter="",
-            unit="seconds",
-            judge=Judge.DEADLINE,
-            moments=(Moment.PEAK,),
-            heads={Moment.PEAK: "time"},
-        ),
-    )
-}
+_METRICS = (
+    Metric(
+        "open_sockets", "open sockets", "socket", SOCKETS, heads={Moment.PEAK: "open\nsockets"}, part_of="open_fds",
+        pooled_with="threads", exact_peak=True, abandoned=True, resource=Resource.DESCRIPTORS,
+        services=("http", "mongo"),
+    ),
+    Metric(
+        "connections_opened", "connections opened", "connection", "connections", judge=Judge.REUSE,
+        moments=(Moment.COLLECTED,), heads={Moment.PEAK: "conns\nopened"}, serves="requests_served",
+        pooled_with="threads", services=("http", "mongo"),
+    ),
+    Metric(
+        "requests_served", "requests served", "request", "requests", judge=Judge.WORK,
+        moments=(Moment.COLLECTED,), services=("http", "mongo"),
+    ),
+    Metric(
+        "open_cursors", "open cursors", "cursor", "cursors", heads={Moment.PEAK: "open\ncursors"}, exact_peak=True,
+        resource=Resource.CURSORS, services=("mongo",),
+    ),
+    Metric(
+        "threads", "threads", "thread", "threads", heads={Moment.PEAK: "threads\n"}, pool_size=POOL_SIZE, runs=True,
+        abandoned=True, resource=Resource.THREADS,
+    ),
+    Metric(
+        "child_processes", "child processes", "child process", "children", rare=True, pool_size=POOL_SIZE, runs=True,
+        abandoned=True,
+    ),
+    Metric("open_fds", "file descriptors", "file descriptor", "fds", resource=Resource.DESCRIPTORS),
+    Metric(
+        "rss", "memory (RSS)", "byte", "rss", "bytes", Judge.MEMORY, (Moment.PEAK, Moment.END, Moment.COLLECTED),
+        heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"}, least=MEMORY_FLOOR, resource=Resource.MEMORY,
+    ),
+    Metric(
+        "elapsed", "elapsed", "second", "", "seconds", Judge.DEADLINE, (Moment.PEAK,), heads={Moment.PEAK: "time"},
+    ),
+)  # fmt: skip
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _METRICS}
+"""The table: adding a metric is adding an entry."""
 
 # The metrics that code has to name.
 OPEN_SOCKETS = METRICS["open_sockets"]

@@ -1,7 +1,5 @@
 """Sizes, durations and text as people read them: parsed from options, formatted for tables."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

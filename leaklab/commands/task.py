@@ -48,7 +48,7 @@ class Task:
             return check(self.entry, self.file, watched, settings)
 
     def record(self, checked: CheckResult) -> Exercise | None:
-        """Count the attempt. That it cannot be counted is said, and the check holds all the same."""
+        """Count the attempt. If it cannot be counted, a line says so; the check is shown either way."""
         from leaklab.workshop import exercises
 
         try:
@@ -92,7 +92,7 @@ def locate(
     try:
         found = exercises.find(file)
     except ProgressFileError as error:
-        # With --scenario no progress file is needed; that it is broken is said all the same.
+        # With --scenario the progress file is not needed; a line says that it is broken.
         if scenario is None or file is None or file.is_dir():
             raise
         output.complain(str(error))

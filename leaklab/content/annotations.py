@@ -1,7 +1,5 @@
 """Checks values against type annotations: nothing else does when a scenario.py runs."""
 
-from __future__ import annotations
-
 import re
 import types
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Finds scenarios: the built-in ones, a folder of one's own, and those that installed packages offer."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -94,7 +92,7 @@ class Catalog:
     """The scenarios that can be found.
 
     Attributes:
-        folder: a folder of scenarios besides the built-in ones and those of installed packages.
+        folder: a folder of scenarios, in addition to the built-in ones and those of installed packages.
     """
 
     folder: Path | None = None
@@ -156,7 +154,7 @@ class Catalog:
             try:
                 module: Any = point.load()
                 paths = [Path(path) for path in getattr(module, "__path__", [])] or [Path(module.__file__).parent]
-            except (Exception, SystemExit) as error:  # noqa: BLE001 # a package of somebody else's may raise anything
+            except (Exception, SystemExit) as error:  # noqa: BLE001 # another author's package may raise anything
                 what = f"the scenarios of the installed package {point.value!r} cannot be loaded"
                 problems.append(f"{what}: {in_words(error)}. Repair or uninstall it.")
             else:
@@ -184,7 +182,7 @@ def built_in_folder() -> Path:
 def scan(folder: Path) -> Iterator[Entry]:
     """The scenario folders in `folder`: every folder that holds any file of a scenario, sorted by name."""
     for child in sorted(folder.iterdir()):
-        # A folder that may not be looked into is named, and keeps nobody from finding the others.
+        # A folder that may not be read is named, and does not hide the others.
         if child.is_dir() and (not os.access(child, os.X_OK) or any((child / file).exists() for file in FILES)):
             yield Entry(child.resolve())
 

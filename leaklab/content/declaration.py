@@ -1,7 +1,5 @@
 """What a scenario author uses: `Scenario`, its workload, and what is expected of its halves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """A scenario's folder: begun from a template, and checked without running anything."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from string import Template

@@ -1,7 +1,5 @@
 """Loads a scenario.py: runs it, checks what it declares, and attributes errors in its functions to that file."""
 
-from __future__ import annotations
-
 import json
 import sys
 import traceback

@@ -1,7 +1,5 @@
 """What the figures of an examination mean, with a remedy for each problem: pure functions."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Examines this machine; the processes and services that it starts for that end with it."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sys
@@ -34,7 +32,7 @@ def examine(
 ) -> list[HealthCheck]:
     """All checks, in the order they are shown. An error in one check fails that check and no other.
 
-    `mongo_uri` names a real MongoDB server to check too, and `scenarios` a folder besides the built-in scenarios.
+    `mongo_uri` names a real MongoDB server to check too, `scenarios` a folder of more scenarios.
 
     Raises:
         UsageError: `scenarios` is not a folder, or `mongo_uri` is not a MongoDB URI.

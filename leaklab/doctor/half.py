@@ -1,7 +1,5 @@
 """The half that `leaklab doctor` runs: it leaves a known number of connections open, for the lab to see."""
 
-from __future__ import annotations
-
 import http.client
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """What the doctor found, and the terminal that it reports to: data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """From growth per step to its consequence: after how many steps the process reaches a limit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Separates steady growth from growth that plateaus: a leak keeps its pace, a cache fills up and stops."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """The sentences of findings, doubts and forecasts: what was measured, never a cause that was not looked for."""
 
-from __future__ import annotations
-
 from leaklab.metrics import MEMORY_FLOOR, METRICS, Metric
 from leaklab.units import format_duration, format_size
 

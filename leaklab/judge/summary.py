@@ -1,7 +1,5 @@
 """The summary of a trace: each metric at the moments that matter, and its growth per step."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from leaklab.judge.growth import Growth, Shape, growth_of

@@ -1,7 +1,5 @@
 """Findings and verdict of one half: pure functions over the numbers of its trace."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Runs the halves of a scenario, in turn, on services of their own, and judges them: scenario → result."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -61,13 +59,12 @@ def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: 
     """Run these halves of `entry`, in this order, `options.repeat` times in turn, and judge them.
 
     Raises:
-        UsageError: the settings cannot be meant.
+        UsageError: the settings conflict.
         ScenarioError: the scenario is broken.
         MeasureError: the machine lacks what the run needs, or a service failed.
     """
     require_posix()
-    paths = {half: entry.half_path(half) for half in halves}
-    return run_halves(entry, paths, settings, options)
+    return run_halves(entry, {half: entry.half_path(half) for half in halves}, settings, options)
 
 
 def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, options: RunOptions) -> Result:
@@ -222,20 +219,18 @@ def _complaint(scenario: Scenario, settings: Settings, its: HalfServices, trace:
         return None
     if isinstance(trace.answer, UnreadableAnswer):
         return f"its answer cannot be read: {trace.answer.problem}"
-    # A real server counts what everybody asks of it.
+    # A real server counts the requests of all its clients.
     wrong = None if its.is_remote else wrong_requests(scenario, settings, trace)
     early = gave_up_early(bounds_of(scenario, settings), trace)
     return wrong or early or scenario.check_answer(Lab(settings, its.endpoints), trace.answer)
 
 
 def gave_up_early(bounds: Thresholds, trace: Trace) -> str | None:
-    """Why nobody can know that the dead service was late: it had not had its time yet; None if it had."""
+    """Why the dead service cannot be called late: it had not had its time yet; None if it had."""
     if bounds.hang_s is None or bounds.deadline_s is None or trace.elapsed_s >= GIVEN * bounds.deadline_s:
         return None
-    return (
-        f"it ended after {format_duration(trace.elapsed_s)}: the dead service had until "
-        f"{format_duration(bounds.deadline_s)} to answer"
-    )
+    took, deadline = format_duration(trace.elapsed_s), format_duration(bounds.deadline_s)
+    return f"it ended after {took}: the dead service had until {deadline} to answer"
 
 
 def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str | None:
@@ -243,17 +238,12 @@ def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str 
     asked, made = scenario.requests(settings), trace.requests_by_route
     if asked == made:
         return None
-    said = ", ".join(f"{count} × {route}" for route, count in sorted(made.items())) or "none"
-    needed = ", ".join(f"{count} × {route}" for route, count in sorted(asked.items())) or "none"
-    return f"the services were asked {said}; the work is {needed}"
+    got, needed = (", ".join(f"{n} × {route}" for route, n in sorted(each.items())) or "none" for each in (made, asked))
+    return f"the services were asked {got}; the work is {needed}"
 
 
 def check_settings(name: str, scenario: Scenario, settings: Settings, options: RunOptions) -> None:
-    """Refuse what cannot be meant, or what this machine cannot carry, before anything starts.
-
-    Raises UsageError for settings that contradict each other, that ask for more memory or descriptors than there are,
-    or for too little memory to be judged.
-    """
+    """Raise UsageError for conflicting settings, and for more than this machine can carry, before anything starts."""
     if options.mongo_uri is not None and "mongo" not in scenario.services:
         raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")
     bounds, limits = bounds_of(scenario, settings), options.limits

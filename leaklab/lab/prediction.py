@@ -1,7 +1,5 @@
 """Guesses about a scenario before it is run: the questions, parsing, and scoring."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

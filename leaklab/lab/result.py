@@ -1,7 +1,5 @@
 """The result of running a scenario's halves: data, and pure functions over it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Measures one target from outside, from its baseline to what it leaves behind: one run becomes one trace."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence

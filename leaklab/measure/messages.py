@@ -1,7 +1,5 @@
 """What a worker says to the runner: lines of JSON (docs/protocol.md), decoded into typed events."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The probe of a process: reads the operating system's counters of it, by their names in the metrics' table."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Callable

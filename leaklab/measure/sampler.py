@@ -1,7 +1,5 @@
 """The sampler decides when counters are read, keeps each sample, and hands it to its listeners."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What is measured: a Target starts, has a pid, does work of a given size, and ends. A half in Python is one kind."""
 
-from __future__ import annotations
-
 import os
 import re
 import selectors

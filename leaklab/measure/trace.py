@@ -1,7 +1,5 @@
 """Samples, and the trace they form: what was read of one run, and how the run ended."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum

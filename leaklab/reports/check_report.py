@@ -1,7 +1,5 @@
 """A check, hints, a solution and the progress, as Rich renderables that fit 80 columns."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

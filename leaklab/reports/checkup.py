@@ -1,7 +1,5 @@
 """The doctor's checks: whether all is well in one line, and a table of what is not."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType

@@ -1,7 +1,5 @@
 """What `--json` prints, and the JSON Schema of it: both come from the structs below."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -81,7 +79,7 @@ def _fields(kind: Any, metrics: Iterable[Metric]) -> list[tuple[str, Any]]:
 
 
 _SAMPLED = [metric for metric in METRICS.values() if metric.unit != "seconds"]
-"""What a sample holds besides its time, which is `at_s`."""
+"""The metrics of a sample; its time is `at_s`."""
 
 _OfEach = msgspec.defstruct("_OfEach", _fields(MetricDocument | None, METRICS.values()), bases=(_Closed,))
 _OfASample = msgspec.defstruct("_OfASample", _fields(Value, _SAMPLED), bases=(SampleHead,))

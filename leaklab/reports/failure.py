@@ -1,7 +1,5 @@
 """How a leaky half died, next to its forecast and the fixed half, as a Rich table."""
 
-from __future__ import annotations
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 

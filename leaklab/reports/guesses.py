@@ -1,7 +1,5 @@
 """Guesses next to the measurements, for one person and for a whole room."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType

@@ -1,7 +1,5 @@
 """A scenario as reading material: its lesson, then its halves with the lines that differ marked."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest

@@ -1,7 +1,5 @@
 """A progress bar per half while it runs, on a terminal only."""
 
-from __future__ import annotations
-
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 

@@ -1,7 +1,5 @@
 """Results as GitHub-flavoured Markdown, for a wiki: the rows of the tables, and the remarks on them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 

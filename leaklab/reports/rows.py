@@ -1,7 +1,5 @@
 """The content of every report, as plain rows of text; the renderers differ only in how they draw them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

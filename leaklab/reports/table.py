@@ -1,7 +1,5 @@
 """Results as Rich tables: one scenario with its metrics down, or all scenarios with their halves side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product

@@ -1,7 +1,5 @@
 """The runner's side of the services' process: starts it, asks it for counts, ends it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -3,8 +3,6 @@
 The embedded server and a real one are used and read in the same way, through unmodified pymongo. All calls block.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence

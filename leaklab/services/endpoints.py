@@ -1,7 +1,5 @@
 """Where a half finds the lab's services, and what only the lab knows of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from leaklab.services import http_routes

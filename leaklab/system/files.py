@@ -1,7 +1,5 @@
 """Writes files so that a reader finds the old text or the new one, whole."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

@@ -4,8 +4,6 @@ Python runs a signal's handler between any two instructions of the main thread (
 Python signal handlers"): also after a process was started and before the `with` that is to end it was entered.
 """
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator

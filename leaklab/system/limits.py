@@ -1,7 +1,5 @@
 """Resource limits for a half, and their defaults: a half that exceeds one is ended."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 TIME_LIMIT_S = 60.0

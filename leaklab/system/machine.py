@@ -8,12 +8,8 @@ from __future__ import annotations
 import contextlib
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
 
 from leaklab.system.limits import MEMORY_SHARE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 try:
     import resource
@@ -64,7 +60,7 @@ def machine_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def cgroup_memory_available(folder: str | Path) -> int | None:
+def cgroup_memory_available(folder: str) -> int | None:
     """Bytes that the control group at `folder` still allows, None if it sets no limit.
 
     Source: Linux kernel documentation, "Control Group v2": memory.max, memory.current; memory.stat's inactive_file is

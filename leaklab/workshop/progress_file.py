@@ -1,7 +1,5 @@
 """The progress file of a folder of exercises: read, checked, and replaced as a whole."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Waits for a file to be saved and for keys to be pressed, for `leaklab watch`."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

@@ -70,7 +70,7 @@ def compiled_files() -> list[Path]:
 
 
 def processes_of(tag: str) -> list[psutil.Process]:
-    """The processes of the run with this mark that are there, whoever is their parent by now."""
+    """The processes of the run with this mark that are there, whatever their parent by now."""
     found: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

@@ -34,7 +34,7 @@ def start_all(leaklab: Command) -> list[Started]:
 
 @pytest.fixture(scope="module")
 def lengths(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
-    """Seconds that each kind of run takes here, beside the others, when nobody ends it."""
+    """Seconds that each kind of run takes here, beside the others, when it is not ended."""
     leaklab = Command(tmp_path_factory.mktemp("whole"))
     begun = time.monotonic()
     running = dict(enumerate(start_all(leaklab)))

@@ -1,4 +1,4 @@
-"""However a half or the command ends, what was measured until then is told, and nothing of it stays behind."""
+"""However a half or the command ends, what was measured until then is shown, and nothing stays behind."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_a_person_is_asked_before_anything_is_shown_and_again_after_a_slip(
         (("run", "unbounded-wait", "--set", "hang=300ms"), "hangs for 300 ms, less than", "", WRONG_USAGE),
         (RUN, "leaky: open sockets", "\x03", INTERRUPTED),
     ],
-    ids=["settings that cannot be meant", "Ctrl-C"],
+    ids=["conflicting settings", "Ctrl-C"],
 )
 def test_a_person_who_is_refused_or_leaves_sees_nothing_measured(
     terminal: Callable[..., Terminal], tmp_path: Path, arguments: tuple[str, ...], words: str, key: str, code: int

@@ -1,4 +1,4 @@
-"""What a person reads: whole at 80 columns, plain where it is not a terminal, and quiet when nobody listens."""
+"""What a person reads: whole at 80 columns, plain where it is not a terminal, and quiet when the reader has gone."""
 
 from __future__ import annotations
 

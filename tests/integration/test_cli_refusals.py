@@ -1,4 +1,4 @@
-"""What cannot be meant or done is refused: a line or two that says what was wrong, the exit code, nothing left."""
+"""Wrong or impossible requests are refused: a line or two that says what was wrong, the exit code, nothing left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Halves that do what nobody expects of them: each has its outcome in words, and the other halves are measured."""
+"""Halves that do the unexpected: each has its outcome in words, and the other halves are measured."""
 
 from __future__ import annotations
 

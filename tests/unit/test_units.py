@@ -1,4 +1,4 @@
-"""Amounts: what people write is understood, what cannot be meant is refused with the way to write it."""
+"""Amounts: what people write is understood, the rest is refused, with the way to write it."""
 
 from __future__ import annotations
 

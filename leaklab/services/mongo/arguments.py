@@ -1,7 +1,5 @@
 """One command's fields: which it may have, and what those say that several commands share."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from leaklab.services.mongo.command_error import CommandError, not_supported

@@ -1,7 +1,5 @@
 """Batches of results: a cursor's first, the next ones, those that are waited for, and the end of it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping

@@ -1,7 +1,5 @@
 """The error that a command is answered with, by the real server's codes."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

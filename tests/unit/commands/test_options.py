@@ -1,4 +1,4 @@
-"""The shared options: settings and limits are read, and what cannot be meant is refused with its value."""
+"""The shared options: settings and limits are read, and wrong ones are refused with their value."""
 
 from __future__ import annotations
 

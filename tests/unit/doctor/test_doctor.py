@@ -119,7 +119,7 @@ def test_a_containers_limit_is_read_with_the_cache_it_would_give_back(
         (tmp_path / "memory.max").write_text(f"{most}\n")
     (tmp_path / "memory.current").write_text("600\n")
     (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 100\n")
-    assert cgroup_memory_available(tmp_path) == allowed
+    assert cgroup_memory_available(str(tmp_path)) == allowed
 
 
 def failing(error: Exception) -> Diagnosis:
