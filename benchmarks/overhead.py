@@ -1,7 +1,8 @@
 """What measuring costs: `leaklab run` against its two halves run bare by plain python on the same services.
 
 Both sides include every start-up: the interpreter, the imports, the services. Bare and measured runs take turns, and
-the ratio is taken pair by pair, so that it holds when the machine's speed drifts. Prints the table in docs/benchmarks.md:
+the ratio is taken pair by pair, so that it holds when the machine's speed drifts. Prints the table in
+docs/benchmarks.md:
 
     python -m benchmarks.overhead [--pairs N]
 """
