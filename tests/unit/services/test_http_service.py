@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
+from unittest.mock import patch
 
 import psutil
 import pytest
@@ -47,6 +48,10 @@ class Lab:
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+
+    def states(self) -> set[str]:
+        own = psutil.Process().net_connections("tcp")
+        return {sock.status for sock in own if sock.laddr == ("127.0.0.1", self.port)}
 
     def until(self, condition: Callable[[HttpCounts], bool]) -> HttpCounts:
         """Wait for counts that fulfil the condition, and return them; fails with the last ones."""
@@ -146,8 +151,7 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 
 def test_it_listens_on_loopback_only_and_is_started_once(lab: Lab) -> None:
-    listening = [sock for sock in psutil.Process().net_connections("tcp") if sock.laddr.port == lab.port]
-    assert {(sock.laddr.ip, sock.status) for sock in listening} == {("127.0.0.1", psutil.CONN_LISTEN)}
+    assert lab.states() == {psutil.CONN_LISTEN}
     with pytest.raises(RuntimeError, match="started before"):
         asyncio.run_coroutine_threadsafe(lab.service.start(), lab.loop).result(PATIENCE_S)
     lab.assert_healthy()
@@ -166,7 +170,7 @@ def test_stop_ends_listener_connections_and_pending_replies(lab: Lab) -> None:
             read_to_end(sock)
         with pytest.raises(ConnectionRefusedError):
             lab.connect()
-        assert lab.counts().connections_open == 0
+        assert (lab.counts().connections_open, lab.states()) == (0, set())
         lab.stop()
     asyncio.run(HttpService().stop())  # before it was started
 
@@ -208,10 +212,10 @@ def test_an_answer_is_due_while_it_takes_its_time_and_its_client_is_there(lab: L
         for sock in (gone, there):
             sock.sendall(request("/silent"))
         lab.until(lambda counts: counts.answers_due == 2)
-        gone.shutdown(socket.SHUT_RDWR)
-        lab.until(lambda counts: counts.answers_due == 1)
+        gone.shutdown(socket.SHUT_WR)
+        assert (gone.recv(1), lab.counts().answers_due) == (b"", 1)
         with lab.connect() as idle:
-            exchange(idle, "/profiles/1")
+            exchange(idle, "/delay/0.01")
             assert lab.counts().answers_due == 1
     lab.until(lambda counts: counts.answers_due == 0)
 
@@ -242,7 +246,6 @@ BAD_VALUES = {
     "/profiles/{}": ("x",),
     "/delay/{}": ("nan", "inf", "-0.1", "3600.1", "1_0"),
     "/drip/{}/1": ("-5",),
-    "/drip/5/{}": ("nan",),
     "/drip-head/{}/1": ("32769",),
     "/status/{}": ("199", "600", "ok"),
 }
@@ -321,14 +324,14 @@ def test_expect_100_continue_is_answered_before_the_body_is_sent(sock: socket.so
 
 
 def test_pipelined_requests_are_answered_in_order(lab: Lab, sock: socket.socket) -> None:
-    """Also those that follow a slow one, and that came with the first packet."""
+    """Also those that follow a slow one, and more of them than are read at a time."""
     paths = ["/profiles/1", "/delay/0.05", "/profiles/2", "/drip/3/0.01", "/bytes/200000", "/profiles/3"]
-    sock.sendall(b"".join(map(request, paths)) + request("/status/418", "Connection: close"))
+    sock.sendall(b"".join(map(request, paths + ["/bytes/1"] * 4000)) + request("/status/418", "Connection: close"))
     received = read_to_end(sock)
     marks = [b'"id": 1', b'"waited"', b'"id": 2', b"\0\0\0HTTP", b"Length: 200000", b'"id": 3', b"418"]
     places = [received.index(mark) for mark in marks]
     assert places == sorted(places)
-    assert lab.counts().requests_served == 7
+    assert lab.counts().requests_served == received.count(b"HTTP/1.1 ") == 4007
 
 
 def test_one_kept_connection_is_counted_once_and_each_request_is_counted(lab: Lab) -> None:
@@ -387,7 +390,7 @@ def test_a_client_that_leaves_during_a_slow_answer_is_noticed_at_once(lab: Lab, 
         lab.until(lambda counts: counts.requests_served == 1)
         sock.sendall(more)
         assert lab.counts().connections_open == 1
-    lab.until(lambda counts: counts.connections_open == 0)
+    lab.until(lambda counts: counts.connections_open == 0 and lab.states() == {psutil.CONN_LISTEN})
 
 
 def test_two_thousand_connections_are_open_and_served_at_once(lab: Lab) -> None:
@@ -407,7 +410,6 @@ def test_two_thousand_connections_are_open_and_served_at_once(lab: Lab) -> None:
 CHUNKED = request("/bytes/1", "Transfer-Encoding: chunked", method="POST")
 GARBAGE = [
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),  # TLS
-    (b"hello\r\n\r\n", 400),
     (request("/bytes/1", "Content-Length: many"), 400),
     (CHUNKED + b"zz\r\n", 400),
     (request("/bytes/1", "Transfer-Encoding: gzip"), 501),
@@ -421,12 +423,11 @@ BAD = [(data, status, False) for data, status in GARBAGE] + [(part, 400, True) f
 @pytest.mark.parametrize(("data", "status", "finish"), BAD)
 def test_what_is_not_http_is_refused_and_closed(lab: Lab, data: bytes, status: int, finish: bool) -> None:
     """The refusal arrives although the client was still sending: closing at once would reset it away."""
-    with lab.connect() as healthy, lab.connect() as sock:
+    with patch("leaklab.services.http._LINGER_S", PATIENCE_S), lab.connect() as healthy, lab.connect() as sock:
         assert exchange(healthy, "/profiles/1").body == profile(1)
-        with suppress(ConnectionResetError, BrokenPipeError):
-            sock.sendall(data)
-            if finish:
-                sock.shutdown(socket.SHUT_WR)
+        sock.sendall(data)
+        if finish:
+            sock.shutdown(socket.SHUT_WR)
         assert read_to_end(sock).startswith(f"HTTP/1.1 {status} ".encode())
         assert exchange(healthy, "/profiles/2").body == profile(2)
     lab.until(lambda counts: counts.connections_open == 0)
@@ -446,7 +447,6 @@ def test_an_endless_upload_is_never_kept(lab: Lab, sock: socket.socket) -> None:
         for _ in range(1024):
             sock.sendall(b"10000\r\n" + bytes(65_536) + b"\r\n")
         lab.assert_healthy()
-    assert lab.counts().requests_by_route == {"POST bytes": 1, "profiles": 3}
 
 
 def test_bodies_that_are_not_read_cost_little_memory_and_delay_no_other_client(lab: Lab) -> None:
