@@ -138,9 +138,14 @@ class StoredCollection:
         paths = sorted(f"{path}." for fields in change.values() if isinstance(fields, dict) for path in fields)
         if not is_replacement and any(after.startswith(path) for path, after in itertools.pairwise(paths)):
             raise CommandError(40, "Updating a path and a part of it would create a conflict")  # mongomock does half
+        fields = () if is_replacement else change.get("$set", ())  # mongomock ignores those of a value without fields
         method = "update_many" if multi else "replace_one" if is_replacement else "update_one"
 
         def write() -> tuple[Any, dict[bytes, bytes]]:
+            for parent in {path.rpartition(".")[0] for path in fields} - {""}:
+                holds = [{parent: {"$exists": False}}, {parent: {"$type": "object"}}, {parent: {"$type": "array"}}]
+                if self.mock.count_documents({"$and": [query, {"$nor": holds}]}):
+                    raise CommandError(28, f"Cannot create a field in '{parent}', which holds none")
             done = getattr(self.mock, method)(query, change, upsert=upsert)
             return done, self._read_again() if done.modified_count or done.upserted_id is not None else self.bodies
 

@@ -116,6 +116,7 @@ def test_updates_and_deletes(thousand: Docs) -> None:
         ({"$inc": {"n": "x"}}, 238),
         ({"$inc": {"n": 2**63 - 1}}, 238),
         ({"$set": {"a": 1, "a.b": 2}}, 40),
+        ({"$set": {"n.b": 2}}, 28),
         ({"$set": {"_id": 2}}, 66),
     ],
     ids=lambda value: str(value)[:40],
