@@ -206,7 +206,7 @@ def _without_part(trace: Trace, whole: MetricSummary, part: MetricSummary) -> Me
         of_whole, of_part = getattr(whole, moment), getattr(part, moment)
         return None if of_whole is None or of_part is None else of_whole - of_part
 
-    points = trace.most_risen(of_a_round, whole.metric.least)
+    points = of_a_round([sample for sample in trace.samples if sample.phase in (Phase.STEP, Phase.END)])
     growth = growth_of(points) if len(points) > 1 else None
     baseline, end, returned, collected = (less(moment) for moment in ("baseline", "end", "returned", "collected"))
     return MetricSummary(whole.metric, baseline, None, end, returned, collected, growth)

@@ -183,8 +183,6 @@ class Measurement:
         clock, sampler = self._clock, self._sampler
         match event:
             case StepBegun(done=done, at=at, pause=pause):
-                if done == 0 and clock.begun:
-                    clock.pass_ += 1
                 clock.done = done
                 clock.begun = max(clock.begun, done + 1)
                 self._advance(at)
@@ -196,8 +194,7 @@ class Measurement:
                 self._advance(at)
                 sampler.moment(Phase.END)
                 self.target.proceed()
-        if not clock.pass_:
-            self._report_step()
+        self._report_step()
         self._heard_at = time.monotonic()
 
     def _await_collection(self) -> None:

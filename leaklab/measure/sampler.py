@@ -55,14 +55,12 @@ class StepClock:
 
     Attributes:
         begun: steps that were begun.
-        done: whole steps done in this pass over the items.
-        pass_: which pass over the items, from 0.
+        done: whole steps done.
         at_s: seconds since the start, pauses left out.
     """
 
     begun: int = 0
     done: int = 0
-    pass_: int = 0
     at_s: float = 0.0
 
 
@@ -125,7 +123,7 @@ class Sampler:
     def keep(self, phase: Phase, counters: Counters, after_s: float = 0.0) -> None:
         """Make a sample of these counters, so many seconds after the clock stopped, and hand it to the listeners."""
         clock, due = self.clock, self.counts.answers_due
-        sample = Sample(phase, clock.done, clock.at_s + after_s, by_metric(counters), due, clock.pass_)
+        sample = Sample(phase, clock.done, clock.at_s + after_s, by_metric(counters), due)
         self._taken_at = time.monotonic()
         self.samples.append(sample)
         for listener in self.listeners:

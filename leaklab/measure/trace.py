@@ -1,6 +1,6 @@
 """Samples, and the trace they form: what was read of one run, and how the run ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
@@ -39,7 +39,6 @@ class Sample:
         at_s: seconds since `run` was called, the pauses for earlier samples left out.
         values: by metric name; a metric that was not or could not be read is None or missing, never 0.
         answers_due: answers of a dead service that the half still waits for; None where no service says.
-        round: which pass over the items of the workload it was taken in, from 0.
     """
 
     phase: Phase
@@ -47,7 +46,6 @@ class Sample:
     at_s: float
     values: Mapping[str, float | None]
     answers_due: int | None = None
-    round: int = 0
 
     def get(self, metric: str) -> float | None:
         """The value of `metric`, None if it was not read in this sample."""
@@ -162,28 +160,8 @@ class Trace:
         return values[-1] if values else None
 
     def step_points(self, metric: str) -> Points:
-        """(steps done, value) at every step that `metric` is known at, the end included.
-
-        Of several passes over the items, that in which it rose most: in the others something else was done.
-        """
-        return self.most_risen(lambda samples: points_of(samples, metric), METRICS[metric].least)
-
-    def most_risen(self, points: Callable[[Sequence[Sample]], Points], least: float) -> Points:
-        """What `points` makes of the samples of that pass in which it rises most, by `least` or more.
-
-        Where none rises, that which reaches highest; of equals the last.
-        """
-        rounds: dict[int, list[Sample]] = {}
-        for sample in self.samples:
-            if sample.phase in (Phase.STEP, Phase.END):
-                rounds.setdefault(sample.round, []).append(sample)
-
-        def risen(series: Points) -> tuple[float, float]:
-            values = [value for _, value in series] or [0.0]
-            rise = values[-1] - values[0]
-            return (rise if rise >= least else 0.0, max(values))
-
-        return max((points(samples) for samples in reversed(rounds.values())), key=risen, default=[])
+        """(steps done, value) at every step that `metric` is known at, the end included."""
+        return points_of([sample for sample in self.samples if sample.phase in (Phase.STEP, Phase.END)], metric)
 
 
 def points_of(samples: Sequence[Sample], metric: str) -> Points:

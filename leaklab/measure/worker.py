@@ -38,9 +38,6 @@ RESERVE = [bytearray(4 * 2**20)]
 """Memory that is given up to report an error: the half may have used up all the rest. It is never touched, so that it
 costs addresses and no pages."""
 
-PASSES = 4
-"""Passes over the items in which they are steps, at most; later passes cost the half nothing."""
-
 RUNNER_GONE = 70
 """The exit code of a worker whose runner is gone."""
 
@@ -99,9 +96,8 @@ class Clock:
 
 
 class StepItems(Sequence[object]):
-    """The items of a workload, one step each when it is taken for the first time in a pass over them.
+    """The items of a workload, one step each when it is taken for the first time.
 
-    A pass is over when the half asks for one item more than there are; the next item that is taken begins another.
     To the half it is a list that does not change. A copy of it, or what is sent of it to another process, is a list.
     """
 
@@ -111,11 +107,6 @@ class StepItems(Sequence[object]):
         self._channel = channel
         self._clock = clock
         self._lock = allocate_lock()
-        self._passes = 0
-        self._begin_pass()
-
-    def _begin_pass(self) -> None:
-        self._passes += 1
         self._is_over = False
         self._begun = self._next_pause = 0
         self._taken = bytearray(self._count)
@@ -144,8 +135,6 @@ class StepItems(Sequence[object]):
         if isinstance(index, slice):
             return [self[number] for number in range(self._count)[index]]
         number = range(self._count)[index]
-        if self._is_over and self._passes < PASSES:
-            self._begin_pass()
         if not self._taken[number]:
             self._taken[number] = True
             self._mark(b"step")

@@ -68,8 +68,7 @@ class SampleHead(_Closed):
     """When a sample was taken."""
 
     phase: Phase
-    round: Annotated[Count, Meta(description="The pass over the items of the workload, from 0.")]
-    steps_done: Annotated[Count, Meta(description="Steps of that pass that the half had finished.")]
+    steps_done: Annotated[Count, Meta(description="Steps that the half had finished.")]
     at_s: Annotated[Quantity, Meta(description="Seconds since `run` was called, without the pauses for samples.")]
 
 
