@@ -7,23 +7,32 @@ from enum import StrEnum
 from leaklab.units import format_duration, format_size
 
 
+class FindingKind(StrEnum):
+    """The kinds of findings."""
+
+    LEAKED = "leaked"
+    HELD = "held"
+    WASTED = "wasted"
+    STALLED = "stalled"
+
+
 class Judge(StrEnum):
-    """How a metric's trace becomes a finding."""
+    """How the growth of a metric with the work becomes a finding."""
 
     LEFT_OPEN = "left-open"
-    """Exact counter of things to close: growth that survives is `leaked`, growth that return undoes is `held`."""
+    """What survives return and gc is `leaked`; what was there at the same time, and is gone after return, is `held`."""
+
+    LEFT_BEHIND = "left-behind"
+    """What survives is `leaked`; many at the same time do no harm."""
 
     REUSE = "reuse"
-    """Exact counter that only rises: growth per step means that connections are not reused, `wasted`."""
-
-    MEMORY = "memory"
-    """Bytes, noisy: judged like LEFT_OPEN, but only above a floor, or against the scenario's own budget."""
+    """Opened for a part of the work each, instead of being used again: `wasted`."""
 
     DEADLINE = "deadline"
     """Seconds, judged against the scenario's deadline: `stalled`."""
 
     WORK = "work"
-    """Never a finding: says that the halves did equal work."""
+    """Never a finding: says that the halves did equal work, or explains another metric."""
 
 
 class Moment(StrEnum):
@@ -50,20 +59,19 @@ class Metric:
     Attributes:
         name: the key in the result document, one of the words of the design.
         label: what a table calls it.
-        singular: one of what it counts, for sentences.
+        singular: one of what it counts, for sentences; of bytes, what they are.
         counter: what the probes call it; empty for one that is not counted but timed.
         unit: `count`, `bytes` or `seconds`.
-        judge: how its trace becomes a finding.
+        judge: how its growth becomes a finding.
+        state: what each of them is while it is there, for sentences.
+        remains: what is said of those that survive.
         moments: the moments a table shows, in order.
         heads: the heads of its columns in a comparison, by moment; a line break is for narrow tables.
-        least: the smallest change that counts as one, in the metric's unit.
-        rare: whether a table leaves it out where there was never any.
+        rare: whether a table leaves it out where there are only a few.
         part_of: the metric that counts it too, among others: a socket is a file descriptor.
         serves: the metric that counts what each of them was used for: a connection serves requests.
-        pooled_with: the metric of what has one of these each, whatever the steps: a thread of a pool has a socket.
-        pool_size: as many as this are a pool of the usual size, and not `held`.
-        exact_peak: whether the services count it at every moment, not only when a sample is taken.
-        runs: whether it runs; other things are open.
+        explains: the metric of whose findings it says more: so many of these sockets are in CLOSE_WAIT.
+        budgeted: whether a scenario's memory budget is for it.
         abandoned: whether it is judged where a caller gave up: work that goes on is `stalled`.
         resource: what it uses up.
         services: the kinds of service that it takes to count it, any of them; empty where the system counts it.
@@ -75,19 +83,33 @@ class Metric:
     counter: str
     unit: str = "count"
     judge: Judge = Judge.LEFT_OPEN
+    state: str = "open"
+    remains: str = "still open after run() returned"
     moments: tuple[Moment, ...] = (Moment.PEAK, Moment.COLLECTED)
     heads: Mapping[Moment, str] = field(default_factory=dict, hash=False)
-    least: int = 1
     rare: bool = False
     part_of: str | None = None
     serves: str | None = None
-    pooled_with: str | None = None
-    pool_size: int = 0
-    exact_peak: bool = False
-    runs: bool = False
+    explains: str | None = None
+    budgeted: bool = False
     abandoned: bool = False
     resource: Resource | None = None
     services: tuple[str, ...] = ()
+
+    @property
+    def floor(self) -> float:
+        """The smallest growth that is judged, in the metric's unit."""
+        return MEMORY_FLOOR if self.unit == "bytes" else COUNT_FLOOR
+
+    @property
+    def suspect(self) -> float:
+        """How far above its baseline one run may be before a second one, of another size, has to decide."""
+        return MEMORY_SUSPECT if self.unit == "bytes" else COUNT_FLOOR
+
+    @property
+    def least(self) -> float:
+        """The smallest growth that is worth a word."""
+        return MEMORY_SUSPECT if self.unit == "bytes" else 1
 
     @property
     def plural(self) -> str:
@@ -105,56 +127,61 @@ class Metric:
         return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
     def quantity(self, value: float) -> str:
-        """`value` with the name of what is counted: `50 sockets`, `1 thread`, `256 MiB`."""
-        if self.unit != "count":
-            return self.format(value)
+        """`value` with the name of what is counted: `50 sockets`, `1 thread`, `256 MiB of memory`."""
+        if self.unit == "bytes":
+            return f"{self.format(value)} of {self.singular}"
         return f"{self.format(value)} {self.singular if value == 1 else self.plural}"
 
 
 MEMORY_FLOOR = 16 * 2**20
-"""Bytes below which a change of RSS is never judged: identical runs differ by some MiB (allocator, imports)."""
+"""Bytes below which a change of memory is never judged: identical runs differ by some MiB (allocator, imports)."""
+
+MEMORY_SUSPECT = 4 * 2**20
+"""Bytes above the baseline up to which one run alone says that memory does not grow."""
+
+COUNT_FLOOR = 3
+"""Things by which a count must grow: fewer are made lazily, once."""
 
 SOCKETS = "sockets"
 """The counter of open sockets: the system counts it, and a service knows its peak."""
 
-POOL_SIZE = 32
-"""The most threads that Python's ThreadPoolExecutor starts by default (documentation of concurrent.futures); a
-pool of processes is as large as the machine has processors."""
+RUNNING = "still running after run() returned"
 
 _METRICS = (
     Metric(
         "open_sockets", "open sockets", "socket", SOCKETS, heads={Moment.PEAK: "open\nsockets"}, part_of="open_fds",
-        pooled_with="threads", exact_peak=True, abandoned=True, resource=Resource.DESCRIPTORS,
-        services=("http", "mongo"),
+        abandoned=True, resource=Resource.DESCRIPTORS, services=("http", "mongo"),
     ),
     Metric(
         "connections_opened", "connections opened", "connection", "connections", judge=Judge.REUSE,
         moments=(Moment.COLLECTED,), heads={Moment.PEAK: "conns\nopened"}, serves="requests_served",
-        pooled_with="threads", services=("http", "mongo"),
+        services=("http", "mongo"),
     ),
     Metric(
         "requests_served", "requests served", "request", "requests", judge=Judge.WORK,
         moments=(Moment.COLLECTED,), services=("http", "mongo"),
     ),
     Metric(
-        "open_cursors", "open cursors", "cursor", "cursors", heads={Moment.PEAK: "open\ncursors"}, exact_peak=True,
+        "open_cursors", "open cursors", "cursor", "cursors", heads={Moment.PEAK: "open\ncursors"},
         resource=Resource.CURSORS, services=("mongo",),
     ),
     Metric(
-        "threads", "threads", "thread", "threads", heads={Moment.PEAK: "threads\n"}, pool_size=POOL_SIZE, runs=True,
+        "threads", "threads", "thread", "threads", state="running", remains=RUNNING, heads={Moment.PEAK: "threads\n"},
         abandoned=True, resource=Resource.THREADS,
     ),
     Metric(
-        "child_processes", "child processes", "child process", "children", rare=True, pool_size=POOL_SIZE, runs=True,
+        "child_processes", "child processes", "child process", "children", state="running", remains=RUNNING, rare=True,
         abandoned=True,
     ),
     Metric("open_fds", "file descriptors", "file descriptor", "fds", resource=Resource.DESCRIPTORS),
     Metric(
-        "rss", "memory (RSS)", "byte", "rss", "bytes", Judge.MEMORY, (Moment.PEAK, Moment.END, Moment.COLLECTED),
-        heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"}, least=MEMORY_FLOOR, resource=Resource.MEMORY,
+        "rss", "memory (RSS)", "memory", "rss", "bytes", state="held", remains="still held after run() returned",
+        moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
+        heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"}, budgeted=True, resource=Resource.MEMORY,
     ),
     Metric(
-        "elapsed", "elapsed", "second", "", "seconds", Judge.DEADLINE, (Moment.PEAK,), heads={Moment.PEAK: "time"},
+        "elapsed", "elapsed", "second", "", "seconds", Judge.DEADLINE, moments=(Moment.PEAK,),
+        heads={Moment.PEAK: "time"},
     ),
 )  # fmt: skip
 

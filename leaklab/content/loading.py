@@ -14,9 +14,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from leaklab.content.annotations import mismatch, shown
 from leaklab.content.declaration import ALL_HALVES, HALVES, Scenario
 from leaklab.errors import ScenarioError, UsageError
-from leaklab.judge.verdict import FindingKind
 from leaklab.measure.target import Steps
-from leaklab.metrics import METRICS
+from leaklab.metrics import METRICS, FindingKind
 from leaklab.services.kinds import SERVICE_KINDS
 from leaklab.units import printable
 

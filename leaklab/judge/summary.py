@@ -1,31 +1,36 @@
-"""The summary of a trace: each metric at the moments that matter, and its growth per step."""
+"""The summary of a trace: each metric at the moments that matter."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leaklab.judge.growth import Growth, Shape, growth_of
 from leaklab.measure.trace import Outcome, Phase, Trace
-from leaklab.metrics import METRICS, Judge, Metric
+from leaklab.metrics import METRICS, Judge, Metric, Moment
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSummary:
-    """One metric of one half: its value at the moments that matter, and its growth per step.
+    """One metric of one run, in the metric's unit; None where it could not be read.
 
-    Values are in the metric's unit, None where they could not be read. `per_step` is None where the half has no steps.
+    `alone` is what was there above the baseline, at its peak and after gc, without what another metric counts.
     """
 
     metric: Metric
     baseline: float | None
-    peak: float | None
+    peak: float
     end: float | None
     returned: float | None
     collected: float | None
-    growth: Growth | None
+    alone: Mapping[Moment, float]
 
-    @property
-    def per_step(self) -> float | None:
-        """Growth per step in the metric's unit."""
-        return None if self.growth is None else self.growth.per_step
+
+LINGERS_S = 0.05
+"""Seconds after garbage collection in which what `run` itself ended has come to its end."""
+
+LINGERED = 0.5
+"""What runs ends by itself if more than this share of it is still there then: `run` did not hold it until it returned.
+A client of pymongo that is dropped has threads that end within half a second."""
+
+Summary = Mapping[str, MetricSummary | None]
 
 
 def summarize(trace: Trace) -> dict[str, MetricSummary | None]:
@@ -35,36 +40,42 @@ def summarize(trace: Trace) -> dict[str, MetricSummary | None]:
 
 def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
     if metric.judge is Judge.DEADLINE:
-        return _summarize_elapsed(trace, metric)
+        returned = trace.elapsed_s if trace.outcome is Outcome.COMPLETED else None
+        end = next((sample.at_s for sample in reversed(trace.samples) if sample.phase is Phase.END), None)
+        return MetricSummary(metric, 0.0, trace.elapsed_s, end, returned, returned, {})
     values = [value for sample in trace.samples if (value := sample.get(metric.name)) is not None]
     if not values:
         return None
-    points = trace.step_points(metric.name)
+    # An exact peak includes the parts: it is one of this metric alone only where it has none.
+    exact, points = trace.peaks.get(metric.name, 0), trace.alone(metric)
+    start = next((value for phase, value in points if phase is Phase.BASELINE), None)
+    alone: dict[Moment, float] = {}
+    if start is not None:
+        most = max([value for _, value in points] + ([] if trace.parts(metric) else [exact])) - start
+        lingered = metric.state == "running" and _lingered(trace, metric) > LINGERED * most
+        alone[Moment.PEAK] = 0.0 if lingered else most
+        if points[-1][0] is Phase.COLLECTED:
+            alone[Moment.COLLECTED] = max(0.0, points[-1][1] - start)
     return MetricSummary(
         metric=metric,
         baseline=trace.value(metric.name, Phase.BASELINE),
-        peak=max([*values, trace.peaks.get(metric.name, 0)]),
+        peak=max([*values, exact]),
         end=_at_the_end(trace, metric),
         returned=trace.value(metric.name, Phase.RETURNED),
         collected=trace.value(metric.name, Phase.COLLECTED),
-        growth=growth_of(points, least=metric.least) if len(points) > 1 else None,
+        alone=alone,
     )
 
 
 def _at_the_end(trace: Trace, metric: Metric) -> float | None:
-    """The value at the last step, of several passes over the items the most.
-
-    Of a half that took its items by number, and asked for no more, when the last one began.
-    """
-    at_ends = [sample.get(metric.name) for sample in trace.samples if sample.phase is Phase.END]
-    if trace.outcome is not Outcome.COMPLETED or at_ends:
-        return max((value for value in at_ends if value is not None), default=None)
-    return next((value for _, value in reversed(trace.step_points(metric.name))), None)
+    """The value at the last step; of a half that took its items by number, when the last one began."""
+    if trace.outcome is Outcome.COMPLETED and not any(sample.phase is Phase.END for sample in trace.samples):
+        return next((value for _, value in reversed(trace.step_points(metric.name))), None)
+    return trace.value(metric.name, Phase.END)
 
 
-def _summarize_elapsed(trace: Trace, metric: Metric) -> MetricSummary:
-    returned = trace.elapsed_s if trace.outcome is Outcome.COMPLETED else None
-    end = next((sample.at_s for sample in reversed(trace.samples) if sample.phase is Phase.END), None)
-    # A known pace, which is not judged.
-    growth = Growth(Shape.FLAT, 0.0, trace.elapsed_s / trace.steps, 0, 0) if trace.steps else None
-    return MetricSummary(metric, 0.0, trace.elapsed_s, end, returned, returned, growth)
+def _lingered(trace: Trace, metric: Metric) -> float:
+    """How many above the baseline were still there shortly after `run` had returned."""
+    looks = [sample for sample in trace.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
+    late = [sample for sample in looks if sample.at_s >= looks[0].at_s + LINGERS_S] or looks[-1:]
+    return ((late[0].get(metric.name) if late else None) or 0.0) - (trace.value(metric.name, Phase.BASELINE) or 0.0)

@@ -1,7 +1,8 @@
 """Runs the halves of a scenario, in turn, on services of their own, and judges them: scenario → result."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from leaklab.content.catalog import Entry
 from leaklab.content.declaration import HALVES, Lab, Scenario
 from leaklab.content.settings import Settings
 from leaklab.errors import UsageError
-from leaklab.judge.forecast import Capacities
-from leaklab.judge.verdict import TOO_LATE, Thresholds, could_be_noise
+from leaklab.judge.deadline import TOO_LATE, could_be_noise, waited
+from leaklab.judge.scaling import second_size, smaller_size, suspects
+from leaklab.judge.verdict import Thresholds
+from leaklab.lab.forecast import Capacities
 from leaklab.lab.result import MeasuredRun, Result, half_result
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import UnreadableAnswer
@@ -47,9 +50,13 @@ DESCRIPTORS_BESIDE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one)."""
+    """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one).
+
+    `controls` are the halves that are known to be what the scenario says: they are judged by one run.
+    """
 
     repeat: int = 1
+    controls: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
     mongo_uri: str | None = None
     progress: TraceListener = field(default_factory=TraceListener)
@@ -104,7 +111,6 @@ def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
         hang_s=None if scenario.hang is None else scenario.hang(settings),
         memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
         telling=scenario.telling,
-        steps=settings.steps,
     )
 
 
@@ -136,72 +142,92 @@ class _PairRun:
             self.interrupted = True
 
     def run_each_once(self) -> None:
-        """Run each half once. All are imported before the first one runs, so that no import disturbs a measurement.
+        """Run each half once, and those in which something could be growing once more, with other work.
 
-        What is still ending in one half may end while the next one runs.
+        All are imported before the first one runs, so that no import disturbs a measurement.
         """
+        measured: dict[str, MeasuredRun] = {}
+        try:
+            with self._prepared(dict.fromkeys(self.paths, self.settings)) as prepared:
+                for half, one in prepared.items():
+                    measured[half] = self._shortest(half, self._measure(one, self.settings))
+                    if self.interrupted:
+                        return
+            sizes = {half: size for half, run in measured.items() if (size := self._second_size(run)) is not None}
+            with self._prepared({half: self.settings.with_steps(size) for half, size in sizes.items()}) as prepared:
+                for half, one in prepared.items():
+                    measured[half] = self._with_other_sizes(measured[half], one, sizes[half])
+                    if self.interrupted:
+                        return
+        finally:
+            for half, run in measured.items():
+                # Interrupted before its second run, it would only disagree with those before it.
+                if run.others or not self.done[half] or self._second_size(run) is None:
+                    self.done[half].append(run)
+
+    @contextmanager
+    def _prepared(self, settings: Mapping[str, Settings]) -> Iterator[Mapping[str, Measurement]]:
+        """These halves, started with so much work each, ready to run; ended with the block."""
         with Owner() as owner:
-            started = [(half, self._start(half, owner)) for half in self.paths]
-            prepared = [self._prepare(half, target) for half, target in started]
-            ending: list[Measurement] = []
-            for one in prepared:
-                one.run()
-                self._note_interrupt(one)
-                if one.settled or self._must_settle_first(one.its):
-                    self._finish(one)
-                else:
-                    ending.append(one)
-                if self.interrupted:
-                    break
-            for one in ending:
-                self._finish(one)
+            targets = {
+                half: owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits))
+                for half in settings
+            }
+            yield {half: self._prepare(half, target, settings[half]) for half, target in targets.items()}
 
-    def _must_settle_first(self, its: HalfServices) -> bool:
-        """Whether what one half leaves behind has a part in what is measured of the next.
-
-        With a deadline it matters when something ended; and the counts of a server that others use hold all halves.
-        """
-        return self.entry.scenario.deadline is not None or its.is_remote
-
-    def _start(self, half: str, owner: Owner) -> Target:
-        return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits))
-
-    def _prepare(self, half: str, target: Target) -> Measurement:
+    def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
         scenario = self.entry.scenario
         its = self.services.start(scenario.services, service_needs(scenario, self.options.mongo_uri))
         self.server = its.server
-        measurement = Measurement(half, target, self.services, its, self.options.limits, (self.options.progress,))
-        measurement.prepare(scenario.workload(Lab(self.settings, its.endpoints)))
+        listeners = (self.options.progress,) if settings is self.settings else ()
+        measurement = Measurement(half, target, self.services, its, self.options.limits, listeners)
+        measurement.prepare(scenario.workload(Lab(settings, its.endpoints)))
         return measurement
 
-    def _note_interrupt(self, one: Measurement) -> None:
-        self.interrupted = self.interrupted or one.ending.outcome is Outcome.INTERRUPTED
-
-    def _settle(self, one: Measurement) -> MeasuredRun:
+    def _measure(self, one: Measurement, settings: Settings) -> MeasuredRun:
+        """Run a half that is ready, until nothing that it left behind can end any more."""
+        one.run()
+        self._note_interrupt(one)
         trace = one.settle(wait=not self.interrupted)
         one.target.end()
         self.services.stop(one.its)
         self._note_interrupt(one)
-        return MeasuredRun(trace, _complaint(self.entry.scenario, self.settings, one.its, trace))
+        known = self.entry.scenario.expected[one.half].findings if one.half in self.options.controls else None
+        complaint = _complaint(self.entry.scenario, settings, one.its, trace)
+        return MeasuredRun(trace, complaint, settings.steps or 0, known=known)
 
-    def _finish(self, one: Measurement) -> None:
-        """Settle a half, and run it again if its answer came late, as long as the machine may be why."""
-        shortest = self._settle(one)
-        thresholds = bounds_of(self.entry.scenario, self.settings)
+    def _note_interrupt(self, one: Measurement) -> None:
+        self.interrupted = self.interrupted or one.ending.outcome is Outcome.INTERRUPTED
+
+    def _shortest(self, half: str, first: MeasuredRun) -> MeasuredRun:
+        """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
+        bounds, shortest = bounds_of(self.entry.scenario, self.settings), first
         for looks in range(2, LOOKS + 1):
-            if self.interrupted or not could_be_noise(shortest.trace, thresholds):
+            if self.interrupted or not could_be_noise(shortest.trace, bounds.deadline_s, bounds.hang_s):
                 break
-            with Owner() as owner:
-                once_more = self._prepare(one.half, self._start(one.half, owner))
-                once_more.run()
-                self._note_interrupt(once_more)
-                again = self._settle(once_more)
+            with self._prepared({half: self.settings}) as prepared:
+                again = self._measure(prepared[half], self.settings)
             if self.interrupted or again.trace.outcome is not Outcome.COMPLETED:
-                shortest = again
-                break
-            shortest = min(shortest, again, key=lambda done: done.trace.elapsed_s)
+                return again
+            shortest = min(shortest, again, key=lambda run: waited(run.trace))
             shortest = replace(shortest, trace=replace(shortest.trace, looks=looks))
-        self.done[one.half].append(shortest)
+        return shortest
+
+    def _second_size(self, run: MeasuredRun) -> int | None:
+        """The steps of the second run of a half; None if it needs none, or can have none."""
+        if not run.steps or run.known is not None or run.problem is not None:
+            return None
+        budget = self.entry.scenario.memory_budget is not None
+        return second_size(run.steps) if suspects(run.sized, budget=budget) else None
+
+    def _with_other_sizes(self, first: MeasuredRun, one: Measurement, steps: int) -> MeasuredRun:
+        """A run with that of another size; if that is the larger and does not do its work, with a smaller one too."""
+        others = [self._measure(one, self.settings.with_steps(steps))]
+        if others[0].problem is not None and steps > first.steps > 1 and not self.interrupted:
+            smaller = self.settings.with_steps(smaller_size(first.steps))
+            with self._prepared({one.half: smaller}) as prepared:
+                others.append(self._measure(prepared[one.half], smaller))
+        return replace(first, others=tuple(others))
 
 
 def service_needs(scenario: Scenario, mongo_uri: str | None = None) -> ServiceNeeds:

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from leaklab.content.declaration import Expected
 from leaklab.content.settings import Settings
-from leaklab.judge.forecast import Capacities, Forecast, forecasts
+from leaklab.judge.findings import Judgement, Verdict
+from leaklab.judge.scaling import SizedRun
+from leaklab.judge.sentences import other_size
 from leaklab.judge.summary import MetricSummary, summarize
-from leaklab.judge.verdict import Judgement, Thresholds, Verdict, combine, judge
+from leaklab.judge.verdict import Thresholds, combine, judge
+from leaklab.lab.forecast import Capacities, Forecast, forecasts
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Trace
-from leaklab.metrics import METRICS
+from leaklab.metrics import METRICS, Judge
 
 MOMENTS = ("baseline", "peak", "end", "returned", "collected")
 """The moments of a metric's summary, in order."""
@@ -31,10 +34,31 @@ def median(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRun:
-    """One measured run of one half, and what was wrong with its work (None if nothing)."""
+    """One measured run of one half, and what was wrong with its work (None if nothing).
+
+    Attributes:
+        steps: how many steps of work it was given; 0 where the work has no steps.
+        others: runs of the same half with other numbers of steps, in order: the last is the one to compare with.
+        known: of a control half, what it is known to do, as (kind, metric): it is judged by one run.
+    """
 
     trace: Trace
     complaint: str | None
+    steps: int = 0
+    others: tuple["MeasuredRun", ...] = ()
+    known: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be relied on; None if it did its work."""
+        if self.trace.outcome is not Outcome.COMPLETED:
+            return str(self.trace.ending)
+        return None if self.complaint is None else f"it did not do the work: {self.complaint}"
+
+    @property
+    def sized(self) -> SizedRun:
+        """The numbers of it that are judged."""
+        return SizedRun(self.steps, summarize(self.trace))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +68,23 @@ class JudgedRun:
     trace: Trace
     summary: Mapping[str, MetricSummary | None]
     judgement: Judgement
+    steps: int = 0
+
+    @property
+    def sized(self) -> SizedRun:
+        """The numbers of it that are judged."""
+        return SizedRun(self.steps, self.summary)
+
+    def reading(self, metric: str, moment: str) -> float | None:
+        """The value of `metric` at `moment`: one of MOMENTS, or `per_step`, the growth that was found of it."""
+        summary = self.summary[metric]
+        if moment != "per_step" or summary is None:
+            return None if summary is None else getattr(summary, moment)
+        if not self.steps:
+            return None
+        if METRICS[metric].judge in (Judge.WORK, Judge.DEADLINE):
+            return (summary.peak - (summary.baseline or 0)) / self.steps
+        return next((one.per_step for one in self.judgement.findings if one.metric == metric and one.per_step), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +128,7 @@ class HalfResult:
 
     def values(self, metric: str, moment: str) -> list[float]:
         """The values of `metric` at `moment` (one of MOMENTS, or `per_step`) in each run, if they could be read."""
-        summaries = [run.summary[metric] for run in self.runs]
-        values = [getattr(summary, moment) for summary in summaries if summary is not None]
+        values = [run.reading(metric, moment) for run in self.runs]
         return [value for value in values if value is not None]
 
     def value(self, metric: str, moment: str) -> float | None:
@@ -169,12 +209,17 @@ def half_result(
     """Summarize and judge the runs of one half; `capacities` are the limits for its forecast."""
     runs: list[JudgedRun] = []
     for one in done:
-        summary = summarize(one.trace)
-        runs.append(JudgedRun(one.trace, summary, judge(one.trace, summary, bounds)))
+        run = one.sized
+        usable = next((other.sized for other in reversed(one.others) if other.problem is None), None)
+        doubts = [other_size(other.steps, other.problem) for other in one.others if other.problem is not None]
+        judgement = judge(one.trace, run, bounds, usable, doubts=doubts, known=one.known)
+        runs.append(JudgedRun(one.trace, run.summary, judgement, one.steps))
     complaint = next((one.complaint for one in done if one.complaint is not None), None)
     judgement = combine([run.judgement for run in runs])
     if complaint is not None and judgement.verdict is Verdict.CLEAN:
         # A half that skips the work has nothing to leak.
         judgement = Judgement(Verdict.INCONCLUSIVE, (), (f"it did not do the work: {complaint}",))
-    ahead = forecasts(runs[0].summary, capacities or Capacities()) if judgement.verdict is Verdict.LEAKS else ()
+    stopped = any(other.problem is not None for one in done for other in one.others)
+    first = done[0].sized
+    ahead = () if stopped else forecasts(first, judgement.findings, capacities or Capacities())
     return HalfResult(half, tuple(runs), judgement, complaint, ahead)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leaklab import metrics
 from leaklab.errors import UsageError
-from leaklab.judge.forecast import Capacities, Forecast, forecasts
+from leaklab.lab.forecast import Capacities, Forecast, forecasts
 from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_scenario
 from leaklab.measure.trace import Outcome
 from leaklab.metrics import MEMORY_FLOOR, METRICS, RSS, Resource
@@ -109,13 +109,13 @@ def _forecast(
         leaky = result.halves["leaky"]
         if leaky.outcome is not Outcome.COMPLETED:
             raise UsageError(f"the leaky half must complete before it runs under a low limit, but {leaky.error}")
-        summary = leaky.runs[0].summary
-        ahead = {METRICS[forecast.metric].resource: forecast for forecast in forecasts(summary, capacities)}
+        run, findings = leaky.runs[0].sized, leaky.judgement.findings
+        ahead = {METRICS[one.metric].resource: one for one in forecasts(run, findings, capacities)}
         for resource in low:
             if resource in ahead:
                 return leaky, resource, ahead[resource]
         # If anything grows, memory may grow measurably with more steps, unless it has done so already.
-        may_grow = any(forecasts(summary, Capacities(descriptors=1, threads=1, memory=1)))
+        may_grow = any(finding.work for finding in findings)
         if steps >= MOST_STEPS or not may_grow or (leaky.rise(RSS.name, "end") or 0) > MEMORY_FLOOR:
             raise UsageError(
                 f"{entry.id} does not grow with steps in file descriptors, threads or memory; "

@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from leaklab.measure.source_line import SourceLine
-from leaklab.metrics import METRICS
+from leaklab.metrics import METRICS, Metric
 from leaklab.units import printable
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
@@ -38,6 +38,7 @@ class Sample:
         steps_done: how many steps the half had finished.
         at_s: seconds since `run` was called, the pauses for earlier samples left out.
         values: by metric name; a metric that was not or could not be read is None or missing, never 0.
+        own: what the process itself has, of metrics whose values count its child processes too.
         answers_due: answers of a dead service that the half still waits for; None where no service says.
     """
 
@@ -46,6 +47,7 @@ class Sample:
     at_s: float
     values: Mapping[str, float | None]
     answers_due: int | None = None
+    own: Mapping[str, float] = field(default_factory=dict)
 
     def get(self, metric: str) -> float | None:
         """The value of `metric`, None if it was not read in this sample."""
@@ -133,6 +135,8 @@ class Trace:
         output: what the half printed (standard output and error), cut to a bounded length.
         requests_by_route: what the services were asked, by route.
         cpu_s: CPU seconds in `run`, of the process and of those it started; None if it did not return.
+        cpu_wait_s: seconds in `run` in which its threads waited for a processor; None where the system does not say.
+        answers_awaited_s: seconds until return in which it waited for slow answers; None where no service says.
         looks: how often the half was run for it: more than once where an answer came late, and this is the shortest.
     """
 
@@ -147,6 +151,8 @@ class Trace:
     output: str = ""
     requests_by_route: Mapping[str, int] = field(default_factory=dict)
     cpu_s: float | None = None
+    cpu_wait_s: float | None = None
+    answers_awaited_s: float | None = None
     looks: int = 1
 
     @property
@@ -161,23 +167,37 @@ class Trace:
 
     def step_points(self, metric: str) -> Points:
         """(steps done, value) at every step that `metric` is known at, the end included."""
-        return points_of([sample for sample in self.samples if sample.phase in (Phase.STEP, Phase.END)], metric)
+        at_steps = [sample for sample in self.samples if sample.phase in (Phase.STEP, Phase.END)]
+        values = [sample.get(metric) for sample in at_steps]
+        if whole := METRICS[metric].part_of:
+            values = _filled(values, [sample.get(whole) for sample in at_steps])
+        pairs = zip(at_steps, values, strict=True)
+        return [(sample.steps_done, value) for sample, value in pairs if value is not None]
 
+    def parts(self, metric: Metric) -> list[Metric]:
+        """What else counts some of what `metric` counts, and was read in this run."""
+        parts = [part for part in METRICS.values() if part.part_of == metric.name]
+        return [part for part in parts if any(sample.get(part.name) is not None for sample in self.samples)]
 
-def points_of(samples: Sequence[Sample], metric: str) -> Points:
-    """(steps done, value) of each of these samples that `metric` is known at."""
-    values = [sample.get(metric) for sample in samples]
-    if whole := METRICS[metric].part_of:
-        values = _filled(values, [sample.get(whole) for sample in samples])
-    return [(sample.steps_done, value) for sample, value in zip(samples, values, strict=True) if value is not None]
+    def alone(self, metric: Metric) -> list[tuple[Phase, float]]:
+        """What `metric` counts and no part of it does, in each sample in which all of them were read.
+
+        File descriptors without sockets; the sockets of child processes are none of this process's descriptors.
+        """
+        parts, found = self.parts(metric), []
+        for sample in self.samples:
+            of_parts = [sample.own.get(part.name, sample.get(part.name)) for part in parts]
+            if (value := sample.get(metric.name)) is not None and None not in of_parts:
+                found.append((sample.phase, value - sum(filter(None, of_parts))))
+        return found
 
 
 def _filled(parts: Sequence[float | None], wholes: Sequence[float | None]) -> list[float | None]:
     """A metric that is read at few samples, worked out for those in between from the metric that it is part of.
 
     Sockets are descriptors: where two readings in a row found the same number of other descriptors, the sockets in
-    between are all descriptors less that number. This serves the judgement of growth, which takes the lowest later
-    value; it is never shown, and never makes a peak.
+    between are all descriptors less that number. This serves pictures and the step at which growth showed first; it is
+    never shown as a number, and never makes a peak.
     """
     filled = list(parts)
     pairs = enumerate(zip(parts, wholes, strict=True))

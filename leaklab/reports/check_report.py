@@ -9,7 +9,6 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from leaklab.judge.sentences import NOTHING_FOUND
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS, Judge, Metric
@@ -50,7 +49,8 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     settings = str(check.result.settings) if check.result is not None else ""
     beside = ": ".join(filter(None, [check.scenario, settings]))
     yield Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
-    reason = f"It does the work; {NOTHING_FOUND}." if check.state is CheckState.FIXED else check.reason
+    looked_at = "" if check.yours is None else check.yours.judgement.looked_at
+    reason = f"It does the work: {looked_at}." if check.state is CheckState.FIXED else check.reason
     if reason:
         yield Padding.indent(Text(reason), 2)
     if check.place is not None:
@@ -107,7 +107,7 @@ def _first_seen(showed: FirstSeen, metric: Metric) -> str:
         return "It was already there before the first step finished."
     if showed.first == showed.last:
         more = f"has opened more {metric.plural}" if metric.judge is Judge.REUSE else "holds more"
-        limit = "memory than is allowed" if metric.judge is Judge.MEMORY else "than the fixed half ever does"
+        limit = "memory than is allowed" if metric.unit == "bytes" else "than the fixed half ever does"
         return f"From step {showed.last:,} on, your file {more} {limit}."
     return f"It first showed between step {showed.first:,} and step {showed.last:,}."
 

@@ -8,8 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 import leaklab
 from leaklab.doctor.health import Health, HealthCheck
-from leaklab.judge.forecast import Forecast
-from leaklab.judge.verdict import Finding, MetricName, Quantity, Verdict, Words
+from leaklab.judge.findings import Finding, MetricName, Quantity, Verdict, Words
+from leaklab.lab.forecast import Forecast
 from leaklab.lab.prediction import Prediction, is_right
 from leaklab.lab.result import MOMENTS, HalfResult, Result
 from leaklab.lab.until_failure import Failure
@@ -19,14 +19,14 @@ from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
 from leaklab.workshop.progress_file import Exercise
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 """The version of the documents' form. It rises when a reader of the old form would misread the new one."""
 
 Document = dict[str, Any]
 
 Count = Annotated[int, Meta(ge=0)]
 Value = Quantity | None
-SchemaVersion = Annotated[Literal[1], Meta(description="The version of this document's form.")]
+SchemaVersion = Annotated[Literal[2], Meta(description="The version of this document's form.")]
 LeaklabVersion = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+", description="The version of leaklab that measured.")]
 ScenarioId = Annotated[Words, Meta(description="The scenario's id: the name of its folder, with hyphens.")]
 Unit = Annotated[str, Meta(extra_json_schema={"enum": sorted({metric.unit for metric in METRICS.values()})})]

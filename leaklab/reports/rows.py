@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from leaklab.judge.sentences import NOTHING_FOUND
-from leaklab.judge.verdict import Verdict
+from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.units import printable
@@ -97,7 +96,8 @@ def metric_rows(result: Result) -> Iterator[MetricRow]:
     """The rows of one scenario's table: each metric at each moment that was read for any half."""
     halves = list(result.halves.values())
     for metric in METRICS.values():
-        if metric.rare and not any(half.value(metric.name, Moment.PEAK) for half in halves):
+        most = max(half.rise(metric.name, Moment.PEAK) or 0 for half in halves)
+        if metric.rare and most < metric.floor and metric.name not in result.telling:
             continue
         for moment in metric.moments:
             values = [half.value(metric.name, moment) for half in halves]
@@ -141,7 +141,7 @@ def remarks(half: HalfResult) -> list[Remark]:
     ]
     if half.complaint is not None and not judgement.doubts:
         said.append(Remark("", f"it did not do the work: {half.complaint}"))
-    said = said or [Remark("", NOTHING_FOUND)]
+    said = said or [Remark("", judgement.looked_at)]
     # A finding or a doubt about the time says it in its own sentence.
     if half.looks > 1 and judgement.verdict is Verdict.CLEAN:
         said.append(Remark("", f"its first answer was late: this is the fastest of {half.looks} runs"))

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.content.catalog import Entry
-from leaklab.judge.verdict import Verdict
+from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
 from leaklab.reports import rows

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from leaklab.judge.verdict import Finding
+    from leaklab.judge.findings import Finding
     from leaklab.lab.result import HalfResult, Result
     from leaklab.measure.source_line import SourceLine
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leaklab.errors import UsageError
-from leaklab.judge.growth import lasting_values
-from leaklab.judge.summary import summarize
-from leaklab.judge.verdict import Finding, FindingKind, Judgement, Verdict, judge
+from leaklab.content.declaration import HALVES
+from leaklab.judge.findings import Finding, Judgement, Verdict
+from leaklab.judge.scaling import SHARE
 from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, wrong_requests
+from leaklab.lab.result import MeasuredRun, half_result
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
-from leaklab.metrics import METRICS, RSS, Judge
+from leaklab.metrics import METRICS, RSS, FindingKind, Judge
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
 from leaklab.units import format_duration
-from leaklab.workshop import second_run
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.plain_code import FIX_THE_FILE, FIX_THE_LINE, rejection
 
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from leaklab.content.declaration import Scenario
     from leaklab.content.settings import Settings
     from leaklab.lab.result import HalfResult, Result
-
-FEW = 0.25
-"""Things per step below which growth may be a pool that is still filling up: more steps decide."""
 
 
 def learners_options() -> RunOptions:
@@ -45,8 +41,7 @@ def learners_settings(scenario: Scenario) -> Settings:
 def check(entry: Entry, file: Path, options: RunOptions | None = None, settings: Settings | None = None) -> CheckResult:
     """Measure `file` as a half of `entry`, next to its leaky and fixed halves.
 
-    If the first run does not decide, there is a second one, with more steps if the scenario has steps. The defaults are
-    `learners_options` and `learners_settings`.
+    The defaults are `learners_options` and `learners_settings`.
 
     Raises:
         UsageError: the file cannot be read, or the settings conflict.
@@ -54,38 +49,20 @@ def check(entry: Entry, file: Path, options: RunOptions | None = None, settings:
         MeasureError: the measurement itself failed.
     """
     require_posix()
-    options = options or learners_options()
     settings = settings or learners_settings(entry.scenario)
     file = file.absolute()
     if rejected := rejection(entry, file):
         return rejected
-    first = _measure(entry, file, settings, options, last=False)
-    if not second_run.is_needed(first):
-        return first
-    if settings.steps is not None:
-        more = settings.with_steps(settings.steps * second_run.MORE)
-        # If more steps exceed what this machine allows, the same number is repeated.
-        with suppress(UsageError):
-            return second_run.decide(first, _measure(entry, file, more, options, last=True))
-    return _measure(entry, file, settings, options, last=True)
-
-
-def _measure(entry: Entry, file: Path, settings: Settings, options: RunOptions, *, last: bool) -> CheckResult:
-    paths = {"leaky": entry.half_path("leaky"), "fixed": entry.half_path("fixed"), YOURS: file}
-    result = run_halves(entry, paths, settings, options)
-    return judge_file(entry.scenario, file, settings, result, last=last)
+    paths = {half: entry.half_path(half) for half in HALVES} | {YOURS: file}
+    options = replace(options or learners_options(), controls=frozenset(HALVES))
+    return judge_file(entry.scenario, file, settings, run_halves(entry, paths, settings, options))
 
 
 # ---- after the run: pure functions over the measurement
 
 
-def judge_file(
-    scenario: Scenario, file: Path, settings: Settings, result: Result, *, last: bool = False
-) -> CheckResult:
-    """The result of the check, from a measurement of the halves `leaky`, `fixed` and YOURS.
-
-    Unless this is the `last` run, a possible pool stays undecided.
-    """
+def judge_file(scenario: Scenario, file: Path, settings: Settings, result: Result) -> CheckResult:
+    """The result of the check, from a measurement of the halves `leaky`, `fixed` and YOURS."""
     blank = CheckResult(scenario=result.scenario, file=file, state=CheckState.UNDECIDED, result=result)
     if result.interrupted:
         return replace(blank, state=CheckState.INTERRUPTED, reason="interrupted before it was measured")
@@ -109,51 +86,60 @@ def judge_file(
         reason = f"it does not do the work: {complaint}"
         remedy = "A fix gives the same answer, sends the same requests and leaves nothing open."
         return replace(blank, state=CheckState.WRONG_WORK, reason=reason, remedy=remedy)
-    return _by_measure(blank, result, scenario, judgement, last=last)
+    return _by_measure(blank, result, scenario, judgement)
 
 
-def _by_measure(
-    blank: CheckResult, result: Result, scenario: Scenario, judgement: Judgement, *, last: bool
-) -> CheckResult:
+def _by_measure(blank: CheckResult, result: Result, scenario: Scenario, judgement: Judgement) -> CheckResult:
     """The check by its counts, if the two halves with known verdicts were measured as what they are."""
-    if wrong := second_run.doubtful_controls(result):
+    if wrong := doubtful_controls(result):
         remedy = "Close other busy programs, keep the default settings, then check again."
         return replace(blank, reason=f"this measurement cannot be trusted: {wrong[0]}", remedy=remedy)
     if judgement.findings:
         key_findings = (finding for finding in judgement.findings if finding.metric in scenario.telling)
         finding = next(key_findings, judgement.findings[0])
-        may_be_pool = not last and _may_be_pool(finding, result)
         return replace(
             blank,
-            state=CheckState.UNDECIDED if may_be_pool else CheckState.LEAKS,
+            state=CheckState.LEAKS,
             reason=f"{METRICS[finding.metric].label}: {finding.reason}",
             finding=finding,
             showed=first_showed(result.halves[YOURS].runs[0].trace, result.halves["fixed"].runs[0].trace, finding),
         )
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        remedy = "Two runs could not decide. Do the work item by item, as the leaky half does, then check again."
+        remedy = "Do the work item by item, as the leaky half does, then check again."
         return replace(blank, reason="; ".join(judgement.doubts), remedy=remedy)
     return replace(blank, state=CheckState.FIXED)
 
 
-def _may_be_pool(finding: Finding, result: Result) -> bool:
-    """Whether more steps could show that the finding is a pool that is still filling up."""
-    steps = result.settings.steps
-    counts = METRICS[finding.metric].judge in (Judge.LEFT_OPEN, Judge.REUSE)
-    return steps is not None and counts and finding.kind is not FindingKind.STALLED and finding.value < FEW * steps
+def doubtful_controls(result: Result) -> list[str]:
+    """What is wrong with the measurement of the two halves with known verdicts; empty if they came out right."""
+    wrong = [
+        f"the {name} half should {wanted}, but its verdict is "
+        + "; ".join([half.judgement.verdict, *half.judgement.doubts])
+        for name, wanted, verdict in (("leaky", "leak", Verdict.LEAKS), ("fixed", "be clean", Verdict.CLEAN))
+        if (half := result.halves[name]).judgement.verdict is not verdict
+    ]
+    for finding in result.halves["leaky"].judgement.findings:
+        moment = "peak" if finding.kind is FindingKind.HELD else "collected"
+        there = result.halves["fixed"].rise(finding.metric, moment) or 0
+        if finding.work and there > SHARE * finding.value:
+            metric = METRICS[finding.metric]
+            wrong.append(
+                f"the fixed half has {metric.quantity(there)} too, and the leaky half {metric.format(finding.value)}"
+            )
+    return wrong
 
 
 def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> FirstSeen | None:
     """The first steps after which the count is, and stays, above the fixed half's maximum.
 
-    Only lasting values count, as in `judge.growth`. None if the steps cannot say: nothing is counted in steps, or all
-    items were taken before the work was done.
+    Only lasting values count: each is capped by the lowest value after it. None if the steps cannot say: nothing is
+    counted in steps, or all items were taken before the work was done.
     """
     points = yours.step_points(finding.metric)
     if not points or METRICS[finding.metric].judge is Judge.DEADLINE:
         return None
-    lasting = lasting_values([value for _, value in points])
-    if METRICS[finding.metric].judge is Judge.MEMORY:
+    lasting = list(accumulate(reversed([value for _, value in points]), min))[::-1]
+    if METRICS[finding.metric].unit == "bytes":
         level = (yours.value(finding.metric, Phase.BASELINE) or 0) + finding.threshold
     else:
         level = max([points[0][1], *(value for _, value in fixed.step_points(finding.metric))])
@@ -174,8 +160,8 @@ def _judge_error(scenario: Scenario, settings: Settings, yours: HalfResult) -> J
         # An error of a class of the learner's own counts as its base classes too.
         if not any(scenario.check_error(settings, raised.named(kind)) for kind in raised.kinds):
             return None
-    whole = replace(yours.runs[0].trace, ending=COMPLETED)
-    return judge(whole, summarize(whole), bounds_of(scenario, settings))
+    whole = MeasuredRun(replace(yours.runs[0].trace, ending=COMPLETED), None)
+    return half_result(YOURS, [whole], bounds_of(scenario, settings)).judgement
 
 
 def _complaint(scenario: Scenario, settings: Settings, result: Result) -> str | None:

@@ -114,7 +114,7 @@ def test_compare_of_all_has_a_row_for_each_and_one_document_for_all(leaklab: Com
     assert finished.stderr == ""
     document = finished.document
     assert list(document) == ["schema", "results"]
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert [result["scenario"] for result in document["results"]] == SCENARIOS
     for result in document["results"]:
         verdicts = {name: half["verdict"] for name, half in result["halves"].items()}

@@ -21,8 +21,7 @@ from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.settings import Settings
 from leaklab.lab.pair import run_halves
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState
-from leaklab.workshop.checking import check, judge_file, learners_options
-from leaklab.workshop.second_run import is_needed
+from leaklab.workshop.checking import judge_file, learners_options
 
 TESTS = Path(__file__).parents[1]
 FIXES, SCENARIOS = TESTS / "fixes", TESTS.parent / "scenarios"
@@ -112,13 +111,12 @@ def measure(batch: Sequence[Case]) -> dict[str, CheckResult]:
     entry, settings = batch[0].entry, batch[0].settings
     files = {case.called: case.file for case in batch}
     halves = {half: entry.half_path(half) for half in ("leaky", "fixed")}
-    result = run_halves(entry, {**halves, **files}, settings, learners_options())
+    options = replace(learners_options(), controls=frozenset(halves))
+    result = run_halves(entry, {**halves, **files}, settings, options)
     found: dict[str, CheckResult] = {}
     for case in batch:
         its = {"leaky": result.halves["leaky"], "fixed": result.halves["fixed"], YOURS: result.halves[case.called]}
-        said = judge_file(entry.scenario, case.file, settings, replace(result, halves=its))
-        # Where one look does not decide, `check` takes two: it is asked itself.
-        found[case.name] = check(entry, case.file, None, settings) if is_needed(said) else said
+        found[case.name] = judge_file(entry.scenario, case.file, settings, replace(result, halves=its))
     return found
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import Documents, Lab, Scenario
 from leaklab.content.settings import Settings
-from leaklab.judge.verdict import Finding, Verdict
+from leaklab.judge.findings import Finding, Verdict
+from leaklab.judge.scaling import second_size
 from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.lab.result import HalfResult, JudgedRun
 from leaklab.measure.target import Steps
@@ -250,15 +251,14 @@ def check(program: Program, steps: int, half: HalfResult) -> Check:
     found = [finding for finding in judgement.findings if finding.metric == program.metric]
     if not found or found[0].kind.value != program.truth:
         return Check("missed", f"{program.truth} {program.metric} is not among {[_told(one) for one in found]}")
-    planted = program.planted(steps)
-    per_step = half.value(program.metric, "per_step")
-    assert per_step is not None
-    allowed = RSS_WITHIN * planted if program.half == "memory" else 0
     differs = [
-        f"{what} is {value:,.10g}, planted were {truth:,.10g}"
-        for what, value, truth in (("the finding", found[0].value, planted), ("per step", per_step * steps, planted))
-        if abs(value - truth) > allowed + 1e-6
+        f"{work.value:,.10g} after {work.steps:,} steps, planted were {planted:,.10g}"
+        for work in found[0].work
+        for planted in [program.planted(work.steps)]
+        if abs(work.value - planted) > (RSS_WITHIN * planted if program.half == "memory" else 0)
     ]
+    if [work.steps for work in found[0].work] != [steps, second_size(steps)]:
+        differs.append(f"the sizes are {found[0].work}")
     return Check("wrong count", "; ".join(differs)) if differs else Check("right")
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
-from leaklab.judge.forecast import Capacities
+from leaklab.judge.findings import Judgement
+from leaklab.judge.scaling import SizedRun, second_size, suspects
 from leaklab.judge.summary import summarize
-from leaklab.judge.verdict import Judgement, Thresholds, judge
+from leaklab.judge.verdict import Thresholds, judge
+from leaklab.lab.forecast import Capacities
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 50
 MIB = 2**20
 CAPACITIES = Capacities(descriptors=1024, memory=2**30, threads=1000)
+
+
+Number = float | Callable[[int], float]
+"""A number, or what it is by the number of steps of the work."""
+
+
+def number(value: Number, steps: int) -> float:
+    return value(steps) if callable(value) else value
 
 
 @dataclass
@@ -27,11 +37,13 @@ class Half:
     waited_s: float = 0.0
     outcome: Outcome = Outcome.COMPLETED
     looks: int = 1
-    peaks: dict[str, float] = field(default_factory=dict)
+    cpu_s: float | None = None
+    awaited_s: float | None = None
+    peaks: dict[str, Number] = field(default_factory=dict)
     series: dict[str, Callable[[int], float | None]] = field(default_factory=dict)
     before: dict[str, float | None] = field(default_factory=dict)
-    returned: dict[str, float] = field(default_factory=dict)
-    collected: dict[str, float] = field(default_factory=dict)
+    returned: dict[str, Number] = field(default_factory=dict)
+    collected: dict[str, Number] = field(default_factory=dict)
 
     def counts(
         self,
@@ -39,8 +51,8 @@ class Half:
         at_step: Callable[[int], float | None],
         *,
         before: float | None = 0,
-        returned: float | None = None,
-        collected: float | None = None,
+        returned: Number | None = None,
+        collected: Number | None = None,
     ) -> Half:
         """`returned` is what the last step was unless it is given; `collected` the same as `returned`."""
         self.series[metric], self.before[metric] = at_step, before
@@ -57,17 +69,27 @@ class Half:
             phase = Phase.STEP if done < self.steps else Phase.END
             moments.append((phase, done, {name: at_step(done) for name, at_step in self.series.items()}))
         if self.outcome is Outcome.COMPLETED:
-            moments.append((Phase.RETURNED, self.steps, {**last, **self.returned}))
-            moments.append((Phase.COLLECTED, self.steps, {**last, **self.returned, **self.collected}))
+            returned = {**last, **{name: number(value, self.steps) for name, value in self.returned.items()}}
+            collected = {**returned, **{name: number(value, self.steps) for name, value in self.collected.items()}}
+            moments += [(Phase.RETURNED, self.steps, returned), (Phase.COLLECTED, self.steps, collected)]
         samples = tuple(Sample(phase, done, self.elapsed_s, values) for phase, done, values in moments)
         ending = COMPLETED if self.outcome is Outcome.COMPLETED else Ending(self.outcome, "it was ended by SIGSEGV")
         return Trace(
-            half, self.steps, self.elapsed_s, self.waited_s, samples, self.peaks, None, ending,
-            looks=self.looks,
+            half, self.steps, self.elapsed_s, self.waited_s, samples,
+            {name: number(value, self.steps) for name, value in self.peaks.items()}, None, ending,
+            looks=self.looks, cpu_s=self.cpu_s, answers_awaited_s=self.awaited_s,
         )  # fmt: skip
 
-    def judged(self, bounds: Thresholds | None = None) -> Judgement:
-        return judge(self.trace(), summarize(self.trace()), bounds or Thresholds())
+    @property
+    def sized(self) -> SizedRun:
+        return SizedRun(self.steps, summarize(self.trace()))
+
+    def judged(self, bounds: Thresholds | None = None, *, doubts: tuple[str, ...] = ()) -> Judgement:
+        """Judged as the lab does: with a second run of another size, if the first is suspect."""
+        bounds = bounds or Thresholds()
+        suspect = self.steps and not doubts and suspects(self.sized, budget=bounds.memory is not None)
+        second = replace(self, steps=second_size(self.steps)).sized if suspect else None
+        return judge(self.trace(), self.sized, bounds, second, doubts=doubts)
 
 
 def trace(
@@ -78,9 +100,10 @@ def trace(
     output: str = "",
     elapsed_s: float = 0.25,
     rss: int = 30 * MIB,
+    steps: int = STEPS,
 ) -> Trace:
     """A half that has so many sockets open after each step, and closes none of them later."""
-    done = STEPS if ending is COMPLETED else STEPS // 2
+    done = steps if ending is COMPLETED else steps // 2
 
     def values(sockets: int) -> Mapping[str, float | None]:
         return {
@@ -93,13 +116,13 @@ def trace(
         }
 
     moments = [(Phase.BASELINE, 0, 0)]
-    moments += [(Phase.STEP if step < STEPS else Phase.END, step, sockets_at(step)) for step in range(done + 1)]
+    moments += [(Phase.STEP if step < steps else Phase.END, step, sockets_at(step)) for step in range(done + 1)]
     moments.append((Phase.RETURNED, done, sockets_at(done)))
     if ending is COMPLETED:
         moments.append((Phase.COLLECTED, done, sockets_at(done)))
     return Trace(
         half=half,
-        steps=min(done + 1, STEPS),
+        steps=min(done + 1, steps),
         elapsed_s=elapsed_s,
         waited_s=0.0,
         samples=tuple(Sample(phase, at, at * 0.005, values(sockets)) for phase, at, sockets in moments),
@@ -108,16 +131,35 @@ def trace(
     )
 
 
+def measured(one: Trace, complaint: str | None = None) -> MeasuredRun:
+    """A run with one of four times the work, in which what came to three or more grew as the work did."""
+    before = one.samples[0].values if one.samples else {}
+
+    def more(name: str, value: float | None) -> float | None:
+        start = before.get(name)
+        return value if value is None or start is None or value - start < 3 else start + 4 * (value - start)
+
+    if one.outcome is not Outcome.COMPLETED or not one.steps:
+        return MeasuredRun(one, complaint, one.steps)
+    samples = [
+        replace(each, values={name: more(name, value) for name, value in each.values.items()}) for each in one.samples
+    ]
+    large = replace(
+        one, samples=tuple(samples), peaks={name: more(name, peak) or 0 for name, peak in one.peaks.items()}
+    )
+    return MeasuredRun(one, complaint, one.steps, others=(MeasuredRun(large, None, 4 * one.steps),))
+
+
 def leaky(*traces: Trace) -> HalfResult:
     """One socket a step, unless traces are given."""
     given = traces or (trace("leaky", lambda step: step),)
-    return half_result("leaky", [MeasuredRun(one, None) for one in given], Thresholds(), CAPACITIES)
+    return half_result("leaky", [measured(one) for one in given], Thresholds(), CAPACITIES)
 
 
 def fixed(complaint: str | None = None, output: str = "") -> HalfResult:
     """One socket for all steps."""
     one = trace("fixed", lambda step: min(step, 1), output=output, elapsed_s=0.2)
-    return half_result("fixed", [MeasuredRun(one, complaint)], Thresholds(), CAPACITIES)
+    return half_result("fixed", [MeasuredRun(one, complaint, STEPS)], Thresholds(), CAPACITIES)
 
 
 def crashed(error: str) -> HalfResult:

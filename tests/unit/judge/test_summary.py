@@ -8,10 +8,9 @@ from typing import cast
 
 import pytest
 
-from leaklab.judge.growth import Shape
 from leaklab.judge.summary import MetricSummary, summarize
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
-from leaklab.metrics import METRICS
+from leaklab.metrics import METRICS, Moment
 
 Values = Mapping[str, float | None]
 MOMENTS = ("baseline", "peak", "end", "returned", "collected")
@@ -61,53 +60,17 @@ def test_the_exact_peak_of_a_service_counts_for_its_metric_if_it_is_higher() -> 
     assert summary_of(usual("open_fds", open_sockets=50), "open_fds").peak == 9
 
 
-def test_growth_is_judged_over_the_steps_and_not_over_the_clock_or_what_came_after_return() -> None:
-    samples: list[tuple[Phase, int, Values]] = [(phase, done, {"open_fds": value}) for phase, done, value in IN_ORDER]
-    samples.insert(3, (Phase.CLOCK, 1, {"open_fds": 4_000}))
-    growth = summary_of(trace_of(samples), "open_fds").growth
-    assert growth is not None
-    assert (growth.shape, growth.total, growth.per_step, growth.steps) == (Shape.STEADY, 3, 1.0, 3)
-
-
-def test_a_half_without_steps_has_no_pace() -> None:
-    phases = (Phase.BASELINE, Phase.RETURNED, Phase.COLLECTED)
-    trace = trace_of([(phase, 0, {"threads": 1}) for phase in phases], steps=0)
-    summary = summary_of(trace, "threads")
-    assert (summary.growth, summary.per_step, summary.end) == (None, None, None)
-    assert summary_of(trace, "elapsed").per_step is None
-
-
-def rounds(metric: str, *series: list[float]) -> Trace:
-    """A half that goes through its items more than once: the values after each step of each round."""
-    samples = [Sample(Phase.BASELINE, 0, 0.0, {metric: series[0][0]})]
-    for number, values in enumerate(series):
-        for done, value in enumerate(values):
-            phase = Phase.STEP if done < len(values) - 1 else Phase.END
-            samples.append(Sample(phase, done, 0.1, {metric: value}, None, number))
-    return Trace("leaky", 3, 0.3, 0.0, tuple(samples))
-
-
-HELD = [280.0 * 2**20] * 4
-
-
-@pytest.mark.parametrize(
-    ("metric", "series", "number", "end"),
-    [
-        ("open_fds", ([0, 0, 0, 0], [0, 1, 2, 3]), 1, 3),
-        ("open_fds", ([0, 1, 2, 3], [3, 3, 3, 3]), 0, 3),
-        ("open_fds", ([0, 1, 2, 3], [0, 0, 0, 0]), 0, 3),
-        ("open_fds", ([0, 1, 1, 1], [1, 2, 3, 4]), 1, 4),
-        ("open_fds", ([0, 0, 0, 0], [0, 0, 0, 0]), 1, 0),
-        ("rss", ([15.0 * 2**20] * 4, HELD, [16.0 * 2**20] * 4), 1, HELD[0]),
-    ],
-    ids=["logged first", "logged afterwards", "closed before", "the greater rise", "nothing", "the most memory"],
-)
-def test_of_several_rounds_the_one_counts_in_which_a_metric_rose_most_or_else_reached_highest(
-    metric: str, series: tuple[list[float], ...], number: int, end: float
-) -> None:
-    trace = rounds(metric, *series)
-    assert trace.step_points(metric) == [*enumerate(series[number])]
-    assert summary_of(trace, metric).end == end
+def test_what_another_metric_counts_is_taken_off_where_both_were_read() -> None:
+    """Three descriptors are sockets; after return the process has none, and a child process of it has one."""
+    phases = [phase for phase, _, _ in IN_ORDER]
+    readings = [(4, 0), (4, None), (9, 0), (9, None), (9, 3), (9, 3), (9, 3), (5, 1)]
+    samples = [
+        Sample(phase, 0, 0.1, {"open_fds": fds, "open_sockets": its}, own={"open_sockets": 0} if its == 1 else {})
+        for phase, (fds, its) in zip(phases, readings, strict=True)
+    ]
+    trace = replace(usual(), samples=tuple(samples))
+    assert summary_of(trace, "open_fds").alone == {Moment.PEAK: 5, Moment.COLLECTED: 1}
+    assert summary_of(trace, "open_sockets").alone == {Moment.PEAK: 3, Moment.COLLECTED: 1}
 
 
 @pytest.mark.parametrize(
@@ -158,9 +121,8 @@ def test_a_moment_that_was_not_reached_stays_none() -> None:
     assert moments_of(replace(trace_of(samples), ending=Ending(Outcome.CRASHED)), "rss") == [4, 5, None, None, None]
 
 
-def test_elapsed_is_the_time_in_run_and_its_pace_is_known() -> None:
+def test_elapsed_is_the_time_in_run() -> None:
     assert moments_of(usual(), "elapsed") == [0.0, 0.3, 0.4, 0.3, 0.3]
-    assert summary_of(usual(), "elapsed").per_step == pytest.approx(0.1)
 
 
 def test_a_half_that_never_returned_has_no_time_at_which_it_did() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
-from leaklab.judge.verdict import Thresholds, Verdict
+from leaklab.judge.findings import Verdict
+from leaklab.judge.verdict import Thresholds
 from leaklab.lab.result import HalfResult, MeasuredRun, half_result, half_surprises
 from leaklab.measure.trace import Ending, Outcome, Trace
 from tests.unit import scripted
@@ -26,7 +27,7 @@ UNREAD = scripted.Half(5).counts("open_fds", lambda _: None, before=None).trace(
 
 
 def half(*traces: Trace, complaint: str | None = None) -> HalfResult:
-    return half_result("leaky", [MeasuredRun(one, complaint) for one in traces], Thresholds())
+    return half_result("leaky", [MeasuredRun(one, complaint, 5, known=LEAKS.findings) for one in traces], Thresholds())
 
 
 # ---- surprises

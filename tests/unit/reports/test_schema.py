@@ -16,13 +16,13 @@ import pytest
 
 import leaklab
 from leaklab.doctor.health import Health, HealthCheck
-from leaklab.judge.forecast import Forecast
-from leaklab.judge.verdict import Finding, FindingKind
+from leaklab.judge.findings import Finding
+from leaklab.lab.forecast import Forecast
 from leaklab.lab.prediction import Guess, Prediction, Question
 from leaklab.lab.until_failure import Failure
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome, Trace
-from leaklab.metrics import METRICS, Moment, Resource
+from leaklab.metrics import METRICS, FindingKind, Moment, Resource
 from leaklab.reports.document import (
     check_document,
     checkup_document,
@@ -80,7 +80,7 @@ def checked(state: CheckState, *, bare: bool = False) -> Document:
         return check_document(check)
     check = replace(
         check,
-        finding=Finding(FindingKind.LEAKED, "open_sockets", 5, 0, "5 left"),
+        finding=Finding(FindingKind.LEAKED, "open_sockets", 5, 0, "5 left", (), None),
         showed=FirstSeen(0, 2),
         place=SourceLine("mine.py", 3, "get(url)"),
         result=scripted.result(scripted.leaky(), replace(scripted.fixed(), half="yours")),
@@ -119,7 +119,7 @@ DOCUMENTS: dict[str, Document] = {
 
 def test_the_schema_is_a_schema_and_describes_every_object() -> None:
     VALIDATOR.check_schema(SCHEMA)
-    assert SCHEMA["$id"] == "urn:leaklab:result:1"
+    assert SCHEMA["$id"] == "urn:leaklab:result:2"
     assert [name for name, definition in SCHEMA["$defs"].items() if not definition.get("description")] == []
 
 
@@ -132,7 +132,7 @@ def test_a_document_holds_what_was_found() -> None:
     document = result_document(scripted.result())
     head = {name: document[name] for name in ("schema", "leaklab", "scenario", "settings", "environment")}
     assert head == {
-        "schema": 1, "leaklab": leaklab.__version__, "scenario": "unclosed-body", "settings": {"steps": 50},
+        "schema": 2, "leaklab": leaklab.__version__, "scenario": "unclosed-body", "settings": {"steps": 50},
         "environment": {"python": "3.11.7", "mongo": None},
     }  # fmt: skip
     assert (list(document["halves"]), document["as_expected"], document["surprises"]) == (["leaky", "fixed"], True, [])
@@ -141,6 +141,7 @@ def test_a_document_holds_what_was_found() -> None:
     assert (leaky["verdict"], leaky["doubts"], leaky["complaint"]) == ("leaks", [], None)
     finding = leaky["findings"][0]
     assert [finding[key] for key in ("kind", "metric", "value", "threshold")] == ["leaked", "open_sockets", 50, 0]
+    assert list(finding["work"]) == [{"steps": 50, "value": 50}, {"steps": 200, "value": 200}]
     moments = {"baseline": 0, "peak": 50, "end": 50, "returned": 50, "collected": 50, "per_step": 1.0}
     assert leaky["metrics"]["open_sockets"] == {"unit": "count", **moments}
     check = checked(CheckState.LEAKS)
@@ -163,7 +164,7 @@ def test_samples_are_in_a_document_only_if_asked_and_several_runs_beside_their_m
     (samples,) = result_document(scripted.result(), samples=True)["halves"]["leaky"]["samples"]
     assert len(samples) == 54
     assert samples[2] == {
-        "phase": "step", "round": 0, "steps_done": 1, "at_s": 0.005, "open_sockets": 1, "connections_opened": 1,
+        "phase": "step", "steps_done": 1, "at_s": 0.005, "open_sockets": 1, "connections_opened": 1,
         "requests_served": 1, "open_cursors": None, "threads": 1, "child_processes": None,
         "open_fds": 5, "rss": 30 * scripted.MIB,
     }  # fmt: skip
@@ -229,7 +230,7 @@ def test_only_a_result_its_environment_and_its_halves_may_get_further_keys(name:
 HALF = ("halves", "leaky")
 SOCKETS = (*HALF, "metrics", "open_sockets")
 WRONG: dict[KeyPath, object] = {
-    ("schema",): 2,
+    ("schema",): 1,
     ("leaklab",): "new",
     ("scenario",): "",
     ("halves",): {},

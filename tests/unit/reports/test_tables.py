@@ -16,9 +16,9 @@ from rich.console import Console
 
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.settings import Settings
-from leaklab.judge.forecast import Forecast
 from leaklab.judge.verdict import Thresholds
-from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
+from leaklab.lab.forecast import Forecast
+from leaklab.lab.result import HalfResult, Result, half_result
 from leaklab.lab.until_failure import Failure
 from leaklab.lab.validation import Validation
 from leaklab.measure.trace import Outcome, Trace
@@ -42,7 +42,7 @@ def counters(sockets: Callable[[int], float], steps: int = 50, **more: Any) -> H
 
 
 def half(name: str, *traces: Trace, complaint: str | None = None, bounds: Thresholds | None = None) -> HalfResult:
-    runs = [MeasuredRun(replace(each, half=name), complaint) for each in traces]
+    runs = [scripted.measured(replace(each, half=name), complaint) for each in traces]
     return half_result(name, runs, bounds or Thresholds(), scripted.CAPACITIES)
 
 

@@ -14,18 +14,18 @@ from rich.console import Console
 from leaklab.content.catalog import Catalog
 from leaklab.content.declaration import Scenario
 from leaklab.content.settings import Settings
-from leaklab.errors import UsageError
-from leaklab.judge.verdict import Finding, FindingKind, Thresholds
+from leaklab.judge.findings import Finding
+from leaklab.judge.verdict import Thresholds
 from leaklab.lab.pair import RunOptions
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
+from leaklab.metrics import FindingKind
 from leaklab.reports.check_report import check_report, hints_report, progress_report, solution_report
 from leaklab.reports.document import check_document
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
-from leaklab.workshop.checking import check, first_showed, judge_file, learners_options
+from leaklab.workshop.checking import check, first_showed, judge_file
 from leaklab.workshop.progress_file import Exercise
-from leaklab.workshop.second_run import MORE, decide, is_needed, is_pool
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, rendered, sections
 from tests.unit.scripted import MIB
@@ -38,11 +38,17 @@ BODY_LINE = SourceLine("unclosed_body.py", 5, "raise ValueError('no')")
 
 
 def half(name: str, trace: Trace, complaint: str | None = None, bounds: Thresholds | None = None) -> HalfResult:
-    return half_result(name, [MeasuredRun(trace, complaint)], bounds or Thresholds(), scripted.CAPACITIES)
+    return half_result(name, [scripted.measured(trace, complaint)], bounds or Thresholds(), scripted.CAPACITIES)
 
 
-def yours(sockets_at: Callable[[int], int], complaint: str | None = None, **more: str) -> HalfResult:
-    return half(YOURS, scripted.trace(YOURS, sockets_at, **more), complaint)  # type: ignore[arg-type] # output
+def yours(sockets_at: Callable[[int], int], complaint: str | None = None, output: str = "") -> HalfResult:
+    return half(YOURS, scripted.trace(YOURS, sockets_at, output=output), complaint)
+
+
+def control(name: str, sockets_at: Callable[[int], int]) -> HalfResult:
+    known = ENTRY.scenario.expected[name].findings
+    run = MeasuredRun(scripted.trace(name, sockets_at), None, scripted.STEPS, known=known)
+    return half_result(name, [run], Thresholds())
 
 
 def none(_: int) -> int:
@@ -72,9 +78,9 @@ def measured(mine: HalfResult, **turned: HalfResult) -> Result:
     return scripted.result(*controls.values(), mine)
 
 
-def checked(mine: HalfResult, *, last: bool = True, **turned: HalfResult) -> CheckResult:
+def checked(mine: HalfResult, **turned: HalfResult) -> CheckResult:
     result = measured(mine, **turned)
-    return judge_file(ENTRY.scenario, FILE, result.settings, result, last=last)
+    return judge_file(ENTRY.scenario, FILE, result.settings, result)
 
 
 # ---- fixed or not
@@ -94,77 +100,27 @@ def test_a_leak_is_shown_by_the_first_key_metric_and_from_the_step_on_which_the_
     assert found.showed == FirstSeen(first, first)
 
 
-# ---- pools
-
-
-def test_a_few_that_could_be_a_pool_are_undecided_until_the_last_run() -> None:
-    mine = yours(lambda step: step // 10)
-    assert checked(mine, last=False).state is CheckState.UNDECIDED
-    assert checked(mine, last=True).state is not CheckState.FIXED
-
-
-def run_of(peak: int, left: int, steps: int, state: CheckState | None = None) -> CheckResult:
-    """The check of a run that had so many open at most, after its last step began, and left so many."""
-    base = scripted.trace(YOURS, lambda _: 0)
-    values: Mapping[str, float | None] = {**base.samples[-1].values, "open_sockets": peak, "connections_opened": peak}
-    returned = Sample(Phase.RETURNED, steps, 0.3, values)
-    collected = Sample(Phase.COLLECTED, steps, 0.3, {**values, "open_sockets": left})
-    trace = replace(base, samples=(*base.samples[:-2], returned, collected))
-    result = replace(measured(half(YOURS, trace)), settings=Settings(steps=steps))
-    found = judge_file(ENTRY.scenario, FILE, result.settings, result, last=steps > scripted.STEPS)
-    return found if state is None else replace(found, state=state)
+# ---- the halves with known verdicts
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "pool"),
+    ("turned", "words"),
     [
-        (4, 5, True),
-        (5, 13, True),  # it grows on demand, not with the work
-        (4, 16, False),  # it grows with the work
-        (50, 80, False),  # more than any pool holds
+        ({"leaky": none}, "the leaky half should leak, but its verdict is clean"),
+        ({"fixed": each}, "the fixed half has 50 sockets too"),
+        ({"fixed": lambda step: min(step, 26)}, "the fixed half has 26 sockets too"),
     ],
 )
-def test_what_does_not_grow_with_the_work_is_a_pool(first: int, second: int, pool: bool) -> None:
-    assert is_pool(run_of(first, first, 50), run_of(second, second, 50 * MORE)) is pool
-
-
-def test_nothing_is_a_pool_if_the_measurement_cannot_be_trusted() -> None:
-    first, second = run_of(4, 4, 50), run_of(4, 4, 50 * MORE)
-    assert second.result is not None
-    turned = {**second.result.halves, "leaky": half("leaky", scripted.trace("leaky", lambda _: 0))}
-    assert not is_pool(first, replace(second, result=replace(second.result, halves=turned)))
-
-
-def two_runs(left: Callable[[int], int]) -> tuple[CheckResult, CheckResult]:
-    """The first half of the responses leaked: the steps plateau in both runs."""
-    return run_of(26, left(26), 50, CheckState.FIXED), run_of(101, left(101), 200, CheckState.FIXED)
-
-
-@pytest.mark.parametrize(
-    ("left", "kind", "metric"),
-    [(each, "leaked", "open_sockets"), (lambda _: 0, "held", "open_sockets")],
-    ids=["left open", "closed unread"],
-)
-def test_what_grew_with_the_steps_of_two_runs_leaks_whatever_its_steps_look_like(
-    left: Callable[[int], int], kind: str, metric: str
+def test_nothing_is_decided_unless_the_known_halves_were_measured_as_what_they_are(
+    turned: dict[str, Callable[[int], int]], words: str
 ) -> None:
-    first, second = two_runs(left)
-    assert is_needed(first)
-    found = decide(first, second)
-    assert found.finding is not None
-    assert (found.state, found.finding.kind, found.finding.metric) == (CheckState.LEAKS, kind, metric)
+    halves = {name: control(name, sockets_at) for name, sockets_at in turned.items()}
+    found = checked(yours(one), **halves)
+    assert (found.state, words in found.reason) == (CheckState.UNDECIDED, True)
 
 
-def test_a_second_run_is_needed_only_for_more_than_a_client_or_a_pool_keeps() -> None:
-    assert not is_needed(checked(yours(lambda step: min(step, 3))))
-    assert is_needed(checked(yours(lambda step: min(step, 5))))
-    assert not is_needed(run_of(10, 0, 50, CheckState.FIXED))
-
-
-def test_one_for_each_item_leaks_although_all_items_were_taken_first() -> None:
-    found = run_of(50, 0, 50)
-    assert found.finding is not None
-    assert (found.state, found.finding.value, found.showed) == (CheckState.LEAKS, 50, None)
+def test_a_fixed_half_may_have_a_pool() -> None:
+    assert checked(yours(one), fixed=control("fixed", lambda step: min(step, 10))).state is CheckState.FIXED
 
 
 # ---- when it first showed
@@ -179,11 +135,15 @@ FEW = tuple(sample for sample in LATER.samples if sample.phase is not Phase.STEP
 @pytest.mark.parametrize(
     ("trace", "finding", "seen"),
     [
-        (replace(BUFFER, samples=FROM_THE_START), Finding(FindingKind.HELD, "rss", 280 * MIB, 128 * MIB, ""), (0, 0)),
-        (replace(LATER, samples=FEW), Finding(FindingKind.LEAKED, "open_sockets", 30, 0, ""), (21, 30)),
+        (
+            replace(BUFFER, samples=FROM_THE_START),
+            Finding(FindingKind.HELD, "rss", 280 * MIB, 128 * MIB, "", (), None),
+            (0, 0),
+        ),
+        (replace(LATER, samples=FEW), Finding(FindingKind.LEAKED, "open_sockets", 30, 0, "", (), None), (21, 30)),
         (
             scripted.trace(YOURS, lambda step: 9 if step == 5 else max(0, step - 30)),
-            Finding(FindingKind.LEAKED, "open_sockets", 20, 0, ""),
+            Finding(FindingKind.LEAKED, "open_sockets", 20, 0, "", (), None),
             (32, 32),
         ),
     ],
@@ -213,7 +173,7 @@ def huge(cpu_s: float, peak: int, end: int = 15 * MIB) -> CheckResult:
         buffer("fixed", 271 * MIB, 15 * MIB, 1.0),
         buffer(YOURS, peak, end, cpu_s),
     )
-    return judge_file(HUGE, FILE, settings, scripted.result(*halves, settings=settings), last=True)
+    return judge_file(HUGE, FILE, settings, scripted.result(*halves, settings=settings))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +209,7 @@ def waited(raised: Raised, elapsed_s: float, requests: Mapping[str, int]) -> Che
     mine = waiting(YOURS, elapsed_s, Ending(Outcome.CRASHED, f"it raised {raised}", None, raised))
     halves = (waiting("leaky", 3.0), waiting("fixed", 0.5), mine)
     result = scripted.result(*halves, scenario="unbounded-wait", settings=settings)
-    return judge_file(WAIT, FILE, settings, result, last=True)
+    return judge_file(WAIT, FILE, settings, result)
 
 
 @pytest.mark.parametrize(
@@ -282,18 +242,16 @@ def test_an_error_is_no_answer_unless_the_scenario_accepts_it() -> None:
 
 
 @pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
-    """The steps of each run of a file that leaves one socket open in ten steps; more than 50 steps may not fit."""
-    steps: list[int | None] = []
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
+    """The options of each run of the lab, which are not made."""
+    asked: list[RunOptions] = []
 
     def run(entry: object, paths: object, settings: Settings, options: RunOptions) -> Result:
-        steps.append(settings.steps)
-        if options.repeat > 1 and settings.steps != 50:
-            raise UsageError("too many")
-        return measured(yours(lambda step: step // 10))
+        asked.append(options)
+        return measured(yours(one))
 
     monkeypatch.setattr("leaklab.workshop.checking.run_halves", run)
-    return steps
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -316,7 +274,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     ],
 )
 def test_a_file_that_uses_the_lab_or_is_not_python_is_not_run_and_its_line_is_shown(
-    tmp_path: Path, runs: list[int | None], source: bytes, state: CheckState, words: str, line: int | None
+    tmp_path: Path, runs: list[RunOptions], source: bytes, state: CheckState, words: str, line: int | None
 ) -> None:
     (tmp_path / "helper.py").write_text("import leaklab\n")
     (tmp_path / "mine.py").write_bytes(source)
@@ -326,15 +284,13 @@ def test_a_file_that_uses_the_lab_or_is_not_python_is_not_run_and_its_line_is_sh
     assert line is None or (found.place is not None and found.place.line == line)
 
 
-@pytest.mark.parametrize(("repeat", "steps"), [(1, [50, 50 * MORE]), (2, [50, 50 * MORE, 50])])
-def test_an_undecided_file_is_measured_again_with_more_steps_if_they_fit(
-    tmp_path: Path, runs: list[int | None], repeat: int, steps: list[int]
+def test_what_only_looks_like_using_the_lab_is_run_beside_the_halves_with_known_verdicts(
+    tmp_path: Path, runs: list[RunOptions]
 ) -> None:
-    """What only looks like using the lab is let through."""
     file = tmp_path / "mine.py"
     file.write_text('"""leaklab check mine.py"""\nif __name__ == "__main__":\n    print("leaklab")\n')
-    check(ENTRY, file, replace(learners_options(), repeat=repeat))
-    assert runs == steps
+    assert check(ENTRY, file).fixed
+    assert [options.controls for options in runs] == [{"leaky", "fixed"}]
 
 
 # ---- the reports
@@ -356,7 +312,6 @@ def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
         "fixed": (CheckState.FIXED, checked(yours(one))),
         "leaks": (CheckState.LEAKS, checked(yours(each))),
         "leaks_late": (CheckState.LEAKS, replace(checked(yours(each)), showed=FirstSeen(21, 30))),
-        "leaks_in_two_runs": (CheckState.LEAKS, decide(*two_runs(each))),
         "wastes": (CheckState.LEAKS, checked(half(YOURS, scripted.Half().counts("connections_opened", each).trace()))),
         "held_memory_before": (CheckState.LEAKS, huge(1.0, 271 * MIB, 271 * MIB)),
         "holds_memory": (CheckState.LEAKS, replace(huge(1.0, 271 * MIB, 271 * MIB), showed=FirstSeen(2, 2))),
@@ -372,11 +327,8 @@ def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
         "uses_the_lab": (CheckState.REFUSED, check(ENTRY, folder / "cheat.py")),
         "uses_the_worker": (CheckState.REFUSED, check(ENTRY, folder / "worker.py")),
         "undecided": (CheckState.UNDECIDED, waited(LATE, 0.8, ASKED)),
-        "not_trusted": (CheckState.UNDECIDED, checked(yours(one), leaky=half("leaky", scripted.trace("", none)))),
-        "not_trusted_either": (
-            CheckState.UNDECIDED,
-            checked(yours(one), fixed=half("fixed", scripted.trace("", each))),
-        ),
+        "not_trusted": (CheckState.UNDECIDED, checked(yours(one), leaky=control("leaky", none))),
+        "not_trusted_either": (CheckState.UNDECIDED, checked(yours(one), fixed=control("fixed", each))),
         "interrupted": (CheckState.INTERRUPTED, judge_file(ENTRY.scenario, FILE, Settings(), stopped)),
     }
 

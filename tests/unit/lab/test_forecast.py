@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from leaklab.judge.forecast import CURSOR_RATE, CURSOR_TIMEOUT_S, Capacities, Forecast, forecasts
-from leaklab.judge.summary import summarize
+from leaklab.lab.forecast import CURSOR_RATE, CURSOR_TIMEOUT_S, Capacities, Forecast, forecasts
 from tests.unit.golden import assert_golden
 from tests.unit.scripted import Half
 
@@ -21,7 +20,7 @@ def predicted(
     half = Half(steps)
     for metric, at_step in series.items():
         half.counts(metric, at_step, before=before)
-    return forecasts(summarize(half.trace()), capacities)
+    return forecasts(half.sized, half.judged().findings, capacities)
 
 
 def each(done: int) -> int:
@@ -41,7 +40,7 @@ CASES: dict[str, tuple[tuple[Forecast, ...], tuple[str, float, float, int]]] = {
     "opened before the first step": (
         predicted({"open_fds": lambda done: 30 + done}, Capacities(descriptors=1000)), ("open_fds", 1.0, 1000, 970)),
     "reached already": (
-        predicted({"open_fds": lambda done: 90 + done}, Capacities(descriptors=64), steps=5),
+        predicted({"open_fds": lambda done: 90 + done}, Capacities(descriptors=64), steps=5, before=90),
         ("open_fds", 1.0, 64, 0)),
     "threads": (
         predicted({"threads": lambda done: 1 + done}, Capacities(threads=2001)), ("threads", 1.0, 2001, 2000)),
@@ -55,13 +54,13 @@ CASES: dict[str, tuple[tuple[Forecast, ...], tuple[str, float, float, int]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_steady_growth_reaches_a_limit(name: str) -> None:
+def test_growth_with_the_work_reaches_a_limit(name: str) -> None:
     (forecast,), expected = CASES[name]
     assert (forecast.metric, forecast.per_step, forecast.limit, forecast.steps) == expected
 
 
 @pytest.mark.parametrize("series", [lambda _: 4, lambda step: min(step, 10)], ids=["flat", "a pool"])
-def test_growth_that_plateaued_has_no_forecast(series: Series) -> None:
+def test_what_does_not_grow_with_the_work_has_no_forecast(series: Series) -> None:
     everything = Capacities(descriptors=1024, threads=1000, memory=2**30)
     names = ("open_sockets", "open_fds", "threads", "open_cursors")
     assert predicted(dict.fromkeys(names, series), everything) == ()

@@ -1,4 +1,4 @@
-# right
+# wrong: leaked rss
 from pymongo import DESCENDING, MongoClient
 
 open_reports = {}

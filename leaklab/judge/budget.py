@@ -1,0 +1,42 @@
+"""The memory budget: a buffer that is still there while the work that does not need it goes on."""
+
+from leaklab.judge import sentences
+from leaklab.judge.findings import Finding
+from leaklab.judge.summary import MetricSummary
+from leaklab.measure.trace import Outcome, Phase, Trace
+from leaklab.metrics import FindingKind
+
+HELD_AT_STEPS = 0.1
+"""A buffer that is resident at more than this share of the steps is held. One that is made after the first item was
+taken and freed before the second is resident at one step."""
+
+
+def over_budget(trace: Trace, metric: MetricSummary, budget: int) -> tuple[list[Finding], list[str]]:
+    """The finding, or the doubt, on a half that may hold `budget` bytes of a metric above its baseline.
+
+    What counts is the last step, a good part of the steps, and what the names of `run` still held when it returned.
+    """
+    start, name = metric.baseline or 0.0, metric.metric.name
+    at_steps = sorted((value for _, value in trace.step_points(name)), reverse=True)
+    if not at_steps:
+        completed = trace.outcome is Outcome.COMPLETED
+        return [], [sentences.NO_ITEM_TAKEN] if completed and metric.peak - start > budget else []
+    end, returned, collected = (value or 0.0 for value in (metric.end, metric.returned, metric.collected))
+    moments = {
+        "at the last step": end,
+        f"at one step in {1 / HELD_AT_STEPS:.0f} or more": at_steps[int(len(at_steps) * HELD_AT_STEPS)],
+        "when run() returned": returned,
+        "after run() returned": collected,
+    }
+    when, most = max(moments.items(), key=lambda moment: moment[1])
+    if end - start > budget:
+        when, most = "at the last step", end
+    if most - start > budget:
+        survived = collected - start > budget
+        reason = sentences.over_budget(most - start, max(0.0, collected - start), budget, when, survived=survived)
+        kind = FindingKind.LEAKED if survived else FindingKind.HELD
+        return [Finding(kind, name, most - start, budget, reason, (), None)], []
+    last = max((index for index, sample in enumerate(trace.samples) if sample.phase is Phase.END), default=0)
+    values = [sample.get(name) or 0.0 for sample in trace.samples]
+    came_later = max(values[:last], default=0.0) - start <= budget < max(values[last:]) - start
+    return [], [sentences.AFTER_THE_STEPS] if came_later else []

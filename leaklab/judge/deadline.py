@@ -1,0 +1,68 @@
+"""The deadline rule: an answer that came too late, and work that went on for a caller that had given up."""
+
+from collections.abc import Iterator
+
+from leaklab.judge import sentences
+from leaklab.judge.findings import Finding
+from leaklab.measure.trace import Outcome, Phase, Trace
+from leaklab.metrics import ELAPSED, METRICS, FindingKind, Metric
+
+IN_TIME = 1.3
+"""An answer within this many deadlines is in time: a busy machine adds a little, a dead service much more."""
+
+TOO_LATE = 2.0
+"""An answer after this many deadlines is stalled; between the two there is no verdict."""
+
+UNMISTAKABLE = 2.5
+"""If the dead service answers after this many deadlines or more, an answer that waited for it is not noise."""
+
+
+def waited(trace: Trace) -> float:
+    """The seconds that count against the deadline.
+
+    A half's own computing, and its waiting for a processor, are no waiting for a service; what the services have seen
+    it wait for them counts in any case.
+    """
+    if trace.outcome is not Outcome.COMPLETED:
+        return trace.elapsed_s
+    idle = trace.elapsed_s - (trace.cpu_s or 0.0) - (trace.cpu_wait_s or 0.0)
+    return min(trace.elapsed_s, max(idle, trace.answers_awaited_s or 0.0))
+
+
+def could_be_noise(trace: Trace, deadline: float | None, hang: float | None) -> bool:
+    """Whether a busy machine could be why an answer came late: then the half is run again."""
+    if deadline is None or trace.outcome is not Outcome.COMPLETED or waited(trace) <= deadline * IN_TIME:
+        return False
+    return hang is None or hang < deadline * UNMISTAKABLE or waited(trace) < hang
+
+
+def stalled(trace: Trace, deadline: float) -> tuple[list[Finding], list[str]]:
+    """The findings, and the doubts, on a half whose caller needed its answer within `deadline` seconds."""
+    threshold, took = deadline * TOO_LATE, waited(trace)
+    if took >= threshold:
+        reason = sentences.late(trace.elapsed_s, took, deadline, trace.looks, done=trace.outcome is Outcome.COMPLETED)
+        return [Finding(FindingKind.STALLED, ELAPSED.name, took, threshold, reason, (), None)], []
+    doubts = (
+        [sentences.maybe_late(trace.elapsed_s, took, deadline, threshold, trace.looks)]
+        if took > deadline * IN_TIME
+        else []
+    )
+    # Threads and processes first, then what they have open.
+    metrics = sorted(METRICS.values(), key=lambda metric: metric.state != "running")
+    return [found for metric in metrics if metric.abandoned for found in _abandoned(trace, metric, threshold)], doubts
+
+
+def _abandoned(trace: Trace, metric: Metric, threshold: float) -> Iterator[Finding]:
+    """More of it than at the start in the first sample after the threshold, or else in the last sample of all."""
+    baseline = trace.value(metric.name, Phase.BASELINE)
+    settling = [sample for sample in trace.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
+    late = [sample for sample in settling if sample.at_s >= threshold] or settling[-1:]
+    if baseline is None or not late:
+        return
+    left = (late[0].get(metric.name) or 0) - baseline
+    # Threads of a pool and connections kept for the next call stay once their work is done or cancelled.
+    due = [sample.answers_due for sample in late if sample.answers_due is not None]
+    left = min(left, max(due)) if due else left
+    if left > 0:
+        reason = sentences.abandoned(metric, left, late[0].at_s, trace.elapsed_s)
+        yield Finding(FindingKind.STALLED, metric.name, left, 0, reason, (), None)

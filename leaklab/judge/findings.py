@@ -1,0 +1,56 @@
+"""What is found of a half: findings, and the verdict that they make."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from leaklab.metrics import METRICS, FindingKind
+
+Quantity = Annotated[float, Meta(ge=0)]
+Words = Annotated[str, Meta(min_length=1)]
+MetricName = Annotated[str, Meta(description="What is counted.", extra_json_schema={"enum": [*METRICS]})]
+
+
+class Verdict(StrEnum):
+    """The judgement on a half, by its findings."""
+
+    LEAKS = "leaks"
+    CLEAN = "clean"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Work(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was counted after so many steps of work."""
+
+    steps: Annotated[int, Meta(ge=1)]
+    value: Annotated[Quantity, Meta(description="Above the baseline, in the metric's unit.")]
+
+
+class Finding(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was found.
+
+    leaked: survives return and gc. held: until `run` returns. wasted: not reused. stalled: past its deadline.
+    """
+
+    kind: FindingKind
+    metric: MetricName
+    value: Annotated[float, Meta(description="The number that decided, in the metric's unit.")]
+    threshold: Annotated[Quantity, Meta(description="The number it was compared with, in the metric's unit.")]
+    reason: Annotated[Words, Meta(description="Both in words.")]
+    work: Annotated[tuple[Work, ...], Meta(description="What grows with the work, at both sizes; else empty.")]
+    per_step: Annotated[float | None, Meta(description="How much it grows with each step; null if it is not that.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on a half, the findings that decided it, and the doubts that kept it open.
+
+    `looked_at` says, of a clean half, what was looked at.
+    """
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    doubts: tuple[str, ...] = ()
+    looked_at: str = ""

@@ -1,0 +1,92 @@
+"""From growth per step to its consequence: after how many steps the process reaches a limit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from leaklab.judge.findings import Finding, MetricName, Quantity, Words
+from leaklab.judge.scaling import SizedRun
+from leaklab.judge.sentences import each_step
+from leaklab.metrics import METRICS, FindingKind, Resource
+from leaklab.units import format_size
+
+CURSOR_TIMEOUT_S = 600
+"""Seconds after which a MongoDB server kills an idle cursor (MongoDB manual, cursorTimeoutMillis: 600,000); a cursor
+opened in a session lives as long as the session, 30 minutes (localLogicalSessionTimeoutMinutes)."""
+
+CURSOR_RATE = 10
+"""Steps per second assumed by the forecast of cursors, which are bounded by time, not by a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacities:
+    """The limits of a process on this machine; None means unknown or unlimited.
+
+    Attributes:
+        descriptors: open file descriptors.
+        descriptors_are: where that number comes from; by default, the soft limit that a process starts with.
+        memory: bytes above those the half holds before its first step.
+        memory_is: what a sentence calls them.
+        threads: threads of this user.
+    """
+
+    descriptors: int | None = None
+    descriptors_are: str = "ulimit -n"
+    memory: int | None = None
+    memory_is: str = "of free memory"
+    threads: int | None = None
+
+    def of(self, resource: Resource) -> tuple[int, str] | None:
+        """The limit of a resource, and in words what happens when it is reached; None where there is none."""
+        match resource:
+            case Resource.DESCRIPTORS if self.descriptors is not None:
+                limit = f"the limit of {self.descriptors:,} open files ({self.descriptors_are}) is reached"
+                return self.descriptors, limit
+            case Resource.THREADS if self.threads is not None:
+                return self.threads, f"the limit of {self.threads:,} threads is reached"
+            case Resource.MEMORY if self.memory is not None:
+                return self.memory, f"the {format_size(self.memory)} {self.memory_is} is used up"
+        return None
+
+
+class Forecast(Struct, frozen=True, forbid_unknown_fields=True):
+    """The step at which a process that goes on like this reaches a limit."""
+
+    metric: MetricName
+    per_step: Annotated[float, Meta(gt=0, description="Growth per step, in the metric's unit.")]
+    limit: Annotated[Quantity, Meta(description="The limit it reaches, in the metric's unit.")]
+    steps: Annotated[int, Meta(ge=0, description="Whole steps until then.")]
+    words: Annotated[Words, Meta(description="All of it in a sentence.")]
+
+
+def forecasts(run: SizedRun, findings: Sequence[Finding], capacities: Capacities) -> tuple[Forecast, ...]:
+    """The consequence of what grows with the work in a run, in the order of the resources."""
+    found: list[Forecast] = []
+    for resource in Resource:
+        kinds = {FindingKind.LEAKED} if resource is Resource.CURSORS else {FindingKind.LEAKED, FindingKind.HELD}
+        grown = [(METRICS[one.metric], one.per_step) for one in findings if one.kind in kinds and one.per_step]
+        growing = [(metric, pace) for metric, pace in grown if metric.resource is resource]
+        if not growing:
+            continue
+        # Sockets are file descriptors: both use up the limit. The reader knows the larger part by its name.
+        metric, pace = max(growing, key=lambda each: each[1])[0], sum(pace for _, pace in growing)
+        if resource is Resource.CURSORS:
+            steps = CURSOR_RATE * CURSOR_TIMEOUT_S
+            limit: float = int(pace * steps)
+            closed = f"a MongoDB server closes a cursor after {CURSOR_TIMEOUT_S // 60} idle minutes (30 in a session)"
+            words = (
+                f"at {each_step(metric, pace)} and {CURSOR_RATE} steps a second, at least {limit:,} stay open: {closed}"
+            )
+        elif (capacity := capacities.of(resource)) is not None:
+            counted = run.summary.get(metric.part_of or metric.name)
+            start, reached = (counted.baseline or 0.0, counted.end or counted.peak) if counted else (0.0, 0.0)
+            limit = capacity[0] + (start if resource is Resource.MEMORY else 0)
+            # From the last step on: what `run` opens before its first step does not come again.
+            steps = max(0, run.steps + int((limit - reached) / pace))
+            words = f"at {each_step(metric, pace)}, {capacity[1]} after about {steps:,} steps"
+        else:
+            continue
+        found.append(Forecast(metric.name, pace, limit, steps, words))
+    return tuple(found)
