@@ -21,9 +21,8 @@ class HttpEndpoint:
         return http_routes.profile(number, self.secret)
 
     def late_body(self, path: str) -> bytes:
-        """The whole body of a path whose answer is late or comes in drips."""
-        plan = http_routes.answer_to("GET", path)
-        return plan.body if plan.filler is None else http_routes.FILLER * int(plan.filler)
+        """All that is sent of the body of a path, however late; `OverflowError` if it has no end."""
+        return http_routes.answer_to("GET", path, self.secret).whole_body
 
 
 @dataclass(frozen=True, slots=True)

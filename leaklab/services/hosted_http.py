@@ -26,15 +26,20 @@ class HostedHttp:
         return cls(service, await service.start())
 
     async def counts(self) -> ServiceCounts:
-        """Connections and requests, and the most connections that were open at the same time."""
+        """Connections and requests, the most connections that were open at the same time, and the time waited."""
         counts = self._service.counts()
         return ServiceCounts(
-            counters={"connections": counts.connections_accepted, "requests": counts.requests_served},
+            counters={
+                "connections": counts.connections_accepted,
+                "requests": counts.requests_served,
+                "spent": counts.connections_spent,
+            },
             peaks={"sockets": counts.connections_peak},
             routes=counts.requests_by_route,
             connections=(counts.connections_accepted, counts.connections_open),
             half_connections=counts.connections_open,
             answers_due=counts.answers_due,
+            waited_s=counts.waited_s,
         )
 
     async def stop(self) -> None:

@@ -7,17 +7,19 @@ paces slow answers, and counts.
 import asyncio
 import math
 import select
+import socket
+import struct
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import cast
 
 import h11
 
-from leaklab.services.http_routes import FILLER, Answer, answer_to, json_body
+from leaklab.services.http_routes import FILLER, MAX_SIZE, Answer, answer_to, json_body
 from leaklab.services.listener import Listener
 
 # Bounds what the kernel keeps of an unread body; by default that may be 4 MiB for each connection.
@@ -26,9 +28,11 @@ _CHUNK = FILLER * (64 * 1024)
 _ENDLESS_CHUNK = FILLER * (4 * 1024)
 _ENDLESS_INTERVAL_S = 0.010
 _SHORTEST_DRIP_S = 0.001
+_DRIPS_AT_ONCE = 4096  # at most, in one piece; a drip is a byte, or an event of some twenty
 # No connection may keep the loop to itself: after this many steps the others have their turn.
 _STEPS_PER_TURN = 32
 _LINGER_S = 1.0
+_NO_LINGER = struct.pack("ii", 1, 0)  # with it, closing a socket sends RST, and drops what is unsent (socket(7))
 _PHRASES = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 
 # Does some work each time it is resumed, and yields the seconds until it wants to go on.
@@ -42,6 +46,11 @@ class HttpCounts:
     `connections_peak`: the most that were open at the same time. `requests_served`: those whose head was received in
     full; `requests_by_route`: the same by `Answer.route`, such as `{"bytes": 50, "HEAD drip": 1}`. Bytes that are not
     an HTTP request are not counted. `answers_due`: slow answers under way whose clients have not left.
+
+    `connections_spent`: those that could not be used again, through no choice of the client: the service ended them, or
+    the client left while a slow answer was under way. They do not count if the client itself asked for `close`.
+    `waited_s`: the seconds in which at least one client waited for a slow answer: from when its request was received in
+    full until the answer was given or the client left, without the time in which the client left bytes unread.
     """
 
     connections_accepted: int
@@ -50,6 +59,8 @@ class HttpCounts:
     requests_served: int
     requests_by_route: Mapping[str, int]
     answers_due: int = 0
+    connections_spent: int = 0
+    waited_s: float = 0.0
 
 
 class HttpService:
@@ -66,12 +77,17 @@ class HttpService:
         self.secret = secret
         self.open_connections: set[_HttpConnection] = set()  # those that their clients have not ended
         self.requests_by_route: Counter[str] = Counter()
+        self.failed: set[int] = set()  # the numbers whose first request has failed (`Answer.fails_first`)
+        self.connections_spent = 0
         # One for all connections: each reads it out before the loop calls the next.
         self.receive_buffer = memoryview(bytearray(64 * 1024))
         self._listener = Listener(lambda: _HttpConnection(self))
         self._connections: dict[int, _HttpConnection] = {}  # by file descriptor
         self._accepted = 0
         self._peak = 0
+        self._awaiting: set[_HttpConnection] = set()  # those whose clients wait for a slow answer
+        self._waited_s = 0.0
+        self._waited_until = 0.0  # up to when _waited_s is known, by the loop's clock
         self._hangups: select.epoll | None = None  # on Linux, while it runs
 
     async def start(self) -> int:
@@ -96,6 +112,8 @@ class HttpService:
             requests_served=self.requests_by_route.total(),
             requests_by_route=dict(self.requests_by_route),
             answers_due=sum(connection.answer_due for connection in self.open_connections),
+            connections_spent=self.connections_spent,
+            waited_s=self._clock_wait(),
         )
 
     async def stop(self) -> None:
@@ -120,9 +138,23 @@ class HttpService:
         self._accepted += 1
         self._peak = max(self._peak, len(self.open_connections))
 
+    def set_awaiting(self, connection: "_HttpConnection", awaiting: bool) -> None:
+        """Note whether a client waits for a slow answer, from now on; one that has left does not."""
+        self._clock_wait()
+        self._awaiting.discard(connection)
+        if awaiting and connection in self.open_connections:
+            self._awaiting.add(connection)
+
+    def _clock_wait(self) -> float:
+        """Bring the time in which a client waited up to now, and return it."""
+        now = asyncio.get_running_loop().time()
+        if self._awaiting:
+            self._waited_s += now - self._waited_until
+        self._waited_until = now
+        return self._waited_s
+
     def lost(self, connection: "_HttpConnection") -> None:
         """Forget a connection whose socket is about to be closed."""
-        self.open_connections.discard(connection)
         if self._connections.pop(connection.fileno, None) is not None and self._hangups is not None:
             self._hangups.unregister(connection.fileno)
 
@@ -136,7 +168,7 @@ class HttpService:
         while self._hangups is not None and (events := self._hangups.poll(0, 256)):
             for fileno, event in events:
                 connection = self._connections[fileno]
-                self.open_connections.discard(connection)
+                connection.count_out()
                 wholly = event & (select.EPOLLHUP | select.EPOLLERR)
                 if not wholly:
                     # The other side may follow: that is reported without being asked for, but only once armed.
@@ -152,8 +184,8 @@ class _HttpConnection(asyncio.BufferedProtocol):
     `_work` handles what was received, step by step. No step is taken while anything waits to be sent, so a client that
     does not read costs one chunk; a step that wants to wait says for how long.
 
-    There is no idle timeout, on purpose: a connection that a learner's program keeps must stay visible in the counts
-    for as long as the program keeps it.
+    Only `idle-close` has an idle timeout, on purpose: a connection that a learner's program keeps must stay visible in
+    the counts for as long as the program keeps it.
     """
 
     def __init__(self, service: HttpService) -> None:
@@ -165,7 +197,9 @@ class _HttpConnection(asyncio.BufferedProtocol):
         self._answer: Answer | None = None  # to the request that is being read or answered
         self._head_only = False
         self._work: _Work | None = None  # None while everything received has been handled
-        self._timer: asyncio.Handle | None = None  # resumes _work
+        self._timer: asyncio.Handle | None = None  # resumes _work, or ends an idle connection
+        self._idle_s: float | None = None  # after which an idle connection is ended
+        self._is_reusable = False  # whether the client of the last request meant to use the connection again
         self._lingering = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -181,8 +215,15 @@ class _HttpConnection(asyncio.BufferedProtocol):
         if not self._lingering:
             self._receive(bytes(self._service.receive_buffer[:nbytes]))
 
-    def eof_received(self) -> bool:
+    def count_out(self) -> None:
+        """Count this connection as ended; again has no effect."""
         self._service.open_connections.discard(self)
+        self._service.set_awaiting(self, False)
+        if self.answer_due:
+            self._spend()
+
+    def eof_received(self) -> bool:
+        self.count_out()
         if self._lingering or self.answer_due:
             # Nearly always a client that ran into its timeout and closed; one that merely has no more requests looks
             # the same. Go's server treats both as gone, too.
@@ -191,13 +232,18 @@ class _HttpConnection(asyncio.BufferedProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (the interface's)
+        self.count_out()
         self._service.lost(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._work is not None:
             self._work.close()  # its frame refers to this connection: a cycle, which only gc would end
 
+    def pause_writing(self) -> None:
+        self._service.set_awaiting(self, False)  # there is something to read: its client does not wait
+
     def resume_writing(self) -> None:
+        self._service.set_awaiting(self, self.answer_due)
         if self._timer is None:
             # Not in here: a connection that is closed, or reset, during this call is ended twice (CPython 3.11,
             # _SelectorSocketTransport._write_ready).
@@ -206,6 +252,8 @@ class _HttpConnection(asyncio.BufferedProtocol):
     def _receive(self, data: bytes) -> None:
         self._http.receive_data(data)
         if self._work is None:
+            if self._timer is not None:
+                self._timer.cancel()
             self._work = self._handle_received()
             self._go_on()
         elif data:
@@ -223,12 +271,27 @@ class _HttpConnection(asyncio.BufferedProtocol):
             pause = next(self._work, None)
             if pause is None:
                 self._work = None
+                if self._idle_s is not None:
+                    self._timer = loop.call_later(self._idle_s, self._hang_up)
                 return
             if pause > 0:
                 if pause < math.inf:
                     self._timer = loop.call_later(pause, self._go_on)
                 return
         self._timer = loop.call_soon(self._go_on)
+
+    def _hang_up(self) -> None:
+        self._spend()
+        self.transport.close()
+
+    def _spend(self) -> None:
+        """Count this connection, once, as one that its client would have used again, but cannot."""
+        self._service.connections_spent += self._is_reusable
+        self._is_reusable = False
+
+    def _set_due(self, due: bool) -> None:
+        self.answer_due = due
+        self._service.set_awaiting(self, due)
 
     def _handle_received(self) -> _Work:
         """Answer what was received, up to a request that is not complete yet."""
@@ -240,9 +303,10 @@ class _HttpConnection(asyncio.BufferedProtocol):
                 if isinstance(event, h11.Request):
                     self._begin(event)
                 elif isinstance(event, h11.EndOfMessage) and self._answer is not None:
+                    self._is_reusable = self._http.their_state is not h11.MUST_CLOSE
                     yield from self._perform(self._answer)
                     self._answer, self._head_only = None, False
-                    if self._http.our_state is h11.MUST_CLOSE:
+                    if self._http.our_state is not h11.DONE:  # it must close, or broke off
                         break
                     self._http.start_next_cycle()
                 # What is left is a piece of the request's body, which is dropped.
@@ -253,19 +317,29 @@ class _HttpConnection(asyncio.BufferedProtocol):
 
     def _begin(self, request: h11.Request) -> None:
         # h11 lets nothing but visible ASCII through in a method or a target.
-        self._answer = answer_to(request.method.decode("ascii"), request.target.decode("ascii"), self._service.secret)
-        self._head_only = request.method == b"HEAD"
-        self._service.requests_by_route[self._answer.route] += 1
+        ranges = dict(request.headers).get(b"range", b"").decode("latin-1")
+        method, target = request.method.decode("ascii"), request.target.decode("ascii")
+        answer = answer_to(method, target, self._service.secret, ranges)
+        if answer.fails_first is not None and answer.fails_first not in self._service.failed:
+            self._service.failed.add(answer.fails_first)
+            answer = replace(answer, status=503, body=json_body({"error": "not available now; ask again"}))
+        self._answer = answer
+        self._head_only = method == "HEAD"
+        self._service.requests_by_route[answer.route] += 1
         if self._http.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
             self.transport.write(self._http.send(go_on))
 
     def _perform(self, answer: Answer) -> _Work:
         """Give an answer; head and first bytes of the body go together, as one packet."""
-        self.answer_due = answer.timed
+        self._idle_s = answer.idle_s
+        self._set_due(answer.timed)
         yield answer.wait
         reason = _PHRASES.get(answer.status, b"")
         head = self._http.send(h11.Response(status_code=answer.status, headers=answer.headers, reason=reason))
+        breaks_off = answer.missing > 0 and not self._head_only
+        if breaks_off or self._http.their_state is h11.MUST_CLOSE:
+            self._spend()
         if answer.head_drips:
             for start, end, pause in self._beats(answer.head_drips, answer.interval or 0.0):
                 drips = slice(len(head) * start // answer.head_drips, len(head) * end // answer.head_drips)
@@ -276,8 +350,10 @@ class _HttpConnection(asyncio.BufferedProtocol):
             self.transport.write(head + self._http.send(h11.Data(data=piece)))
             head = b""
             yield pause
-        self.transport.write(head + self._http.send(h11.EndOfMessage()))
-        self.answer_due = False
+        self.transport.write(head + (b"" if breaks_off else self._http.send(h11.EndOfMessage())))
+        self._set_due(False)
+        if answer.resets and breaks_off:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
     def _body(self, answer: Answer) -> Iterator[tuple[bytes, float]]:
         """Yield the pieces of a body, each with the seconds to wait after it."""
@@ -285,14 +361,14 @@ class _HttpConnection(asyncio.BufferedProtocol):
             return
         if answer.filler is None:
             yield answer.body, 0.0
+        elif answer.interval is not None:
+            for start, end, pause in self._beats(int(min(answer.filler, MAX_SIZE)), answer.interval):
+                yield answer.part(start, end), pause
         elif answer.filler == math.inf:
             while True:
                 yield _ENDLESS_CHUNK, _ENDLESS_INTERVAL_S
-        elif answer.interval is not None:
-            for start, end, pause in self._beats(int(answer.filler), answer.interval):
-                yield _CHUNK[: end - start], pause
         else:
-            size = int(answer.filler)
+            size = int(answer.filler) - answer.missing
             for start in range(0, size, len(_CHUNK)):
                 yield _CHUNK[: size - start], 0.0
 
@@ -307,7 +383,7 @@ class _HttpConnection(asyncio.BufferedProtocol):
         while done < count:
             late = clock() - begin
             due = count if late >= count * interval else int(late / interval)
-            end = min(due, done + len(_CHUNK))
+            end = min(due, done + _DRIPS_AT_ONCE)
             # Several drips share one pause if they follow each other too fast for a timer each.
             pause = max(begin + (due + 1) * interval - clock(), _SHORTEST_DRIP_S) if end == due < count else 0.0
             yield done, end, pause

@@ -34,6 +34,7 @@ class ServiceCounts:
         connections: opened and open now, as far as the service says: while they are unchanged, none came or went.
         half_connections: connections open now that are certainly the half's; None where the service cannot say.
         answers_due: answers that take their time and that a client still waits for; None where there are none.
+        waited_s: seconds so far in which clients waited for such answers; None where there are none.
     """
 
     counters: Mapping[str, int | None] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class ServiceCounts:
     connections: Sequence[int | None] = ()
     half_connections: int | None = None
     answers_due: int | None = None
+    waited_s: float | None = None
 
     def __add__(self, other: ServiceCounts) -> ServiceCounts:
         """The counts of both; a counter that one of them cannot say is None."""
@@ -56,6 +58,7 @@ class ServiceCounts:
             connections=(*self.connections, *other.connections),
             half_connections=self.half_connections if other.half_connections is None else other.half_connections,
             answers_due=self.answers_due if other.answers_due is None else other.answers_due,
+            waited_s=self.waited_s if other.waited_s is None else other.waited_s,
         )
 
 

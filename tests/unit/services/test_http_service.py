@@ -20,6 +20,8 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leaklab.services.endpoints import HttpEndpoint
+from leaklab.services.hosted_http import HostedHttp
 from leaklab.services.http import HttpCounts, HttpService
 from leaklab.services.http_routes import profile
 
@@ -126,9 +128,9 @@ class Reply(NamedTuple):
     body: bytearray
 
 
-def exchange(sock: socket.socket, path: str, *, method: str = "GET", body: bytes = b"") -> Reply:
+def exchange(sock: socket.socket, path: str, *headers: str, method: str = "GET", body: bytes = b"") -> Reply:
     """Send one request on a connection and read one reply; fails if a byte follows the reply."""
-    sock.sendall(request(path, f"Content-Length: {len(body)}", method=method) + body)
+    sock.sendall(request(path, f"Content-Length: {len(body)}", *headers, method=method) + body)
     received = bytearray()
     while b"\r\n\r\n" not in received:
         received += sock.recv(1 << 16) or pytest.fail("the service closed the connection")
@@ -148,6 +150,18 @@ def read_to_end(sock: socket.socket) -> bytes:
         while data := sock.recv(1 << 16):
             received += data
     return bytes(received)
+
+
+def reset(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() sends RST
+    sock.close()
+
+
+LEAVE: dict[str, Callable[[socket.socket], None]] = {
+    "close": socket.socket.close,
+    "reset": reset,
+    "finish": lambda sock: sock.shutdown(socket.SHUT_WR),
+}
 
 
 def test_it_listens_on_loopback_only_and_is_started_once(lab: Lab) -> None:
@@ -248,13 +262,18 @@ BAD_VALUES = {
     "/drip/{}/1": ("-5",),
     "/drip-head/{}/1": ("32769",),
     "/status/{}": ("199", "600", "ok"),
+    "/idle-close/1/{}": ("-1",),
+    "/events/{}/1": ("some",),
+    **dict.fromkeys(("/reset/{}", "/truncated/{}"), ("0",)),
+    **dict.fromkeys(("/flaky/{}", "/close/{}", "/redirect/{}"), ("x",)),
 }
 ANSWERS = [("GET", code, "status", f"/status/{code}", f'{{"status": {code}}}') for code in (200, 299, 307, 418, 599)]
 ANSWERS += [("GET", code, "status", f"/status/{code}", "") for code in (204, 205, 304)]
 ANSWERS += [("GET", 302, "redirect-loop", "/redirect-loop?x=7", '{"location": "/redirect-loop?x=7"}')]
+ANSWERS += [("GET", 302, "redirect", "/redirect/7", '{"location": "/profiles/7"}')]
 ANSWERS += [("GET", 404, "unknown", path, f'"path": "{path}"') for path in NO_PATHS]
 ANSWERS += [("GET", 400, "refused-value", path.format(v), repr(v)) for path, vs in BAD_VALUES.items() for v in vs]
-ANSWERS += [(method, 405, "refused-method", "/bytes/1", method) for method in ("DELETE", "OPTIONS", "CONNECT", "BREW")]
+ANSWERS += [(method, 405, "refused-method", "/bytes/1", method) for method in ("TRACE", "OPTIONS", "CONNECT", "BREW")]
 
 
 @pytest.mark.parametrize(("method", "status", "route", "path", "words"), ANSWERS)
@@ -264,8 +283,8 @@ def test_method_and_path_decide_status_and_words_and_the_connection_stays(
     reply = exchange(sock, path, method=method)
     assert (reply.status, bool(reply.body)) == (status, bool(words))
     assert words in reply.body.decode()
-    assert reply.headers.get("Location") == (path if status == 302 else None)
-    assert reply.headers.get("Allow") == ("GET, HEAD, POST, PUT" if status == 405 else None)
+    assert reply.headers.get("Location") == (json.loads(words)["location"] if status == 302 else None)
+    assert reply.headers.get("Allow") == ("GET, HEAD, POST, PUT, PATCH, DELETE" if status == 405 else None)
     assert exchange(sock, "/bytes/1").status == 200
     assert lab.counts().requests_by_route == {route: 1, "bytes": 1}
 
@@ -273,7 +292,7 @@ def test_method_and_path_decide_status_and_words_and_the_connection_stays(
 ROUTES = ["/bytes/100", "/profiles/3", "/delay/0.01", "/drip/3/0.01", "/drip-head/3/0.01", "/status/204"]
 
 
-@pytest.mark.parametrize("path", [*ROUTES, "/nope", "/bytes/x", "/endless"])
+@pytest.mark.parametrize("path", [*ROUTES, "/idle-close/1/9", "/nope", "/bytes/x", "/endless"])
 def test_head_answers_the_same_head_and_no_body(sock: socket.socket, path: str) -> None:
     head = exchange(sock, path, method="HEAD")
     assert head.body == b""
@@ -283,7 +302,7 @@ def test_head_answers_the_same_head_and_no_body(sock: socket.socket, path: str) 
     assert exchange(sock, "/bytes/1").body == b"\0"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", ROUTES)
 def test_a_request_body_changes_only_the_route(lab: Lab, sock: socket.socket, path: str, method: str) -> None:
     assert exchange(sock, path, method=method, body=b"x" * 300_000) == exchange(sock, path)
@@ -305,15 +324,141 @@ def test_a_connection_ends_after_its_answer_if_asked(lab: Lab, sock: socket.sock
         assert received.endswith(b"\r\nConnection: close\r\n\r\n" + body)
 
 
-@pytest.mark.parametrize(("version", "chunked"), [("1.0", False), ("1.1", True)])
-def test_an_endless_body_is_chunked_for_those_who_know_chunks(sock: socket.socket, version: str, chunked: bool) -> None:
-    sock.sendall(request("/endless", version=version))
+RANGES = [("bytes=0-0", 206, "0-0"), ("bytes=3-", 206, "3-9"), ("BYTES=3-99", 206, "3-9"), ("bytes=-4", 206, "6-9")]
+RANGES += [("bytes=-99", 206, "0-9"), ("bytes=10-", 416, "*"), ("bytes=-0", 416, "*")]
+RANGES += [(ask, 200, "") for ask in ("bytes=5-3", "bytes=0-1,4-5", "bytes=-", "lines=0-1", "bytes=0-" + "9" * 99)]
+
+
+@pytest.mark.parametrize(("asked", "status", "part"), RANGES)
+def test_one_range_of_bytes_is_served(sock: socket.socket, asked: str, status: int, part: str) -> None:
+    reply = exchange(sock, "/bytes/10", f"Range: {asked}")
+    assert (reply.status, reply.headers.get("Content-Range", "")) == (status, part and f"bytes {part}/10")
+    first, _, last = (part or "0-9").partition("-")
+    assert status == 416 or reply.body == bytes(int(last) - int(first) + 1)
+    assert exchange(sock, "/bytes/10", "Range: bytes=1-2", method="PUT").body == bytes(10)
+
+
+def test_a_flaky_page_fails_once_for_each_number(lab: Lab, sock: socket.socket) -> None:
+    replies = [exchange(sock, f"/flaky/{n}", method=method) for n in (1, 2) for method in ("PUT", "GET", "GET")]
+    assert [reply.status for reply in replies] == [503, 200, 200] * 2
+    assert lab.counts().requests_by_route == {"PUT flaky": 2, "flaky": 4}
+
+
+@pytest.mark.parametrize("path", ["/events/0/1", "/events/9000/0", "/events/3/0.01", "/drip/3/0.01", "/profiles/1"])
+def test_the_lab_knows_what_a_half_must_have_received(lab: Lab, path: str) -> None:
+    reply = requests.get(lab.url(path), timeout=PATIENCE_S)
+    assert reply.content == HttpEndpoint(lab.port).late_body(path)
+    assert (reply.headers["Content-Type"] == "text/event-stream") is path.startswith("/events")
+
+
+@pytest.mark.parametrize("size", [1, 2, 2_000_001])
+def test_a_body_is_cut_in_the_middle_by_a_close_or_a_reset(lab: Lab, sock: socket.socket, size: int) -> None:
+    sock.sendall(request(f"/truncated/{size}"))
+    head, _, body = read_to_end(sock).partition(b"\r\n\r\n")
+    assert head.endswith(b"Content-Length: %d" % size)
+    assert body == bytes(size // 2) == HttpEndpoint(lab.port).late_body(f"/truncated/{size}")
+    with pytest.raises(requests.RequestException, match="reset by peer"):
+        requests.get(lab.url(f"/reset/{size}"), timeout=PATIENCE_S)
+
+
+def test_only_an_idle_connection_is_closed_after_its_time(lab: Lab, sock: socket.socket) -> None:
+    """The client's socket is then in the state CLOSE_WAIT."""
+    assert exchange(sock, "/idle-close/1/0.1").body == profile(1)
+    lab.until(lambda counts: counts.connections_open == 0)
+    states = [own.status for own in psutil.Process().net_connections("tcp") if own.laddr == sock.getsockname()]
+    assert (states, sock.recv(1)) == ([psutil.CONN_CLOSE_WAIT], b"")
+
+    def is_kept_if_used() -> bool:
+        with lab.connect() as used:
+            exchange(used, "/idle-close/1/0.1")
+            used.sendall(request("/delay/0.2", "Connection: close"))
+            return b"waited" in read_to_end(used)
+
+    assert any(is_kept_if_used() for _ in range(99)), "a busy machine may be late now and then"
+
+
+@pytest.mark.parametrize("path", ["/close/1", "/idle-close/1/0.01", "/reset/1", "/reset/3000000", "/truncated/3000000"])
+def test_a_connection_that_the_service_ends_is_spent_unless_its_client_ended_it(lab: Lab, path: str) -> None:
+    for headers, spent in [((), 1), (("Connection: close",), 1), ((), 2)]:
+        with lab.connect() as sock:
+            sock.sendall(request(path, *headers))
+            assert read_to_end(sock).startswith(b"HTTP/1.1 200 OK")
+            assert lab.until(lambda counts: counts.connections_open == 0).connections_spent == spent
+
+
+SLOW = ["/silent", "/delay/9", "/drip/9/9", "/drip-head/9/9", "/endless", "/events/endless/9", "/events/9/9"]
+LEFT = [(request(path), 1) for path in SLOW] + [(request(path, "Connection: close"), 0) for path in SLOW]
+LEFT += [(request(path), 0) for path in ("/profiles/1", "/bytes/9000000", "/drip/9/0", "/idle-close/1/9")]
+LEFT += [(request("/truncated/9", method="HEAD"), 0), (request("/silent", version="1.0"), 0)]
+LEFT += [(request("/profiles/1") + b"garbage\r\n\r\n", 0), (request("/silent") * 2, 1)]
+LEFT += [(request("/silent", "Connection: upgrade", "Upgrade: h2c"), 1)]
+
+
+@pytest.mark.parametrize("leave", LEAVE)
+@pytest.mark.parametrize(("sent", "spent"), LEFT)
+def test_a_connection_is_spent_if_its_client_leaves_during_a_slow_answer(
+    lab: Lab, sent: bytes, spent: int, leave: str
+) -> None:
+    with lab.connect() as sock:
+        sock.sendall(sent)
+        lab.until(lambda counts: counts.requests_served == 1)
+        LEAVE[leave](sock)
+        assert lab.until(lambda counts: counts.connections_open == 0).connections_spent == spent
+    assert lab.counts().connections_spent == spent
+
+
+@pytest.mark.parametrize("leave", [None, *LEAVE])
+@pytest.mark.parametrize("more", [0, 1])
+def test_waiting_is_clocked_until_the_last_client_has_its_answer_or_leaves(
+    lab: Lab, sock: socket.socket, leave: str | None, more: int
+) -> None:
+    """Waits that overlap count once, and a wait that lasts is counted up to now."""
+    begin = time.monotonic()
+    with lab.connect() as other:
+        other.sendall(request("/events/3/0.05"))
+        sock.sendall(request("/silent") * (1 + more) if leave else request("/silent/0.3"))
+        lab.until(lambda counts: counts.waited_s > 0.2)
+        if leave:
+            LEAVE[leave](sock)
+        ended = lab.until(lambda counts: counts.answers_due == 0).waited_s
+        assert (0.2 if leave else 0.29) <= ended <= time.monotonic() - begin
+        time.sleep(0.02)
+        assert lab.counts().waited_s == ended
+
+
+def test_a_client_that_leaves_bytes_unread_does_not_wait(lab: Lab, sock: socket.socket) -> None:
+    def stands(counts: HttpCounts) -> bool:
+        time.sleep(0.02)
+        return 0 < counts.waited_s == lab.counts().waited_s
+
+    sock.sendall(request("/endless"))
+    stood = lab.until(stands)
+    assert (stood.answers_due, stood.connections_spent) == (1, 0)
+    while lab.counts().waited_s == stood.waited_s:
+        assert sock.recv(1 << 16)
+
+
+def test_the_runner_hears_of_spent_connections_and_of_waiting(lab: Lab) -> None:
+    hosted = HostedHttp(lab.service, lab.port)
+    counts = asyncio.run_coroutine_threadsafe(hosted.counts(), lab.loop).result(PATIENCE_S)
+    assert (counts.counters, counts.waited_s) == ({"connections": 0, "requests": 0, "spent": 0}, 0.0)
+
+
+ENDLESS = [("1.0", "/endless", bytes(10_000)), ("1.1", "/endless", b"1000\r\n\0")]
+ENDLESS += [("1.0", "/events/endless/0.0001", b"data: 0\n\ndata: 1\n\n")]
+
+
+@pytest.mark.parametrize(("version", "path", "first"), ENDLESS)
+def test_an_endless_body_is_chunked_for_those_who_know_chunks(
+    sock: socket.socket, version: str, path: str, first: bytes
+) -> None:
+    sock.sendall(request(path, version=version))
     received = b""
     while len(received) < 20_000:
         received += sock.recv(1 << 16)
     head, _, body = received.partition(b"\r\n\r\n")
-    assert (b"Transfer-Encoding: chunked" in head) is chunked
-    assert body.startswith(b"1000\r\n\0" if chunked else bytes(10_000))
+    assert (b"Transfer-Encoding: chunked" in head) is (version == "1.1")
+    assert body.startswith(first)
 
 
 def test_expect_100_continue_is_answered_before_the_body_is_sent(sock: socket.socket) -> None:
@@ -475,11 +620,10 @@ def test_a_flood_of_pipelined_requests_is_held_back(lab: Lab, sock: socket.socke
 def test_clients_that_leave_at_any_moment_harm_no_other(lab: Lab) -> None:
     whole = request("/drip/50/0.001", "Content-Length: 20", method="POST") + bytes(20) + request("/endless")
     for length in range(0, len(whole) + 1, 3):
-        for reset in (False, True):
+        for leave in (socket.socket.close, reset):
             with lab.connect() as sock:
                 sock.sendall(whole[:length])
-                if reset:  # lingering for no time: close() sends RST
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                leave(sock)
     lab.assert_healthy()
     counts = lab.until(lambda counts: counts.connections_open == 0)
     assert counts.connections_peak == 1

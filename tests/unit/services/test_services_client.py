@@ -31,6 +31,7 @@ HTTP: dict[str, Any] = {
     "routes": {"profiles": 5},
     "half_connections": 1,
     "answers_due": 0,
+    "waited_s": 1.5,
 }
 MONGO: dict[str, Any] = {
     "counters": {"cursors": 4, "connections": 2, "requests": 7},
@@ -67,7 +68,7 @@ def test_the_counts_of_two_services_are_added() -> None:
         assert counts.counters == {"connections": 5, "requests": 12, "cursors": 4}
         assert counts.peaks == {"sockets": 2, "cursors": 4}
         assert counts.routes == {"profiles": 5, "read": 7}
-        assert (counts.half_connections, counts.answers_due) == (1, 0)
+        assert (counts.half_connections, counts.answers_due, counts.waited_s) == (1, 0, 1.5)
     remote = ServiceCounts(counters={"connections": None})
     assert (http + remote).counters["connections"] is None
 
