@@ -7,8 +7,9 @@ from pathlib import Path
 
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import HALVES, Lab, Scenario
+from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
-from leaklab.errors import UsageError
+from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.forecast import Capacities
 from leaklab.judge.verdict import TOO_LATE, Thresholds, could_be_noise
 from leaklab.lab.result import MeasuredRun, Result, half_result
@@ -31,7 +32,7 @@ from leaklab.system.machine import (
     raise_fd_limit,
     thread_limit,
 )
-from leaklab.system.processes import require_posix
+from leaklab.system.processes import importing_from, require_posix
 from leaklab.units import format_duration, format_size, written_duration, written_size
 
 LOOKS = 3
@@ -47,10 +48,14 @@ DESCRIPTORS_BESIDE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one)."""
+    """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one).
+
+    The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
+    """
 
     repeat: int = 1
     limits: Limits = field(default_factory=Limits)
+    keep_time_limit: bool = False
     mongo_uri: str | None = None
     progress: TraceListener = field(default_factory=TraceListener)
 
@@ -70,6 +75,7 @@ def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: 
 def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, options: RunOptions) -> Result:
     """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
     scenario = entry.scenario
+    options = replace(options, limits=limits_of(scenario, settings, options))
     check_settings(entry.id, scenario, settings, options)
     raise_fd_limit()
     pair = _PairRun(entry, paths, settings, options, {half: [] for half in paths})
@@ -85,6 +91,13 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
         telling=scenario.telling,
         interrupted=pair.interrupted,
     )
+
+
+def limits_of(scenario: Scenario, settings: Settings, options: RunOptions) -> Limits:
+    """The limits of a half of `scenario`, with these settings."""
+    if scenario.time_limit is None or options.keep_time_limit:
+        return options.limits
+    return replace(options.limits, time_s=scenario.time_limit(settings))
 
 
 def _capacities(limits: Limits) -> Capacities:
@@ -164,11 +177,13 @@ class _PairRun:
         return self.entry.scenario.deadline is not None or its.is_remote
 
     def _start(self, half: str, owner: Owner) -> Target:
-        return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits))
+        environment = importing_from(self.entry.folder) if self.entry.shared else {}
+        return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits, environment))
 
     def _prepare(self, half: str, target: Target) -> Measurement:
         scenario = self.entry.scenario
-        its = self.services.start(scenario.services, service_needs(scenario, self.options.mongo_uri))
+        needs = service_needs(scenario, self.settings, self.options.mongo_uri)
+        its = self.services.start(scenario.services, needs)
         self.server = its.server
         measurement = Measurement(half, target, self.services, its, self.options.limits, (self.options.progress,))
         measurement.prepare(scenario.workload(Lab(self.settings, its.endpoints)))
@@ -204,11 +219,12 @@ class _PairRun:
         self.done[one.half].append(shortest)
 
 
-def service_needs(scenario: Scenario, mongo_uri: str | None = None) -> ServiceNeeds:
+def service_needs(scenario: Scenario, settings: Settings, mongo_uri: str | None = None) -> ServiceNeeds:
     """What the services of a half of `scenario` need; `mongo_uri` is a real server, None for the embedded one."""
     documents: dict[str, list[Mapping[str, object]]] = {}
     for entry in scenario.documents:
-        numbers = range(entry.first, entry.first + entry.count)
+        count = entry.count(settings) if callable(entry.count) else entry.count
+        numbers = range(entry.first, entry.first + count)
         documents.setdefault(entry.collection, []).extend(fill(dict(entry.document), number) for number in numbers)
     return ServiceNeeds(documents=documents, mongo_uri=mongo_uri)
 
@@ -243,10 +259,15 @@ def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str 
 
 
 def check_settings(name: str, scenario: Scenario, settings: Settings, options: RunOptions) -> None:
-    """Raise UsageError for conflicting settings, and for more than this machine can carry, before anything starts."""
+    """Raise UsageError for conflicting settings, and for more than this machine can carry, before anything starts.
+
+    Raises MeasureError if a package that the halves need is missing.
+    """
+    if missing := missing_packages(name, scenario):
+        raise MeasureError(missing)
     if options.mongo_uri is not None and "mongo" not in scenario.services:
         raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")
-    bounds, limits = bounds_of(scenario, settings), options.limits
+    bounds, limits = bounds_of(scenario, settings), limits_of(scenario, settings, options)
     if bounds.hang_s is not None:
         _check_hang(f"{name} ({settings})", bounds.hang_s, bounds.deadline_s, limits.time_s)
     if scenario.buffer is not None:

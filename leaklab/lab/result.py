@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from leaklab.content.declaration import Expected
+from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.judge.forecast import Capacities, Forecast, forecasts
 from leaklab.judge.summary import MetricSummary, summarize
@@ -145,12 +145,23 @@ class Result:
         """Whether every half is as the scenario expects."""
         return not self.surprises
 
+    @property
+    def timed_out(self) -> bool:
+        """Whether a half reached its time limit that is not expected to hang."""
+        return any(
+            half.outcome is Outcome.TIMED_OUT and not self.expected.get(name, LEAKS_NOTHING).hangs
+            for name, half in self.halves.items()
+        )
+
 
 def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     """How `half` differs from its expectation, as sentences."""
     found = {(finding.kind.value, finding.metric) for finding in half.judgement.findings}
     surprises: list[str] = []
-    if half.error is not None:
+    hangs = expected is not None and expected.hangs
+    if hangs and any(run.trace.outcome is Outcome.COMPLETED for run in half.runs):
+        surprises.append("it returned, and was expected to hang until its time limit")
+    if half.error is not None and not (hangs and half.outcome is Outcome.TIMED_OUT):
         surprises.append(f"{half.outcome}: {half.error}")
     if half.complaint is not None:
         surprises.append(f"it did not do the work: {half.complaint}")
