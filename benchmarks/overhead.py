@@ -58,7 +58,7 @@ def bare(name: str, steps: int) -> float:
     started = time.perf_counter()
     with Services() as services:
         for half in ("leaky", "fixed"):
-            its = services.start(entry.scenario.services, service_needs(entry.scenario))
+            its = services.start(entry.scenario.services, service_needs(entry.scenario, settings))
             workload = entry.scenario.workload(Lab(settings, its.endpoints))
             command = [sys.executable, "-P", str(PLAIN), str(entry.half_path(half)), json.dumps(listed(workload))]
             subprocess.run(command, check=True, env=child_environment())

@@ -361,7 +361,7 @@ def measure_program(
         if version_of(peer) is None:
             said[peer.name] = "not installed"
             continue
-        its = services.start(scenario.services, service_needs(scenario))
+        its = services.start(scenario.services, service_needs(scenario, Settings(steps=steps)))
         spec = spec_of(program, steps, scenario.workload(Lab(Settings(steps=steps), its.endpoints)))
         bare, _, _ = child(None, spec)
         took, said[peer.name], printed = child(peer, spec)

@@ -157,7 +157,7 @@ def cpu_s(name: str, half: str, steps: int, services: Services, *, probed: bool)
     before = _children_cpu_s()
     limits = Limits(time_s=900)
     with PythonHalf(entry.half_path(half), services, limits) as target:
-        its = services.start(entry.scenario.services, service_needs(entry.scenario))
+        its = services.start(entry.scenario.services, service_needs(entry.scenario, settings))
         workload = entry.scenario.workload(Lab(settings, its.endpoints))
         measured = Measurement(half, target, services, its, limits)
         measured.prepare(workload if probed else listed(workload))
@@ -219,7 +219,7 @@ def empty_cpu_s(half: Path, steps: int, services: Services, *, probed: bool) -> 
     scenario = catalog.Catalog().get("unclosed-body").scenario
     before = _children_cpu_s()
     with PythonHalf(half, services) as target:
-        its = services.start(scenario.services, service_needs(scenario))
+        its = services.start(scenario.services, service_needs(scenario, scenario.settings))
         measured = Measurement("empty", target, services, its, Limits())
         measured.prepare(listed({"jobs": Steps(steps)}) if not probed else {"jobs": Steps(steps)})
         ready = time.clock_gettime((~target.pid << 3) | 2)

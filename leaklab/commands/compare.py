@@ -38,9 +38,10 @@ def command(
     how = options.run_options(limit, repeat, mongo)
     catalog = Catalog(scenarios)
     entries = catalog.select(names or [])
-    # A scenario that was asked for by name must be there; among all, a broken one is named and the others are run.
-    usable = entries if names else [entry for entry in entries if entry.error is None]
-    broken = [*(str(entry.error) for entry in entries if entry not in usable), *([] if names else catalog.problems)]
+    # What was asked for by name must be usable; among all, a scenario that is not is named and the others are run.
+    unusable = {} if names else {entry: why for entry in entries if (why := _why_unusable(entry))}
+    usable = [entry for entry in entries if entry not in unusable]
+    broken = [*unusable.values(), *([] if names else catalog.problems)]
     results: list[Result] = []
     try:
         for entry, settings, its_how in _plan(usable, options.given_settings(steps, set_), how):
@@ -55,6 +56,13 @@ def command(
             surprises = [f"{result.scenario}, {surprise}" for result in results for surprise in result.surprises]
             output.complain(*(surprises if target.format != "json" else ()), *broken)
     return output.exit_code(results, as_expected=not broken and all(result.as_expected for result in results))
+
+
+def _why_unusable(entry: Entry) -> str | None:
+    """Why a scenario cannot be run here: it is broken, or a package is missing; None if it can."""
+    from leaklab.content.requirements import missing_packages
+
+    return entry.error or missing_packages(entry.id, entry.scenario)
 
 
 def _plan(

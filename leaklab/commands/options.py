@@ -133,7 +133,9 @@ def run_options(
     from leaklab.lab.pair import RunOptions
 
     times = int(_parsed(f"--repeat {repeat}", Setting("repeat", COUNT, most=10_000), repeat))
-    return RunOptions(repeat=times, limits=limits_from_options(limit, time_s), mongo_uri=mongo_uri(mongo))
+    limits, server = limits_from_options(limit, time_s), mongo_uri(mongo)
+    given = any(text.startswith("time=") for text in limit or ())
+    return RunOptions(repeat=times, limits=limits, keep_time_limit=given, mongo_uri=server)
 
 
 def mongo_uri(mongo: str | None) -> str | None:

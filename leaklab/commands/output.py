@@ -150,11 +150,9 @@ def progress_bar(how: RunOptions, label: str, steps: int | None = None) -> Itera
 
 def exit_code(results: Sequence[Result], *, as_expected: bool) -> ExitCode:
     """The exit code of these results, which are `as_expected` as a whole or not."""
-    from leaklab.measure.trace import Outcome
-
     if any(result.interrupted for result in results):
         return ExitCode.INTERRUPTED
-    if any(half.outcome is Outcome.TIMED_OUT for result in results for half in result.halves.values()):
+    if any(result.timed_out for result in results):
         return ExitCode.TIME_LIMIT
     return ExitCode.DONE if as_expected else ExitCode.NOT_AS_EXPECTED
 

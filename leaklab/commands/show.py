@@ -13,12 +13,14 @@ def command(
     name: options.Name, almost: options.Almost = False, only_code: OnlyCode = False, scenarios: options.Scenarios = None
 ) -> None:
     """Show a scenario's lesson, its halves side by side, its settings."""
-    from leaklab.content.catalog import Catalog
+    from leaklab.content.catalog import SHARED, Catalog
     from leaklab.reports.lesson import code, lesson, settings_table
 
     entry = Catalog(scenarios).get(name)
     console = output.console()
     halves = {half: entry.source(half) for half in options.halves_of(entry, almost=almost)}
-    console.print(code(halves, console) if only_code else lesson(entry.lesson, halves, console))
+    shared = entry.text(SHARED) if entry.shared else ""
+    shown = code(halves, console, shared) if only_code else lesson(entry.lesson, halves, console, shared)
+    console.print(shown)
     if not only_code and entry.scenario.settings.declared:
         console.print(settings_table(entry.scenario))

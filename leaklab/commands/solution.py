@@ -12,9 +12,9 @@ from leaklab.units import as_argument
 Anyway = Annotated[bool, typer.Option("--anyway", help="Show it before the exercise is solved.")]
 
 
-def command(file: options.File = None, anyway: Anyway = False) -> None:
+def command(file: options.File = None, anyway: Anyway = False, scenarios: options.Scenarios = None) -> None:
     """Show our solution beside your file, once that is fixed."""
-    task = locate(file)
+    task = locate(file, scenarios=scenarios)
     if not anyway and not task.is_solved:
         shown = as_argument(task.file)
         raise UsageError(

@@ -16,6 +16,9 @@ from leaklab.errors import ScenarioError, UsageError
 FILES = ("scenario.py", "leaky.py", "fixed.py", "lesson.md")
 """The files of every scenario folder."""
 
+SHARED = "shared.py"
+"""A file that it may have too: what both halves import."""
+
 ENTRY_POINTS = "leaklab.scenarios"
 """The entry-point group: each entry names a package or module whose folder holds scenario folders."""
 
@@ -39,6 +42,11 @@ class Entry:
     def halves(self) -> tuple[str, ...]:
         """The halves that the folder holds, in the order they are shown."""
         return tuple(half for half in ALL_HALVES if self.half_path(half).is_file())
+
+    @property
+    def shared(self) -> bool:
+        """Whether the halves share a file."""
+        return (self.folder / SHARED).is_file()
 
     @cached_property
     def scenario(self) -> Scenario:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from leaklab.content.annotations import shown
 from leaklab.content.settings import Settings, Value
+from leaklab.metrics import ELAPSED, FindingKind
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 HALVES = ("leaky", "fixed")
@@ -51,13 +52,13 @@ class Documents:
 
     Attributes:
         collection: its name.
-        count: how many.
+        count: how many: a number, or a function of the settings if there must be more of them for more steps.
         document: one document: `{n}` in its strings stands for its number, and None is the number itself.
         first: the number of the first.
     """
 
     collection: str
-    count: int
+    count: int | Callable[[Settings], int]
     document: Mapping[str, object]
     first: int = 1
 
@@ -68,10 +69,16 @@ class Expected:
 
     The verdict is `leaks` or `clean`; for an almost half that depends on a background thread's timing also `either`.
     The kinds of finding are `leaked`, `held`, `wasted` and `stalled`; the metrics are those of `leaklab.metrics`.
+    A half that is expected to be `stalled` in `elapsed` may hang, and be ended at its time limit.
     """
 
     verdict: str
     findings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def may_hang(self) -> bool:
+        """Whether it is no surprise if the half is ended at its time limit."""
+        return (FindingKind.STALLED, ELAPSED.name) in self.findings
 
 
 LEAKS_NOTHING = Expected("clean")
@@ -110,6 +117,8 @@ class Scenario:
         settings: what a person can set, with the defaults.
         learners: other defaults, by name, for checks of a learner's file, if those of `settings` would take too long.
         services: what the halves talk to: `http`, `mongo`.
+        requires: packages that the halves need and that leaklab does not bring, by the name that is imported; one that
+            pip knows by another name as `bs4=beautifulsoup4`.
         workload: the arguments of `run`, plain values and `Steps`, the same for all halves.
         check_answer: what is wrong with the answer of a half, None if nothing is.
         requests: how many requests of each route of the HTTP service the work takes; a HEAD, POST or PUT
@@ -121,8 +130,13 @@ class Scenario:
         buffer: bytes that a half is expected to hold at once; None if they do not matter. A run that needs more than
             the machine can spare is refused.
         memory_budget: bytes of RSS above the baseline that may still be held at the last step; None for no budget.
-        deadline: seconds within which the caller needs its answer; None for no deadline.
+        deadline: seconds within which the caller needs its answer; None for the setting `deadline`, if there is one.
         hang: seconds after which a dead service answers; None where there is none.
+        concurrency: how many things (connections, threads, tasks) a half may have open at the same time by design;
+            None if it works through its items one by one.
+        second_steps: the steps of the second run, which shows what grows with the work; None for the lab's own choice.
+            It is for scenarios whose steps are slow; where it is the steps of the first run, the lab chooses.
+        time_limit: seconds that a half may run, unless `--limit time=` says otherwise; None for the lab's own limits.
         check_error: whether an error that `run` raised is accepted as an answer, given its words (`Type: message` and
             the line that raised it); None if no error is.
         effort: for work that no service counts, a share of the fixed half's CPU time: a learner's half that used less,
@@ -143,6 +157,7 @@ class Scenario:
     settings: Settings = field(default_factory=Settings)
     learners: Mapping[str, Value] = field(default_factory=dict)
     services: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
     check_answer: Callable[[Lab, object], str | None] = lambda _lab, _answer: None
     requests: Callable[[Settings], Mapping[str, int]] = lambda _settings: {}
     documents: tuple[Documents, ...] = ()
@@ -150,6 +165,9 @@ class Scenario:
     memory_budget: Callable[[Settings], int] | None = None
     deadline: Callable[[Settings], float] | None = None
     hang: Callable[[Settings], float] | None = None
+    concurrency: Callable[[Settings], int] | None = None
+    second_steps: Callable[[Settings], int] | None = None
+    time_limit: Callable[[Settings], float] | None = None
     check_error: Callable[[Settings, str], bool] | None = None
     effort: float | None = None
     task: str = ""

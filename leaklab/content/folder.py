@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 from string import Template
+from textwrap import shorten
 
-from leaklab.content.catalog import FILES, Entry, built_in_folder
+from leaklab.content.catalog import FILES, SHARED, Entry, built_in_folder
 from leaklab.errors import UsageError
+from leaklab.units import lines_of
 
-OPTIONAL_FILES = ("almost.py",)
+OPTIONAL_FILES = ("almost.py", SHARED)
 """The files that it may also have."""
 
 BLANK = "FILL IN"
@@ -26,13 +28,23 @@ def folder_problems(entry: Entry) -> list[str]:
         problems.append(f"{lesson} does not start with a title (`# …`)")
     if lesson.is_file() and not entry.why:
         problems.append(f"{lesson} has no block quote (`> …`): it is the one line of why under a result")
-    for path in [entry.folder / name for name in (*FILES, *OPTIONAL_FILES)]:
-        if path.is_file() and (blanks := entry.text(path.name).count(BLANK)):
-            problems.append(f"{path} still has {blanks} blank{'s' if blanks != 1 else ''} to fill in ({BLANK})")
-    for half in entry.halves:
-        if "leaklab" in entry.source(half):
-            problems.append(f"{entry.half_path(half)} mentions leaklab: a half is plain code, as written at work")
+    for name in (*FILES, *OPTIONAL_FILES):
+        if (entry.folder / name).is_file():
+            problems += _blanks(entry, name)
+    for name in [*(f"{half}.py" for half in entry.halves), *([SHARED] if entry.shared else [])]:
+        if "leaklab" in entry.text(name):
+            problems.append(f"{entry.folder / name} mentions leaklab: it is to be plain code, as written at work")
     return problems
+
+
+def _blanks(entry: Entry, name: str) -> list[str]:
+    """Where the blanks of a file are, with what is to be filled in: a line of the terminal for each."""
+    return [
+        shorten(f"{entry.folder.name}/{name}, line {number}: {text[text.index(BLANK) :]}", 74, placeholder=" …")
+        for number, line in enumerate(lines_of(entry.text(name)), start=1)
+        for text in line.split('"')
+        if BLANK in text
+    ]
 
 
 def new_scenario(name: str, parent: Path) -> Path:

@@ -1,6 +1,7 @@
 """Loads a scenario.py: runs it, checks what it declares, and attributes errors in its functions to that file."""
 
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from leaklab.content.annotations import mismatch, shown
 from leaklab.content.declaration import ALL_HALVES, HALVES, Scenario
+from leaklab.content.settings import COUNT, DURATION, Setting
 from leaklab.errors import ScenarioError, UsageError
 from leaklab.measure.target import Steps
 from leaklab.metrics import METRICS, FindingKind
@@ -20,6 +22,14 @@ from leaklab.services.kinds import SERVICE_KINDS
 from leaklab.units import printable
 
 PLAIN = "plain values (strings, numbers, lists, dictionaries)"
+
+NUMBERS = {
+    "count": Setting("count", COUNT, least=0),
+    "concurrency": Setting("concurrency", COUNT),
+    "second_steps": Setting("second_steps", COUNT),
+    "time_limit": Setting("time_limit", DURATION),
+}
+"""What the functions of these fields may return."""
 
 
 def load(name: str, path: Path) -> Scenario:
@@ -45,7 +55,12 @@ def load(name: str, path: Path) -> Scenario:
         given = getattr(scenario, field)
         if kinds and given is not None:
             guards[field] = _guarded(name, path, field, given, get_args(kinds[0])[-1])
-    return replace(scenario, **guards)
+    counts: list[Any] = [documents.count for documents in scenario.documents]
+    for number, count in enumerate(counts):
+        if callable(count):
+            counts[number] = _guarded(name, path, f"documents[{number}].count", count, int)
+    pairs = zip(scenario.documents, counts, strict=True)
+    return replace(scenario, **guards, documents=tuple(replace(documents, count=count) for documents, count in pairs))
 
 
 def in_words(error: BaseException) -> str:
@@ -108,12 +123,23 @@ def _problems(scenario: Scenario) -> Iterator[str]:
         needs = METRICS[metric].services
         if needs and not set(needs) & set(scenario.services):
             yield f"{metric} is in telling, but nothing counts it: services must name {' or '.join(needs)}"
-    for number, documents in enumerate(scenario.documents):
-        if not _is_plain(documents.document):
-            yield f"documents[{number}].document is {shown(documents.document)}: it must hold {PLAIN} only"
+    yield from _wrong_needs(scenario)
     if missing := set(HALVES) - set(scenario.expected):
         yield f"expected has no {min(missing)} half"
     yield from _wrong_expectations(scenario)
+
+
+def _wrong_needs(scenario: Scenario) -> Iterator[str]:
+    for package in scenario.requires:
+        if not re.fullmatch(r"[A-Za-z_]\w*(=[\w.-]+)?", package, re.ASCII):
+            yield f"requires names {package!r}: write the name that is imported, like 'aiohttp' or 'bs4=beautifulsoup4'"
+    if scenario.second_steps is not None and scenario.settings.steps is None:
+        yield "second_steps is given, but the settings have no steps"
+    for number, documents in enumerate(scenario.documents):
+        if not callable(documents.count) and (wrong := _wrong_number(f"documents[{number}].count", documents.count)):
+            yield wrong
+        if not _is_plain(documents.document):
+            yield f"documents[{number}].document is {shown(documents.document)}: it must hold {PLAIN} only"
 
 
 def _wrong_expectations(scenario: Scenario) -> Iterator[str]:
@@ -141,17 +167,29 @@ def _guarded(name: str, path: Path, field: str, given: Callable[..., object], re
     """The same function; what it raises, or wrongly returns, is a ScenarioError."""
 
     @wraps(given)
-    def guarded(*arguments: object) -> object:
+    def guarded(*arguments: Any) -> object:
         with _attributed(name, path, f"{field} fails: "):
             value = given(*arguments)
         problem = mismatch(value, returns, f"{field}(…)")
         if problem is None and field == "workload":
             problem = _wrong_workload(value)
+        problem = problem or _wrong_number(f"{field}(…)", value)
         if problem is not None:
             raise _broken(name, f"{path}: {problem}")
         return printable(value) if isinstance(value, str) else value
 
     return guarded
+
+
+def _wrong_number(what: str, value: Any) -> str | None:
+    """What is wrong with the value of a field in NUMBERS; None if nothing is, or for another field."""
+    name = what.rpartition(".")[2].removesuffix("(…)")
+    try:
+        if name in NUMBERS:
+            NUMBERS[name].check(value)
+    except ValueError as error:
+        return f"{what}: {error}"
+    return None
 
 
 def _wrong_workload(value: Any) -> str | None:

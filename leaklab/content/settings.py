@@ -72,8 +72,9 @@ class Setting:
     choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # `settings.NAME` must be the value, not an attribute of Settings; only `steps` is both.
-        taken = self.kind is not COUNT if self.name == "steps" else hasattr(Settings, self.name)
+        # `settings.NAME` must be the value, not an attribute of Settings; only these two are both.
+        known = {"steps": COUNT, "deadline": DURATION}
+        taken = self.kind is not known[self.name] if self.name in known else hasattr(Settings, self.name)
         if taken or not self.name.isidentifier():
             raise ValueError(f"a setting cannot be called {self.name!r}: choose another name")
         if bool(self.choices) != (self.kind is CHOICE):
@@ -130,8 +131,9 @@ class Setting:
 class Settings:
     """The settings of a scenario, each with its value: by attribute (`settings.size`) or item (`settings["size"]`).
 
-    `Settings(Setting("size", SIZE, 64 * 2**20, "How much is read at once."), steps=50)` declares them. `steps`, the
-    units of work, is the one setting that the lab knows by name; leave it out if the work does not grow with steps.
+    `Settings(Setting("size", SIZE, 64 * 2**20, "How much is read at once."), steps=50)` declares them. Two settings are
+    known to the lab by name: `steps`, the units of work, which is left out if the work does not grow with steps, and
+    `deadline`, the seconds within which the caller needs its answer.
 
     Raises:
         ValueError: two settings have the same name, or one has no default.
@@ -140,8 +142,10 @@ class Settings:
     declared: tuple[Setting, ...] = ()
     _values: Mapping[str, Value] = {}
 
-    def __init__(self, *declared: Setting, steps: int | None = None) -> None:
+    def __init__(self, *declared: Setting, steps: int | None = None, deadline: float | None = None) -> None:
         own = () if steps is None else (Setting("steps", COUNT, steps, "Units of work."),)
+        if deadline is not None:
+            declared += (Setting("deadline", DURATION, deadline, "When the caller needs its answer."),)
         values: dict[str, Value] = {}
         for setting in (*own, *declared):
             if setting.default is None or setting.name in values:
@@ -155,6 +159,12 @@ class Settings:
         """Units of work; None if the scenario has none."""
         steps = self._values.get("steps")
         return steps if isinstance(steps, int) else None
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds within which the caller needs its answer; None if the scenario has no such setting."""
+        deadline = self._values.get("deadline")
+        return float(deadline) if isinstance(deadline, int | float) else None
 
     def given(self) -> dict[str, Value]:
         """The values by name."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import HALVES, Lab, Scenario
+from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
-from leaklab.errors import UsageError
+from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.deadline import TOO_LATE, could_be_noise, waited
 from leaklab.judge.scaling import second_size, smaller_size, suspects
 from leaklab.judge.verdict import Thresholds
@@ -34,7 +35,7 @@ from leaklab.system.machine import (
     raise_fd_limit,
     thread_limit,
 )
-from leaklab.system.processes import require_posix
+from leaklab.system.processes import importing_from, require_posix
 from leaklab.units import format_duration, format_size, written_duration, written_size
 
 LOOKS = 3
@@ -53,11 +54,13 @@ class RunOptions:
     """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one).
 
     `controls` are the halves that are known to be what the scenario says: they are judged by one run.
+    The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
     """
 
     repeat: int = 1
     controls: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
+    keep_time_limit: bool = False
     mongo_uri: str | None = None
     progress: TraceListener = field(default_factory=TraceListener)
 
@@ -77,6 +80,7 @@ def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: 
 def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, options: RunOptions) -> Result:
     """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
     scenario = entry.scenario
+    options = replace(options, limits=limits_of(scenario, settings, options))
     check_settings(entry.id, scenario, settings, options)
     raise_fd_limit()
     pair = _PairRun(entry, paths, settings, options, {half: [] for half in paths})
@@ -94,6 +98,13 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     )
 
 
+def limits_of(scenario: Scenario, settings: Settings, options: RunOptions) -> Limits:
+    """The limits of a half of `scenario`, with these settings."""
+    if scenario.time_limit is None or options.keep_time_limit:
+        return options.limits
+    return replace(options.limits, time_s=scenario.time_limit(settings))
+
+
 def _capacities(limits: Limits) -> Capacities:
     """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
     capacities = Capacities(initial_fd_limit(), memory=free_memory(), threads=thread_limit())
@@ -107,10 +118,11 @@ def _capacities(limits: Limits) -> Capacities:
 def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
     """What is too much of a half of `scenario`, with these settings."""
     return Thresholds(
-        deadline_s=None if scenario.deadline is None else scenario.deadline(settings),
+        deadline_s=settings.deadline if scenario.deadline is None else scenario.deadline(settings),
         hang_s=None if scenario.hang is None else scenario.hang(settings),
         memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
         telling=scenario.telling,
+        concurrency=0 if scenario.concurrency is None else scenario.concurrency(settings),
     )
 
 
@@ -169,15 +181,17 @@ class _PairRun:
     def _prepared(self, settings: Mapping[str, Settings]) -> Iterator[Mapping[str, Measurement]]:
         """These halves, started with so much work each, ready to run; ended with the block."""
         with Owner() as owner:
-            targets = {
-                half: owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits))
-                for half in settings
-            }
+            targets = {half: self._start(half, owner) for half in settings}
             yield {half: self._prepare(half, target, settings[half]) for half, target in targets.items()}
+
+    def _start(self, half: str, owner: Owner) -> Target:
+        environment = importing_from(self.entry.folder) if self.entry.shared else {}
+        return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits, environment))
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
         scenario = self.entry.scenario
-        its = self.services.start(scenario.services, service_needs(scenario, self.options.mongo_uri))
+        needs = service_needs(scenario, settings, self.options.mongo_uri)
+        its = self.services.start(scenario.services, needs)
         self.server = its.server
         listeners = (self.options.progress,) if settings is self.settings else ()
         measurement = Measurement(half, target, self.services, its, self.options.limits, listeners)
@@ -217,8 +231,11 @@ class _PairRun:
         """The steps of the second run of a half; None if it needs none, or can have none."""
         if not run.steps or run.known is not None or run.problem is not None:
             return None
-        budget = self.entry.scenario.memory_budget is not None
-        return second_size(run.steps) if suspects(run.sized, budget=budget) else None
+        scenario = self.entry.scenario
+        if not suspects(run.sized, budget=scenario.memory_budget is not None):
+            return None
+        named = None if scenario.second_steps is None else scenario.second_steps(self.settings)
+        return second_size(run.steps) if named in (None, run.steps) else named
 
     def _with_other_sizes(self, first: MeasuredRun, one: Measurement, steps: int) -> MeasuredRun:
         """A run with that of another size; if that is the larger and does not do its work, with a smaller one too."""
@@ -230,11 +247,12 @@ class _PairRun:
         return replace(first, others=tuple(others))
 
 
-def service_needs(scenario: Scenario, mongo_uri: str | None = None) -> ServiceNeeds:
+def service_needs(scenario: Scenario, settings: Settings, mongo_uri: str | None = None) -> ServiceNeeds:
     """What the services of a half of `scenario` need; `mongo_uri` is a real server, None for the embedded one."""
     documents: dict[str, list[Mapping[str, object]]] = {}
     for entry in scenario.documents:
-        numbers = range(entry.first, entry.first + entry.count)
+        count = entry.count(settings) if callable(entry.count) else entry.count
+        numbers = range(entry.first, entry.first + count)
         documents.setdefault(entry.collection, []).extend(fill(dict(entry.document), number) for number in numbers)
     return ServiceNeeds(documents=documents, mongo_uri=mongo_uri)
 
@@ -269,10 +287,15 @@ def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str 
 
 
 def check_settings(name: str, scenario: Scenario, settings: Settings, options: RunOptions) -> None:
-    """Raise UsageError for conflicting settings, and for more than this machine can carry, before anything starts."""
+    """Raise UsageError for conflicting settings, and for more than this machine can carry, before anything starts.
+
+    Raises MeasureError if a package that the halves need is missing.
+    """
+    if missing := missing_packages(name, scenario):
+        raise MeasureError(missing)
     if options.mongo_uri is not None and "mongo" not in scenario.services:
         raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")
-    bounds, limits = bounds_of(scenario, settings), options.limits
+    bounds, limits = bounds_of(scenario, settings), limits_of(scenario, settings, options)
     if bounds.hang_s is not None:
         _check_hang(f"{name} ({settings})", bounds.hang_s, bounds.deadline_s, limits.time_s)
     if scenario.buffer is not None:

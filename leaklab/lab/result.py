@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from leaklab.content.declaration import Expected
+from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Judgement, Verdict
 from leaklab.judge.scaling import SizedRun
@@ -185,12 +185,21 @@ class Result:
         """Whether every half is as the scenario expects."""
         return not self.surprises
 
+    @property
+    def timed_out(self) -> bool:
+        """Whether a half reached its time limit that is not expected to hang."""
+        return any(
+            half.outcome is Outcome.TIMED_OUT and not self.expected.get(name, LEAKS_NOTHING).may_hang
+            for name, half in self.halves.items()
+        )
+
 
 def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     """How `half` differs from its expectation, as sentences."""
     found = {(finding.kind.value, finding.metric) for finding in half.judgement.findings}
     surprises: list[str] = []
-    if half.error is not None:
+    hung = expected is not None and expected.may_hang and half.outcome is Outcome.TIMED_OUT
+    if half.error is not None and not hung:
         surprises.append(f"{half.outcome}: {half.error}")
     if half.complaint is not None:
         surprises.append(f"it did not do the work: {half.complaint}")

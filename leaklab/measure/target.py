@@ -113,12 +113,14 @@ def timed_out(target: Target, words: str) -> RunEndedError:
 class PythonHalf:
     """A half in Python: a worker process imports it, calls `run`, and reports each step (docs/protocol.md).
 
-    The `services` guard the worker should the runner be gone; without them nothing can be measured.
+    The `services` guard the worker should the runner be gone; without them nothing can be measured. `environment` is
+    added to that of the worker.
     """
 
     path: Path
     services: Services
     limits: Limits = field(default_factory=Limits)
+    environment: Mapping[str, str] = field(default_factory=dict)
     _child: Child = field(init=False)
     _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
     _buffer: bytes = field(init=False, default=b"")
@@ -128,7 +130,8 @@ class PythonHalf:
 
     def __enter__(self) -> Self:
         """Start the worker; it imports the half while the services start."""
-        self._child = start_child(WORKER, **({} if self.limits.address_room is None else FEW_ADDRESSES))
+        addresses = {} if self.limits.address_room is None else FEW_ADDRESSES
+        self._child = start_child(WORKER, **self.environment, **addresses)
         try:
             self.services.guard(self._child)
             os.set_blocking(self._child.output, False)

@@ -11,6 +11,7 @@ from rich.syntax import Syntax
 from rich.table import Column, Table
 from rich.text import Text
 
+from leaklab.content.catalog import SHARED
 from leaklab.content.declaration import Scenario
 from leaklab.lab.result import half_label
 from leaklab.units import lines_of
@@ -29,11 +30,11 @@ class CodeLine(NamedTuple):
     change: str = "same"
 
 
-def lesson(markdown: str, halves: Mapping[str, str], console: Console) -> RenderableType:
+def lesson(markdown: str, halves: Mapping[str, str], console: Console, shared: str = "") -> RenderableType:
     """The lesson as rendered Markdown, then the halves as `code` shows them."""
     from rich.markdown import Markdown  # slow to import, and only the lesson needs it
 
-    return Group(Markdown(markdown), Text(""), code(halves, console))
+    return Group(Markdown(markdown), Text(""), code(halves, console, shared))
 
 
 def settings_table(scenario: Scenario) -> RenderableType:
@@ -49,14 +50,19 @@ def settings_table(scenario: Scenario) -> RenderableType:
     return Group(Text(""), Rule("settings", align="left"), table, Text(f"\nSet them like this: {usage}"))
 
 
-def code(halves: Mapping[str, str], console: Console) -> RenderableType:
-    """The halves: the first and the last side by side if the console is wide enough, the others below them."""
+def code(halves: Mapping[str, str], console: Console, shared: str = "") -> RenderableType:
+    """The halves: the first and the last side by side if the console is wide enough, the others below them.
+
+    Last comes what they share, if anything.
+    """
     first, *between, last = halves
     heads = (f"{first}.py", f"{last}.py")
     parts = [compared(heads, *aligned(halves[first], halves[last]), console.width)]
     for name in between:
         _, lines = aligned(halves[first], halves[name])
         parts += _below(f"{name}.py ({half_label(name)}; + lines are not in {first}.py)", lines)
+    if shared:
+        parts += _below(f"{SHARED} (the halves import it)", aligned(shared, shared)[0])
     return Group(*parts)
 
 

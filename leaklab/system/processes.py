@@ -52,6 +52,12 @@ def child_environment() -> dict[str, str]:
     return environment
 
 
+def importing_from(folder: Path) -> dict[str, str]:
+    """What to add to a child's environment so that it can import the modules in `folder`, and leaves no file there."""
+    paths = [str(folder), child_environment().get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 @dataclass(slots=True)
 class Child:
     """A child process, leader of its process group.

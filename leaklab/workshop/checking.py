@@ -68,11 +68,12 @@ def judge_file(scenario: Scenario, file: Path, settings: Settings, result: Resul
         return replace(blank, state=CheckState.INTERRUPTED, reason="interrupted before it was measured")
     yours = result.halves[YOURS]
     if yours.outcome is Outcome.TIMED_OUT:
+        more = f"--limit time={max(60, 2 * round(yours.elapsed_s))}s"
         return replace(
             blank,
             state=CheckState.TIMED_OUT,
             reason=f"{yours.ending.words}, {_reached(yours.runs[0].trace)}",
-            remedy="Find out what it waits for there. If the work just takes longer, allow more with --limit time=60s.",
+            remedy=f"Find out what it waits for there. If the work just takes longer, allow more with {more}.",
             finding=next(iter(yours.judgement.findings), None),
             place=yours.ending.place,
         )

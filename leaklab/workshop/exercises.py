@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from leaklab.content.catalog import SHARED
 from leaklab.errors import UsageError
 from leaklab.metrics import METRICS
 from leaklab.units import as_argument
@@ -132,10 +133,12 @@ def task_text(entry: Entry) -> str:
     shows = " and ".join(METRICS[metric].label for metric in scenario.telling)
     requests = ", ".join(f"{count} {route}" for route, count in scenario.requests(scenario.settings).items())
     keep = f", its return value and its requests ({requests})" if requests else " and its return value"
+    shared = f"It imports {SHARED}, which `leaklab show` shows below the halves. " if entry.shared else ""
+    keep = f"Keep run(), its arguments{keep}. Any style will do."
     paragraphs = [
         f"{scenario.title}: a leaklab exercise.",
         f"What leaks: {scenario.leaks}. Why: {scenario.summary}. Where to look: {shows}.",
-        f"Change this file until nothing leaks. Keep run(), its arguments{keep}. Any style will do. {scenario.task}",
+        f"Change this file until nothing leaks. {keep} {shared}{scenario.task}",
     ]
     commands = [
         f"leaklab check {name}     measures it next to leaky and fixed",

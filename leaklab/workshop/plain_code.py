@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +39,13 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
         if not line:
             return rejected(CheckState.FAILED, reason, FIX_THE_FILE)
         return rejected(CheckState.FAILED, reason, FIX_THE_LINE, SourceLine.at(file, line))
-    for path, line, name in _uses_of_the_lab(file, tree):
-        reason = f"it imports {name}, {INSIDE[name]}: a fix is plain code, as you would write it at work"
+    inside = dict(INSIDE)
+    if entry.shared:
+        # Then files of the scenario's folder can be imported, unless the learner's folder has one of that name.
+        others = [half for half in entry.halves if not file.with_name(f"{half}.py").exists()]
+        inside |= dict.fromkeys(others, "a half of the scenario")
+    for path, line, name in _uses_of_the_lab(file, tree, inside):
+        reason = f"it imports {name}, {inside[name]}: a fix is plain code, as you would write it at work"
         return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", SourceLine.at(path, line))
     return None
 
@@ -57,8 +62,8 @@ def _source(file: Path) -> bytes:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _uses_of_the_lab(file: Path, tree: ast.AST) -> Iterator[tuple[Path, int, str]]:
-    """Where the file, or a module beside it that it imports, uses a module of INSIDE: path, line and module."""
+def _uses_of_the_lab(file: Path, tree: ast.AST, inside: Container[str]) -> Iterator[tuple[Path, int, str]]:
+    """Where the file, or a module beside it that it imports, uses a module of `inside`: path, line and module."""
     seen = {file}
     waiting: list[tuple[Path, ast.AST]] = [(file, tree)]
     while waiting:
@@ -66,7 +71,7 @@ def _uses_of_the_lab(file: Path, tree: ast.AST) -> Iterator[tuple[Path, int, str
         for node in ast.walk(tree):
             for name in _modules(node):
                 root = name.partition(".")[0]
-                if root in INSIDE:
+                if root in inside:
                     yield path, getattr(node, "lineno", 0), root
                 beside = file.with_name(f"{root}.py")
                 if beside not in seen and beside.is_file():

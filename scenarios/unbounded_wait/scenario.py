@@ -51,14 +51,13 @@ SCENARIO = Scenario(
     summary="three services are asked, one is dead, and the wait has no limit",
     settings=Settings(
         Setting("hang", DURATION, 3.0, "How long the dead service takes to answer.", least=0.1, most=3600),
-        Setting("deadline", DURATION, 0.5, "When the caller needs its answer.", least=0.001),
         # No answer at all, a body that comes byte by byte, a head that comes byte by byte.
         Setting("dead", CHOICE, "silent", "How the dead service is dead.", choices=("silent", "drip", "drip-head")),
+        deadline=0.5,
     ),
     services=("http",),
     workload=workload,
     check_answer=check_answer,
-    deadline=lambda settings: settings.deadline,
     hang=lambda settings: settings.hang,
     requests=lambda settings: {"profiles": len(ALIVE), settings.dead: 1},
     expected={

@@ -133,6 +133,16 @@ def test_the_others_still_work_beside_a_broken_scenario(leaklab: Command, half_b
     assert (finished.code, finished.stderr, finished.document["scenario"]) == (0, "", "works")
 
 
+def test_a_scenario_that_lacks_a_package_is_named_and_the_others_are_compared(leaklab: Command, tmp_path: Path) -> None:
+    make(tmp_path / "mine", "lacking", SCENARIO.replace("leaks=", "requires=('no_such_thing',), leaks="))
+    mine = ("--scenarios", str(tmp_path / "mine"))
+    for command in ("run", "compare"):
+        complaint(leaklab(command, "lacking", *mine), COULD_NOT_MEASURE)
+    among_all = leaklab("compare", *mine, "--set", "size=64MiB", "--set", "hang=1s", "--set", "deadline=400ms")
+    assert (among_all.code, "unclosed-body" in among_all.stdout) == (NOT_AS_EXPECTED, True)
+    assert "scenario lacking needs no_such_thing" in among_all.stderr
+
+
 def test_list_names_the_broken_scenario_beside_the_others(main: Run, half_broken: Path) -> None:
     finished = main("list", "--scenarios", str(half_broken))
     assert finished.code == NOT_AS_EXPECTED

@@ -123,6 +123,16 @@ def test_a_broken_progress_file_is_told_and_a_check_goes_on_without_it(room: Com
     assert state.read_text() == '{"schema": 1, "exer'
 
 
+def test_an_exercise_whose_scenarios_have_moved_goes_on_with_the_folder_that_is_named(room: Command) -> None:
+    ours = folder_of(room) / "ours"
+    room("new", "slow-close", "ours")
+    room("start", "slow-close", "--scenarios", "ours")
+    ours.rename(ours.with_name("moved"))
+    for command in (("hint", "slow_close.py"), ("solution", "--anyway"), ("reset", "slow_close.py")):
+        assert "--scenarios DIR" in complaint(room(*command), WRONG_USAGE)
+        assert room(*command, "--scenarios", "moved").code == 0
+
+
 @pytest.mark.parametrize(
     "command",
     ["start nothing", "check", "check none.py", "hint", "solution", "reset none.py", "progress none", "watch"],

@@ -14,6 +14,7 @@ from leaklab.content import catalog
 from leaklab.content.catalog import FILES, Catalog, Entry
 from leaklab.content.declaration import Lab
 from leaklab.errors import ExitCode, ScenarioError, UsageError
+from leaklab.lab.pair import service_needs
 
 BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
 """In the order of the course."""
@@ -258,6 +259,11 @@ def test_loading_can_be_interrupted(tmp_path: Path) -> None:
         ("steps=3", 'steps="3"', "line 8: ValueError: setting steps: '3' is not a whole number"),
         ("steps=3),", "steps=3), learners={'size': 3},", "learners has no setting 'size'"),
         ("steps=3),", "steps=3), learners={'steps': 0},", "learners, steps: 0 is out of range"),
+        ("steps=3),", "), second_steps=lambda settings: 9,", "second_steps is given, but the settings have no steps"),
+        ('title="Tiny"', 'title="Tiny", requires="aiohttp"', "requires is 'aiohttp': it must be a tuple of strings"),
+        ('title="Tiny"', 'title="Tiny", requires=("a-b",)', "requires names 'a-b': write the name that is imported"),
+        ('title="Tiny"', 'title="Tiny", documents=(Documents("c", -1, {}),)', "documents[0].count: -1 is out of range"),
+        ('title="Tiny"', 'title="Tiny", documents=(Documents("c", "1", {}),)', "documents[0].count is '1': it must be"),
     ],
 )
 def test_what_a_scenario_may_not_declare_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -278,6 +284,9 @@ def test_what_a_scenario_may_not_declare_is_named(tmp_path: Path, old: str, new:
         ("requests", "lambda settings: {'read': '5'}", "requests(…)['read'] is '5': it must be a whole number"),
         ("memory_budget", "lambda settings: None", "memory_budget(…) is None: it must be a whole number"),
         ("check_error", "lambda settings, words: words", "check_error(…) is 'ValueError': it must be True or False"),
+        ("concurrency", "lambda settings: 0", "concurrency(…): 0 is out of range: write a whole number, 1 to"),
+        ("second_steps", "lambda settings: -5", "second_steps(…): -5 is out of range"),
+        ("time_limit", "lambda settings: 0", "time_limit(…): 0s is out of range: write a duration, 1ms to 168h"),
     ],
 )
 def test_a_function_of_a_scenario_that_fails_or_returns_what_it_may_not_is_named(
@@ -290,6 +299,14 @@ def test_a_function_of_a_scenario_that_fails_or_returns_what_it_may_not_is_named
     with pytest.raises(ScenarioError) as caught:
         getattr(scenario, function)(given, *answers.get(function, []))
     assert words in str(caught.value)
+
+
+def test_documents_may_follow_the_settings_and_their_number_is_checked(tmp_path: Path) -> None:
+    counted = 'title="Tiny", documents=(Documents("c", lambda settings: settings.steps - 4, {"_id": None}),)'
+    scenario = make(tmp_path, "counted", SCENARIO.replace('title="Tiny"', counted)).scenario
+    assert len(service_needs(scenario, scenario.settings.with_steps(14)).documents["c"]) == 10
+    with pytest.raises(ScenarioError, match=r"documents\[0\]\.count\(…\): -1 is out of range"):
+        service_needs(scenario, scenario.settings)
 
 
 @pytest.mark.parametrize("file", ["lesson.md", "leaky.py"])

@@ -23,8 +23,8 @@ def test_values_are_had_by_attribute_and_by_item_and_shown_as_typed() -> None:
     assert str(WAIT) == "50 steps, hang=3s, size=4MiB, dead=silent"
     assert [setting.usage for setting in WAIT.declared][:2] == ["--steps 50", "--set hang=3s"]
     assert (Settings().steps, str(Settings()), str(Settings(steps=1))) == (None, "", "1 step")
-    with pytest.raises(AttributeError, match="no setting 'deadline'"):
-        _ = WAIT.deadline
+    with pytest.raises(AttributeError, match="no setting 'pause'"):
+        _ = WAIT.pause
     assert copy.deepcopy(WAIT).given() == WAIT.given()
 
 
@@ -102,7 +102,7 @@ def test_changed_takes_what_is_wanted_and_leaves_the_rest_and_the_original() -> 
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"deadline": 1.0}, "unbounded-wait has no setting 'deadline': it has steps (a whole number, "),
+        ({"deadline": 1.0}, "unbounded-wait has no setting 'pause': it has steps (a whole number, "),
         ({"hang": 0.0}, "unbounded-wait, hang: 0s is out of range"),
         ({"dead": 3}, "unbounded-wait, dead: 3 is not one of its choices"),
     ],

@@ -15,6 +15,7 @@ from tests.unit import scripted
 from tests.unit.golden import assert_golden, sections
 
 LEAKS = Expected("leaks", (("leaked", "open_fds"),))
+HANGS = Expected("leaks", (("stalled", "elapsed"),))
 
 
 def trace(each: int = 0, error: str | None = None, outcome: Outcome = Outcome.CRASHED, **more: float) -> Trace:
@@ -23,11 +24,14 @@ def trace(each: int = 0, error: str | None = None, outcome: Outcome = Outcome.CR
     return it if error is None else replace(it, ending=Ending(outcome, error))
 
 
+HUNG = trace(error="too long", outcome=Outcome.TIMED_OUT)
 UNREAD = scripted.Half(5).counts("open_fds", lambda _: None, before=None).trace()
 
 
-def half(*traces: Trace, complaint: str | None = None) -> HalfResult:
-    return half_result("leaky", [MeasuredRun(one, complaint, 5, known=LEAKS.findings) for one in traces], Thresholds())
+def half(*traces: Trace, complaint: str | None = None, deadline_s: float | None = None) -> HalfResult:
+    return half_result(
+        "leaky", [MeasuredRun(one, complaint, 5, known=LEAKS.findings) for one in traces], Thresholds(deadline_s)
+    )
 
 
 # ---- surprises
@@ -41,6 +45,9 @@ def test_surprises_are_what_differs_from_the_expectation() -> None:
         "another kind or metric": (half(trace(1)), other, 2),
         "a crash": (half(trace(error="it exited with code 3")), LEAKS_NOTHING, 2),
         "a timeout with nothing expected": (half(trace(error="too long", outcome=Outcome.TIMED_OUT)), None, 1),
+        "an expected hang": (half(HUNG, HUNG, deadline_s=0.01), HANGS, 0),
+        "a hang in one of two runs": (half(HUNG, trace(), deadline_s=0.01), HANGS, 0),
+        "a crash instead of a hang": (half(trace(error="it raised"), deadline_s=0.01), HANGS, 1),
         "skipped work": (half(trace(), complaint="no sums"), LEAKS_NOTHING, 2),
         "skipped work with nothing expected": (half(trace(), complaint="no sums"), None, 1),
         "one finding more": (half(trace(1)), Expected("leaks"), 0),

@@ -201,4 +201,5 @@ def test_the_halves_of_a_lesson_are_marked_side_by_side_if_it_is_wide_enough() -
     ):
         shown[name] = rendered(lesson("# Title\n\ntext\n", halves, Console(width=width)), width)
         assert not re.search("\x1b|…", shown[name])
+    assert "shared.py" in rendered(lesson("", {"leaky": LEFT, "fixed": RIGHT}, Console(), "kept = []\n"))
     assert_golden("lesson", sections(**shown))
