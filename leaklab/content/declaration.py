@@ -143,6 +143,8 @@ class Scenario:
             and never held half of `buffer`, must have invented its answer. None if the services count the work. It is
             a share because both halves run one after the other on the same machine; memory counts too because code
             that held the data may have a faster way through it.
+        data: numbers in the halves' source from which the answer is computed, for work that no service counts: a
+            learner's half whose answer is the same with other numbers in their place must have invented it.
         task: one more sentence for the learner who is to fix the leaky half; may be empty.
         hints: shown one at a time, from the symptom almost to the fix.
     """
@@ -170,5 +172,6 @@ class Scenario:
     time_limit: Callable[[Settings], float] | None = None
     check_error: Callable[[Settings, str], bool] | None = None
     effort: float | None = None
+    data: tuple[float, ...] = ()
     task: str = ""
     hints: tuple[str, ...] = ()

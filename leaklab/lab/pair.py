@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import HALVES, Lab, Scenario
+from leaklab.content.declaration import HALVES, LEAKS_NOTHING, Lab, Scenario
 from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
@@ -206,9 +206,14 @@ class _PairRun:
         one.target.end()
         self.services.stop(one.its)
         self._note_interrupt(one)
-        known = self.entry.scenario.expected[one.half].findings if one.half in self.options.controls else None
+        known = self._known(one.half)
         complaint = _complaint(self.entry.scenario, settings, one.its, trace)
         return MeasuredRun(trace, complaint, settings.steps or 0, known=known)
+
+    def _known(self, half: str) -> tuple[tuple[str, str], ...] | None:
+        """What a control half is known to do."""
+        expected = self.entry.scenario.expected.get(half, LEAKS_NOTHING)
+        return expected.findings if half in self.options.controls else None
 
     def _note_interrupt(self, one: Measurement) -> None:
         self.interrupted = self.interrupted or one.ending.outcome is Outcome.INTERRUPTED

@@ -19,6 +19,7 @@ from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
 from leaklab.units import format_duration
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
+from leaklab.workshop.other_data import unless_invented
 from leaklab.workshop.plain_code import FIX_THE_FILE, FIX_THE_LINE, rejection
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def check(entry: Entry, file: Path, options: RunOptions | None = None, settings:
         return rejected
     paths = {half: entry.half_path(half) for half in HALVES} | {YOURS: file}
     options = replace(options or learners_options(), controls=frozenset(HALVES))
-    return judge_file(entry.scenario, file, settings, run_halves(entry, paths, settings, options))
+    found = judge_file(entry.scenario, file, settings, run_halves(entry, paths, settings, options))
+    return unless_invented(found, entry, file, settings, options)
 
 
 # ---- after the run: pure functions over the measurement
@@ -81,7 +83,7 @@ def judge_file(scenario: Scenario, file: Path, settings: Settings, result: Resul
     if yours.outcome is not Outcome.COMPLETED:
         accepted = _judge_error(scenario, settings, yours)
         if accepted is None:
-            return _failed(blank, yours.runs[0].trace.steps, yours.ending)
+            return _failed(blank, yours.runs[0].trace.steps, yours.ending, scenario.task)
         judgement = accepted
     if complaint := _complaint(scenario, settings, result):
         reason = f"it does not do the work: {complaint}"
@@ -194,11 +196,13 @@ def _invented(scenario: Scenario, settings: Settings, result: Result) -> str | N
     )
 
 
-def _failed(blank: CheckResult, step: int, ending: Ending) -> CheckResult:
-    """The check of a half that failed in step `step`."""
+def _failed(blank: CheckResult, step: int, ending: Ending, task: str) -> CheckResult:
+    """The check of a half that failed in step `step`; the `task` may name the error that it may raise, and how."""
     remedy = FIX_THE_LINE if ending.place else FIX_THE_FILE
     if ending.raised is not None and ending.raised.kinds[0] == "BdbQuit":
         remedy = "It stops at a breakpoint. Remove it, then check again."
+    if ending.raised is not None and any(re.search(rf"\b{kind}\b", task) for kind in ending.raised.kinds):
+        remedy = task
     if not ending.place and re.search(r"\brun\(\)|\bfunction (called )?run\b", ending.words):
         remedy = "The file needs a function run() with the same arguments as in the leaky half."
     return replace(

@@ -38,6 +38,7 @@ SCENARIO = Scenario(
     # numpy reads the buffer in pieces, in a seventeenth of the CPU time (30 ms of 517 ms, 256 MiB); a half that does
     # not read it at all takes a hundredth.
     effort=0.03,
+    data=(1.0, 2.0),
     hints=(
         "Memory at the peak is the same in both halves; memory at the last step is not. Which line is the last to "
         "need the buffer, and which name still refers to it after that?",

@@ -22,6 +22,7 @@ from leaklab.content.settings import Settings
 from leaklab.lab.pair import run_halves
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState
 from leaklab.workshop.checking import judge_file, learners_options
+from leaklab.workshop.other_data import unless_invented
 
 TESTS = Path(__file__).parents[1]
 FIXES, SCENARIOS = TESTS / "fixes", TESTS.parent / "scenarios"
@@ -116,7 +117,8 @@ def measure(batch: Sequence[Case]) -> dict[str, CheckResult]:
     found: dict[str, CheckResult] = {}
     for case in batch:
         its = {"leaky": result.halves["leaky"], "fixed": result.halves["fixed"], YOURS: result.halves[case.called]}
-        found[case.name] = judge_file(entry.scenario, case.file, settings, replace(result, halves=its))
+        judged = judge_file(entry.scenario, case.file, settings, replace(result, halves=its))
+        found[case.name] = unless_invented(judged, entry, case.file, settings, options)
     return found
 
 
