@@ -102,11 +102,6 @@ class Metric:
         return MEMORY_FLOOR if self.unit == "bytes" else COUNT_FLOOR
 
     @property
-    def suspect(self) -> float:
-        """How far above its baseline one run may be before a second one, of another size, has to decide."""
-        return MEMORY_SUSPECT if self.unit == "bytes" else COUNT_FLOOR
-
-    @property
     def least(self) -> float:
         """The smallest growth that is worth a word."""
         return MEMORY_SUSPECT if self.unit == "bytes" else 1

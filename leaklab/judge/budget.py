@@ -1,6 +1,6 @@
 """The memory budget: a buffer that is still there while the work that does not need it goes on."""
 
-from leaklab.judge import sentences
+from leaklab import sentences
 from leaklab.judge.findings import Finding
 from leaklab.judge.summary import MetricSummary
 from leaklab.measure.trace import Outcome, Phase, Trace

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from leaklab.judge import sentences
+from leaklab import sentences
 from leaklab.judge.findings import Finding
 from leaklab.measure.trace import Outcome, Phase, Trace
 from leaklab.metrics import ELAPSED, METRICS, FindingKind, Metric
@@ -12,9 +12,6 @@ IN_TIME = 1.3
 
 TOO_LATE = 2.0
 """An answer after this many deadlines is stalled; between the two there is no verdict."""
-
-UNMISTAKABLE = 2.5
-"""If the dead service answers after this many deadlines or more, an answer that waited for it is not noise."""
 
 
 def waited(trace: Trace) -> float:
@@ -29,27 +26,22 @@ def waited(trace: Trace) -> float:
     return min(trace.elapsed_s, max(idle, trace.answers_awaited_s or 0.0))
 
 
-def could_be_noise(trace: Trace, deadline: float | None, hang: float | None) -> bool:
-    """Whether a busy machine could be why an answer came late: then the half is run again."""
-    if deadline is None or trace.outcome is not Outcome.COMPLETED or waited(trace) <= deadline * IN_TIME:
-        return False
-    return hang is None or hang < deadline * UNMISTAKABLE or waited(trace) < hang
-
-
-def stalled(trace: Trace, deadline: float) -> tuple[list[Finding], list[str]]:
-    """The findings, and the doubts, on a half whose caller needed its answer within `deadline` seconds."""
+def stalled(trace: Trace, deadline: float) -> list[Finding]:
+    """The findings on a half whose caller needed its answer within `deadline` seconds."""
     threshold, took = deadline * TOO_LATE, waited(trace)
     if took >= threshold:
         reason = sentences.late(trace.elapsed_s, took, deadline, trace.looks, done=trace.outcome is Outcome.COMPLETED)
-        return [Finding(FindingKind.STALLED, ELAPSED.name, took, threshold, reason, (), None)], []
-    doubts = (
-        [sentences.maybe_late(trace.elapsed_s, took, deadline, threshold, trace.looks)]
-        if took > deadline * IN_TIME
-        else []
-    )
+        return [Finding(FindingKind.STALLED, ELAPSED.name, took, threshold, reason, (), None)]
     # Threads and processes first, then what they have open.
     metrics = sorted(METRICS.values(), key=lambda metric: metric.state != "running")
-    return [found for metric in metrics if metric.abandoned for found in _abandoned(trace, metric, threshold)], doubts
+    return [found for metric in metrics if metric.abandoned for found in _abandoned(trace, metric, threshold)]
+
+
+def maybe_late(trace: Trace, deadline: float) -> list[str]:
+    """The doubt about an answer that came too late to be clean, and too early to be stalled."""
+    if not IN_TIME * deadline < (took := waited(trace)) < TOO_LATE * deadline:
+        return []
+    return [sentences.maybe_late(trace.elapsed_s, took, deadline, TOO_LATE * deadline, trace.looks)]
 
 
 def _abandoned(trace: Trace, metric: Metric, threshold: float) -> Iterator[Finding]:

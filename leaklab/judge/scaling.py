@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from leaklab.judge.summary import Summary
-from leaklab.metrics import METRICS, FindingKind, Judge, Metric, Moment
+from leaklab.metrics import COUNT_FLOOR, MEMORY_SUSPECT, METRICS, FindingKind, Judge, Metric, Moment
 
 SHARE = 0.5
 """The share of the work's own growth that a count must follow, or more: a leak that strikes by chance wavers, a pool
@@ -13,10 +13,6 @@ or a cache stays where it is."""
 LEAST = 1 / 15
 """Things per step of the additional work below which nothing is found: a connection that serves 15 requests is reused,
 and a pool that now and then needs one more is still a pool."""
-
-LARGE = 200
-"""Steps from which on the second run is the smaller one. It is more than the pools that clients have by default hold:
-100 connections in aiohttp and httpx, 100 in pymongo (their documentation), 32 threads in Python's executors."""
 
 JUDGED: Mapping[Judge, tuple[tuple[Moment, FindingKind], ...]] = {
     Judge.LEFT_OPEN: ((Moment.COLLECTED, FindingKind.LEAKED), (Moment.PEAK, FindingKind.HELD)),
@@ -38,6 +34,29 @@ class SizedRun:
         summary = self.summary.get(metric.name)
         return 0.0 if summary is None else summary.alone.get(moment, 0.0)
 
+    def most(self, metric: Metric) -> float:
+        """The highest of its readings."""
+        return max(self.reading(metric, moment) for moment in Moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The scenario's thresholds.
+
+    Attributes:
+        deadline_s: seconds within which the caller needs its answer; None without a deadline.
+        hang_s: seconds after which the dead service answers; None if no service is dead.
+        memory: bytes of RSS above the baseline that may be held at the last step (MEMORY_FLOOR or more), or None.
+        telling: the key metrics: without them there is no verdict.
+        concurrency: how many things a half may have open at the same time by design.
+    """
+
+    deadline_s: float | None = None
+    hang_s: float | None = None
+    memory: int | None = None
+    telling: tuple[str, ...] = ()
+    concurrency: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Growth:
@@ -49,55 +68,38 @@ class Growth:
     per_step: float
 
 
-def second_size(steps: int) -> int:
-    """The steps of the second run of a half that has run `steps`."""
-    return smaller_size(steps) if steps >= LARGE else max(LARGE, 4 * steps)
+def suspects(run: SizedRun, bounds: Thresholds) -> list[Metric]:
+    """The metrics of which so much was there that a run of another size has to decide."""
+    few = max(1, min(COUNT_FLOOR, run.steps))
+    found = (
+        metric
+        for metric, moment, _ in _moments(bounds)
+        if run.reading(metric, moment) >= (few if metric.unit == "count" else MEMORY_SUSPECT)
+    )
+    return list(dict.fromkeys(found))
 
 
-def smaller_size(steps: int) -> int:
-    """The steps of a second run that is to be the smaller one."""
-    return max(1, steps // 4)
+def growing(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True) -> Iterator[Growth]:
+    """What grows in proportion to the work, each metric once; without `floors` also by too little to be judged.
 
-
-def suspects(run: SizedRun, *, budget: bool = False) -> list[Metric]:
-    """The metrics of which so much was there that a run of another size has to decide.
-
-    With a `budget`, memory that is held until return is judged by it, and not here.
+    `runs` are two of different sizes; or one alone, which is compared with no work at all.
     """
-    found: list[Metric] = []
-    for metric, moment, _ in _moments(budget=budget):
-        least = min(metric.suspect, max(1, run.steps)) if metric.unit == "count" else metric.suspect
-        if run.reading(metric, moment) >= least and metric not in found:
-            found.append(metric)
-    return found
-
-
-def growing(
-    sizes: Sequence[SizedRun], concurrency: int = 0, *, budget: bool = False, floors: bool = True
-) -> Iterator[Growth]:
-    """What grows in proportion to the work, each metric once.
-
-    Args:
-        sizes: the smaller run and the larger; or one run alone, which is compared with no work at all.
-        concurrency: as many may be open at the same time by design.
-        budget: memory that is held until return is judged by a budget, and not here.
-        floors: leave out what grows by too little to be judged.
-    """
-    large, small = sizes[-1], sizes[0] if len(sizes) > 1 else SizedRun(0, {})
+    small, large = sorted((runs[0], runs[1] if len(runs) > 1 else SizedRun(0, {})), key=lambda run: run.steps)
     more = large.steps - small.steps
     told: set[str] = set()
-    for metric, moment, kind in _moments(budget=budget):
+    for metric, moment, kind in _moments(bounds):
         less, much = small.reading(metric, moment), large.reading(metric, moment)
         floor = max(metric.floor, more * LEAST if metric.unit == "count" else 0) if floors else metric.least
         in_proportion = less * large.steps / small.steps if small.steps else 0.0
-        allowed = max(SHARE * in_proportion, 0 if kind is FindingKind.LEAKED else concurrency)
+        allowed = max(SHARE * in_proportion, 0 if kind is FindingKind.LEAKED else bounds.concurrency)
         if much - less >= floor and much > allowed and metric.name not in told:
             told.add(metric.name)
             yield Growth(metric, moment, kind, (much - less) / more)
 
 
-def _moments(*, budget: bool) -> Iterator[tuple[Metric, Moment, FindingKind]]:
+def _moments(bounds: Thresholds) -> Iterator[tuple[Metric, Moment, FindingKind]]:
+    """What is judged of each metric; memory that is held until return is judged by the budget, if there is one."""
     for metric in METRICS.values():
         for moment, kind in JUDGED.get(metric.judge, ()):
-            if not (budget and metric.budgeted and kind is FindingKind.HELD):
+            if bounds.memory is None or not metric.budgeted or kind is not FindingKind.HELD:
                 yield metric, moment, kind

@@ -23,11 +23,8 @@ class MetricSummary:
     alone: Mapping[Moment, float]
 
 
-LINGERS_S = 0.05
-"""Seconds after garbage collection in which what `run` itself ended has come to its end."""
-
 LINGERED = 0.5
-"""What runs ends by itself if more than this share of it is still there then: `run` did not hold it until it returned.
+"""What runs ends by itself if more than this share of it is there shortly after return: `run` did not hold it.
 A client of pymongo that is dropped has threads that end within half a second."""
 
 Summary = Mapping[str, MetricSummary | None]
@@ -52,7 +49,7 @@ def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
     alone: dict[Moment, float] = {}
     if start is not None:
         most = max([value for _, value in points] + ([] if trace.parts(metric) else [exact])) - start
-        lingered = metric.state == "running" and _lingered(trace, metric) > LINGERED * most
+        lingered = metric.state == "running" and trace.shortly_after(metric.name) - start > LINGERED * most
         alone[Moment.PEAK] = 0.0 if lingered else most
         if points[-1][0] is Phase.COLLECTED:
             alone[Moment.COLLECTED] = max(0.0, points[-1][1] - start)
@@ -60,22 +57,8 @@ def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
         metric=metric,
         baseline=trace.value(metric.name, Phase.BASELINE),
         peak=max([*values, exact]),
-        end=_at_the_end(trace, metric),
+        end=trace.at_the_end(metric.name),
         returned=trace.value(metric.name, Phase.RETURNED),
         collected=trace.value(metric.name, Phase.COLLECTED),
         alone=alone,
     )
-
-
-def _at_the_end(trace: Trace, metric: Metric) -> float | None:
-    """The value at the last step; of a half that took its items by number, when the last one began."""
-    if trace.outcome is Outcome.COMPLETED and not any(sample.phase is Phase.END for sample in trace.samples):
-        return next((value for _, value in reversed(trace.step_points(metric.name))), None)
-    return trace.value(metric.name, Phase.END)
-
-
-def _lingered(trace: Trace, metric: Metric) -> float:
-    """How many above the baseline were still there shortly after `run` had returned."""
-    looks = [sample for sample in trace.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
-    late = [sample for sample in looks if sample.at_s >= looks[0].at_s + LINGERS_S] or looks[-1:]
-    return ((late[0].get(metric.name) if late else None) or 0.0) - (trace.value(metric.name, Phase.BASELINE) or 0.0)

@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 
 from leaklab.judge.findings import Finding, MetricName, Quantity, Words
 from leaklab.judge.scaling import SizedRun
-from leaklab.judge.sentences import each_step
 from leaklab.metrics import METRICS, FindingKind, Resource
+from leaklab.sentences import each_step
 from leaklab.units import format_size
 
 CURSOR_TIMEOUT_S = 600

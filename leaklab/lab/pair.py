@@ -11,10 +11,10 @@ from leaklab.content.declaration import HALVES, LEAKS_NOTHING, Lab, Scenario
 from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
-from leaklab.judge.deadline import TOO_LATE, could_be_noise, waited
-from leaklab.judge.scaling import second_size, smaller_size, suspects
-from leaklab.judge.verdict import Thresholds
+from leaklab.judge.deadline import TOO_LATE, waited
+from leaklab.judge.scaling import Thresholds, suspects
 from leaklab.lab.forecast import Capacities
+from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size
 from leaklab.lab.result import MeasuredRun, Result, half_result
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import UnreadableAnswer
@@ -37,10 +37,6 @@ from leaklab.system.machine import (
 )
 from leaklab.system.processes import importing_from, require_posix
 from leaklab.units import format_duration, format_size, written_duration, written_size
-
-LOOKS = 3
-"""How often, at most, a half whose answer came late is run. A busy machine adds time and takes none away: the shortest
-run is nearest to what the half itself takes (documentation of timeit, on `repeat`)."""
 
 GIVEN = 0.8
 """The share of the deadline that a service must have been given before it is called late: some keep a reserve."""
@@ -237,7 +233,7 @@ class _PairRun:
         if not run.steps or run.known is not None or run.problem is not None:
             return None
         scenario = self.entry.scenario
-        if not suspects(run.sized, budget=scenario.memory_budget is not None):
+        if not suspects(run.sized, bounds_of(scenario, self.settings)):
             return None
         named = None if scenario.second_steps is None else scenario.second_steps(self.settings)
         return second_size(run.steps) if named in (None, run.steps) else named

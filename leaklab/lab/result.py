@@ -1,15 +1,15 @@
 """The result of running a scenario's halves: data, and pure functions over it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Judgement, Verdict
-from leaklab.judge.scaling import SizedRun
-from leaklab.judge.sentences import other_size
+from leaklab.judge.scaling import SizedRun, Thresholds
 from leaklab.judge.summary import MetricSummary, summarize
-from leaklab.judge.verdict import Thresholds, combine, judge
+from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities, Forecast, forecasts
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Trace
 from leaklab.metrics import METRICS, Judge
@@ -194,6 +194,21 @@ class Result:
         )
 
 
+def combine(judgements: Sequence[Judgement]) -> Judgement:
+    """The verdict on several runs of the same half: their common one, or inconclusive if they disagree."""
+    verdicts = Counter(judgement.verdict for judgement in judgements)
+    if len(verdicts) > 1:
+        counted = ", ".join(f"{count} × {verdict}" for verdict, count in verdicts.most_common())
+        doubts = [doubt for judgement in judgements for doubt in judgement.doubts]
+        disagree = f"{len(judgements)} runs disagree ({counted}); try a higher --repeat on a quieter machine"
+        return Judgement(Verdict.INCONCLUSIVE, (), (disagree, *dict.fromkeys(doubts)))
+    first, *others = judgements
+    found = [{(finding.kind, finding.metric) for finding in judgement.findings} for judgement in others]
+    common = tuple(f for f in first.findings if all((f.kind, f.metric) in shared for shared in found))
+    # If they share no finding, those of the first run are shown.
+    return replace(first, findings=common or first.findings)
+
+
 def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     """How `half` differs from its expectation, as sentences."""
     found = {(finding.kind.value, finding.metric) for finding in half.judgement.findings}
@@ -220,7 +235,7 @@ def half_result(
     for one in done:
         run = one.sized
         usable = next((other.sized for other in reversed(one.others) if other.problem is None), None)
-        doubts = [other_size(other.steps, other.problem) for other in one.others if other.problem is not None]
+        doubts = [f"at {other.steps:,} steps {other.problem}" for other in one.others if other.problem is not None]
         judgement = judge(one.trace, run, bounds, usable, doubts=doubts, known=one.known)
         runs.append(JudgedRun(one.trace, run.summary, judgement, one.steps))
     complaint = next((one.complaint for one in done if one.complaint is not None), None)

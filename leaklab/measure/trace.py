@@ -13,6 +13,9 @@ from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS, Metric
 from leaklab.units import printable
 
+LINGERS_S = 0.05
+"""Seconds after garbage collection in which what `run` itself ended has come to its end."""
+
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Points = list[tuple[int, float]]
 
@@ -173,6 +176,18 @@ class Trace:
             values = _filled(values, [sample.get(whole) for sample in at_steps])
         pairs = zip(at_steps, values, strict=True)
         return [(sample.steps_done, value) for sample, value in pairs if value is not None]
+
+    def at_the_end(self, metric: str) -> float | None:
+        """The value at the last step; of a half that took its items by number, when the last one began."""
+        if self.outcome is Outcome.COMPLETED and not any(sample.phase is Phase.END for sample in self.samples):
+            return next((value for _, value in reversed(self.step_points(metric))), None)
+        return self.value(metric, Phase.END)
+
+    def shortly_after(self, metric: str) -> float:
+        """How many there were when what `run` itself ended had come to its end; 0 if that was not read."""
+        looks = [sample for sample in self.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
+        late = [sample for sample in looks if sample.at_s >= looks[0].at_s + LINGERS_S] or looks[-1:]
+        return (late[0].get(metric) if late else None) or 0.0
 
     def parts(self, metric: Metric) -> list[Metric]:
         """What else counts some of what `metric` counts, and was read in this run."""

@@ -28,7 +28,7 @@ ROOMS = [
 ]
 """From the top down: a room imports from itself and from rooms below it."""
 
-GROUND = {"errors", "metrics", "units"}
+GROUND = {"errors", "metrics", "sentences", "units"}
 FACADES = {"__init__", "__main__", "scenario"}
 """Modules that belong to no room: the package, the program, and what scenario authors import."""
 

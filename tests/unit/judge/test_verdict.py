@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from leaklab.judge.deadline import IN_TIME, could_be_noise
+from leaklab.judge.deadline import IN_TIME
 from leaklab.judge.findings import Finding, Judgement, Verdict
-from leaklab.judge.scaling import SizedRun, growing, second_size, suspects
+from leaklab.judge.scaling import SizedRun, Thresholds, growing, suspects
 from leaklab.judge.summary import summarize
-from leaklab.judge.verdict import Thresholds, combine, judge
+from leaklab.judge.verdict import judge
+from leaklab.lab.reruns import could_be_noise, second_size
+from leaklab.lab.result import combine
 from leaklab.measure.trace import Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge, Metric
 from tests.unit.golden import assert_golden
@@ -262,7 +264,7 @@ def test_what_goes_on_after_return_and_ends_by_itself_was_not_held() -> None:
             looks = [Sample(Phase.SETTLING, half.steps, last.at_s + later, values) for later in (0, 0.06)]
             ended = replace(last, at_s=last.at_s + 1)
             sizes.append(SizedRun(half.steps, summarize(replace(trace, samples=(*before, *looks, ended)))))
-        assert [f"{one.kind} {one.metric.name}" for one in growing(sizes)] == found
+        assert [f"{one.kind} {one.metric.name}" for one in growing(sizes, Thresholds())] == found
 
 
 @pytest.mark.parametrize(
@@ -276,7 +278,8 @@ def test_the_second_run_is_larger_and_of_much_work_it_is_the_smaller_one(steps: 
     ("steps", "count", "suspect"), [(50, 3, True), (50, 2, False), (2, 2, True), (1, 1, True), (2, 1, False)]
 )
 def test_three_things_are_suspect_and_of_less_work_one_for_each_step(steps: int, count: int, suspect: bool) -> None:
-    assert bool(suspects(Half(steps).counts("threads", lambda done: 1 + min(done, count), before=1).sized)) is suspect
+    half = Half(steps).counts("threads", lambda done: 1 + min(done, count), before=1)
+    assert bool(suspects(half.sized, Thresholds())) is suspect
 
 
 def test_a_run_of_another_size_that_did_not_do_its_work_is_a_doubt_and_never_clean() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.judge.findings import Verdict
-from leaklab.judge.verdict import Thresholds
+from leaklab.judge.scaling import Thresholds
 from leaklab.lab.result import HalfResult, MeasuredRun, half_result, half_surprises
 from leaklab.measure.trace import Ending, Outcome, Trace
 from tests.unit import scripted

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.settings import Settings
-from leaklab.judge.verdict import Thresholds
+from leaklab.judge.scaling import Thresholds
 from leaklab.lab.forecast import Forecast
 from leaklab.lab.result import HalfResult, Result, half_result
 from leaklab.lab.until_failure import Failure

@@ -15,7 +15,7 @@ from leaklab.content.catalog import Catalog
 from leaklab.content.declaration import Scenario
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Finding
-from leaklab.judge.verdict import Thresholds
+from leaklab.judge.scaling import Thresholds
 from leaklab.lab.pair import RunOptions
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine

@@ -1,0 +1,126 @@
+"""The sentences of findings, doubts and forecasts: what was measured, never a cause that was not looked for."""
+
+from collections.abc import Iterable, Sequence
+
+from leaklab.metrics import COUNT_FLOOR, MEMORY_FLOOR, METRICS, Metric
+from leaklab.units import format_duration, format_size
+
+NO_ITEM_TAKEN = "run() took no item, so no step shows whether the buffer was kept; take the items one at a time"
+AFTER_THE_STEPS = "the buffer came after the last step, so no step shows whether it was kept; work item by item"
+
+Sized = tuple[int, float]
+"""A number of steps, and what was counted after them."""
+
+
+def leaked(metric: Metric, sizes: Sequence[Sized], pace: float, waited_s: float) -> str:
+    """What survived return and garbage collection, at one size of the work or two, the one that is shown first."""
+    (_, here), *others = sizes
+    other = "".join(f", {metric.format(count)} after {steps:,} steps" for steps, count in others)
+    later = f" (still there {format_duration(waited_s)} later)" if waited_s >= 0.01 else ""
+    be = _be(metric, here, "is", "are")
+    return f"{metric.quantity(here)} {be} {metric.remains}{other}{later}: {per_step(metric, pace)}"
+
+
+def held(metric: Metric, sizes: Sequence[Sized], pace: float, left: float) -> str:
+    """What was there at the same time, and `left` of it after return."""
+    (_, here), *others = sizes
+    other = "".join(f" ({metric.format(count)} in {steps:,} steps)" for steps, count in others)
+    after = f"{metric.format(left) if left else 'none'} after run() returned"
+    was = _be(metric, here, "was", "were")
+    return f"{metric.quantity(here)} {was} {metric.state} at the same time{other}, {after}: {per_step(metric, pace)}"
+
+
+def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float]) -> str:
+    """Connections that served one request each, or few; `served` are the requests, 0 where they are not counted."""
+    requests, opened = METRICS[metric.serves or metric.name], [count for _, count in sizes]
+    if not served[0]:
+        return f"{metric.label}, by steps: " + ", ".join(
+            f"{metric.format(count)} in {steps:,}" for steps, count in sizes
+        )
+    others = zip(served[1:], opened[1:], strict=True)
+    other = "".join(f", {requests.format(more)} opened {metric.format(count)}" for more, count in others)
+    rate = f"one for every {requests.format(round(served[0] / opened[0], 1))} requests"
+    reused = "none was reused" if opened[0] >= served[0] else rate
+    return f"{requests.quantity(served[0])} opened {metric.quantity(opened[0])}{other}: {reused}"
+
+
+def clean(counts: int, steps: Sequence[int], memory: float, below: Iterable[tuple[Metric, float]]) -> str:
+    """What was looked at in a half that is clean, and what grew by too little to be judged, with its pace."""
+    few = f"none {COUNT_FLOOR} or more above its start" if steps[0] else "no work went on after the answer"
+    looked_at = f"{counts} count{'s' if counts != 1 else ''}, {few if len(steps) == 1 else 'none grows with the work'}"
+    words = f"{looked_at}; memory within {max(memory, MEMORY_FLOOR) / 2**20:.0f} MiB"
+    return "; ".join(
+        [words, *(f"{metric.label} grew by {per_step(metric, pace)}, too little to judge" for metric, pace in below)]
+    )
+
+
+def _be(metric: Metric, count: float, one: str, many: str) -> str:
+    return one if metric.unit == "bytes" or count == 1 else many
+
+
+def over_budget(held: float, left: float, budget: int, when: str, *, survived: bool) -> str:
+    """Bytes above the start that were held at a moment, and what was left of them after return."""
+    above = f"still {format_size(held)} above the start {when} ({format_size(budget)} allowed)"
+    if when == "after run() returned":
+        return above
+    if survived:
+        return f"{above} and after run() returned"
+    released = "released on return" if left < MEMORY_FLOOR else f"down to {format_size(left)} after run() returned"
+    return f"{above}; {released}"
+
+
+def late(elapsed: float, took: float, deadline: float, looks: int, *, done: bool) -> str:
+    """The answer came long after the deadline, or did not come while the half ran."""
+    answer = f"the answer took {_took(elapsed, took, looks)}" if done else f"no answer after {format_duration(elapsed)}"
+    return f"{answer}; the deadline was {format_duration(deadline)}"
+
+
+def maybe_late(elapsed: float, took: float, deadline: float, stalled: float, looks: int) -> str:
+    """The answer came too late to be clean and too early to be stalled."""
+    over = f"the answer took {_took(elapsed, took, looks)}: over the deadline of {format_duration(deadline)}"
+    under = f"but under the {format_duration(stalled)} that counts as stalled"
+    return f"{over}, {under}; if the machine is busy, try --repeat 5"
+
+
+def _took(elapsed: float, took: float, looks: int) -> str:
+    waited = f", {format_duration(took)} of it waiting" if took < 0.95 * elapsed else ""
+    return f"{format_duration(elapsed)}{waited}" + (f" in the fastest of {looks} runs" if looks > 1 else "")
+
+
+def abandoned(metric: Metric, left: float, at_s: float, answered_s: float) -> str:
+    """`left` things went on, `at_s` seconds after the start, for a caller that had returned."""
+    things, were = (metric.singular, "was") if left == 1 else (metric.plural, "were")
+    gave_up = f"the caller gave up after {format_duration(answered_s)}, but nothing cancelled the request"
+    still = f"{were} still {metric.state} {format_duration(at_s)} after the start"
+    return f"{metric.format(left)} abandoned {things} {still}: {gave_up}"
+
+
+def unread(metric: Metric) -> str:
+    """A metric that the verdict needs could not be read."""
+    return f"{metric.label} could not be read; `leaklab doctor` shows what this machine allows"
+
+
+def undecided(there: Iterable[tuple[Metric, float]]) -> str:
+    """So much was there, and no run of another size says whether it grows with the work."""
+    what = ", ".join(metric.quantity(count) for metric, count in there)
+    return f"not enough data: {what}, and there is no run of another size that shows whether that grows with the work"
+
+
+def each_step(metric: Metric, pace: float) -> str:
+    """`one socket per step`, or how many per step on average."""
+    if metric.unit == "bytes":
+        return f"{format_size(pace)} per step"
+    if pace == 1:
+        return f"one {metric.singular} per step"
+    return f"{_number(pace)} {metric.plural} per step"
+
+
+def per_step(metric: Metric, pace: float) -> str:
+    """`0.10 per step`, in the metric's unit."""
+    if metric.unit == "bytes":
+        return f"{format_size(pace)} per step"
+    return "one per step" if pace == 1 else f"{_number(pace)} per step"
+
+
+def _number(pace: float) -> str:
+    return f"{pace:.0f}" if float(pace).is_integer() else f"{pace:.2f}"
