@@ -102,7 +102,7 @@ def test_changed_takes_what_is_wanted_and_leaves_the_rest_and_the_original() -> 
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"deadline": 1.0}, "unbounded-wait has no setting 'pause': it has steps (a whole number, "),
+        ({"deadline": 1.0}, "unbounded-wait has no setting 'deadline': it has steps (a whole number, "),
         ({"hang": 0.0}, "unbounded-wait, hang: 0s is out of range"),
         ({"dead": 3}, "unbounded-wait, dead: 3 is not one of its choices"),
     ],
