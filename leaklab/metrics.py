@@ -16,6 +16,9 @@ class Judge(StrEnum):
     REUSE = "reuse"
     """Exact counter that only rises: growth per step means that connections are not reused, `wasted`."""
 
+    LEFT_BEHIND = "left-behind"
+    """Exact counter of things of which many at the same time do no harm: only what survives is judged, `leaked`."""
+
     MEMORY = "memory"
     """Bytes, noisy: judged like LEFT_OPEN, but only above a floor, or against the scenario's own budget."""
 
@@ -117,6 +120,9 @@ MEMORY_FLOOR = 16 * 2**20
 SOCKETS = "sockets"
 """The counter of open sockets: the system counts it, and a service knows its peak."""
 
+TASKS = "tasks"
+"""The counter of asyncio tasks: the process itself has to count them."""
+
 POOL_SIZE = 32
 """The most threads that Python's ThreadPoolExecutor starts by default (documentation of concurrent.futures); a
 pool of processes is as large as the machine has processors."""
@@ -128,9 +134,17 @@ _METRICS = (
         services=("http", "mongo"),
     ),
     Metric(
+        "sockets_close_wait", "CLOSE_WAIT sockets", "CLOSE_WAIT socket", "close_wait", judge=Judge.WORK, rare=True,
+        services=("http", "mongo"),
+    ),
+    Metric(
         "connections_opened", "connections opened", "connection", "connections", judge=Judge.REUSE,
         moments=(Moment.COLLECTED,), heads={Moment.PEAK: "conns\nopened"}, serves="requests_served",
         pooled_with="threads", services=("http", "mongo"),
+    ),
+    Metric(
+        "connections_spent", "connections spent", "spent connection", "spent", judge=Judge.WORK,
+        moments=(Moment.COLLECTED,), rare=True, part_of="connections_opened", services=("http",),
     ),
     Metric(
         "requests_served", "requests served", "request", "requests", judge=Judge.WORK,
@@ -140,15 +154,22 @@ _METRICS = (
         "open_cursors", "open cursors", "cursor", "cursors", heads={Moment.PEAK: "open\ncursors"}, exact_peak=True,
         resource=Resource.CURSORS, services=("mongo",),
     ),
+    Metric("open_sessions", "open sessions", "session", "sessions", rare=True, services=("mongo",)),
     Metric(
         "threads", "threads", "thread", "threads", heads={Moment.PEAK: "threads\n"}, pool_size=POOL_SIZE, runs=True,
         abandoned=True, resource=Resource.THREADS,
     ),
+    Metric("tasks", "asyncio tasks", "task", "tasks", judge=Judge.LEFT_BEHIND, rare=True, runs=True),
     Metric(
         "child_processes", "child processes", "child process", "children", rare=True, pool_size=POOL_SIZE, runs=True,
         abandoned=True,
     ),
+    Metric("zombie_processes", "zombie processes", "zombie process", "zombies", judge=Judge.LEFT_BEHIND, rare=True),
     Metric("open_fds", "file descriptors", "file descriptor", "fds", resource=Resource.DESCRIPTORS),
+    Metric("files_left", "files left", "file", "files", judge=Judge.LEFT_BEHIND, rare=True),
+    Metric(
+        "bytes_left", "size of files left", "byte", "file_bytes", "bytes", Judge.MEMORY, least=MEMORY_FLOOR, rare=True,
+    ),
     Metric(
         "rss", "memory (RSS)", "byte", "rss", "bytes", Judge.MEMORY, (Moment.PEAK, Moment.END, Moment.COLLECTED),
         heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"}, least=MEMORY_FLOOR, resource=Resource.MEMORY,

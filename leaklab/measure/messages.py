@@ -73,6 +73,15 @@ class HalfCollected(Event, frozen=True, tag="collected"):
     """Garbage was collected."""
 
 
+class TasksCounted(Event, frozen=True, tag="tasks"):
+    """The asyncio tasks that are pending: after a pause, in the loop that paused; at the end, all that are left.
+
+    `count` is None if asyncio was never imported.
+    """
+
+    count: Count | None
+
+
 class UnreadableAnswer(Struct, frozen=True):
     """Stands for an answer that could not be carried over: not plain data, or too long."""
 
@@ -80,7 +89,15 @@ class UnreadableAnswer(Struct, frozen=True):
 
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
-    HalfLoaded | HalfUnloadable | HalfReady | StepBegun | StepsTaken | HalfReturned | HalfRaised | HalfCollected
+    HalfLoaded
+    | HalfUnloadable
+    | HalfReady
+    | StepBegun
+    | StepsTaken
+    | HalfReturned
+    | HalfRaised
+    | HalfCollected
+    | TasksCounted
 )
 
 

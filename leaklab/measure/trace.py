@@ -39,6 +39,8 @@ class Sample:
         at_s: seconds since `run` was called, the pauses for earlier samples left out.
         values: by metric name; a metric that was not or could not be read is None or missing, never 0.
         answers_due: answers of a dead service that the half still waits for; None where no service says.
+        own_sockets: open sockets of the process itself, without those of its child processes; None if they were not
+            read in this sample.
     """
 
     phase: Phase
@@ -46,6 +48,7 @@ class Sample:
     at_s: float
     values: Mapping[str, float | None]
     answers_due: int | None = None
+    own_sockets: float | None = None
 
     def get(self, metric: str) -> float | None:
         """The value of `metric`, None if it was not read in this sample."""
