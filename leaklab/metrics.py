@@ -154,6 +154,7 @@ _METRICS = (
         "open_cursors", "open cursors", "cursor", "cursors", heads={Moment.PEAK: "open\ncursors"}, exact_peak=True,
         resource=Resource.CURSORS, services=("mongo",),
     ),
+    # Those that open cursors do not account for.
     Metric("open_sessions", "open sessions", "session", "sessions", rare=True, services=("mongo",)),
     Metric(
         "threads", "threads", "thread", "threads", heads={Moment.PEAK: "threads\n"}, pool_size=POOL_SIZE, runs=True,

@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 import pytest
+from pymongo import MongoClient
 
 from leaklab.content.catalog import Catalog
 from leaklab.errors import MeasureError
@@ -14,7 +15,7 @@ from leaklab.lab.pair import RunOptions, run_scenario
 from leaklab.measure.target import PythonHalf
 from leaklab.services import client
 from leaklab.services.client import HalfServices, Services
-from leaklab.services.kinds import ServiceCounts
+from leaklab.services.kinds import ServiceCounts, ServiceNeeds
 from leaklab.system.interrupts import Owner
 
 BEGIN = """
@@ -72,6 +73,29 @@ def test_the_counts_of_two_services_are_added() -> None:
         assert (counts.half_connections, counts.answers_due) == (1, 0)
     remote = ServiceCounts(counters={"connections": None})
     assert (http + remote).counters["connections"] is None
+
+
+def test_sessions_are_counted_that_no_cursor_accounts_for() -> None:
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        its = services.start(("mongo",), ServiceNeeds(documents={"orders": [{"_id": n} for n in range(9)]}))
+
+        def sessions() -> int | None:
+            services.ask_counts(its)
+            return services.hear_counts(its).counters["sessions"]
+
+        assert sessions() == 0
+        with MongoClient[dict[str, object]](its.endpoints["mongo"].uri) as client:
+            orders = client[its.endpoints["mongo"].database]["orders"]
+            cursors = [orders.find(batch_size=2) for _ in range(3)]
+            assert [next(cursor)["_id"] for cursor in cursors] == [0, 0, 0]
+            assert sessions() == 0
+            kept = [client.start_session() for _ in range(2)]
+            assert [orders.count_documents({}, session=session) for session in kept] == [9, 9]
+            assert sessions() == 2
+            for session in kept:
+                session.end_session()
+        assert sessions() == 0
 
 
 @pytest.mark.parametrize("way", ["it ends", "the runner is gone"])
