@@ -140,6 +140,9 @@ COUNT_FLOOR = 3
 SOCKETS = "sockets"
 """The counter of open sockets: the system counts it, and a service knows its peak."""
 
+TASKS = "tasks"
+"""The counter of asyncio tasks: the process itself has to count them."""
+
 RUNNING = "still running after run() returned"
 
 _METRICS = (
@@ -148,9 +151,18 @@ _METRICS = (
         abandoned=True, resource=Resource.DESCRIPTORS, services=("http", "mongo"),
     ),
     Metric(
+        "sockets_close_wait", "sockets in CLOSE_WAIT", "socket in CLOSE_WAIT", "close_wait", judge=Judge.WORK,
+        rare=True, remains="in CLOSE_WAIT: the service has hung up", explains="open_sockets",
+        services=("http", "mongo"),
+    ),
+    Metric(
         "connections_opened", "connections opened", "connection", "connections", judge=Judge.REUSE,
         moments=(Moment.COLLECTED,), heads={Moment.PEAK: "conns\nopened"}, serves="requests_served",
         services=("http", "mongo"),
+    ),
+    Metric(
+        "connections_spent", "not reusable", "connection that could not be reused", "spent", judge=Judge.WORK,
+        moments=(Moment.COLLECTED,), rare=True, part_of="connections_opened", services=("http",),
     ),
     Metric(
         "requests_served", "requests served", "request", "requests", judge=Judge.WORK,
@@ -160,15 +172,33 @@ _METRICS = (
         "open_cursors", "open cursors", "cursor", "cursors", heads={Moment.PEAK: "open\ncursors"},
         resource=Resource.CURSORS, services=("mongo",),
     ),
+    # Those that open cursors do not account for.
+    Metric("open_sessions", "open sessions", "session", "sessions", rare=True, services=("mongo",)),
     Metric(
         "threads", "threads", "thread", "threads", state="running", remains=RUNNING, heads={Moment.PEAK: "threads\n"},
         abandoned=True, resource=Resource.THREADS,
     ),
     Metric(
+        "tasks", "asyncio tasks", "task", TASKS, judge=Judge.LEFT_BEHIND, state="pending",
+        remains="still pending at the end of their event loop", rare=True,
+    ),
+    Metric(
         "child_processes", "child processes", "child process", "children", state="running", remains=RUNNING, rare=True,
         abandoned=True,
     ),
+    Metric(
+        "zombie_processes", "zombie processes", "zombie process", "zombies", judge=Judge.LEFT_BEHIND,
+        state="not waited for", remains="still not waited for after run() returned", rare=True,
+    ),
     Metric("open_fds", "file descriptors", "file descriptor", "fds", resource=Resource.DESCRIPTORS),
+    Metric(
+        "files_left", "files left", "file", "files", judge=Judge.LEFT_BEHIND, state="in the temporary folder",
+        remains="still in the temporary folder after run() returned", rare=True,
+    ),
+    Metric(
+        "bytes_left", "size of files left", "files", "file_bytes", "bytes", Judge.LEFT_BEHIND, "on disk",
+        "still on disk after run() returned", rare=True,
+    ),
     Metric(
         "rss", "memory (RSS)", "memory", "rss", "bytes", state="held", remains="still held after run() returned",
         moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken
+from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken, TasksCounted
 from leaklab.measure.probes import SystemProbe
 from leaklab.measure.sampler import CLOCK_MAX_S, Sampler, StepClock, TraceListener, by_metric
 from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError, timed_out
@@ -40,6 +40,8 @@ class Measurement:
         its: the services of this target.
         ending: how the run ended, once it has.
         settled: whether nothing more can end of what the target left behind: no look is worth waiting for.
+        cpu_wait_s: seconds that its threads waited for a processor while it did its work, without those of threads
+            that have ended; None if the system does not say, or the work came to no end.
     """
 
     half: str
@@ -50,6 +52,8 @@ class Measurement:
     listeners: Sequence[TraceListener] = ()
     ending: Ending = field(init=False, default=COMPLETED)
     settled: bool = field(init=False, default=True)
+    _cpu_wait_s: float | None = field(init=False, default=None)
+    _awaited_s: float | None = field(init=False, default=None)
     _clock: StepClock = field(init=False, default_factory=StepClock)
     _sampler: Sampler = field(init=False)
     _memory: int = field(init=False)
@@ -66,7 +70,8 @@ class Measurement:
         A target that cannot be made ready is not an error here: the trace reports how it ended.
         """
         # The lab's own services listen on 127.0.0.1; only a real server may be reached by IPv6.
-        system = SystemProbe(self.target.pid, self.its.ports, "tcp" if self.its.is_remote else "tcp4")
+        kind = "tcp" if self.its.is_remote else "tcp4"
+        system = SystemProbe(self.target.pid, self.its.ports, kind, self.target.folder)
         steps = max((value.count for value in workload.values() if isinstance(value, Steps)), default=0)
         self._sampler = Sampler(self.half, system, self.services, self.its, steps, self._clock, self.listeners)
         self._memory = self.limits.memory or most_memory()
@@ -87,7 +92,7 @@ class Measurement:
         sampler = self._sampler
         sampler.moment(Phase.BASELINE)
         sampler.system.begin_peak()
-        cpu_before = sampler.system.family().cpu_s
+        cpu_before, wait_before = sampler.family.cpu_s, sampler.system.cpu_wait()
         with self._recording_the_ending():
             self._report_step()
             self._heard_at = time.monotonic()
@@ -95,13 +100,16 @@ class Measurement:
             self.target.begin(address_space=None if has is None else has + room, file_size=self._memory)
             event = self._follow()
             self._left_at = self._heard_at
+            waited = sampler.system.cpu_wait()
+            self._cpu_wait_s = None if waited is None or wait_before is None else max(0.0, waited - wait_before)
+            self._cpu_s = event.cpu + sampler.system.family().cpu_s - cpu_before
             match event:
                 case HalfReturned():
-                    self._cpu_s = event.cpu + sampler.system.family().cpu_s - cpu_before
                     self._answer = event.value()
                 case HalfRaised(error=error):
                     self.ending = Ending(Outcome.CRASHED, f"it raised {error}", error.source_line(), error)
             sampler.moment(Phase.RETURNED)
+            self._awaited_s = sampler.counts.waited_s
             self.target.collect()
             self._await_collection()
             self.settled = False
@@ -111,8 +119,8 @@ class Measurement:
     def settle(self, *, wait: bool = True) -> Trace:
         """Look, wait, look again, until nothing is left above the baseline or nothing can change any more.
 
-        What a target leaves behind, such as pymongo's threads, ends meanwhile, also while another one is run. Unless
-        it is to `wait` between looks, there is one more.
+        What a target leaves behind, such as pymongo's threads, ends meanwhile. Unless it is to `wait` between looks,
+        there is one more.
         """
         peak = self._sampler.system.peak()
         if self._collected_at is not None:
@@ -124,6 +132,7 @@ class Measurement:
                     self._waited_s = time.monotonic() - self._collected_at
                     self._look(last=not wait)
                 self.target.leave()
+                self._count_tasks_left()
         counts = self._sampler.counts
         return Trace(
             half=self.half,
@@ -137,6 +146,8 @@ class Measurement:
             output=self.target.output(),
             requests_by_route=counts.routes,
             cpu_s=self._cpu_s,
+            cpu_wait_s=self._cpu_wait_s,
+            answers_awaited_s=self._awaited_s,
         )
 
     @contextlib.contextmanager
@@ -194,6 +205,11 @@ class Measurement:
                 self._advance(at)
                 sampler.moment(Phase.END)
                 self.target.proceed()
+            case TasksCounted(count=count):
+                # What is said after a pause belongs to it.
+                if count is not None:
+                    sampler.count_tasks(count, (Phase.STEP, Phase.END))
+                return
         self._report_step()
         self._heard_at = time.monotonic()
 
@@ -209,6 +225,17 @@ class Measurement:
         )
         raise timed_out(self.target, words)
 
+    def _count_tasks_left(self) -> None:
+        """Hear how many asyncio tasks are left; a target that has ended, or cannot go on, does not say it."""
+        until = time.monotonic() + SETTLE_S
+        with contextlib.suppress(TargetEndedError):
+            # Threads that were left behind may have begun steps, too.
+            while (event := self.target.next_event(until - time.monotonic())) is not None:
+                if isinstance(event, TasksCounted):
+                    # Without asyncio there are none.
+                    self._sampler.count_tasks(event.count or 0, (Phase.RETURNED,), (Phase.COLLECTED,))
+                    return
+
     def _look(self, *, last: bool = False) -> None:
         """Read what is left after collection, and decide whether another look is worth waiting for."""
         sampler, baseline = self._sampler, self._sampler.samples[0]
@@ -218,7 +245,7 @@ class Measurement:
         left = any(
             (counters.get(metric.counter) or 0) > (baseline.get(metric.name) or 0)
             for metric in METRICS.values()
-            if metric.judge is Judge.LEFT_OPEN
+            if metric.judge in (Judge.LEFT_OPEN, Judge.LEFT_BEHIND)
         )
         self.settled = last or not left or not may_change or self._waited_s >= SETTLE_S
         # After return the half's other threads go on, also while garbage is collected and looks are taken.
@@ -228,10 +255,11 @@ class Measurement:
     def _check_limits(self) -> None:
         """End the run if the target is beyond one of the watched limits."""
         counters, family = self._sampler.counters, self._sampler.family
-        rss = (counters.get("rss") or 0) + family.rss
+        rss = counters.get("rss") or 0
         threads = (counters.get("threads") or 0) + family.threads
-        children = f"{family.processes:,} child process" + ("es" if family.processes != 1 else "")
-        among = f", {children} included" if family.processes else ""
+        running = family.running or 0
+        children = f"{running:,} child process" + ("es" if running != 1 else "")
+        among = f", {children} included" if running else ""
         if rss > self._memory:
             limit = f"memory limit of {format_size(self._memory)} (--limit memory): it held {format_size(rss)}{among}"
         elif threads > self.limits.threads:

@@ -63,14 +63,24 @@ class HalfReturned(Event, frozen=True, tag="returned"):
 
 
 class HalfRaised(Event, frozen=True, tag="raised"):
-    """`run` raised an error."""
+    """`run` raised an error; `cpu` in seconds."""
 
     at: Seconds
+    cpu: Seconds
     error: Raised
 
 
 class HalfCollected(Event, frozen=True, tag="collected"):
     """Garbage was collected."""
+
+
+class TasksCounted(Event, frozen=True, tag="tasks"):
+    """The asyncio tasks that are pending: after a pause, in the loop that paused; at the end, all that are left.
+
+    `count` is None if asyncio was never imported.
+    """
+
+    count: Count | None
 
 
 class UnreadableAnswer(Struct, frozen=True):
@@ -80,7 +90,15 @@ class UnreadableAnswer(Struct, frozen=True):
 
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
-    HalfLoaded | HalfUnloadable | HalfReady | StepBegun | StepsTaken | HalfReturned | HalfRaised | HalfCollected
+    HalfLoaded
+    | HalfUnloadable
+    | HalfReady
+    | StepBegun
+    | StepsTaken
+    | HalfReturned
+    | HalfRaised
+    | HalfCollected
+    | TasksCounted
 )
 
 

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from leaklab.measure.probes import Counters, Family, SystemProbe
 from leaklab.measure.target import NO_MORE_PAUSES
 from leaklab.measure.trace import Phase, Sample
-from leaklab.metrics import METRICS, SOCKETS
+from leaklab.metrics import METRICS, SOCKETS, TASKS
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
 from leaklab.system.interrupts import held_back
@@ -71,7 +71,8 @@ class Sampler:
     Attributes:
         steps: the steps that its workload has.
         samples: all that were taken, in order.
-        counters: what was read last; `counts` of it by the services, `family` of its child processes.
+        counters: what was read last; `counts` of it by the services, `family` of its child processes, which are read
+            less often.
     """
 
     half: str
@@ -104,12 +105,12 @@ class Sampler:
         return time.monotonic() - self._taken_at >= CLOCK_MAX_S
 
     def step(self) -> None:
-        """Take the sample of a step; open sockets are read at some of them only."""
-        self.keep(Phase.STEP, self._read(sockets=self.clock.done in self._socket_steps, fresh=False))
+        """Take the sample of a step; sockets are read at some of them only, and child processes once there are any."""
+        sockets = self.clock.done in self._socket_steps
+        self.keep(Phase.STEP, self._read(family=sockets or bool(self.family.running), sockets=sockets, fresh=False))
 
     def watch(self, *, sockets: bool = True) -> None:
-        """Take a sample by the clock, and read what the child processes hold."""
-        self.family = self.system.family()
+        """Take a sample by the clock, what the child processes hold included."""
         self.keep(Phase.CLOCK, self._read(sockets=sockets))
 
     def moment(self, phase: Phase) -> None:
@@ -122,28 +123,46 @@ class Sampler:
 
     def keep(self, phase: Phase, counters: Counters, after_s: float = 0.0) -> None:
         """Make a sample of these counters, so many seconds after the clock stopped, and hand it to the listeners."""
-        clock, due = self.clock, self.counts.answers_due
-        sample = Sample(phase, clock.done, clock.at_s + after_s, by_metric(counters), due)
+        clock, own = self.clock, counters.get("own_sockets")
+        of_itself = {} if own is None else by_metric({SOCKETS: own})
+        at_s, values = clock.at_s + after_s, by_metric(counters)
+        sample = Sample(phase, clock.done, at_s, values, self.counts.answers_due, of_itself)
         self._taken_at = time.monotonic()
         self.samples.append(sample)
         for listener in self.listeners:
             listener.sampled(self.half, sample)
 
+    def count_tasks(self, count: int, *moments: tuple[Phase, ...]) -> None:
+        """Put the tasks that the half counted into the last sample of each of these phases; the baseline is none."""
+        for phases, tasks in (((Phase.BASELINE,), 0), *((phases, count) for phases in moments)):
+            for index in [index for index, sample in enumerate(self.samples) if sample.phase in phases][-1:]:
+                values = {**self.samples[index].values, **by_metric({TASKS: tasks})}
+                self.samples[index] = replace(self.samples[index], values=values)
+
     @held_back()
-    def _read(self, *, sockets: bool = True, fresh: bool = True, children: bool = False) -> Counters:
+    def _read(
+        self, *, family: bool = True, sockets: bool = True, fresh: bool = True, children: bool = False
+    ) -> Counters:
         """All counters now. No signal comes between the question to the services and its answer.
 
         Args:
-            sockets: read sockets and child processes, too.
+            family: read child processes and shared memory, too; otherwise what was last read of them is added.
+            sockets: read sockets and temporary files, too.
             fresh: read sockets even if neither the number of descriptors nor the services' connections changed since
                 they were last read; otherwise that reading stands.
             children: count the sockets of child processes, too: what the services still have open to the half.
         """
         self.services.ask_counts(self.its)
+        # Child processes first: what the half gives up meanwhile, by the clock, would otherwise count twice.
+        if family:
+            self.family = self.system.family()
         counters = self.system.read()
-        # Child processes are dearer than the others, and read as seldom as the sockets are.
+        if (rss := counters.get("rss")) is not None:
+            counters["rss"] = rss + self.family.memory
+        if family:
+            counters |= {"children": self.family.running, "zombies": self.family.zombies}
         if sockets:
-            counters |= self.system.read_children()
+            counters |= self.system.read_files()
         self.counts = counts = self.services.hear_counts(self.its)
         state = (counters["fds"], counts.connections)
         if not fresh and self._sockets is not None and self._sockets[0] == state:
@@ -151,7 +170,7 @@ class Sampler:
         elif sockets:
             read = self.system.read_sockets()
             if children and counts.half_connections is not None and read.get(SOCKETS) is not None:
-                read = {SOCKETS: max(read[SOCKETS] or 0, counts.half_connections)}
+                read[SOCKETS] = max(read[SOCKETS] or 0, counts.half_connections)
             self._sockets = (state, read)
             counters |= read
         self.counters = {**counters, **counts.counters}

@@ -2,15 +2,18 @@
 
 import os
 import re
+import secrets
 import selectors
 import signal
+import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
+from leaklab.errors import MeasureError
 from leaklab.measure.messages import Event, HalfUnloadable, event_of
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome
@@ -19,7 +22,7 @@ from leaklab.services.client import Services
 from leaklab.system.interrupts import held_back
 from leaklab.system.limits import Limits
 from leaklab.system.machine import fd_limits, resource_limits
-from leaklab.system.processes import Child, start_child
+from leaklab.system.processes import Child, remove_folder, start_child
 
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
@@ -76,6 +79,11 @@ class Target(AbstractContextManager["Target", None], Protocol):
     def pid(self) -> int:
         """The id of its process, once it was started."""
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder for its temporary files, once it was started; None if it has none of its own."""
+        return None
+
     def prepare(self, workload: Mapping[str, object]) -> None:
         """Hand over the work and wait until it is ready. Raises RunEndedError or TargetEndedError if it cannot be."""
 
@@ -113,14 +121,16 @@ def timed_out(target: Target, words: str) -> RunEndedError:
 class PythonHalf:
     """A half in Python: a worker process imports it, calls `run`, and reports each step (docs/protocol.md).
 
-    The `services` guard the worker should the runner be gone; without them nothing can be measured. `environment` is
-    added to that of the worker.
+    It has a folder of its own for temporary files, which goes with it. The `services` end the worker and remove the
+    folder should the runner be gone; without them nothing can be measured. `environment` is added to that of
+    the worker.
     """
 
     path: Path
     services: Services
     limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = field(init=False)
     _child: Child = field(init=False)
     _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
     _buffer: bytes = field(init=False, default=b"")
@@ -130,19 +140,20 @@ class PythonHalf:
 
     def __enter__(self) -> Self:
         """Start the worker; it imports the half while the services start."""
-        addresses = {} if self.limits.address_room is None else FEW_ADDRESSES
-        self._child = start_child(WORKER, **self.environment, **addresses)
-        try:
-            self.services.guard(self._child)
+        with ExitStack() as undo:
+            self._make_folder()
+            undo.callback(self._remove_folder)
+            few = {} if self.limits.address_room is None else FEW_ADDRESSES
+            self._child = start_child(WORKER, TMPDIR=str(self.folder), **self.environment, **few)
+            undo.callback(self._child.end)
+            undo.callback(self._selector.close)
+            self.services.guard(self.folder, self._child)
             os.set_blocking(self._child.output, False)
             for readable in (self._child.channel, self._child.output, self.services.channel):
                 self._selector.register(readable, selectors.EVENT_READ)
             limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
             self._say({"half": str(self.path), "limits": limits, "lifetime": int(LOAD_WITHIN_S * 2)})
-        except BaseException:
-            self._selector.close()
-            self._child.end()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -231,7 +242,22 @@ class PythonHalf:
                 self._ended = True
                 self._selector.close()
                 self._child.end()
-                self.services.release(self._child)
+                self._remove_folder()
+
+    def _make_folder(self) -> None:
+        # A short name: the path of a Unix socket in it may have 104 to 108 characters (unix(7)).
+        self.folder = Path(tempfile.gettempdir()) / f"ll-{secrets.token_hex(8)}"
+        # Guarded before it is there: it does not stay, at whatever moment the runner is killed.
+        self.services.guard(self.folder)
+        try:
+            self.folder.mkdir(mode=0o700)
+        except OSError as error:
+            self.services.release(self.folder)
+            raise MeasureError(f"no temporary folder can be made for a half: {error}") from None
+
+    def _remove_folder(self) -> None:
+        remove_folder(self.folder)
+        self.services.release(self.folder)
 
     def _say(self, message: dict[str, object]) -> None:
         try:

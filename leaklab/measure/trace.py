@@ -137,7 +137,7 @@ class Trace:
         ending: how it ended.
         output: what the half printed (standard output and error), cut to a bounded length.
         requests_by_route: what the services were asked, by route.
-        cpu_s: CPU seconds in `run`, of the process and of those it started; None if it did not return.
+        cpu_s: CPU seconds in `run`, of the process and of those it started; None if it neither returned nor raised.
         cpu_wait_s: seconds in `run` in which its threads waited for a processor; None where the system does not say.
         answers_awaited_s: seconds until return in which it waited for slow answers; None where no service says.
         looks: how often the half was run for it: more than once where an answer came late, and this is the shortest.

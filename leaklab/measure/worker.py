@@ -17,7 +17,7 @@ import types
 
 # Both are there already: `os` and `threading` come with them.
 from _collections_abc import Iterator, Sequence
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 
 # The measured process pays for every import: typing is left to the type checker.
 TYPE_CHECKING = False
@@ -29,7 +29,8 @@ perf_counter, process_time = time.perf_counter, time.process_time
 times = os.times
 dumps, loads = json.dumps, json.loads
 read, write, leave = os.read, os.write, os._exit
-collect, alarm = gc.collect, signal.alarm
+collect, get_objects, alarm = gc.collect, gc.get_objects, signal.alarm
+modules, this_frame, all_frames = sys.modules, sys._getframe, sys._current_frames
 
 ANSWER_LIMIT = 4 * 2**20
 """Characters of JSON; a larger answer is not sent."""
@@ -95,17 +96,84 @@ class Clock:
         return perf_counter() - self.start
 
 
+class InsideView:
+    """What can be seen only inside this process: asyncio's tasks, and what the names of `run` hold when it returns.
+
+    As long as its frame is kept, the names of a function go on holding what they held at its end.
+    """
+
+    def __init__(self, half: types.ModuleType) -> None:
+        self._code = half.run.__code__ if type(half.run) is types.FunctionType else None
+        self._thread = get_ident()
+        self._frame: types.FrameType | None = None
+        self._cancelled: list[int] = []
+        self._count_cancelled()
+
+    def at_pause(self, channel: RunnerChannel) -> None:
+        """Keep the frame of `run`, and say how many tasks are pending in the loop that runs in this thread.
+
+        Nothing that is counted outside changes by it: the runner has read it before.
+        """
+        if self._code is not None:
+            # Not this frame itself: a frame that one of its own names refers to is not gone before gc.
+            frame = this_frame(1) if get_ident() == self._thread else all_frames().get(self._thread)
+            while frame is not None and frame.f_code is not self._code:
+                frame = frame.f_back
+            self._frame, self._code = frame, None
+        if "asyncio" in modules:
+            self._count_cancelled()
+            asyncio = modules["asyncio"]
+            try:
+                if (loop := asyncio._get_running_loop()) is not None:
+                    channel.send(b'{"say":"tasks","count":%d}\n' % len(asyncio.all_tasks(loop)))
+            except (AttributeError, RuntimeError):  # another thread is just importing it, or starting tasks
+                pass
+
+    def release(self) -> None:
+        """Let go of what the names of `run` held."""
+        self._frame = self._code = None
+
+    def tasks_left(self) -> int | None:
+        """Tasks that are pending in any loop, or that `asyncio.run` had to cancel; None if nothing imported asyncio."""
+        try:
+            task: Any = modules["asyncio"].Task
+            # By their type alone, so that none of the half's code runs.
+            pending = sum(issubclass(type(each), task) and not task.done(each) for each in get_objects())
+            return pending + sum(self._cancelled)
+        except BaseException:  # noqa: BLE001 # there may be no memory left, and a half may have replaced anything
+            return None
+
+    def _count_cancelled(self) -> None:
+        """Have asyncio's own runner count the tasks that it cancels: the program has not ended them itself."""
+        runners: Any = modules.get("asyncio.runners")
+        cancel = getattr(runners, "_cancel_all_tasks", None)
+        if cancel is None or self._cancelled:
+            return
+
+        def count_and_cancel(loop: Any) -> None:
+            asyncio = modules["asyncio"]
+            try:  # noqa: SIM105 # contextlib is an import the half would pay for
+                self._cancelled.append(sum(not asyncio.Task.cancelling(task) for task in asyncio.all_tasks(loop)))
+            except (AttributeError, RuntimeError, TypeError):  # a loop may have tasks of a kind of its own
+                pass
+            cancel(loop)
+
+        runners._cancel_all_tasks = count_and_cancel
+        self._cancelled.append(0)
+
+
 class StepItems(Sequence[object]):
     """The items of a workload, one step each when it is taken for the first time.
 
     To the half it is a list that does not change. A copy of it, or what is sent of it to another process, is a list.
     """
 
-    def __init__(self, spec: dict[str, Any], channel: RunnerChannel, clock: Clock) -> None:
+    def __init__(self, spec: dict[str, Any], channel: RunnerChannel, clock: Clock, inside: InsideView) -> None:
         self._count: int = spec["count"]
         self._item = spec["item"]
         self._channel = channel
         self._clock = clock
+        self._inside = inside
         self._lock = allocate_lock()
         self._is_over = False
         self._begun = self._next_pause = 0
@@ -155,6 +223,7 @@ class StepItems(Sequence[object]):
             before, worked = perf_counter(), process_time()
             self._channel.send(b'{"say":"%s","done":%d,"at":%.6f,"pause":true}\n' % (what, done, at))
             self._next_pause = self._channel.hear()["next"]
+            self._inside.at_pause(self._channel)
             self._clock.start += perf_counter() - before
             self._clock.cpu += process_time() - worked
 
@@ -277,20 +346,24 @@ def plain(answer: object) -> tuple[str | None, str | None]:
     return text, None
 
 
-def run(half: types.ModuleType, workload: dict[str, Any], channel: RunnerChannel, clock: Clock) -> None:
+def run(
+    half: types.ModuleType, workload: dict[str, Any], channel: RunnerChannel, clock: Clock, inside: InsideView
+) -> None:
     """Call the half and report how it ended; nothing of the answer or the error is kept."""
     try:
         answer = half.run(**workload)
     except BaseException as error:  # noqa: BLE001 # SystemExit and KeyboardInterrupt of a half are its end too
         at = clock.read()
+        inside.release()
         RESERVE.clear()
-        channel.ask(say="raised", at=at, error=describe(error, str(half.__file__)))
+        channel.ask(say="raised", at=at, cpu=clock.worked(), error=describe(error, str(half.__file__)))
         return
     at = clock.read()
     cpu = clock.worked()
     text, problem = plain(answer)
     del answer
     channel.ask(say="returned", at=at, cpu=cpu, answer=text, problem=problem)
+    inside.release()
 
 
 def main() -> None:
@@ -313,17 +386,17 @@ def main() -> None:
     # From here on the channel closes when the lab is gone.
     alarm(0)
     job = channel.ask(say="loaded")
-    clock = Clock()
-    workload = {
-        name: StepItems(value["$steps"], channel, clock) if isinstance(value, dict) and "$steps" in value else value
-        for name, value in job["workload"].items()
-    }
+    clock, inside = Clock(), InsideView(half)
+    workload = job["workload"]
+    for name, value in workload.items():
+        if isinstance(value, dict) and "$steps" in value:
+            workload[name] = StepItems(value["$steps"], channel, clock, inside)
     collect()
     job = channel.ask(say="ready")
     limit(job["limits"])
     alarm(job["lifetime"])
     clock.begin()
-    run(half, workload, channel, clock)
+    run(half, workload, channel, clock, inside)
     del workload
     for stream in (sys.stdout, sys.stderr):
         try:  # noqa: SIM105 # contextlib is an import the half would pay for
@@ -332,6 +405,7 @@ def main() -> None:
             pass
     collect()
     channel.ask(say="collected")
+    channel.send(dumps({"say": "tasks", "count": inside.tasks_left()}).encode() + b"\n")
     leave(0)
 
 

@@ -84,15 +84,15 @@ class Services:
         if services.numbers:
             self._ask(do="stop", services=services.numbers)
 
-    def guard(self, child: Child) -> None:
-        """Have `child` and all that it started killed if the runner disappears."""
-        self._send(do="guard", group=child.pid, mark=child.mark)
+    def guard(self, folder: Path, child: Child | None = None) -> None:
+        """Have a half's `folder` removed if the runner disappears, and `child`, with all that it started, killed."""
+        self._send(do="guard", folder=str(folder), family=None if child is None else [child.pid, child.mark])
 
-    def release(self, child: Child) -> None:
-        """Stop guarding `child`: it has ended, and its number may be given to another process."""
+    def release(self, folder: Path) -> None:
+        """Stop guarding what goes with `folder`: it is gone, and the child's number may be given to another process."""
         # Where the guard itself is gone, the last question to it has reported that.
         with contextlib.suppress(OSError):
-            self._child.send({"do": "guard", "group": child.pid, "mark": None})
+            self._child.send({"do": "release", "folder": str(folder)})
 
     def __enter__(self) -> Self:
         self._child = start_child(HOST)

@@ -28,10 +28,11 @@ class ServerReading(NamedTuple):
     """What `serverStatus` says, as counts; None where the server does not say.
 
     Source: MongoDB manual, "serverStatus": metrics.cursor.open.total, connections.totalCreated,
-    metrics.commands.<name>.total.
+    metrics.commands.<name>.total, logicalSessionRecordCache.activeSessionsCount.
     """
 
     cursors_open: int | None
+    sessions_active: int | None
     connections_created: int | None
     reads: int | None
     writes: int | None
@@ -80,8 +81,8 @@ class Database:
     def read(self) -> ServerReading:
         """The server's counters, all since the first reading. Raises MeasureError on no answer.
 
-        A shared server has cursors and connections of other clients and of earlier runs: they do not belong to what a
-        half did after its baseline.
+        A shared server has cursors and connections of other clients and of earlier runs, and every server has the
+        session of this client: they do not belong to what a half did after its baseline.
         """
         with self._reported():
             now = self._status()
@@ -107,6 +108,7 @@ class Database:
         status = self._client.admin.command("serverStatus")
         return ServerReading(
             cursors_open=_count(status, "metrics", "cursor", "open", "total"),
+            sessions_active=_count(status, "logicalSessionRecordCache", "activeSessionsCount"),
             connections_created=_count(status, "connections", "totalCreated"),
             reads=sum(_count(status, "metrics", "commands", name, "total") or 0 for name in READS),
             writes=sum(_count(status, "metrics", "commands", name, "total") or 0 for name in WRITES),

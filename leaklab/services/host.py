@@ -1,7 +1,7 @@
 """The process that owns the services of a run, and ends the measured processes if the runner is gone.
 
 It answers lines of JSON on one socket. When that socket closes, for whatever reason, every process group it guards is
-killed, every service stopped and the run's databases dropped.
+killed and its folder removed, every service stopped and the run's databases dropped.
 """
 
 from __future__ import annotations
@@ -20,18 +20,22 @@ from typing import Any
 from leaklab.errors import ExitCode, LeaklabError
 from leaklab.services.kinds import SERVICE_KINDS, HostedService, ServiceNeeds
 from leaklab.system.machine import raise_fd_limit
-from leaklab.system.processes import end_family
+from leaklab.system.processes import end_family, remove_folder
 
 LONGEST_LINE = 2**26
 """Bytes of one message: a scenario's documents come in one."""
 
 
 class Host:
-    """Starts services, reads their counts, guards process groups, and leaves nothing behind."""
+    """Starts services, reads their counts, guards halves, and leaves nothing behind.
+
+    Attributes:
+        guarded: the temporary folder of each half; with its process group and mark, once it was started.
+    """
 
     def __init__(self) -> None:
         self._running: dict[int, HostedService] = {}
-        self.guarded: dict[int, str] = {}
+        self.guarded: dict[str, tuple[int, str] | None] = {}
         self._numbers = itertools.count(1)
         self._blocking = ThreadPoolExecutor(max_workers=4)
 
@@ -48,8 +52,10 @@ class Host:
 
     async def close(self) -> None:
         """Kill what is guarded, stop what runs."""
-        for group, mark in self.guarded.items():
-            end_family(group, mark)
+        for folder, family in self.guarded.items():
+            if family is not None:
+                end_family(*family)
+            remove_folder(folder)
         for service in self._running.values():
             await service.stop()
         self._running.clear()
@@ -83,12 +89,12 @@ async def serve(channel: socket.socket) -> None:
     try:
         while line := await reader.readline():
             message = json.loads(line)
+            # No answer is needed to these two: the runner does not wait for this process to be up before it starts
+            # a half.
             if message["do"] == "guard":
-                # The processes of a half are killed if the runner disappears; without a mark they have ended. No answer
-                # is needed: the runner does not wait for this process to be up before it starts the next.
-                host.guarded.pop(message["group"], None)
-                if message["mark"] is not None:
-                    host.guarded[message["group"]] = message["mark"]
+                host.guarded[message["folder"]] = message["family"]
+            elif message["do"] == "release":
+                host.guarded.pop(message["folder"], None)
             else:
                 writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
                 await writer.drain()

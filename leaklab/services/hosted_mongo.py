@@ -55,10 +55,14 @@ class HostedMongo:
 
     async def counts(self) -> ServiceCounts:
         """What `serverStatus` reports, and the exact peak of open cursors where the server is the embedded one."""
-        cursors, connections, reads, writes = await self._run(self._database.read)
+        cursors, sessions, connections, reads, writes = await self._run(self._database.read)
         own = None if self._service is None else self._service.counts()
+        # A real server goes on counting a session that was ended until it next refreshes its cache, up to 5 minutes
+        # later (logical_session_cache_impl.cpp, `endSessions` and `_refresh`): it cannot say which are open. And every
+        # open cursor has a session, which its client then keeps for the next one: only what is beyond that counts.
+        sessions = None if own is None or sessions is None else max(0, sessions - own.cursors_peak)
         return ServiceCounts(
-            counters={"cursors": cursors, "connections": connections, "requests": reads},
+            counters={"cursors": cursors, "sessions": sessions, "connections": connections, "requests": reads},
             peaks={} if own is None else {"cursors": own.cursors_peak},
             routes={name: count for name, count in (("read", reads), ("write", writes)) if count},
             connections=(connections, None if own is None else own.connections_open),

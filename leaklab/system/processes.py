@@ -227,6 +227,19 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def remove_folder(folder: Path | str) -> None:
+    """Remove a folder with all that is in it, also what may not be written; links are not followed."""
+    import shutil
+
+    for at, folders, _ in os.walk(folder):
+        for path in (os.path.join(at, name) for name in folders):  # noqa: PTH118 # imports
+            # Who may not write in a folder may remove nothing from it.
+            with contextlib.suppress(OSError):
+                if not os.path.islink(path):  # noqa: PTH114 # imports
+                    os.chmod(path, 0o700)  # noqa: PTH101 # imports
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _look_for(mark: str) -> tuple[set[int], set[int]]:
     """The processes that were started, directly or not, by the child with this mark; and those that have ended."""
     import psutil

@@ -19,7 +19,7 @@ from leaklab.lab.result import HalfResult
 # At the end of the path: where leaklab is installed as a wheel, that is the one to be tested.
 sys.path.append(str(Path(__file__).parents[2]))
 
-from tests.planted.programs import LEAKS, NEAR_LEAKS, Program, check, measure, trace_in_words
+from tests.planted.programs import COUNTED, LEAKS, NEAR_LEAKS, Program, check, measure, trace_in_words
 
 STEP_COUNTS = {
     "sockets": (50,),
@@ -28,6 +28,8 @@ STEP_COUNTS = {
     "threads": (50,),
     "descriptors": (3, 20, 101, 1000),
     "memory": (50,),
+    "child_memory": (50,),
+    **dict.fromkeys(COUNTED, (20,)),
 }
 """At which each program is run: of 101 steps and more not every one is read. tests/unit/test_growth.py has the growth
 of such counts, and of the like, at every number of steps."""

@@ -32,6 +32,12 @@ METRIC = {
     "threads": "threads",
     "descriptors": "open_fds",
     "memory": "rss",
+    "child_memory": "rss",
+    "tasks": "tasks",
+    "files": "files_left",
+    "children": "child_processes",
+    "zombies": "zombie_processes",
+    "sessions": "open_sessions",
 }
 """The metric that shows the leak of each half."""
 
@@ -135,11 +141,11 @@ class Program:
         schedule = self.schedule(steps)
         if self.half == "connections":
             return connections_opened(schedule)
-        return schedule.left * (self.block if self.half == "memory" else 1)
+        return schedule.left * (self.block if self.metric == "rss" else 1)
 
     @property
     def block(self) -> int:
-        """Bytes of one block of memory."""
+        """Bytes of one block of memory, or of one file."""
         block = self.settings.get("block", MIB)
         assert isinstance(block, int)
         return block
@@ -155,7 +161,7 @@ class Program:
                 arguments |= {"pause": 0.0, "drop": False}
             case "threads":
                 arguments |= {"lasts": None, "lingers": 0.0, "pause": 0.0}
-            case "memory":
+            case "memory" | "child_memory" | "files":
                 arguments |= {"block": MIB}
         return arguments | dict(self.settings)
 
@@ -165,7 +171,7 @@ class Program:
         match self.half:
             case "sockets" | "connections":
                 return {"urls": Steps(lab.steps, lab.http.url("/profiles/{n}")), **arguments}
-            case "cursors":
+            case "cursors" | "sessions":
                 addresses = {"mongo_uri": lab.mongo.uri, "database": lab.mongo.database}
                 return {**addresses, "jobs": Steps(lab.steps), **arguments}
         return {"jobs": Steps(lab.steps), **arguments}
@@ -174,7 +180,8 @@ class Program:
         """How often the services are asked."""
         opens = self.schedule(settings.steps or 0).opens
         asked = sum(opens) + (opens.count(0) if self.half == "connections" else 0)
-        route = {"sockets": "profiles", "connections": "profiles", "cursors": "read"}.get(self.half)
+        services = {"http": "profiles", "mongo": "read"}
+        route = next((services[service] for service in SERVICES.get(self.half, ())), None)
         return {route: asked} if route is not None and asked else {}
 
 
@@ -187,7 +194,7 @@ def connections_opened(schedule: Schedule) -> int:
     return opened
 
 
-SERVICES = {"sockets": ("http",), "connections": ("http",), "cursors": ("mongo",)}
+SERVICES = {"sockets": ("http",), "connections": ("http",), "cursors": ("mongo",), "sessions": ("mongo",)}
 
 
 @dataclass(frozen=True)
@@ -209,7 +216,7 @@ class PlantedEntry(Entry):
             telling=(program.metric,),
             settings=Settings(steps=1),
             services=SERVICES.get(program.half, ()),
-            documents=(Documents("orders", 10, {"_id": None}),) if program.half == "cursors" else (),
+            documents=(Documents("orders", 10, {"_id": None}),) if "mongo" in SERVICES.get(program.half, ()) else (),
             requests=program.requests,
         )
 
@@ -291,6 +298,9 @@ def trace_in_words(run: JudgedRun, metric: str) -> str:
     return f"{metric}: {points}; {run.summary[metric]}"
 
 
+COUNTED = ("tasks", "files", "children", "zombies", "sessions")
+"""Halves that open one thing at a time."""
+
 LEAKS: tuple[Program, ...] = (
     *(
         Program(f"{half}: {name}", half, schedule, "wasted" if half == "connections" else "leaked", least=least)
@@ -310,9 +320,10 @@ LEAKS: tuple[Program, ...] = (
     Program("memory: 64 KiB every step", "memory", leak(), "leaked", settings={"block": MIB // 16}, least=400),
     *(
         Program(f"{half}: 1 every step, until it returns", half, leak(), "held", cleans_up=True, least=least)
-        # Fewer than 33 threads at once may be a pool that Python starts by itself.
-        for half, least in (("sockets", 3), ("cursors", 3), ("threads", 33), ("descriptors", 3), ("memory", 20))
+        for half, least in (("sockets", 3), ("cursors", 3), ("threads", 3), ("descriptors", 3), ("memory", 20))
     ),
+    *(Program(f"{half}: 1 every step", half, leak(), "leaked", least=3) for half in COUNTED),
+    Program("child_memory: 1 MiB every step", "child_memory", leak(), "leaked", least=20),
 )
 """Programs that leak."""
 
@@ -339,5 +350,7 @@ NEAR_LEAKS: tuple[Program, ...] = (
     # They must run for longer than what they start lasts: the threads 0.2 s, the cursors some rounds of a second.
     Program("threads: 1 every step, for 0.2 s", "threads", leak(), settings={"lasts": 0.2, "pause": 0.02}),
     Program("cursors: closed by pymongo's thread", "cursors", leak(), settings={"drop": True, "pause": 0.05}, least=60),
+    *(Program(f"{half}: closed 5 steps later", half, late(5), cleans_up=True, least=12) for half in COUNTED),
+    Program("child_memory: freed 5 steps later", "child_memory", late(5), cleans_up=True, least=12),
 )
 """Programs that leak nothing: what they open is bounded, or closed in its time."""

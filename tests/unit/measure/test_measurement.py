@@ -13,7 +13,7 @@ import pytest
 
 from leaklab.measure import measurement
 from leaklab.measure.measurement import Measurement
-from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken
+from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken, TasksCounted
 from leaklab.measure.probes import Counters, Family, SystemProbe
 from leaklab.measure.sampler import TraceListener, spread
 from leaklab.measure.source_line import SourceLine
@@ -106,7 +106,7 @@ def test_each_moment_becomes_one_sample_and_each_step_is_reported() -> None:
 
 def test_an_error_of_the_half_is_its_ending_and_what_it_left_is_looked_at() -> None:
     error = Raised(("ValueError", "Exception"), "no")
-    trace = measured(ScriptedTarget(HalfRaised(at=0.1, error=error), HalfCollected()))
+    trace = measured(ScriptedTarget(HalfRaised(at=0.1, cpu=0.1, error=error), HalfCollected()))
     assert (trace.outcome, trace.ending.raised) == (Outcome.CRASHED, error)
     assert trace.samples[-1].phase is Phase.COLLECTED
 
@@ -142,16 +142,24 @@ def test_a_step_of_a_thread_that_was_left_behind_does_not_change_the_time() -> N
     assert measured(ScriptedTarget(RETURNED, late, HalfCollected()), steps=3).elapsed_s == 0.5
 
 
+@pytest.mark.parametrize(("left", "counted"), [(1, 1), (None, 0)])
+def test_tasks_belong_to_the_last_pause_and_those_that_are_left_to_the_end(left: int | None, counted: int) -> None:
+    steps = [StepBegun(done=0, at=0.1, pause=True), TasksCounted(count=3), None, StepsTaken(done=1, at=0.3)]
+    late = StepBegun(done=1, at=0.5, pause=False)
+    trace = measured(ScriptedTarget(*steps, RETURNED, HalfCollected(), late, TasksCounted(count=left)), steps=1)
+    phases = [Phase.BASELINE, Phase.STEP, Phase.CLOCK, Phase.END, Phase.RETURNED, Phase.COLLECTED]
+    assert [trace.value("tasks", phase) for phase in phases] == [0, 3, None, None, counted, counted]
+
+
 class EndingThread(SystemProbe):
     """A process whose second thread ends between the question whether anything can still end and the next reading."""
 
-    threads = 1.0
+    threads = 2.0
 
     def read(self) -> Counters:
         return {"threads": self.threads, "fds": None}
 
     def family(self) -> Family:
-        self.threads = 2.0
         return Family()
 
     def may_change(self) -> bool:

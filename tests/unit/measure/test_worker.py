@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import textwrap
 import time
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 import leaklab.measure.worker as worker_module
-from leaklab.measure.worker import ANSWER_LIMIT, PASSES, RUNNER_GONE, fill, plain
+from leaklab.measure.worker import ANSWER_LIMIT, RUNNER_GONE, fill, plain
 from leaklab.system.processes import Child, start_child
 
 PATIENCE_S = 60.0
@@ -56,10 +58,17 @@ class Worker:
 
     def to_the_end(self) -> int:
         """Answer what follows the return, and return the exit code."""
+        self.tasks_left()
+        return self.exit_code()
+
+    def tasks_left(self) -> object:
+        """Answer what follows the return, up to the last that the worker says."""
         self.say(do="collect")
         assert self.hear() == {"say": "collected"}
         self.say(do="leave")
-        return self.exit_code()
+        message = self.hear()
+        assert message["say"] == "tasks"
+        return message["count"]
 
 
 Start = Callable[..., Worker]
@@ -101,8 +110,11 @@ def to_the_return(worker: Worker, workload: Message) -> tuple[list[tuple[str, in
     worker.until_ready(workload)
     said: list[tuple[str, int]] = []
     while (message := worker.hear())["say"] != "returned":
-        said.append((message["say"], message["done"]))
-        worker.say(next=message["done"] + 1)
+        if message["say"] == "tasks":
+            said.append(("tasks", message["count"]))
+        else:
+            said.append((message["say"], message["done"]))
+            worker.say(next=message["done"] + 1)
     assert message["problem"] is None
     return said, json.loads(message["answer"])
 
@@ -113,15 +125,11 @@ def told_by(start: Start, expression: str) -> tuple[list[tuple[str, int]], objec
     return to_the_return(start(text), STEPS)
 
 
-def test_an_item_is_a_step_once_in_each_pass_over_them(start: Start) -> None:
-    """A pass is over when one more is asked for than there are."""
+def test_an_item_is_a_step_when_it_is_taken_for_the_first_time_and_the_end_comes_once(start: Start) -> None:
+    """However often the items are gone over."""
     said, answer = told_by(start, "[jobs[1], jobs[1], *jobs], [*jobs], jobs[0]")
-    assert said == [*ONE_PASS, *ONE_PASS, ("step", 0)]
+    assert said == ONE_PASS
     assert answer == [["job 2", "job 2", *JOBS], JOBS, "job 1"]
-
-
-def test_only_the_first_passes_are_told(start: Start) -> None:
-    assert told_by(start, "[[*jobs] for _ in range(50)] and None")[0] == PASSES * ONE_PASS
 
 
 @pytest.mark.parametrize(
@@ -215,6 +223,86 @@ def test_a_half_that_cannot_be_loaded_is_told_with_the_reason(start: Start, text
     assert message["error"]["kinds"][0] == kind
     worker.say(do="leave")
     assert worker.exit_code() == 0
+
+
+# ---- what can only be seen inside
+
+TASKS = """
+import asyncio
+
+kept = []
+
+
+async def work(jobs):
+    {body}
+    return [*jobs]
+
+
+def run(jobs, factor):
+    return {called}
+"""
+WAITS = "kept.append(asyncio.create_task(asyncio.sleep(60)))"
+RUN = "asyncio.run(work(jobs))"
+
+
+@pytest.mark.parametrize(
+    ("body", "called", "left"),
+    [
+        (WAITS, RUN, 1),
+        (WAITS, f"[{RUN} for _ in range(3)][0]", 3),
+        (WAITS, "kept.append(asyncio.new_event_loop()) or kept[0].run_until_complete(work(jobs))", 1),
+        (f"{WAITS}; kept[0].cancel()", RUN, 0),
+        ("await asyncio.gather(*(asyncio.sleep(0) for _ in range(5)))", RUN, 0),
+        ("async with asyncio.TaskGroup() as group: group.create_task(asyncio.sleep(0))", RUN, 0),
+        ("pass", "[*jobs]", 0),
+    ],
+)
+def test_tasks_are_left_that_the_program_has_not_ended_before_their_loop_ends(
+    start: Start, body: str, called: str, left: int
+) -> None:
+    worker = start(TASKS.format(body=body, called=called))
+    assert to_the_return(worker, STEPS)[1] == JOBS
+    assert worker.tasks_left() == left
+
+
+def test_tasks_of_the_loop_that_asks_for_an_item_are_counted_after_the_pause(start: Start) -> None:
+    """The task of `work` itself is one of them."""
+    said, _ = to_the_return(start(TASKS.format(body=WAITS, called=RUN)), STEPS)
+    assert said == [one for step in ONE_PASS for one in (step, ("tasks", 2))]
+
+
+def test_a_half_that_never_imports_asyncio_has_no_count_of_tasks(start: Start) -> None:
+    worker = start(TAKES_ALL)
+    assert to_the_return(worker, STEPS)[0] == ONE_PASS
+    assert worker.tasks_left() is None
+
+
+@pytest.mark.parametrize(
+    ("taken", "before"),
+    [
+        ("answer = [job for job in jobs]; return answer", b""),
+        ("for job in jobs: pass", b""),
+        ("thread = threading.Thread(target=lambda: [*jobs]); thread.start(); thread.join()", b""),
+        ("[*jobs]; del held", b"gone"),
+        ("[*jobs]; raise ValueError", b"gone"),
+    ],
+)
+def test_what_the_names_of_run_hold_when_it_returns_is_there_until_garbage_is_collected(
+    start: Start, taken: str, before: bytes
+) -> None:
+    """Where `run` raises, it goes with the error."""
+    goes = "import os, threading\nclass Held:\n    def __del__(self, write=os.write): write(1, b'gone')\n"
+    worker = start(f"{goes}def run(jobs, factor):\n    held = Held()\n    {taken}\n")
+    worker.until_ready(STEPS)
+    while (message := worker.hear())["say"] not in ("returned", "raised"):
+        worker.say(next=message["done"] + 1)
+    os.set_blocking(worker.child.output, False)
+    written = b""
+    with contextlib.suppress(BlockingIOError):
+        written = os.read(worker.child.output, 1000)
+    assert written == before
+    worker.to_the_end()
+    assert written + os.read(worker.child.output, 1000) == b"gone"
 
 
 def test_no_compiled_file_is_left_beside_a_half(start: Start, tmp_path: Path) -> None:

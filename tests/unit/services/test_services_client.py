@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from pymongo import MongoClient
 
 from leaklab.content.catalog import Catalog
 from leaklab.errors import MeasureError
 from leaklab.lab.pair import RunOptions, run_scenario
+from leaklab.measure.target import PythonHalf
 from leaklab.services import client
 from leaklab.services.client import HalfServices, Services
-from leaklab.services.kinds import ServiceCounts
+from leaklab.services.kinds import ServiceCounts, ServiceNeeds
 from leaklab.system.interrupts import Owner
 
 BEGIN = """
@@ -71,6 +74,52 @@ def test_the_counts_of_two_services_are_added() -> None:
         assert (counts.half_connections, counts.answers_due, counts.waited_s) == (1, 0, 1.5)
     remote = ServiceCounts(counters={"connections": None})
     assert (http + remote).counters["connections"] is None
+
+
+def test_sessions_are_counted_that_no_cursor_accounts_for() -> None:
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        its = services.start(("mongo",), ServiceNeeds(documents={"orders": [{"_id": n} for n in range(9)]}))
+
+        def sessions() -> int | None:
+            services.ask_counts(its)
+            return services.hear_counts(its).counters["sessions"]
+
+        assert sessions() == 0
+        with MongoClient[dict[str, object]](its.endpoints["mongo"].uri) as client:
+            orders = client[its.endpoints["mongo"].database]["orders"]
+            cursors = [orders.find(batch_size=2) for _ in range(3)]
+            assert [next(cursor)["_id"] for cursor in cursors] == [0, 0, 0]
+            assert sessions() == 0
+            kept = [client.start_session() for _ in range(2)]
+            assert [orders.count_documents({}, session=session) for session in kept] == [9, 9]
+            assert sessions() == 2
+            for session in kept:
+                session.end_session()
+        assert sessions() == 0
+
+
+@pytest.mark.parametrize("way", ["it ends", "the runner is gone"])
+def test_the_temporary_folder_of_a_half_goes_with_it_whatever_is_in_it(tmp_path: Path, way: str) -> None:
+    kept, half = tmp_path / "kept", tmp_path / "half.py"
+    kept.mkdir(mode=0o500)
+    half.write_text("def run(): ...\n")
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        target = PythonHalf(half, services)
+        target.__enter__()
+        assert psutil.Process(target.pid).environ()["TMPDIR"] == str(target.folder)
+        (target.folder / "a" / "b").mkdir(parents=True)
+        (target.folder / "a" / "link").symlink_to(kept)
+        (target.folder / "a" / "b").chmod(0o500)
+        (target.folder / "a").chmod(0o500)
+        if way == "it ends":
+            target.end()
+            assert not target.folder.exists()
+    assert not target.folder.exists()
+    assert not psutil.pid_exists(target.pid) or psutil.Process(target.pid).status() == psutil.STATUS_ZOMBIE
+    assert kept.stat().st_mode & 0o777 == 0o500
+    target.end()
 
 
 def test_the_last_words_of_a_process_that_dies_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

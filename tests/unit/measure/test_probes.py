@@ -1,0 +1,136 @@
+"""The probe of a process, on real ones; and the sampler, which reads seldom what is dear."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from leaklab.measure.probes import Family, SystemProbe, leaves
+from leaklab.measure.sampler import Sampler, StepClock
+from leaklab.measure.trace import Phase
+from leaklab.services.client import HalfServices, Services
+from leaklab.services.kinds import ServiceCounts
+from tests.unit.scripted import MIB
+
+BEGIN = """
+import mmap, os, subprocess, time
+
+MIB = 2**20
+
+def fork(child):
+    seen, say = os.pipe()
+    if not os.fork():
+        kept = child(), os.write(say, b"x"), time.sleep(60)
+    os.read(seen, 1)
+
+def shared_memory():
+    file = os.memfd_create("shared")
+    os.write(file, bytes(32 * MIB))
+    return file
+
+input()
+"""
+
+
+@contextmanager
+def doing(text: str) -> Iterator[SystemProbe]:
+    """The probe of a process that has done this since it was first looked at, and waits."""
+    command = [sys.executable, "-c", f"{BEGIN}{text}\nprint('done', flush=True)\ninput()\n"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as process:
+        probe = SystemProbe(process.pid, frozenset())
+        assert probe.family().running == 0
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            os.write(process.stdin.fileno(), b"\n")
+            assert process.stdout.readline() == b"done\n"
+            yield probe
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+ENDS = "ended = subprocess.Popen(['true']); os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)"
+
+
+@pytest.mark.parametrize(
+    ("text", "running", "zombies"),
+    [("", 0, 0), (ENDS, 0, 1), (f"subprocess.Popen(['sleep', '60']); fork(int); {ENDS}", 2, 1)],
+)
+def test_children_that_run_and_zombies_are_told_apart_and_only_the_former_may_end(
+    text: str, running: int, zombies: int
+) -> None:
+    with doing(text) as probe:
+        family = probe.family()
+        assert (family.running, family.zombies, probe.may_change()) == (running, zombies, running > 0)
+        assert sys.platform != "linux" or probe.cpu_wait() is not None
+    assert (probe.family().running, probe.cpu_wait()) == (None, None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what processes share")
+@pytest.mark.parametrize(
+    ("text", "mib"),
+    [
+        ("kept = b'x' * 64 * MIB; fork(int); fork(int)", 0),
+        ("kept = b'x' * 64 * MIB; fork(lambda: b'x' * 32 * MIB)", 32),
+        ("kept = shared_memory(); os.dup(kept); fork(int)", 32),
+        ("kept = mmap.mmap(shared_memory(), 0); kept[:]; fork(lambda: len(kept[:]))", 0),
+    ],
+)
+def test_memory_that_the_process_itself_does_not_show_is_counted_once(text: str, mib: int) -> None:
+    """A child adds a little of its own: what it writes to is copied."""
+    with doing(text) as probe:
+        assert probe.family().memory / 2**20 == pytest.approx(mib, abs=6)
+
+
+def test_leaves_are_files_and_empty_folders_and_links_are_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "a" / "empty").mkdir(parents=True)
+    (folder / "a" / "b").mkdir()
+    assert leaves(folder)[0] == 2
+    (folder / "a" / "b" / "file").write_bytes(b"x" * MIB)
+    (folder / "link").symlink_to(tmp_path)
+    (folder / "broken").symlink_to("nowhere")
+    count, size = leaves(folder)
+    assert count == 4
+    assert size == pytest.approx(MIB, abs=MIB // 8)
+    assert leaves(tmp_path / "nowhere") == (0, 0)
+
+
+def test_a_socket_that_the_other_end_has_closed_is_in_close_wait() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        probe = SystemProbe(os.getpid(), frozenset({server.getsockname()[1]}))
+        with socket.create_connection(server.getsockname()) as ours, server.accept()[0] as theirs:
+            assert probe.read_sockets() == {"sockets": 1, "own_sockets": 1, "close_wait": 0}
+            theirs.close()
+            assert ours.recv(1) == b""
+            assert probe.read_sockets() == {"sockets": 1, "own_sockets": 1, "close_wait": 1}
+
+
+def test_what_is_dear_is_read_at_some_steps_and_what_children_hold_at_each_once_there_are_any() -> None:
+    """Here the probe finds as many bytes beside the process as steps are done, and from the 40th step on a child."""
+    clock, system, services = StepClock(), Mock(spec=SystemProbe), Mock(spec=Services)
+    system.read.side_effect = lambda: {"threads": 1, "rss": 1000, "fds": 4}
+    system.family.side_effect = lambda: Family(running=int(clock.done >= 40), memory=clock.done)
+    system.read_files.return_value = {"files": 3}
+    system.read_sockets.side_effect = lambda: {"sockets": 1, "own_sockets": 1, "close_wait": 0}
+    services.hear_counts.return_value = ServiceCounts(half_connections=3)
+    sampler = Sampler("leaky", system, services, HalfServices((1,), frozenset()), 60, clock, ())
+    for clock.done in range(60):
+        sampler.step()
+    sampler.keep(Phase.COLLECTED, sampler.look())
+    *at_steps, collected = sampler.samples
+    dear = [sample.steps_done for sample in at_steps if sample.get("files_left") == 3]
+    assert dear == [0, 10, 20, 30, 40, 50]
+    assert [sample.get("rss") for sample in at_steps] == [1000 + (n if n >= 40 else n // 10 * 10) for n in range(60)]
+    assert sum(sample.get("child_processes") == 1 for sample in at_steps) == 20
+    assert (collected.get("open_sockets"), collected.own) == (3, {"open_sockets": 1})
