@@ -29,14 +29,18 @@ class SizedRun:
     steps: int
     summary: Summary
 
-    def reading(self, metric: Metric, moment: Moment) -> float:
-        """How much was there above the baseline, without what another metric counts; 0 where it was not read."""
+    def reading(self, metric: Metric, moment: Moment) -> float | None:
+        """How much was there above the baseline, without what another metric counts; None where that is unknown."""
         summary = self.summary.get(metric.name)
-        return 0.0 if summary is None else summary.alone.get(moment, 0.0)
+        return None if summary is None else summary.alone.get(moment)
+
+    def count(self, metric: Metric, moment: Moment) -> float:
+        """The same as a number: 0 where it is unknown."""
+        return self.reading(metric, moment) or 0.0
 
     def most(self, metric: Metric) -> float:
         """The highest of its readings."""
-        return max(self.reading(metric, moment) for moment in Moment)
+        return max(self.count(metric, moment) for moment in Moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def suspects(run: SizedRun, bounds: Thresholds) -> list[Metric]:
     found = (
         metric
         for metric, moment, _ in _moments(bounds)
-        if run.reading(metric, moment) >= (few if metric.unit == "count" else MEMORY_SUSPECT)
+        if run.count(metric, moment) >= (few if metric.unit == "count" else MEMORY_SUSPECT)
     )
     return list(dict.fromkeys(found))
 
@@ -84,15 +88,18 @@ def growing(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True
 
     `runs` are two of different sizes; or one alone, which is compared with no work at all.
     """
-    small, large = sorted((runs[0], runs[1] if len(runs) > 1 else SizedRun(0, {})), key=lambda run: run.steps)
-    more = large.steps - small.steps
+    *smaller, large = sorted(runs, key=lambda run: run.steps)
+    steps = smaller[0].steps if smaller else 0
+    more = large.steps - steps
     told: set[str] = set()
     for metric, moment, kind in _moments(bounds):
-        less, much = small.reading(metric, moment), large.reading(metric, moment)
+        less, much = smaller[0].reading(metric, moment) if smaller else 0.0, large.reading(metric, moment)
+        if less is None or much is None or metric.name in told:
+            continue
         floor = max(metric.floor, more * LEAST if metric.unit == "count" else 0) if floors else metric.least
-        in_proportion = less * large.steps / small.steps if small.steps else 0.0
+        in_proportion = less * large.steps / steps if steps else 0.0
         allowed = max(SHARE * in_proportion, 0 if kind is FindingKind.LEAKED else bounds.concurrency)
-        if much - less >= floor and much > allowed and metric.name not in told:
+        if much - less >= floor and much > allowed:
             told.add(metric.name)
             yield Growth(metric, moment, kind, (much - less) / more)
 

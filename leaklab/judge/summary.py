@@ -49,8 +49,8 @@ def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
     alone: dict[Moment, float] = {}
     if start is not None:
         most = max([value for _, value in points] + ([] if trace.parts(metric) else [exact])) - start
-        lingered = metric.state == "running" and trace.shortly_after(metric.name) - start > LINGERED * most
-        alone[Moment.PEAK] = 0.0 if lingered else most
+        if metric.state != "running" or trace.shortly_after(metric.name) - start <= LINGERED * most:
+            alone[Moment.PEAK] = most
         if points[-1][0] is Phase.COLLECTED:
             alone[Moment.COLLECTED] = max(0.0, points[-1][1] - start)
     return MetricSummary(

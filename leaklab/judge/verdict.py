@@ -59,15 +59,15 @@ def judge(
 def _finding(trace: Trace, runs: Sequence[SizedRun], growth: Growth) -> Finding:
     """The first run is the one that is shown."""
     metric, kind, pace = growth.metric, growth.kind, growth.per_step
-    sizes = [(one.steps, one.reading(metric, growth.moment)) for one in runs]
+    sizes = [(one.steps, one.count(metric, growth.moment)) for one in runs]
     if kind is FindingKind.WASTED:
-        served = [one.reading(METRICS[metric.serves or metric.name], growth.moment) for one in runs]
+        served = [one.count(METRICS[metric.serves or metric.name], growth.moment) for one in runs]
         reason = sentences.wasted(metric, sizes, served)
     elif kind is FindingKind.HELD:
-        reason = sentences.held(metric, sizes, pace, runs[0].reading(metric, Moment.COLLECTED))
+        reason = sentences.held(metric, sizes, pace, runs[0].count(metric, Moment.COLLECTED))
     else:
         reason = sentences.leaked(metric, sizes, pace, trace.waited_s)
-    explained = [(one, runs[0].reading(one, growth.moment)) for one in METRICS.values() if one.explains == metric.name]
+    explained = [(one, runs[0].count(one, growth.moment)) for one in METRICS.values() if one.explains == metric.name]
     reason += "".join(f"; {one.format(count)} of them {one.remains}" for one, count in explained if count)
     threshold = metric.floor if metric.unit == "bytes" else 0
     return Finding(kind, metric.name, sizes[0][1], threshold, reason, tuple(Work(*size) for size in sizes), pace)
@@ -76,7 +76,7 @@ def _finding(trace: Trace, runs: Sequence[SizedRun], growth: Growth) -> Finding:
 def _looked_at(runs: Sequence[SizedRun], bounds: Thresholds) -> str:
     """What was looked at in a half that is clean."""
     read = [metric for metric in METRICS.values() if runs[0].summary.get(metric.name)]
-    held = [one.reading(metric, Moment.COLLECTED) for metric in read for one in runs if metric.budgeted]
+    held = [one.count(metric, Moment.COLLECTED) for metric in read for one in runs if metric.budgeted]
     counts = sum(metric.unit == "count" and metric.judge is not Judge.WORK for metric in read)
     below = growing(runs, bounds, floors=False) if len(runs) > 1 else ()
     return sentences.clean(

@@ -82,6 +82,9 @@ def forecasts(run: SizedRun, findings: Sequence[Finding], capacities: Capacities
         elif (capacity := capacities.of(resource)) is not None:
             counted = run.summary.get(metric.part_of or metric.name)
             start, reached = (counted.baseline or 0.0, counted.end or counted.peak) if counted else (0.0, 0.0)
+            if len(growing) > 1:
+                # The sockets of child processes are none of its own descriptors.
+                pace = min(pace, (reached - start) / run.steps)
             limit = capacity[0] + (start if resource is Resource.MEMORY else 0)
             # From the last step on: what `run` opens before its first step does not come again.
             steps = max(0, run.steps + int((limit - reached) / pace))

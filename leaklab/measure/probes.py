@@ -115,7 +115,8 @@ class SystemProbe:
 
         if (found := self._tried(states)) is None:
             return {"sockets": None}
-        return {"sockets": len(found), "own_sockets": len(found), "close_wait": found.count("CLOSE_WAIT")}
+        fds = self._tried(self._process.num_fds)
+        return {"sockets": len(found), "own_sockets": len(found), "close_wait": found.count("CLOSE_WAIT"), "fds": fds}
 
     def begin_peak(self) -> None:
         """Forget the highest memory so far, such as that of imports."""

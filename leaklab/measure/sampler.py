@@ -123,9 +123,9 @@ class Sampler:
 
     def keep(self, phase: Phase, counters: Counters, after_s: float = 0.0) -> None:
         """Make a sample of these counters, so many seconds after the clock stopped, and hand it to the listeners."""
-        clock, own = self.clock, counters.get("own_sockets")
-        of_itself = {} if own is None else by_metric({SOCKETS: own})
-        at_s, values = clock.at_s + after_s, by_metric(counters)
+        clock, at_s, values = self.clock, self.clock.at_s + after_s, by_metric(counters)
+        own = {name: counters.get(f"own_{name}") for name in (SOCKETS, "fds")}
+        of_itself = by_metric({name: count for name, count in own.items() if count is not None})
         sample = Sample(phase, clock.done, at_s, values, self.counts.answers_due, of_itself)
         self._taken_at = time.monotonic()
         self.samples.append(sample)
@@ -171,6 +171,10 @@ class Sampler:
             read = self.system.read_sockets()
             if children and counts.half_connections is not None and read.get(SOCKETS) is not None:
                 read[SOCKETS] = max(read[SOCKETS] or 0, counts.half_connections)
+            # A half that was not paused may have closed sockets between the two readings of its descriptors.
+            fds = read.pop("fds", None)
+            if fds is not None and counters["fds"] is not None:
+                read["own_fds"] = min(fds, counters["fds"])
             self._sockets = (state, read)
             counters |= read
         self.counters = {**counters, **counts.counters}

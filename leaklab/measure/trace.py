@@ -41,7 +41,8 @@ class Sample:
         steps_done: how many steps the half had finished.
         at_s: seconds since `run` was called, the pauses for earlier samples left out.
         values: by metric name; a metric that was not or could not be read is None or missing, never 0.
-        own: what the process itself has, of metrics whose values count its child processes too.
+        own: of metrics that are compared with each other, what the process itself had at one moment: without child
+            processes, and read together.
         answers_due: answers of a dead service that the half still waits for; None where no service says.
     """
 
@@ -202,7 +203,8 @@ class Trace:
         parts, found = self.parts(metric), []
         for sample in self.samples:
             of_parts = [sample.own.get(part.name, sample.get(part.name)) for part in parts]
-            if (value := sample.get(metric.name)) is not None and None not in of_parts:
+            value = sample.own.get(metric.name, sample.get(metric.name)) if parts else sample.get(metric.name)
+            if value is not None and None not in of_parts:
                 found.append((sample.phase, value - sum(filter(None, of_parts))))
         return found
 

@@ -15,7 +15,6 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.settings import Settings
@@ -41,11 +40,6 @@ SETTINGS: dict[str, dict[str, int | float]] = {
     "unbounded-wait": {"hang": 4.0, "deadline": 1.5},
 }
 """What is not as a learner has it: less memory; and a deadline that the living services keep on a busy machine, too."""
-
-MISJUDGED = {
-    "huge-array/wrong_jobs_first": "undecidable: honest lazy code has its buffer after the last item was taken, too",
-}
-"""Files that leaklab does not judge as it should yet, and why."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +140,7 @@ def checked(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[dict[st
         waiting.shutdown(cancel_futures=True)
 
 
-def marked(case: Case) -> ParameterSet:
-    marks = []
-    if reason := MISJUDGED.get(case.key):
-        marks.append(pytest.mark.xfail(reason=reason, strict=True))
-    return pytest.param(case, id=case.name, marks=marks)
-
-
-@pytest.mark.parametrize("case", [marked(case) for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_fix_is_judged_right_and_for_the_right_reason(
     case: Case, checked: dict[str, Future[dict[str, CheckResult]]]
 ) -> None:

@@ -1,4 +1,4 @@
-# wrong: leaked child_processes
+# wrong: leaked zombie_processes
 import subprocess
 
 import requests

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import ANY, Mock
 
 import pytest
 
@@ -110,10 +110,10 @@ def test_a_socket_that_the_other_end_has_closed_is_in_close_wait() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         probe = SystemProbe(os.getpid(), frozenset({server.getsockname()[1]}))
         with socket.create_connection(server.getsockname()) as ours, server.accept()[0] as theirs:
-            assert probe.read_sockets() == {"sockets": 1, "own_sockets": 1, "close_wait": 0}
+            assert probe.read_sockets() == {"sockets": 1, "own_sockets": 1, "close_wait": 0, "fds": ANY}
             theirs.close()
             assert ours.recv(1) == b""
-            assert probe.read_sockets() == {"sockets": 1, "own_sockets": 1, "close_wait": 1}
+            assert probe.read_sockets() == {"sockets": 1, "own_sockets": 1, "close_wait": 1, "fds": ANY}
 
 
 def test_what_is_dear_is_read_at_some_steps_and_what_children_hold_at_each_once_there_are_any() -> None:
@@ -122,7 +122,7 @@ def test_what_is_dear_is_read_at_some_steps_and_what_children_hold_at_each_once_
     system.read.side_effect = lambda: {"threads": 1, "rss": 1000, "fds": 4}
     system.family.side_effect = lambda: Family(running=int(clock.done >= 40), memory=clock.done)
     system.read_files.return_value = {"files": 3}
-    system.read_sockets.side_effect = lambda: {"sockets": 1, "own_sockets": 1, "close_wait": 0}
+    system.read_sockets.side_effect = lambda: {"sockets": 1, "own_sockets": 1, "close_wait": 0, "fds": 3}
     services.hear_counts.return_value = ServiceCounts(half_connections=3)
     sampler = Sampler("leaky", system, services, HalfServices((1,), frozenset()), 60, clock, ())
     for clock.done in range(60):
@@ -133,4 +133,4 @@ def test_what_is_dear_is_read_at_some_steps_and_what_children_hold_at_each_once_
     assert dear == [0, 10, 20, 30, 40, 50]
     assert [sample.get("rss") for sample in at_steps] == [1000 + (n if n >= 40 else n // 10 * 10) for n in range(60)]
     assert sum(sample.get("child_processes") == 1 for sample in at_steps) == 20
-    assert (collected.get("open_sockets"), collected.own) == (3, {"open_sockets": 1})
+    assert (collected.get("open_sockets"), collected.own) == (3, {"open_sockets": 1, "open_fds": 3})
