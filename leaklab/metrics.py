@@ -43,6 +43,14 @@ class Moment(StrEnum):
     COLLECTED = "collected"
 
 
+JUDGED: Mapping[Judge, tuple[tuple[Moment, FindingKind], ...]] = {
+    Judge.LEFT_OPEN: ((Moment.COLLECTED, FindingKind.LEAKED), (Moment.PEAK, FindingKind.HELD)),
+    Judge.LEFT_BEHIND: ((Moment.COLLECTED, FindingKind.LEAKED),),
+    Judge.REUSE: ((Moment.COLLECTED, FindingKind.WASTED),),
+}
+"""The moments at which a metric is judged, and what its growth is called then; the first that grows is told."""
+
+
 class Resource(StrEnum):
     """What runs out as a metric grows, in the order in which that is forecast; the server has no limit of cursors."""
 

@@ -19,24 +19,21 @@ def over_budget(trace: Trace, metric: MetricSummary, budget: int) -> tuple[list[
     start, name = metric.baseline or 0.0, metric.metric.name
     at_steps = sorted((value for _, value in trace.step_points(name)), reverse=True)
     if not at_steps:
-        completed = trace.outcome is Outcome.COMPLETED
-        return [], [sentences.NO_ITEM_TAKEN] if completed and metric.peak - start > budget else []
-    end, returned, collected = (value or 0.0 for value in (metric.end, metric.returned, metric.collected))
+        unknown = trace.outcome is Outcome.COMPLETED and metric.peak - start > budget
+        return [], [sentences.NO_ITEM_TAKEN] if unknown else []
     moments = {
-        "at the last step": end,
+        "at the last step": metric.end,
         f"at one step in {1 / HELD_AT_STEPS:.0f} or more": at_steps[int(len(at_steps) * HELD_AT_STEPS)],
-        "when run() returned": returned,
-        "after run() returned": collected,
+        "when run() returned": metric.returned,
+        "after run() returned": metric.collected,
     }
-    when, most = max(moments.items(), key=lambda moment: moment[1])
-    if end - start > budget:
-        when, most = "at the last step", end
-    if most - start > budget:
-        survived = collected - start > budget
-        reason = sentences.over_budget(most - start, max(0.0, collected - start), budget, when, survived=survived)
-        kind = FindingKind.LEAKED if survived else FindingKind.HELD
-        return [Finding(kind, name, most - start, budget, reason, (), None)], []
-    last = max((index for index, sample in enumerate(trace.samples) if sample.phase is Phase.END), default=0)
+    left = (metric.collected or 0.0) - start
+    for when, held in ((when, value - start) for when, value in moments.items() if value is not None):
+        if held > budget:
+            reason = sentences.over_budget(held, max(0.0, left), budget, when, survived=left > budget)
+            kind = FindingKind.LEAKED if left > budget else FindingKind.HELD
+            return [Finding(kind, name, held, budget, reason, (), None)], []
     values = [sample.get(name) or 0.0 for sample in trace.samples]
+    last = max((index for index, sample in enumerate(trace.samples) if sample.phase is Phase.END), default=0)
     came_later = max(values[:last], default=0.0) - start <= budget < max(values[last:]) - start
     return [], [sentences.AFTER_THE_STEPS] if came_later else []

@@ -45,10 +45,7 @@ class Finding(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on a half, the findings that decided it, and the doubts that kept it open.
-
-    `looked_at` says, of a clean half, what was looked at.
-    """
+    """The verdict on a half, the findings and the doubts behind it, and of a clean half what was looked at."""
 
     verdict: Verdict
     findings: tuple[Finding, ...] = ()

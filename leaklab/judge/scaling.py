@@ -1,10 +1,10 @@
 """The one rule: what grows with the work leaks. Two runs of one half, of two sizes, are compared."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from leaklab.judge.summary import Summary
-from leaklab.metrics import COUNT_FLOOR, MEMORY_SUSPECT, METRICS, FindingKind, Judge, Metric, Moment
+from leaklab.metrics import COUNT_FLOOR, JUDGED, MEMORY_SUSPECT, METRICS, FindingKind, Metric, Moment
 
 SHARE = 0.5
 """The share of the work's own growth that a count must follow, or more: a leak that strikes by chance wavers, a pool
@@ -13,13 +13,6 @@ or a cache stays where it is."""
 LEAST = 1 / 15
 """Things per step of the additional work below which nothing is found: a connection that serves 15 requests is reused,
 and a pool that now and then needs one more is still a pool."""
-
-JUDGED: Mapping[Judge, tuple[tuple[Moment, FindingKind], ...]] = {
-    Judge.LEFT_OPEN: ((Moment.COLLECTED, FindingKind.LEAKED), (Moment.PEAK, FindingKind.HELD)),
-    Judge.LEFT_BEHIND: ((Moment.COLLECTED, FindingKind.LEAKED),),
-    Judge.REUSE: ((Moment.COLLECTED, FindingKind.WASTED),),
-}
-"""The moments at which a metric is judged, and what its growth is called then; the first that grows is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +30,6 @@ class SizedRun:
     def count(self, metric: Metric, moment: Moment) -> float:
         """The same as a number: 0 where it is unknown."""
         return self.reading(metric, moment) or 0.0
-
-    def most(self, metric: Metric) -> float:
-        """The highest of its readings."""
-        return max(self.count(metric, moment) for moment in Moment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,8 @@ def judge(
     open_doubts = [] if trace.outcome is Outcome.COMPLETED else [f"the half did not complete: {trace.ending}"]
     open_doubts += [sentences.unread(METRICS[name]) for name in bounds.telling if run.summary.get(name) is None]
     open_doubts += doubts
-    if bounds.deadline_s is not None:
-        findings += stalled(trace, bounds.deadline_s)
-        open_doubts += maybe_late(trace, bounds.deadline_s)
+    if (deadline := bounds.deadline_s) is not None:
+        findings, open_doubts = stalled(trace, deadline), [*open_doubts, *maybe_late(trace, deadline)]
     for metric in filter(None, run.summary.values()):
         if bounds.memory is not None and metric.metric.budgeted:
             over, maybe = over_budget(trace, metric, bounds.memory)
@@ -47,7 +46,7 @@ def judge(
         grown = [found for one in growing(runs, bounds) if (found := _finding(trace, runs, one)).metric not in told]
         findings += [one for one in grown if known is None or (one.kind.value, one.metric) in known]
     elif trace.outcome is Outcome.COMPLETED and bounds.deadline_s is None and not doubts:
-        there = [(metric, run.most(metric)) for metric in suspects(run, bounds)]
+        there = [(metric, max(run.count(metric, moment) for moment in Moment)) for metric in suspects(run, bounds)]
         open_doubts += [sentences.undecided(there)] if there else []
     if findings:
         return Judgement(Verdict.LEAKS, tuple(findings), tuple(open_doubts))
@@ -78,7 +77,5 @@ def _looked_at(runs: Sequence[SizedRun], bounds: Thresholds) -> str:
     read = [metric for metric in METRICS.values() if runs[0].summary.get(metric.name)]
     held = [one.count(metric, Moment.COLLECTED) for metric in read for one in runs if metric.budgeted]
     counts = sum(metric.unit == "count" and metric.judge is not Judge.WORK for metric in read)
-    below = growing(runs, bounds, floors=False) if len(runs) > 1 else ()
-    return sentences.clean(
-        counts, [one.steps for one in runs], max(held, default=0), ((one.metric, one.per_step) for one in below)
-    )
+    below = [(one.metric, one.per_step) for one in growing(runs, bounds, floors=False)] if len(runs) > 1 else []
+    return sentences.clean(counts, [one.steps for one in runs], max(held, default=0), below)
