@@ -169,8 +169,8 @@ _METRICS = (
         services=("http", "mongo"),
     ),
     Metric(
-        "connections_spent", "not reusable", "connection that could not be reused", "spent", judge=Judge.WORK,
-        moments=(Moment.COLLECTED,), rare=True, part_of="connections_opened", services=("http",),
+        "connections_spent", "connections not reusable", "connection that could not be reused", "spent",
+        judge=Judge.WORK, moments=(Moment.COLLECTED,), rare=True, part_of="connections_opened", services=("http",),
     ),
     Metric(
         "requests_served", "requests served", "request", "requests", judge=Judge.WORK,

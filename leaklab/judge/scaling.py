@@ -7,8 +7,10 @@ from leaklab.judge.summary import Summary
 from leaklab.metrics import COUNT_FLOOR, JUDGED, MEMORY_SUSPECT, METRICS, FindingKind, Metric, Moment
 
 SHARE = 0.5
-"""The share of the work's own growth that a count must follow, or more: a leak that strikes by chance wavers, a pool
-or a cache stays where it is."""
+"""The share of the work's own growth that a count must exceed: a leak by chance wavers, a pool comes to its bound."""
+
+SURE = 0.9
+"""Things per additional step that are growth, whatever there was before: a leak beside a pool that was full at once."""
 
 LEAST = 1 / 15
 """Things per step of the additional work below which nothing is found: a connection that serves 15 requests is reused,
@@ -85,12 +87,13 @@ def growing(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True
         less, much = smaller[0].reading(metric, moment) if smaller else 0.0, large.reading(metric, moment)
         if less is None or much is None or metric.name in told:
             continue
-        floor = max(metric.floor, more * LEAST if metric.unit == "count" else 0) if floors else metric.least
-        in_proportion = less * large.steps / steps if steps else 0.0
-        allowed = max(SHARE * in_proportion, 0 if kind is FindingKind.LEAKED else bounds.concurrency)
-        if much - less >= floor and much > allowed:
+        is_count, pace = metric.unit == "count", (much - less) / more
+        floor = max(metric.floor, more * LEAST if is_count else 0) if floors else metric.least
+        in_proportion = not steps or much > SHARE * less * large.steps / steps or (is_count and pace >= SURE)
+        permitted = 0 if kind is FindingKind.LEAKED else bounds.concurrency
+        if much - less >= floor and in_proportion and much > permitted:
             told.add(metric.name)
-            yield Growth(metric, moment, kind, (much - less) / more)
+            yield Growth(metric, moment, kind, pace)
 
 
 def _moments(bounds: Thresholds) -> Iterator[tuple[Metric, Moment, FindingKind]]:

@@ -173,7 +173,9 @@ def compared_cells(result: Result, columns: Sequence[Column]) -> list[ComparedCe
 
 def left_out(result: Result, shown: Sequence[Column]) -> list[str]:
     """Key figures that are in none of the columns shown: `memory (RSS), at the last step: 271/15 MiB`."""
-    out = [column for column in WITH_END if column not in shown and column.metric.name in result.telling]
+    telling = [metric for metric in METRICS.values() if metric.name in result.telling]
+    columns = [*WITH_END, *(Column(metric, metric.moments[-1]) for metric in telling if not metric.heads)]
+    out = [column for column in columns if column not in shown and column.metric in telling]
     figures = [cell.joined("/") for cell in compared_cells(result, out)]
     return [
         f"{row_label(*column)}: {text} {column.unit}" for column, text in zip(out, figures, strict=True) if text != "–"

@@ -209,17 +209,6 @@ def test_compare_that_is_interrupted_tells_the_scenarios_it_measured(leaklab: Co
     assert [result["scenario"] for result in finished.document["results"]] == ["leaks-files", "slow"]
 
 
-def test_what_is_still_ending_in_one_half_ends_while_the_next_one_runs(leaklab: Command, steps_file: Path) -> None:
-    """Its threads wait for the first step of the other half: who waits for them first finds a leak."""
-    finished = leaklab("run", "ends-late", "--json", *OURS, env={STEPS_FILE: str(steps_file)})
-    assert (finished.code, finished.stderr) == (0, "")
-    leaky, fixed = (finished.document["halves"][name] for name in ("leaky", "fixed"))
-    threads = leaky["metrics"]["threads"]
-    assert (threads["baseline"], threads["returned"], threads["collected"]) == (1, 21, 1)
-    for half in (leaky, fixed):
-        assert (half["outcome"], half["verdict"], half["findings"]) == ("completed", "clean", [])
-
-
 def test_an_interrupt_while_the_next_half_runs_tells_all_of_the_one_that_was_still_ending(
     leaklab: Command, steps_file: Path
 ) -> None:

@@ -86,6 +86,9 @@ CASES: dict[str, tuple[str, Half, Thresholds] | tuple[str, Half]] = {
     "still there after waiting": ("leaked open_cursors 50/0", Half(waited_s=1.02).counts("open_cursors", each)),
     "return closes half": (
         "leaked open_fds 25/0", Half().counts("open_fds", each, returned=lambda steps: steps // 2)),
+    "a leak beside a pool that is large for so few steps": (
+        "leaked threads 44/0", threads(lambda done: 32 + done, 12)),
+    "a pool of 100, few steps": ("clean", threads(up_to(100), 7)),
     "a leak beside a pool": ("leaked open_sockets 60/0", Half().counts("open_sockets", lambda done: 10 + done)),
     "all items taken first": ("leaked open_sockets 50/0", Half().counts("open_sockets", none, returned=each)),
     "items never taken, left open": ("leaked open_cursors 50/0", unasked("open_cursors", each, each)),
