@@ -69,7 +69,7 @@ def with_other_numbers(source: bytes, data: Sequence[float]) -> str:
 
 def _number(node: object) -> float | None:
     value = getattr(node, "value", None)
-    return value if isinstance(node, ast.Constant) and isinstance(value, int | float) else None
+    return value if isinstance(node, ast.Constant) and type(value) in (int, float) else None
 
 
 def _replace(node: ast.AST, data: Sequence[float]) -> None:
