@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from leaklab.metrics import COUNT_FLOOR, MEMORY_FLOOR, METRICS, Metric
+from leaklab.metrics import MEMORY_FLOOR, MEMORY_SUSPECT, METRICS, Metric
 from leaklab.units import format_duration, format_size
 
 NO_ITEM_TAKEN = "run() took no item, so no step shows whether the buffer was kept; take the items one at a time"
@@ -15,7 +15,7 @@ Sized = tuple[int, float]
 def leaked(metric: Metric, sizes: Sequence[Sized], pace: float, waited_s: float) -> str:
     """What survived return and garbage collection, at one size of the work or two, the one that is shown first."""
     (_, here), *others = sizes
-    other = "".join(f", {metric.format(count)} after {steps:,} steps" for steps, count in others)
+    other = "".join(f", {metric.format(count)} after {_steps(steps)}" for steps, count in others)
     later = f" (still there {format_duration(waited_s)} later)" if waited_s >= 0.01 else ""
     be = _be(metric, here, "is", "are")
     return f"{metric.quantity(here)} {be} {metric.remains}{other}{later}: {per_step(metric, pace)}"
@@ -24,7 +24,8 @@ def leaked(metric: Metric, sizes: Sequence[Sized], pace: float, waited_s: float)
 def held(metric: Metric, sizes: Sequence[Sized], pace: float, left: float) -> str:
     """What was there at the same time, and `left` of it after return."""
     (_, here), *others = sizes
-    other = "".join(f" ({metric.format(count)} in {steps:,} steps)" for steps, count in others)
+    in_others = ", ".join(f"{metric.format(count)} in {_steps(steps)}" for steps, count in others)
+    other = f" ({in_others})" if others else ""
     after = f"{metric.format(left) if left else 'none'} after run() returned"
     was = _be(metric, here, "was", "were")
     return f"{metric.quantity(here)} {was} {metric.state} at the same time{other}, {after}: {per_step(metric, pace)}"
@@ -44,14 +45,22 @@ def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float]) -> s
     return f"{requests.quantity(served[0])} opened {metric.quantity(opened[0])}{other}: {reused}"
 
 
-def clean(counts: int, steps: Sequence[int], memory: float, below: Iterable[tuple[Metric, float]]) -> str:
-    """What was looked at in a half that is clean, and what grew by too little to be judged, with its pace."""
-    few = f"none {COUNT_FLOOR} or more above its start" if steps[0] else "no work went on after the answer"
-    looked_at = f"{counts} count{'s' if counts != 1 else ''}, {few if len(steps) == 1 else 'none grows with the work'}"
-    words = f"{looked_at}; memory within {max(memory, MEMORY_FLOOR) / 2**20:.0f} MiB"
-    return "; ".join(
-        [words, *(f"{metric.label} grew by {per_step(metric, pace)}, too little to judge" for metric, pace in below)]
-    )
+def clean(counts: int, few: int | None, memory: float, below: Iterable[tuple[Metric, float]]) -> str:
+    """What was looked at in a half that is clean, and what grew by too little to be judged, with its pace.
+
+    `few` is how many things one run alone did not have; 0 where the work has no size, None after several runs.
+    """
+    above = "none above its start" if few == 1 else f"none {few} or more above its start"
+    grows = above if few else "no work went on after the answer"
+    looked_at = f"{counts} count{'s' if counts != 1 else ''}, {'none grows with the work' if few is None else grows}"
+    within = MEMORY_SUSPECT if few else MEMORY_FLOOR
+    held = f"memory within {within / 2**20:.0f} MiB" if memory <= within else "nor does memory"
+    little = (f"{metric.label} grew by {per_step(metric, pace)}, too little to judge" for metric, pace in below)
+    return "; ".join([f"{looked_at}; {held}" if memory <= within else f"{looked_at}, {held}", *little])
+
+
+def _steps(steps: int) -> str:
+    return f"{steps:,} step{'s' if steps != 1 else ''}"
 
 
 def _be(metric: Metric, count: float, one: str, many: str) -> str:
@@ -84,7 +93,7 @@ def maybe_late(elapsed: float, took: float, deadline: float, stalled: float, loo
 
 def _took(elapsed: float, took: float, looks: int) -> str:
     waited = f", {format_duration(took)} of it waiting" if took < 0.95 * elapsed else ""
-    return f"{format_duration(elapsed)}{waited}" + (f" in the fastest of {looks} runs" if looks > 1 else "")
+    return f"{format_duration(max(elapsed, took))}{waited}" + (f" in the fastest of {looks} runs" if looks > 1 else "")
 
 
 def abandoned(metric: Metric, left: float, at_s: float, answered_s: float) -> str:

@@ -23,7 +23,7 @@ def waited(trace: Trace) -> float:
     if trace.outcome is not Outcome.COMPLETED:
         return trace.elapsed_s
     idle = trace.elapsed_s - (trace.cpu_s or 0.0) - (trace.cpu_wait_s or 0.0)
-    return min(trace.elapsed_s, max(idle, trace.answers_awaited_s or 0.0))
+    return max(idle, trace.answers_awaited_s or 0.0)
 
 
 def stalled(trace: Trace, deadline: float) -> list[Finding]:

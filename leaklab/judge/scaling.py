@@ -1,16 +1,18 @@
-"""The one rule: what grows with the work leaks. Two runs of one half, of two sizes, are compared."""
+"""The one rule: what grows with the work leaks. Runs of one half are compared, of two sizes or three."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil, inf
 
 from leaklab.judge.summary import Summary
 from leaklab.metrics import COUNT_FLOOR, JUDGED, MEMORY_SUSPECT, METRICS, FindingKind, Metric, Moment
 
 SHARE = 0.5
-"""The share of the work's own growth that a count must exceed: a leak by chance wavers, a pool comes to its bound."""
+"""The share of the earlier pace that the last steps must keep: a leak by chance wavers, a pool comes to its bound."""
 
-SURE = 0.9
-"""Things per additional step that are growth, whatever there was before: a leak beside a pool that was full at once."""
+STRAIGHT = 0.75
+"""The share from which on the pace is the same, and two runs are enough. A slower one may be that of a cache that is
+nearly full, and also that of a leak beside a pool or a buffer that was there from the first step on."""
 
 LEAST = 1 / 15
 """Things per step of the additional work below which nothing is found: a connection that serves 15 requests is reused,
@@ -24,6 +26,11 @@ class SizedRun:
     steps: int
     summary: Summary
 
+    @property
+    def few(self) -> int:
+        """Things above the baseline that one in so many steps would make: fewer are nothing in so little work."""
+        return max(1, min(COUNT_FLOOR, ceil(self.steps * LEAST)))
+
     def reading(self, metric: Metric, moment: Moment) -> float | None:
         """How much was there above the baseline, without what another metric counts; None where that is unknown."""
         summary = self.summary.get(metric.name)
@@ -32,6 +39,10 @@ class SizedRun:
     def count(self, metric: Metric, moment: Moment) -> float:
         """The same as a number: 0 where it is unknown."""
         return self.reading(metric, moment) or 0.0
+
+
+NO_WORK = SizedRun(0, {})
+"""What there is before any work: nothing above the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +76,44 @@ class Growth:
 
 def suspects(run: SizedRun, bounds: Thresholds) -> list[Metric]:
     """The metrics of which so much was there that a run of another size has to decide."""
-    few = max(1, min(COUNT_FLOOR, run.steps))
     found = (
         metric
         for metric, moment, _ in _moments(bounds)
-        if run.count(metric, moment) >= (few if metric.unit == "count" else MEMORY_SUSPECT)
+        if run.count(metric, moment) >= (run.few if metric.unit == "count" else MEMORY_SUSPECT)
     )
     return list(dict.fromkeys(found))
 
 
 def growing(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True) -> Iterator[Growth]:
-    """What grows in proportion to the work, each metric once; without `floors` also by too little to be judged.
+    """What keeps growing with the work, each metric once; without `floors` also by too little to be judged."""
+    told = set[str]()
+    for growth, kept in _compared(runs, bounds, floors=floors):
+        if kept >= SHARE and growth.metric.name not in told:
+            told.add(growth.metric.name)
+            yield growth
 
-    `runs` are two of different sizes; or one alone, which is compared with no work at all.
+
+def is_unclear(runs: Sequence[SizedRun], bounds: Thresholds) -> bool:
+    """Whether something grew more slowly at the end, so that a run of a third size has to decide."""
+    return any(kept < STRAIGHT for _, kept in _compared(runs, bounds))
+
+
+def _compared(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True) -> Iterator[tuple[Growth, float]]:
+    """What grew between the two largest sizes, and the share of its earlier pace that it kept.
+
+    The earlier pace is that from the third largest size, or from no work at all, to the second largest.
     """
-    *smaller, large = sorted(runs, key=lambda run: run.steps)
-    steps = smaller[0].steps if smaller else 0
-    more = large.steps - steps
-    told: set[str] = set()
+    low, middle, high = [NO_WORK, NO_WORK, *sorted(runs, key=lambda run: run.steps)][-3:]
+    more = high.steps - middle.steps
     for metric, moment, kind in _moments(bounds):
-        less, much = smaller[0].reading(metric, moment) if smaller else 0.0, large.reading(metric, moment)
-        if less is None or much is None or metric.name in told:
+        first, second, third = (0.0 if run is NO_WORK else run.reading(metric, moment) for run in (low, middle, high))
+        if first is None or second is None or third is None:
             continue
-        is_count, pace = metric.unit == "count", (much - less) / more
-        floor = max(metric.floor, more * LEAST if is_count else 0) if floors else metric.least
-        in_proportion = not steps or much > SHARE * less * large.steps / steps or (is_count and pace >= SURE)
+        least = max(metric.floor, more * LEAST if metric.unit == "count" else 0) if floors else metric.least
         permitted = 0 if kind is FindingKind.LEAKED else bounds.concurrency
-        if much - less >= floor and in_proportion and much > permitted:
-            told.add(metric.name)
-            yield Growth(metric, moment, kind, pace)
+        if third - second >= least and third > permitted:
+            pace, before = (third - second) / more, (second - first) / max(1, middle.steps - low.steps)
+            yield Growth(metric, moment, kind, pace), pace / before if before > 0 else inf
 
 
 def _moments(bounds: Thresholds) -> Iterator[tuple[Metric, Moment, FindingKind]]:

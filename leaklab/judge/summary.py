@@ -23,9 +23,12 @@ class MetricSummary:
     alone: Mapping[Moment, float]
 
 
+LINGERS_S = 0.05
+"""Seconds after garbage collection in which what `run` itself ended has come to its end."""
+
 LINGERED = 0.5
-"""What runs ends by itself if more than this share of it is there shortly after return: `run` did not hold it.
-A client of pymongo that is dropped has threads that end within half a second."""
+"""If more than this share of something is there even later, it ends by itself, and `run` did not hold it until it
+returned. A client of pymongo that is dropped has threads that end within half a second, and cursors within one."""
 
 Summary = Mapping[str, MetricSummary | None]
 
@@ -43,15 +46,19 @@ def _summarize_metric(trace: Trace, metric: Metric) -> MetricSummary | None:
     values = [value for sample in trace.samples if (value := sample.get(metric.name)) is not None]
     if not values:
         return None
-    # An exact peak includes the parts: it is one of this metric alone only where it has none.
     exact, points = trace.peaks.get(metric.name, 0), trace.alone(metric)
-    start = next((value for phase, value in points if phase is Phase.BASELINE), None)
     alone: dict[Moment, float] = {}
-    if start is not None:
+    if points and points[0][0].phase is Phase.BASELINE:
+        start = points[0][1]
+        # An exact peak includes the parts: it is one of this metric alone only where it has none.
         most = max([value for _, value in points] + ([] if trace.parts(metric) else [exact])) - start
-        if metric.state != "running" or trace.shortly_after(metric.name) - start <= LINGERED * most:
+        looks = [
+            (look.at_s, value - start) for look, value in points if look.phase in (Phase.SETTLING, Phase.COLLECTED)
+        ]
+        later = next((left for at_s, left in looks if at_s >= looks[0][0] + LINGERS_S), looks[-1][1] if looks else 0.0)
+        if later <= LINGERED * most:
             alone[Moment.PEAK] = most
-        if points[-1][0] is Phase.COLLECTED:
+        if points[-1][0].phase is Phase.COLLECTED:
             alone[Moment.COLLECTED] = max(0.0, points[-1][1] - start)
     return MetricSummary(
         metric=metric,

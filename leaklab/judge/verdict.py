@@ -15,7 +15,7 @@ def judge(
     trace: Trace,
     run: SizedRun,
     bounds: Thresholds,
-    second: SizedRun | None = None,
+    others: Sequence[SizedRun] = (),
     *,
     doubts: Sequence[str] = (),
     known: Collection[tuple[str, str]] | None = None,
@@ -26,7 +26,7 @@ def judge(
         trace: the run that is shown.
         run: the same, as a summary.
         bounds: the scenario's thresholds.
-        second: a run of another size; None if it was not needed, or could not be had.
+        others: runs of other sizes; none if it was not needed, or could not be had.
         doubts: why a run of another size cannot be relied on.
         known: of a control half, what it is known to do, as (kind, metric): that is judged by the one run.
     """
@@ -40,8 +40,8 @@ def judge(
         if bounds.memory is not None and metric.metric.budgeted:
             over, maybe = over_budget(trace, metric, bounds.memory)
             findings, open_doubts = [*findings, *over], [*open_doubts, *maybe]
-    runs = [run] if second is None else [run, second]
-    if trace.outcome is Outcome.COMPLETED and run.steps and (second is not None or known is not None):
+    runs = [run, *others]
+    if trace.outcome is Outcome.COMPLETED and run.steps and (others or known is not None):
         told = {finding.metric for finding in findings}
         grown = [found for one in growing(runs, bounds) if (found := _finding(trace, runs, one)).metric not in told]
         findings += [one for one in grown if known is None or (one.kind.value, one.metric) in known]
@@ -78,4 +78,5 @@ def _looked_at(runs: Sequence[SizedRun], bounds: Thresholds) -> str:
     held = [one.count(metric, Moment.COLLECTED) for metric in read for one in runs if metric.budgeted]
     counts = sum(metric.unit == "count" and metric.judge is not Judge.WORK for metric in read)
     below = [(one.metric, one.per_step) for one in growing(runs, bounds, floors=False)] if len(runs) > 1 else []
-    return sentences.clean(counts, [one.steps for one in runs], max(held, default=0), below)
+    few = None if len(runs) > 1 else runs[0].few if runs[0].steps else 0
+    return sentences.clean(counts, few, max(held, default=0), below)

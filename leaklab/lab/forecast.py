@@ -81,7 +81,7 @@ def forecasts(run: SizedRun, findings: Sequence[Finding], capacities: Capacities
             )
         elif (capacity := capacities.of(resource)) is not None:
             counted = run.summary.get(metric.part_of or metric.name)
-            start, reached = (counted.baseline or 0.0, counted.end or counted.peak) if counted else (0.0, 0.0)
+            start, reached = (counted.baseline or 0.0, counted.peak) if counted else (0.0, 0.0)
             if len(growing) > 1:
                 # The sockets of child processes are none of its own descriptors.
                 pace = min(pace, (reached - start) / run.steps)

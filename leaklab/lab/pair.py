@@ -12,9 +12,9 @@ from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.deadline import TOO_LATE, waited
-from leaklab.judge.scaling import Thresholds, suspects
+from leaklab.judge.scaling import Thresholds, is_unclear, suspects
 from leaklab.lab.forecast import Capacities
-from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size
+from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
 from leaklab.lab.result import MeasuredRun, Result, half_result
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import UnreadableAnswer
@@ -236,16 +236,31 @@ class _PairRun:
         if not suspects(run.sized, bounds_of(scenario, self.settings)):
             return None
         named = None if scenario.second_steps is None else scenario.second_steps(self.settings)
-        return second_size(run.steps) if named in (None, run.steps) else named
+        if named not in (None, run.steps):
+            return named
+        return second_size(run.steps, run.trace.elapsed_s, self.options.limits.time_s)
 
     def _with_other_sizes(self, first: MeasuredRun, one: Measurement, steps: int) -> MeasuredRun:
-        """A run with that of another size; if that is the larger and does not do its work, with a smaller one too."""
+        """A run with that of another size.
+
+        If the larger does not do its work, there is a smaller one; and if two leave it open, a third.
+        """
         others = [self._measure(one, self.settings.with_steps(steps))]
-        if others[0].problem is not None and steps > first.steps > 1 and not self.interrupted:
-            smaller = self.settings.with_steps(smaller_size(first.steps))
-            with self._prepared({one.half: smaller}) as prepared:
-                others.append(self._measure(prepared[one.half], smaller))
+        if others[0].problem is not None and steps > first.steps > 1:
+            others += self._measured_again(one.half, smaller_size(first.steps))
+        bounds, last = bounds_of(self.entry.scenario, self.settings), others[-1]
+        if last.problem is None and is_unclear([first.sized, last.sized], bounds):
+            third = third_size(first.steps, last.steps, last.trace.elapsed_s, self.options.limits.time_s)
+            others += self._measured_again(one.half, third) if third not in (first.steps, last.steps) else []
         return replace(first, others=tuple(others))
+
+    def _measured_again(self, half: str, steps: int) -> list[MeasuredRun]:
+        """A run of so many steps; none after an interrupt."""
+        if self.interrupted:
+            return []
+        settings = self.settings.with_steps(steps)
+        with self._prepared({half: settings}) as prepared:
+            return [self._measure(prepared[half], settings)]
 
 
 def service_needs(scenario: Scenario, settings: Settings, mongo_uri: str | None = None) -> ServiceNeeds:

@@ -38,7 +38,7 @@ class MeasuredRun:
 
     Attributes:
         steps: how many steps of work it was given; 0 where the work has no steps.
-        others: runs of the same half with other numbers of steps, in order: the last is the one to compare with.
+        others: runs of the same half with other numbers of steps, in order; those that did their work are compared.
         known: of a control half, what it is known to do, as (kind, metric): it is judged by one run.
     """
 
@@ -234,7 +234,7 @@ def half_result(
     runs: list[JudgedRun] = []
     for one in done:
         run = one.sized
-        usable = next((other.sized for other in reversed(one.others) if other.problem is None), None)
+        usable = [other.sized for other in one.others if other.problem is None]
         doubts = [f"at {other.steps:,} steps {other.problem}" for other in one.others if other.problem is not None]
         judgement = judge(one.trace, run, bounds, usable, doubts=doubts, known=one.known)
         runs.append(JudgedRun(one.trace, run.summary, judgement, one.steps))

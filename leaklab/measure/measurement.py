@@ -181,7 +181,10 @@ class Measurement:
                 if isinstance(event, HalfReturned | HalfRaised):
                     self._clock.at_s = event.at
                     return event
+                before = time.monotonic()
                 self._take_step(event)
+                # The pauses are the lab's own time.
+                stop_at += time.monotonic() - before
                 if self._sampler.is_due:
                     # A half that steps on and on is watched as well as one that does not.
                     self._watch(sockets=False)

@@ -24,6 +24,7 @@ class Family:
         memory: bytes that the measured process and these hold together, beyond the RSS of the measured process.
         threads: threads of those that run.
         cpu_s: CPU seconds of all of them.
+        unmapped: bytes of `memory` that only descriptors hold.
     """
 
     running: int | None = 0
@@ -31,6 +32,7 @@ class Family:
     memory: int = 0
     threads: int = 0
     cpu_s: float = 0.0
+    unmapped: int = 0
 
 
 SHARED_FILES = ("/memfd:", "/dev/shm/")  # noqa: S108 # it is only compared with
@@ -140,8 +142,11 @@ class SystemProbe:
         """Bytes of address space the process has; None if it cannot be read."""
         return self._tried(lambda: self._process.memory_info().vms)
 
-    def family(self) -> Family:
-        """The descendants of the process; one that just ended, or may not be read, holds nothing."""
+    def family(self, unmapped: int | None = None) -> Family:
+        """The descendants of the process; one that just ended, or may not be read, holds nothing.
+
+        `unmapped` is what was last read of shared memory that only descriptors hold; None to read it, which is dear.
+        """
         import psutil
 
         found = self._tried(lambda: descendants(self._process.pid))
@@ -167,7 +172,8 @@ class SystemProbe:
                 continue
         if len(running) > 1 or self._shared_before is None:
             memory = max(0, memory - self._shared())
-        return Family(len(running) - 1, zombies, memory + self._unmapped(running), threads, cpu_s)
+        held = self._unmapped(running) if unmapped is None else unmapped
+        return Family(len(running) - 1, zombies, memory + held, threads, cpu_s, held)
 
     def cpu_wait(self) -> float | None:
         """Seconds that its threads could have run, and waited for a processor; None where the system does not say.

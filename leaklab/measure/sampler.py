@@ -24,6 +24,9 @@ CLOCK_MAX_S = 0.25
 """Seconds without a sample after which one is due by the clock: what allocates without end takes some hundred MiB in
 this time, and then it is stopped."""
 
+DEAR_S = 0.1
+"""Seconds from which on a sample is dear: it takes that long to read a hundred child processes."""
+
 T = TypeVar("T")
 
 
@@ -90,14 +93,16 @@ class Sampler:
     _socket_steps: frozenset[int] = field(init=False)
     _sockets: tuple[object, Counters] | None = field(init=False, default=None)
     _taken_at: float = field(init=False, default=0.0)
+    _took_s: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self._pauses = spread(self.steps, SAMPLED_STEPS)
         self._socket_steps = frozenset(self._pauses[index] for index in spread(len(self._pauses), SOCKET_SAMPLES))
 
     def next_pause(self, done: int) -> int:
-        """The next step at which a sample is to be taken."""
-        return next((pause for pause in self._pauses if pause > done), NO_MORE_PAUSES)
+        """The next step at which a sample is to be taken; a dear sample is followed by about as long without one."""
+        dear = self._took_s * done / self.clock.at_s if self._took_s > DEAR_S and self.clock.at_s else 0
+        return next((pause for pause in self._pauses if pause > done + dear), NO_MORE_PAUSES)
 
     @property
     def is_due(self) -> bool:
@@ -106,8 +111,9 @@ class Sampler:
 
     def step(self) -> None:
         """Take the sample of a step; sockets are read at some of them only, and child processes once there are any."""
-        sockets = self.clock.done in self._socket_steps
+        sockets, begun = self.clock.done in self._socket_steps, time.monotonic()
         self.keep(Phase.STEP, self._read(family=sockets or bool(self.family.running), sockets=sockets, fresh=False))
+        self._took_s = time.monotonic() - begun
 
     def watch(self, *, sockets: bool = True) -> None:
         """Take a sample by the clock, what the child processes hold included."""
@@ -155,7 +161,7 @@ class Sampler:
         self.services.ask_counts(self.its)
         # Child processes first: what the half gives up meanwhile, by the clock, would otherwise count twice.
         if family:
-            self.family = self.system.family()
+            self.family = self.system.family(self.family.unmapped if not sockets else None)
         counters = self.system.read()
         if (rss := counters.get("rss")) is not None:
             counters["rss"] = rss + self.family.memory

@@ -13,9 +13,6 @@ from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS, Metric
 from leaklab.units import printable
 
-LINGERS_S = 0.05
-"""Seconds after garbage collection in which what `run` itself ended has come to its end."""
-
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Points = list[tuple[int, float]]
 
@@ -184,18 +181,12 @@ class Trace:
             return next((value for _, value in reversed(self.step_points(metric))), None)
         return self.value(metric, Phase.END)
 
-    def shortly_after(self, metric: str) -> float:
-        """How many there were when what `run` itself ended had come to its end; 0 if that was not read."""
-        looks = [sample for sample in self.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
-        late = [sample for sample in looks if sample.at_s >= looks[0].at_s + LINGERS_S] or looks[-1:]
-        return (late[0].get(metric) if late else None) or 0.0
-
     def parts(self, metric: Metric) -> list[Metric]:
         """What else counts some of what `metric` counts, and was read in this run."""
         parts = [part for part in METRICS.values() if part.part_of == metric.name]
         return [part for part in parts if any(sample.get(part.name) is not None for sample in self.samples)]
 
-    def alone(self, metric: Metric) -> list[tuple[Phase, float]]:
+    def alone(self, metric: Metric) -> list[tuple[Sample, float]]:
         """What `metric` counts and no part of it does, in each sample in which all of them were read.
 
         File descriptors without sockets; the sockets of child processes are none of this process's descriptors.
@@ -205,7 +196,7 @@ class Trace:
             of_parts = [sample.own.get(part.name, sample.get(part.name)) for part in parts]
             value = sample.own.get(metric.name, sample.get(metric.name)) if parts else sample.get(metric.name)
             if value is not None and None not in of_parts:
-                found.append((sample.phase, value - sum(filter(None, of_parts))))
+                found.append((sample, value - sum(filter(None, of_parts))))
         return found
 
 

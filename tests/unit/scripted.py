@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Judgement
-from leaklab.judge.scaling import SizedRun, Thresholds, suspects
+from leaklab.judge.scaling import SizedRun, Thresholds, is_unclear, suspects
 from leaklab.judge.summary import summarize
 from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities
-from leaklab.lab.reruns import second_size
+from leaklab.lab.reruns import second_size, third_size
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 
@@ -86,11 +86,15 @@ class Half:
         return SizedRun(self.steps, summarize(self.trace()))
 
     def judged(self, bounds: Thresholds | None = None, *, doubts: tuple[str, ...] = ()) -> Judgement:
-        """Judged as the lab does: with a second run of another size, if the first is suspect."""
+        """Judged as the lab does: with runs of other sizes, if the first is suspect."""
         bounds = bounds or Thresholds()
         suspect = self.steps and not doubts and suspects(self.sized, bounds)
-        second = replace(self, steps=second_size(self.steps)).sized if suspect else None
-        return judge(self.trace(), self.sized, bounds, second, doubts=doubts)
+        others: list[SizedRun] = []
+        if suspect:
+            others.append(replace(self, steps=second_size(self.steps)).sized)
+            if is_unclear([self.sized, *others], bounds):
+                others.append(replace(self, steps=third_size(self.steps, others[0].steps)).sized)
+        return judge(self.trace(), self.sized, bounds, others, doubts=doubts)
 
 
 def trace(

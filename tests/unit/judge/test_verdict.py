@@ -12,7 +12,7 @@ from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SizedRun, Thresholds, growing, suspects
 from leaklab.judge.summary import summarize
 from leaklab.judge.verdict import judge
-from leaklab.lab.reruns import could_be_noise, second_size
+from leaklab.lab.reruns import could_be_noise, second_size, third_size
 from leaklab.lab.result import combine
 from leaklab.measure.trace import Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge, Metric
@@ -88,6 +88,9 @@ CASES: dict[str, tuple[str, Half, Thresholds] | tuple[str, Half]] = {
         "leaked open_fds 25/0", Half().counts("open_fds", each, returned=lambda steps: steps // 2)),
     "a leak beside a pool that is large for so few steps": (
         "leaked threads 44/0", threads(lambda done: 32 + done, 12)),
+    "half a leak beside a pool that was full at once": (
+        "leaked threads 42/0", threads(lambda done: 32 + done // 2, 20)),
+    "a cache of 128": ("clean", Half().counts("open_fds", up_to(128))),
     "a pool of 100, few steps": ("clean", threads(up_to(100), 7)),
     "a leak beside a pool": ("leaked open_sockets 60/0", Half().counts("open_sockets", lambda done: 10 + done)),
     "all items taken first": ("leaked open_sockets 50/0", Half().counts("open_sockets", none, returned=each)),
@@ -160,6 +163,10 @@ CASES: dict[str, tuple[str, Half, Thresholds] | tuple[str, Half]] = {
         "leaked rss 25M/16M", memory(lambda done: done * MIB / 2, left=lambda steps: steps * MIB / 2), BUDGET),
     "a MiB per step": ("leaked rss 50M/16M", memory(lambda done: done * MIB, left=lambda steps: steps * MIB)),
     "a MiB per step until return": ("held rss 50M/16M", memory(lambda done: done * MIB, left=0)),
+    "a MiB per step beside a model that was loaded first": (
+        "leaked rss 120M/16M",
+        replace(memory(lambda done: (100 + done) * MIB, left=lambda steps: (100 + steps) * MIB), steps=20)),
+    "a cache of 128 MiB": ("clean", memory(lambda done: min(done, 128) * MIB, left=lambda done: min(done, 128) * MIB)),
     "a cache of memory": ("clean", memory(lambda done: min(done, 40) * MIB, left=40 * MIB)),
     "memory below the floor": (
         "clean", memory(lambda done: done * MIB / 10, left=lambda steps: steps * MIB / 10)),
@@ -278,11 +285,19 @@ def test_the_second_run_is_larger_and_of_much_work_it_is_the_smaller_one(steps: 
 
 
 @pytest.mark.parametrize(
-    ("steps", "count", "suspect"), [(50, 3, True), (50, 2, False), (2, 2, True), (1, 1, True), (2, 1, False)]
+    ("steps", "count", "suspect"),
+    [(50, 3, True), (50, 2, False), (20, 2, True), (20, 1, False), (15, 1, True), (1, 1, True)],
 )
-def test_three_things_are_suspect_and_of_less_work_one_for_each_step(steps: int, count: int, suspect: bool) -> None:
+def test_three_things_are_suspect_and_of_less_work_one_in_15_steps(steps: int, count: int, suspect: bool) -> None:
     half = Half(steps).counts("threads", lambda done: 1 + min(done, count), before=1)
     assert bool(suspects(half.sized, Thresholds())) is suspect
+
+
+@pytest.mark.parametrize(("elapsed_s", "second", "third"), [(1, 200, 400), (4, 200, 400), (7, 200, 12), (12, 12, 3)])
+def test_where_steps_are_slow_there_are_fewer_of_them(elapsed_s: float, second: int, third: int) -> None:
+    """Of 50 steps, with a limit of 60 s."""
+    assert second_size(50, elapsed_s, 60.0) == second
+    assert third_size(50, second, elapsed_s * second / 50, 60.0) == third
 
 
 def test_a_run_of_another_size_that_did_not_do_its_work_is_a_doubt_and_never_clean() -> None:

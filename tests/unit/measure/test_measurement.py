@@ -159,7 +159,7 @@ class EndingThread(SystemProbe):
     def read(self) -> Counters:
         return {"threads": self.threads, "fds": None}
 
-    def family(self) -> Family:
+    def family(self, _unmapped: int | None = None) -> Family:
         return Family()
 
     def may_change(self) -> bool:
