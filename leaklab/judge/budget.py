@@ -2,7 +2,7 @@
 
 from leaklab import sentences
 from leaklab.judge.findings import Finding
-from leaklab.judge.summary import MetricSummary
+from leaklab.measure.summary import MetricSummary
 from leaklab.measure.trace import Outcome, Phase, Trace
 from leaklab.metrics import FindingKind
 

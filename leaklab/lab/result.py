@@ -8,9 +8,9 @@ from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Judgement, Verdict
 from leaklab.judge.scaling import SizedRun, Thresholds
-from leaklab.judge.summary import MetricSummary, summarize
 from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities, Forecast, forecasts
+from leaklab.measure.summary import MetricSummary, summarize
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Trace
 from leaklab.metrics import METRICS, Judge
 

@@ -9,11 +9,11 @@ from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Judgement
 from leaklab.judge.scaling import SizedRun, Thresholds, is_unclear, suspects
-from leaklab.judge.summary import summarize
 from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.reruns import second_size, third_size
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
+from leaklab.measure.summary import summarize
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 50

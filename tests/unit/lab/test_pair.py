@@ -29,11 +29,11 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, what: str, time: int) -> Result
     return run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 2}), RunOptions(repeat=5))
 
 
-@pytest.mark.parametrize(("what", "time"), [("start", 8), ("stop", 7), ("__exit__", 1)])
+@pytest.mark.parametrize(("what", "time"), [("start", 10), ("stop", 10), ("__exit__", 1)])
 def test_an_interrupt_between_the_halves_keeps_what_was_measured(
     monkeypatch: pytest.MonkeyPatch, what: str, time: int
 ) -> None:
-    """Each time the leaky half is run twice, with more work the second time; without that the first is not kept."""
+    """Each time the halves are run twice, with more work the second time; without that the first run is not kept."""
     result = interrupted(monkeypatch, what, time)
     assert result.interrupted
     runs = {half: len(found.runs) for half, found in result.halves.items()}

@@ -120,7 +120,7 @@ def test_what_is_dear_is_read_at_some_steps_and_what_children_hold_at_each_once_
     """Here the probe finds as many bytes beside the process as steps are done, and from the 40th step on a child."""
     clock, system, services = StepClock(), Mock(spec=SystemProbe), Mock(spec=Services)
     system.read.side_effect = lambda: {"threads": 1, "rss": 1000, "fds": 4}
-    system.family.side_effect = lambda: Family(running=int(clock.done >= 40), memory=clock.done)
+    system.family.side_effect = lambda _: Family(running=int(clock.done >= 40), memory=clock.done)
     system.read_files.return_value = {"files": 3}
     system.read_sockets.side_effect = lambda: {"sockets": 1, "own_sockets": 1, "close_wait": 0, "fds": 3}
     services.hear_counts.return_value = ServiceCounts(half_connections=3)

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from leaklab.judge.summary import MetricSummary, summarize
+from leaklab.measure.summary import MetricSummary, summarize
 from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS, Moment
 
