@@ -28,7 +28,10 @@ def held(metric: Metric, sizes: Sequence[Sized], pace: float, left: float) -> st
     other = f" ({in_others})" if others else ""
     after = f"{metric.format(left) if left else 'none'} after run() returned"
     was = _be(metric, here, "was", "were")
-    return f"{metric.quantity(here)} {was} {metric.state} at the same time{other}, {after}: {per_step(metric, pace)}"
+    seen = "" if here else "seen "
+    return (
+        f"{metric.quantity(here)} {was} {seen}{metric.state} at the same time{other}, {after}: {per_step(metric, pace)}"
+    )
 
 
 def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float]) -> str:

@@ -12,7 +12,8 @@ SHARE = 0.5
 
 STRAIGHT = 0.75
 """The share from which on the pace is the same, and two runs are enough. A slower one may be that of a cache that is
-nearly full, and also that of a leak beside a pool or a buffer that was there from the first step on."""
+nearly full, and also that of a leak beside a pool or a buffer that was there from the first step on; a faster one that
+of a pool which no sample saw in less work."""
 
 LEAST = 1 / 15
 """Things per step of the additional work below which nothing is found: a connection that serves 15 requests is reused,
@@ -93,9 +94,9 @@ def growing(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True
             yield growth
 
 
-def is_unclear(runs: Sequence[SizedRun], bounds: Thresholds) -> bool:
-    """Whether something grew more slowly at the end, so that a run of a third size has to decide."""
-    return any(kept < STRAIGHT for _, kept in _compared(runs, bounds))
+def unclear(runs: Sequence[SizedRun], bounds: Thresholds) -> list[Metric]:
+    """The metrics that did not grow at the same pace all the time, so that a run of a third size has to decide."""
+    return [growth.metric for growth, kept in _compared(runs, bounds) if not STRAIGHT <= kept <= 1 / STRAIGHT]
 
 
 def _compared(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True) -> Iterator[tuple[Growth, float]]:

@@ -12,7 +12,7 @@ from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.deadline import TOO_LATE, waited
-from leaklab.judge.scaling import Thresholds, is_unclear, suspects
+from leaklab.judge.scaling import Thresholds, suspects, unclear
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
 from leaklab.lab.result import MeasuredRun, Result, half_result
@@ -249,8 +249,9 @@ class _PairRun:
         if others[0].problem is not None and steps > first.steps > 1:
             others += self._measured_again(one.half, smaller_size(first.steps))
         bounds, last = bounds_of(self.entry.scenario, self.settings), others[-1]
-        if last.problem is None and is_unclear([first.sized, last.sized], bounds):
-            third = third_size(first.steps, last.steps, last.trace.elapsed_s, self.options.limits.time_s)
+        if last.problem is None and (open_metrics := unclear([first.sized, last.sized], bounds)):
+            elapsed_s, limit_s = last.trace.elapsed_s, self.options.limits.time_s
+            third = third_size(first.steps, last.steps, open_metrics, elapsed_s, limit_s)
             others += self._measured_again(one.half, third) if third not in (first.steps, last.steps) else []
         return replace(first, others=tuple(others))
 
@@ -287,10 +288,16 @@ def _complaint(scenario: Scenario, settings: Settings, its: HalfServices, trace:
 
 def gave_up_early(bounds: Thresholds, trace: Trace) -> str | None:
     """Why the dead service cannot be called late: it had not had its time yet; None if it had."""
-    if bounds.hang_s is None or bounds.deadline_s is None or trace.elapsed_s >= GIVEN * bounds.deadline_s:
+    if bounds.hang_s is None or bounds.deadline_s is None:
         return None
-    took, deadline = format_duration(trace.elapsed_s), format_duration(bounds.deadline_s)
-    return f"it ended after {took}: the dead service had until {deadline} to answer"
+    given = trace.elapsed_s
+    if trace.answers_awaited_s is not None:
+        # Its own computing before it asked, or after, is no reason to call it impatient; sleeping is.
+        given = min(given, trace.answers_awaited_s + (trace.cpu_s or 0.0) + (trace.cpu_wait_s or 0.0))
+    if given >= GIVEN * bounds.deadline_s:
+        return None
+    took, deadline = format_duration(given), format_duration(bounds.deadline_s)
+    return f"it gave up after {took}: the dead service had until {deadline} to answer"
 
 
 def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str | None:

@@ -1,9 +1,11 @@
 """When a half is run again: with other work, to see what grows; and where a busy machine may have been slow."""
 
+from collections.abc import Sequence
 from math import inf
 
 from leaklab.judge.deadline import IN_TIME, waited
 from leaklab.measure.trace import Outcome, Trace
+from leaklab.metrics import Metric
 
 LOOKS = 3
 """How often, at most, a half whose answer came late is run. A busy machine adds time and takes none away: the shortest
@@ -23,9 +25,13 @@ def second_size(steps: int, elapsed_s: float = 0.0, limit_s: float = inf) -> int
     return next((size for size in larger if elapsed_s * size / steps <= limit_s / 2), smaller_size(steps))
 
 
-def third_size(steps: int, second: int, elapsed_s: float = 0.0, limit_s: float = inf) -> int:
-    """The steps of a third run: twice the larger size, if that is the second run's, and if there is time for it."""
-    return 2 * second if second > steps and elapsed_s * 2 <= limit_s / 2 else smaller_size(min(steps, second))
+def third_size(steps: int, second: int, unclear: Sequence[Metric], elapsed_s: float = 0.0, limit_s: float = inf) -> int:
+    """The steps of a third run: more than the second's, if that was the larger, and if there is time for it.
+
+    Four times as many add more than what a usual pool still has room for. Memory is a load for the machine: twice.
+    """
+    times = 2 if any(metric.unit == "bytes" for metric in unclear) else 4
+    return times * second if second > steps and elapsed_s * times <= limit_s / 2 else smaller_size(min(steps, second))
 
 
 def smaller_size(steps: int) -> int:

@@ -19,6 +19,9 @@ from leaklab.units import format_size
 CLOCK_S = 0.1
 """Seconds without a sample after which one is taken by the clock, while a step goes on; doubling up to CLOCK_MAX_S."""
 
+AFTER_STEPS_S = 0.005
+"""Seconds from the last step to the first sample by the clock; later pauses are a tenth of the time since."""
+
 SETTLE_S = 2.0
 """Seconds that are waited, at most, for what is just ending: pymongo's background thread kills the cursors it was left
 with once a second."""
@@ -174,9 +177,10 @@ class Measurement:
             event = self.target.next_event(min(tick, stop_at - now))
             if event is None:
                 self._watch()
-                tick = min(tick * 2, CLOCK_MAX_S)
+                # Of a half that takes its items before it does its work, only the clock sees the work.
+                after_s = time.monotonic() - self._heard_at
+                tick = min(after_s / 10 + AFTER_STEPS_S if self._is_past_steps else tick * 2, CLOCK_MAX_S)
             else:
-                tick = CLOCK_S
                 self._heard_at = time.monotonic()
                 if isinstance(event, HalfReturned | HalfRaised):
                     self._clock.at_s = event.at
@@ -185,12 +189,18 @@ class Measurement:
                 self._take_step(event)
                 # The pauses are the lab's own time.
                 stop_at += time.monotonic() - before
+                tick = AFTER_STEPS_S if self._is_past_steps else CLOCK_S
                 if self._sampler.is_due:
                     # A half that steps on and on is watched as well as one that does not.
                     self._watch(sockets=False)
             self._check_limits()
         self._watch()
         raise timed_out(self.target, f"it was ended at its time limit of {self.limits.time_s:g} s (--limit time)")
+
+    @property
+    def _is_past_steps(self) -> bool:
+        """Whether the target has taken all of its items, if it has more than one."""
+        return 1 < self._sampler.steps <= self._clock.begun
 
     def _take_step(self, event: Event) -> None:
         """Do what a step needs: count it, sample it, let the target go on."""

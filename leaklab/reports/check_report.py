@@ -49,8 +49,7 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     settings = str(check.result.settings) if check.result is not None else ""
     beside = ": ".join(filter(None, [check.scenario, settings]))
     yield Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
-    looked_at = "" if check.yours is None else check.yours.judgement.looked_at
-    reason = f"It does the work: {looked_at}." if check.state is CheckState.FIXED else check.reason
+    reason = f"It does the work: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
     if reason:
         yield Padding.indent(Text(reason), 2)
     if check.place is not None:

@@ -48,6 +48,7 @@ class CheckResult:
         reason: why, in a sentence; empty if it is fixed.
         remedy: what to do next, in a sentence; empty if there is nothing to do.
         finding: the finding that decided.
+        looked_at: of a fixed file, what was looked at.
         showed: when that finding first showed; None if the steps cannot say.
         place: the learner's line that an error came from.
         result: the measurement; None if the file was not run.
@@ -59,6 +60,7 @@ class CheckResult:
     reason: str = ""
     remedy: str = ""
     finding: Finding | None = None
+    looked_at: str = ""
     showed: FirstSeen | None = None
     place: SourceLine | None = None
     result: Result | None = None

@@ -110,7 +110,7 @@ def _by_measure(blank: CheckResult, result: Result, scenario: Scenario, judgemen
     if judgement.verdict is Verdict.INCONCLUSIVE:
         remedy = "Do the work item by item, as the leaky half does, then check again."
         return replace(blank, reason="; ".join(judgement.doubts), remedy=remedy)
-    return replace(blank, state=CheckState.FIXED)
+    return replace(blank, state=CheckState.FIXED, looked_at=judgement.looked_at)
 
 
 def doubtful_controls(result: Result) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Judgement
-from leaklab.judge.scaling import SizedRun, Thresholds, is_unclear, suspects
+from leaklab.judge.scaling import SizedRun, Thresholds, suspects, unclear
 from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.reruns import second_size, third_size
@@ -92,8 +92,8 @@ class Half:
         others: list[SizedRun] = []
         if suspect:
             others.append(replace(self, steps=second_size(self.steps)).sized)
-            if is_unclear([self.sized, *others], bounds):
-                others.append(replace(self, steps=third_size(self.steps, others[0].steps)).sized)
+            if metrics := unclear([self.sized, *others], bounds):
+                others.append(replace(self, steps=third_size(self.steps, others[0].steps, metrics)).sized)
         return judge(self.trace(), self.sized, bounds, others, doubts=doubts)
 
 

@@ -90,6 +90,9 @@ CASES: dict[str, tuple[str, Half, Thresholds] | tuple[str, Half]] = {
         "leaked threads 44/0", threads(lambda done: 32 + done, 12)),
     "half a leak beside a pool that was full at once": (
         "leaked threads 42/0", threads(lambda done: 32 + done // 2, 20)),
+    "a pool of 32 that was not seen in less work": (
+        "held open_fds 50/0",
+        threads(lambda done: min(done, 32) if done > 60 else 0, returned=1).counts("open_fds", each, returned=0)),
     "a cache of 128": ("clean", Half().counts("open_fds", up_to(128))),
     "a pool of 100, few steps": ("clean", threads(up_to(100), 7)),
     "a leak beside a pool": ("leaked open_sockets 60/0", Half().counts("open_sockets", lambda done: 10 + done)),
@@ -293,11 +296,11 @@ def test_three_things_are_suspect_and_of_less_work_one_in_15_steps(steps: int, c
     assert bool(suspects(half.sized, Thresholds())) is suspect
 
 
-@pytest.mark.parametrize(("elapsed_s", "second", "third"), [(1, 200, 400), (3, 200, 400), (7, 200, 12), (12, 12, 3)])
+@pytest.mark.parametrize(("elapsed_s", "second", "third"), [(1, 200, 800), (3, 200, 12), (7, 200, 12), (12, 12, 3)])
 def test_where_steps_are_slow_there_are_fewer_of_them(elapsed_s: float, second: int, third: int) -> None:
     """Of 50 steps, with a limit of 60 s."""
     assert second_size(50, elapsed_s, 60.0) == second
-    assert third_size(50, second, elapsed_s * second / 50, 60.0) == third
+    assert third_size(50, second, [METRICS["threads"]], elapsed_s * second / 50, 60.0) == third
 
 
 def test_a_run_of_another_size_that_did_not_do_its_work_is_a_doubt_and_never_clean() -> None:

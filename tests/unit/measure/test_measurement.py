@@ -11,7 +11,7 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from leaklab.measure import measurement
+from leaklab.measure import measurement, sampler
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken, TasksCounted
 from leaklab.measure.probes import Counters, Family, SystemProbe
@@ -76,6 +76,12 @@ class ScriptedServices:
 
     def hear_counts(self, _: HalfServices) -> ServiceCounts:
         return ServiceCounts(counters={"connections": self.asked}, peaks={"sockets": 7}, routes={"profiles": 3})
+
+
+@pytest.fixture(autouse=True)
+def clock_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy for a moment takes no sample by the clock here."""
+    monkeypatch.setattr(sampler, "CLOCK_MAX_S", 3600.0)
 
 
 def measured(
