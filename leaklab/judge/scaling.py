@@ -15,6 +15,10 @@ STRAIGHT = 0.75
 nearly full, and also that of a leak beside a pool or a buffer that was there from the first step on; a faster one that
 of a pool which no sample saw in less work."""
 
+POOL = 100
+"""Things that a pool may hold, and no more of them at first by chance: the connections that clients have by default
+(aiohttp, httpx and pymongo, by their documentation: 100)."""
+
 LEAST = 1 / 15
 """Things per step of the additional work below which nothing is found: a connection that serves 15 requests is reused,
 and a pool that now and then needs one more is still a pool."""
@@ -95,8 +99,14 @@ def growing(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True
 
 
 def unclear(runs: Sequence[SizedRun], bounds: Thresholds) -> list[Metric]:
-    """The metrics that did not grow at the same pace all the time, so that a run of a third size has to decide."""
-    return [growth.metric for growth, kept in _compared(runs, bounds) if not STRAIGHT <= kept <= 1 / STRAIGHT]
+    """The metrics that did not grow at the same pace all the time, or to no more than a pool: a third run decides."""
+    large = max(runs, key=lambda run: run.steps)
+    return [
+        growth.metric
+        for growth, kept in _compared(runs, bounds)
+        if not STRAIGHT <= kept <= 1 / STRAIGHT
+        or (growth.metric.unit == "count" and large.count(growth.metric, growth.moment) <= POOL)
+    ]
 
 
 def _compared(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True) -> Iterator[tuple[Growth, float]]:
