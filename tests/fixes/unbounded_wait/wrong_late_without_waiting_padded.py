@@ -1,5 +1,6 @@
 # wrong: work
 """Does not wait for stock at all: closes at once, and sleeps the deadline away."""
+
 import time
 
 import requests

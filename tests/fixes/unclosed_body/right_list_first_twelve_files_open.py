@@ -1,5 +1,6 @@
 # right
 """Twelve log files, one per worker thread, closed at the end."""
+
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
