@@ -41,6 +41,10 @@ from leaklab.units import format_duration, format_size, written_duration, writte
 GIVEN = 0.8
 """The share of the deadline that a service must have been given before it is called late: some keep a reserve."""
 
+GIVEN_AT_LEAST = 0.3
+"""The share of the deadline in which the half must have been seen to wait or to work: the rest may be the start of a
+program that asks for it."""
+
 DESCRIPTORS_BESIDE = 64
 """Descriptors that a half and the services need beside one per step."""
 
@@ -290,14 +294,15 @@ def gave_up_early(bounds: Thresholds, trace: Trace) -> str | None:
     """Why the dead service cannot be called late: it had not had its time yet; None if it had."""
     if bounds.hang_s is None or bounds.deadline_s is None:
         return None
-    given = trace.elapsed_s
+    deadline, given = bounds.deadline_s, trace.elapsed_s
     if trace.answers_awaited_s is not None:
         # Its own computing before it asked, or after, is no reason to call it impatient; sleeping is.
-        given = min(given, trace.answers_awaited_s + (trace.cpu_s or 0.0) + (trace.cpu_wait_s or 0.0))
-    if given >= GIVEN * bounds.deadline_s:
+        waited_or_worked = trace.answers_awaited_s + (trace.cpu_s or 0.0) + (trace.cpu_wait_s or 0.0)
+        given = given if waited_or_worked >= GIVEN_AT_LEAST * deadline else waited_or_worked
+    if given >= GIVEN * deadline:
         return None
-    took, deadline = format_duration(given), format_duration(bounds.deadline_s)
-    return f"it gave up after {took}: the dead service had until {deadline} to answer"
+    words = f"the dead service had until {format_duration(deadline)} to answer"
+    return f"it gave up after {format_duration(given)}: {words}"
 
 
 def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str | None:

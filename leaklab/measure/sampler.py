@@ -25,7 +25,7 @@ CLOCK_MAX_S = 0.25
 this time, and then it is stopped."""
 
 DEAR_S = 0.1
-"""Seconds from which on a sample is dear: it takes that long to read a hundred child processes."""
+"""CPU seconds from which on a sample is dear: it takes that long to read a hundred child processes."""
 
 T = TypeVar("T")
 
@@ -111,9 +111,9 @@ class Sampler:
 
     def step(self) -> None:
         """Take the sample of a step; sockets are read at some of them only, and child processes once there are any."""
-        sockets, begun = self.clock.done in self._socket_steps, time.monotonic()
+        sockets, begun = self.clock.done in self._socket_steps, time.process_time()
         self.keep(Phase.STEP, self._read(family=sockets or bool(self.family.running), sockets=sockets, fresh=False))
-        self._took_s = time.monotonic() - begun
+        self._took_s = time.process_time() - begun
 
     def watch(self, *, sockets: bool = True) -> None:
         """Take a sample by the clock, what the child processes hold included."""

@@ -42,7 +42,7 @@ SHOWN_BY = (": 1 every step", ": 1 every 10th step", ": pool that grows to 8")
 
 def step_counts(program: Program) -> Iterator[int]:
     yield from STEP_COUNTS[program.half]
-    if program.half != "descriptors" and program.name.endswith(SHOWN_BY):
+    if program.half not in ("descriptors", *COUNTED) and program.name.endswith(SHOWN_BY):
         yield MANY
 
 
