@@ -43,8 +43,10 @@ def child_environment() -> dict[str, str]:
     kept = {"PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUSERBASE"}
     environment = {
         name: value
-        for name, value in os.environ.items()
+        # Another thread may be changing it: pytest names the current test in it.
+        for name in list(os.environ)
         if not name.lower().endswith("_proxy") and (not name.startswith("PYTHON") or name in kept)
+        if (value := os.environ.get(name)) is not None
     }
     environment["PYTHONUNBUFFERED"] = "1"
     # macOS has proxies in its system settings too; this keeps loopback out of them.
@@ -122,7 +124,8 @@ def start_child(script: Path, **environment: str) -> Child:
     """
     ours, theirs = socket.socketpair()
     mark = secrets.token_hex(16)
-    with theirs:
+    with contextlib.ExitStack() as undo, theirs:
+        undo.callback(ours.close)
         process = subprocess.Popen(
             [sys.executable, "-P", str(script), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
@@ -132,6 +135,7 @@ def start_child(script: Path, **environment: str) -> Child:
             start_new_session=True,
             env={**child_environment(), **environment, MARK: mark},
         )
+        undo.pop_all()
     return Child(process, ours, mark)
 
 
