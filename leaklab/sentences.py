@@ -13,7 +13,7 @@ Sized = tuple[int, float]
 
 
 def leaked(metric: Metric, sizes: Sequence[Sized], pace: float, waited_s: float) -> str:
-    """What survived return and garbage collection, at one size of the work or two, the one that is shown first."""
+    """What survived return and garbage collection, at each size of the work, the size that is shown first."""
     (_, here), *others = sizes
     other = "".join(f", {metric.format(count)} after {_steps(steps)}" for steps, count in others)
     later = f" (still there {format_duration(waited_s)} later)" if waited_s >= 0.01 else ""
@@ -121,7 +121,7 @@ def undecided(there: Iterable[tuple[Metric, float]]) -> str:
 def each_step(metric: Metric, pace: float) -> str:
     """`one socket per step`, or how many per step on average."""
     if metric.unit == "bytes":
-        return f"{format_size(pace)} per step"
+        return per_step(metric, pace)
     if pace == 1:
         return f"one {metric.singular} per step"
     return f"{_number(pace)} {metric.plural} per step"

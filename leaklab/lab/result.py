@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
@@ -32,7 +33,7 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MeasuredRun:
     """One measured run of one half, and what was wrong with its work (None if nothing).
 
@@ -55,7 +56,7 @@ class MeasuredRun:
             return str(self.trace.ending)
         return None if self.complaint is None else f"it did not do the work: {self.complaint}"
 
-    @property
+    @cached_property
     def sized(self) -> SizedRun:
         """The numbers of it that are judged."""
         return SizedRun(self.steps, summarize(self.trace))
@@ -244,6 +245,5 @@ def half_result(
         # A half that skips the work has nothing to leak.
         judgement = Judgement(Verdict.INCONCLUSIVE, (), (f"it did not do the work: {complaint}",))
     stopped = any(other.problem is not None for one in done for other in one.others)
-    first = done[0].sized
-    ahead = () if stopped else forecasts(first, judgement.findings, capacities or Capacities())
+    ahead = () if stopped else forecasts(runs[0].sized, judgement.findings, capacities or Capacities())
     return HalfResult(half, tuple(runs), judgement, complaint, ahead)

@@ -42,9 +42,6 @@ class Measurement:
         half: what the target is called.
         its: the services of this target.
         ending: how the run ended, once it has.
-        settled: whether nothing more can end of what the target left behind: no look is worth waiting for.
-        cpu_wait_s: seconds that its threads waited for a processor while it did its work, without those of threads
-            that have ended; None if the system does not say, or the work came to no end.
     """
 
     half: str
@@ -54,7 +51,7 @@ class Measurement:
     limits: Limits
     listeners: Sequence[TraceListener] = ()
     ending: Ending = field(init=False, default=COMPLETED)
-    settled: bool = field(init=False, default=True)
+    _settled: bool = field(init=False, default=True)
     _cpu_wait_s: float | None = field(init=False, default=None)
     _awaited_s: float | None = field(init=False, default=None)
     _clock: StepClock = field(init=False, default_factory=StepClock)
@@ -115,7 +112,7 @@ class Measurement:
             self._awaited_s = sampler.counts.waited_s
             self.target.collect()
             self._await_collection()
-            self.settled = False
+            self._settled = False
             self._collected_at = time.monotonic()
             self._look()
 
@@ -129,7 +126,7 @@ class Measurement:
         if self._collected_at is not None:
             with self._recording_the_ending():
                 pause, longest = SETTLE_LOOK_S
-                while not self.settled:
+                while not self._settled:
                     time.sleep(pause if wait else 0)
                     pause = min(pause * 2, longest)
                     self._waited_s = time.monotonic() - self._collected_at
@@ -260,10 +257,10 @@ class Measurement:
             for metric in METRICS.values()
             if metric.judge in (Judge.LEFT_OPEN, Judge.LEFT_BEHIND)
         )
-        self.settled = last or not left or not may_change or self._waited_s >= SETTLE_S
+        self._settled = last or not left or not may_change or self._waited_s >= SETTLE_S
         # After return the half's other threads go on, also while garbage is collected and looks are taken.
         after_s = time.monotonic() - (self._left_at or 0.0)
-        sampler.keep(Phase.COLLECTED if self.settled else Phase.SETTLING, counters, after_s)
+        sampler.keep(Phase.COLLECTED if self._settled else Phase.SETTLING, counters, after_s)
 
     def _check_limits(self) -> None:
         """End the run if the target is beyond one of the watched limits."""
