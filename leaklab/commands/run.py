@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,7 @@ def command(
         asked = questions(entry.scenario, halves)
         guessed = _guesses_from(guesses, asked, ", ".join(filter(None, (entry.id, str(settings)))))
     with output.progress_bar(how, entry.id, settings.steps) as watched:
-        result = run_scenario(entry, settings, watched, halves)
+        result = run_scenario(entry, settings, replace(watched, explain=frozenset(halves)), halves)
     target.show(result=result, why=entry.why, samples=samples, predicted=predictions(asked, guessed, result))
     return output.exit_code([result], as_expected=result.as_expected)
 

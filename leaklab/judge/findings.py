@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from leaklab.explain.evidence import Evidence
 from leaklab.metrics import METRICS, FindingKind
 
 Quantity = Annotated[float, Meta(ge=0)]
@@ -41,6 +42,8 @@ class Finding(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[Words, Meta(description="Both in words.")]
     work: Annotated[tuple[Work, ...], Meta(description="What grows with the work, at both sizes; else empty.")]
     per_step: Annotated[float | None, Meta(description="How much it grows with each step; null if it is not that.")]
+    evidence: Annotated[tuple[Evidence, ...], Meta(description="Where it comes from, the most first.")] = ()
+    unexplained: Annotated[str, Meta(description="Why there is no evidence; empty if there is some.")] = ""
 
 
 @dataclass(frozen=True, slots=True)

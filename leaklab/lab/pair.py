@@ -11,11 +11,14 @@ from leaklab.content.declaration import HALVES, LEAKS_NOTHING, Lab, Scenario
 from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
+from leaklab.explain.explaining import AT_LEAST_S, SLOWER, listen
 from leaklab.judge.deadline import TOO_LATE, waited
+from leaklab.judge.findings import Finding
 from leaklab.judge.scaling import Thresholds, suspects, unclear
+from leaklab.lab.explanation import explained, plan_of, steps_of
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
-from leaklab.lab.result import MeasuredRun, Result, half_result
+from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import UnreadableAnswer
 from leaklab.measure.sampler import TraceListener
@@ -54,11 +57,13 @@ class RunOptions:
     """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one).
 
     `controls` are the halves that are known to be what the scenario says: they are judged by one run.
+    `explain` are those whose findings are explained, by one more run that is not measured.
     The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
     """
 
     repeat: int = 1
     controls: frozenset[str] = frozenset()
+    explain: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
     keep_time_limit: bool = False
     mongo_uri: str | None = None
@@ -85,13 +90,12 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     raise_fd_limit()
     pair = _PairRun(entry, paths, settings, options, {half: [] for half in paths})
     pair.run()
-    bounds, capacities = bounds_of(scenario, settings), _capacities(options.limits)
     return Result(
         scenario=entry.id,
         settings=settings,
         mongo=pair.server,
         python=".".join(map(str, sys.version_info[:3])),
-        halves={half: half_result(half, runs, bounds, capacities) for half, runs in pair.done.items() if runs},
+        halves=pair.judged,
         expected=scenario.expected,
         telling=scenario.telling,
         interrupted=pair.interrupted,
@@ -135,6 +139,7 @@ class _PairRun:
     settings: Settings
     options: RunOptions
     done: dict[str, list[MeasuredRun]]
+    judged: dict[str, HalfResult] = field(default_factory=dict)
     services: Services = field(init=False)
     server: str | None = None
     interrupted: bool = False
@@ -148,10 +153,52 @@ class _PairRun:
                     self.run_each_once()
                     if self.interrupted:
                         break
+                self.judge()
+                if not self.interrupted:
+                    self.explain()
         except KeyboardInterrupt:
             if not any(self.done.values()):
                 raise
-            self.interrupted = True
+            # What is measured and judged already is whole without its explanation.
+            self.interrupted = not self.judged
+            self.judge()
+
+    def judge(self) -> None:
+        """Judge what was measured."""
+        bounds, capacities = bounds_of(self.entry.scenario, self.settings), _capacities(self.options.limits)
+        for half, runs in self.done.items():
+            if runs and half not in self.judged:
+                self.judged[half] = half_result(half, runs, bounds, capacities)
+
+    def explain(self) -> None:
+        """Find the evidence for the findings on those halves that are to be explained."""
+        for half in self.options.explain & self.judged.keys():
+            judgement = self.judged[half].judgement
+            if judgement.findings:
+                findings = self._explained(half, judgement.findings)
+                self.judged[half] = replace(self.judged[half], judgement=replace(judgement, findings=findings))
+
+    def _explained(self, half: str, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        settings, elapsed_s = self.settings, self.judged[half].elapsed_s
+        share = 1.0
+        if settings.steps:
+            settings = settings.with_steps(steps_of(findings, settings.steps, elapsed_s))
+            share = (settings.steps or 0) / (self.settings.steps or 1)
+        its = self._its_services(settings)
+        workload = self.entry.scenario.workload(Lab(settings, its.endpoints))
+        within_s = AT_LEAST_S + SLOWER * elapsed_s
+        said = listen(
+            self.paths[half],
+            workload,
+            plan_of(findings, share),
+            within_s,
+            self.services,
+            its,
+            self.options.limits,
+            self._environment,
+        )
+        self.services.stop(its)
+        return explained(findings, said, self.paths[half].parent, settings.steps or 0)
 
     def run_each_once(self) -> None:
         """Run each half once, and those in which something could be growing once more, with other work.
@@ -185,17 +232,24 @@ class _PairRun:
             yield {half: self._prepare(half, target, settings[half]) for half, target in targets.items()}
 
     def _start(self, half: str, owner: Owner) -> Target:
-        environment = importing_from(self.entry.folder) if self.entry.shared else {}
-        return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits, environment))
+        return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits, self._environment))
+
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        return importing_from(self.entry.folder) if self.entry.shared else {}
+
+    def _its_services(self, settings: Settings) -> HalfServices:
+        """Start the services of one run."""
+        scenario = self.entry.scenario
+        its = self.services.start(scenario.services, service_needs(scenario, settings, self.options.mongo_uri))
+        self.server = its.server
+        return its
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
-        scenario = self.entry.scenario
-        needs = service_needs(scenario, settings, self.options.mongo_uri)
-        its = self.services.start(scenario.services, needs)
-        self.server = its.server
+        its = self._its_services(settings)
         listeners = (self.options.progress,) if settings is self.settings else ()
         measurement = Measurement(half, target, self.services, its, self.options.limits, listeners)
-        measurement.prepare(scenario.workload(Lab(settings, its.endpoints)))
+        measurement.prepare(self.entry.scenario.workload(Lab(settings, its.endpoints)))
         return measurement
 
     def _measure(self, one: Measurement, settings: Settings) -> MeasuredRun:

@@ -83,6 +83,14 @@ class TasksCounted(Event, frozen=True, tag="tasks"):
     count: Count | None
 
 
+class EvidenceGiven(Event, frozen=True, tag="evidence"):
+    """What a witness found inside, at one moment: groups of what is open (`leaklab.explain`), and what went wrong."""
+
+    moment: str
+    groups: msgspec.Raw
+    error: str
+
+
 class UnreadableAnswer(Struct, frozen=True):
     """Stands for an answer that could not be carried over: not plain data, or too long."""
 
@@ -99,6 +107,7 @@ _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
     | HalfRaised
     | HalfCollected
     | TasksCounted
+    | EvidenceGiven
 )
 
 

@@ -123,13 +123,15 @@ class PythonHalf:
 
     It has a folder of its own for temporary files, which goes with it. The `services` end the worker and remove the
     folder should the runner be gone; without them nothing can be measured. `environment` is added to that of
-    the worker.
+    the worker. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
     """
 
     path: Path
     services: Services
     limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
+    script: Path = WORKER
+    plan: Mapping[str, object] | None = None
     folder: Path = field(init=False)
     _child: Child = field(init=False)
     _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
@@ -144,7 +146,7 @@ class PythonHalf:
             self._make_folder()
             undo.callback(self._remove_folder)
             few = {} if self.limits.address_room is None else FEW_ADDRESSES
-            self._child = start_child(WORKER, TMPDIR=str(self.folder), **self.environment, **few)
+            self._child = start_child(self.script, TMPDIR=str(self.folder), **self.environment, **few)
             undo.callback(self._child.end)
             undo.callback(self._selector.close)
             self.services.guard(self.folder, self._child)
@@ -152,7 +154,8 @@ class PythonHalf:
             for readable in (self._child.channel, self._child.output, self.services.channel):
                 self._selector.register(readable, selectors.EVENT_READ)
             limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
-            self._say({"half": str(self.path), "limits": limits, "lifetime": int(LOAD_WITHIN_S * 2)})
+            plan = {} if self.plan is None else {"plan": self.plan}
+            self._say({"half": str(self.path), "limits": limits, "lifetime": int(LOAD_WITHIN_S * 2), **plan})
             undo.pop_all()
         return self
 

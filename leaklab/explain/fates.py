@@ -1,0 +1,75 @@
+"""What became of the connections that were opened: who made them, and whether the body of their response was read."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, Connection, Recorder
+from leaklab.explain.safely import attributes
+
+if TYPE_CHECKING:
+    from leaklab.explain.own_code import Line
+
+MOST = 0.5
+"""The share of a line's connections of which a reason must be true, to be given."""
+
+
+def by_line(recorder: Recorder, ports: set[int]) -> dict[Line | None, list[Connection]]:
+    """The connections to these ports, by the line that opened them."""
+    found: dict[Line | None, list[Connection]] = {}
+    for one in recorder.connections:
+        address: Any = one.address
+        if len(address) > 1 and address[1] in ports:
+            found.setdefault(one.origin.line, []).append(one)
+    return found
+
+
+def fate(several: list[Connection]) -> str:
+    """What became of most of these connections, and why none was used again."""
+    found = Counter(_fate(one) for one in several)
+    words, count = found.most_common(1)[0]
+    said = [words] if words and count >= MOST * len(several) else []
+    left = [one.left if one.left is not None else _left(one) for one in several if _fate(one) == words]
+    known = sorted(number for number in left if number)
+    if said and known and UNREAD_WORDS in words:
+        few, many = f"{known[0]:,}", f"{known[-1]:,}"
+        said[0] += f" ({few if few == many else f'{few} to {many}'} bytes left)"
+    if maker := _new_each_time(several):
+        said.append(f"each was made by a new {maker}")
+    return "; ".join(said)
+
+
+UNREAD_WORDS = "with its body unread"
+
+
+def _fate(one: Connection) -> str:
+    sock: Any = one.socket()
+    is_open = sock is not None and sys.modules["_socket"].socket.fileno(sock) >= 0
+    if one.fate == ONE_ANSWER:
+        return "closed after one answer, as its request or response asked for (Connection: close)"
+    if one.fate == UNREAD or (is_open and _left(one)):
+        return f"{'still open' if is_open else 'closed'} {UNREAD_WORDS}"
+    if one.fate == READ:
+        return "still open, its body read" if is_open else "closed, its body read"
+    return "still open" if is_open else "closed"
+
+
+def _left(one: Connection) -> int | None:
+    """Bytes that a response which is still there has not read."""
+    response = one.response() if one.response is not None else None
+    own = attributes(response) if response is not None else {}
+    length = own.get("length")
+    return length if own.get("fp") is not None and type(length) is int else None
+
+
+def _new_each_time(several: list[Connection]) -> str:
+    """The type of the outermost object that made them, if each was made by another one; empty if not."""
+    if len(several) < 2:
+        return ""
+    makers = [one.origin.makers for one in several]
+    shared = Counter(number for each in makers for _, number in set(each))
+    if not all(makers) or any(count > MOST * len(several) for count in shared.values()):
+        return ""
+    return Counter(each[0][0] for each in makers).most_common(1)[0][0]

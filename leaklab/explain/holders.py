@@ -1,0 +1,194 @@
+"""What keeps objects alive: one walk forward from the half's names, along the references that gc knows, to all of them.
+
+The walk goes breadth-first, so that the chain it finds is a shortest one. It runs none of the code of what it meets.
+"""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import sys
+import types
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from leaklab.explain.own_code import LEAKLAB, OwnCode, stack
+from leaklab.explain.resources import Resource
+from leaklab.explain.safely import attributes, is_a, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+referents, referrers, get_objects = gc.get_referents, gc.get_referrers, gc.get_objects
+current_frames, modules = sys._current_frames, sys.modules
+
+LEAVES = frozenset(map(id, [
+    int, float, complex, bool, type(None), type(Ellipsis), range, str, bytes, types.CodeType,
+    types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType, types.MemberDescriptorType,
+]))  # fmt: skip
+"""The ids of the types whose objects refer to nothing that could be open."""
+
+MAIN = _thread.get_ident()
+"""The main thread, which imports this."""
+
+CLIMB = 12
+"""References that are followed back from what no name leads to, at most."""
+
+MISSING = object()
+
+
+class Root(NamedTuple):
+    """Where a chain begins: with which name of what.
+
+    `where` says what the name is of, in words: `global of leaky.py`; `own` whether that is code of the half.
+    """
+
+    name: str
+    where: str
+    own: bool
+
+
+UNREACHED = Root("", "", own=False)
+"""The root of what no name leads to."""
+
+
+class Walk:
+    """The references from the names of a process to some objects.
+
+    Attributes:
+        parents: by the id of each object that was met, the one that refers to it; None for one that a name refers to.
+        order: all objects that were met, in order, if they are all asked for.
+        met: how many objects were met.
+    """
+
+    def __init__(self, own: OwnCode, *, everything: bool = False) -> None:
+        self._own = own
+        self._everything = everything
+        self.parents: dict[int, object] = {}
+        self.order: list[object] = []
+        self.met = 0
+        self._roots: dict[int, Root] = {}
+        self._missing: set[int] = set()
+        # A module is where a chain begins, and never a link of one.
+        held = [module for module in list(modules.values()) if type(module) is types.ModuleType]
+        self._modules = {id(module): module for module in held}
+        self._stop = {id(thing) for module in held for thing in (module, module.__dict__)}
+
+    def find(self, targets: Sequence[object], frames: Iterable[types.FrameType] = ()) -> None:
+        """Walk until each of `targets` is met. `frames` are looked at beside those that run."""
+        self._missing = {id(target) for target in targets}
+        self._stop |= {id(targets), id(self), id(self.__dict__), id(self.parents), id(self.order)}
+        running = [(frame, ident) for ident, top in current_frames().items() for frame in stack(top)]
+        running += [(frame, _thread.get_ident()) for frame in frames]
+        own = [(frame, ident) for frame, ident in running if self._own.has(frame.f_code.co_filename)]
+        others = [(frame, ident) for frame, ident in running if not self._own.has(frame.f_code.co_filename)]
+        self._go([*self._globals(own=True), *_locals(own, own=True)])
+        self._go(_locals(others, own=False))
+        if self._missing or self._everything:
+            self._go(self._globals(own=False))
+
+    def chain(self, target: object) -> tuple[Root, list[object]]:
+        """The objects from a name to `target`, that included; of what no name leads to, those that refer to it."""
+        links = [target]
+        self._stop.add(id(links))
+        while True:
+            parent = self.parents.get(id(links[-1]), MISSING)
+            if parent is MISSING:
+                self._climb(links)
+                return UNREACHED, links
+            if parent is None:
+                links.reverse()
+                return self._roots[id(links[0])], links
+            links.append(parent)
+
+    def _climb(self, links: list[object]) -> None:
+        """Add in front what refers to a target that no name leads to; a cycle begins with an object that is in it."""
+        while len(links) < CLIMB:
+            above = [one for one in referrers(links[0]) if self._may_hold(one)]
+            self._stop.add(id(above))
+            if not above:
+                return
+            back = next((one for one in above if any(one is link for link in links)), None)
+            links.insert(0, above[0] if back is None else back)
+            if back is not None:
+                return
+
+    def _may_hold(self, one: object) -> bool:
+        """Whether an object that refers to another is one of the half's: not one that is only in use here."""
+        if type(one) is types.FrameType:
+            return not one.f_code.co_filename.startswith(LEAKLAB)
+        return id(one) not in self._stop and not is_a(one, Resource)
+
+    def _globals(self, *, own: bool) -> Iterator[tuple[object, Root]]:
+        for module in self._modules.values():
+            file = module.__dict__.get("__file__")
+            name = module.__dict__.get("__name__")
+            if type(file) is not str or file.startswith(LEAKLAB) or self._own.has(file) is not own:
+                continue
+            where = f"global of {file.removeprefix(self._own.folder) if own else name}"
+            for key, value in list(module.__dict__.items()):
+                if type(key) is str:
+                    yield value, Root(key, where, own)
+
+    def _go(self, roots: Iterable[tuple[object, Root]]) -> None:
+        """Walk on from these roots."""
+        parents, missing, stop, everything = self.parents, self._missing, self._stop, self._everything
+        queue: deque[object] = deque()
+        for thing, root in roots:
+            key = id(thing)
+            if key in parents or key in stop or (id(type(thing)) in LEAVES and not everything):
+                continue
+            parents[key], self._roots[key] = None, root
+            missing.discard(key)
+            queue.append(thing)
+        numpy = modules.get("numpy")
+        array = getattr(numpy, "ndarray", None)
+        take, add = queue.popleft, queue.append
+        met = 0
+        while queue and (missing or everything):
+            thing = take()
+            met += 1
+            if everything:
+                self.order.append(thing)
+            kind = type(thing)
+            children = referents(thing)
+            if kind is array:
+                children.append(thing.base)  # type: ignore[attr-defined] # an exact ndarray: gc does not follow its base
+            for child in children:
+                kind = type(child)
+                if id(kind) in LEAVES and not (everything and (kind is str or kind is bytes)):
+                    continue
+                key = id(child)
+                if key in parents or key in stop:
+                    continue
+                parents[key] = thing
+                if key in missing:
+                    missing.discard(key)
+                add(child)
+        self.met += met
+
+
+def _locals(frames: Iterable[tuple[types.FrameType, int]], *, own: bool) -> Iterator[tuple[object, Root]]:
+    """What the local names of these frames refer to; those of a module or class body are names of that."""
+    for frame, ident in frames:
+        code = frame.f_code
+        if not code.co_flags & 1:  # inspect.CO_OPTIMIZED: what is a function
+            continue
+        file = code.co_filename.rpartition("/")[2]
+        thread = "" if ident == MAIN else f", {thread_name(ident)}"
+        where = f"local of {code.co_name}() in {file}{thread}"
+        for name, value in dict(frame.f_locals).items():
+            yield value, Root(name, where, own)
+
+
+def thread_name(ident: int) -> str:
+    """`thread NAME`."""
+    threading = modules["threading"]
+    name = attributes(threading._active.get(ident)).get("_name")
+    return f"thread {name}" if type(name) is str else "a thread"
+
+
+def kind_words(thing: object) -> str:
+    """The name of an object's type."""
+    return str(type_name(type(thing)))

@@ -1,0 +1,186 @@
+"""Has a recorder note what only a library itself can say: tasks, cursors, children, and what became of a response.
+
+Each library is one entry of a table: it is prepared once it is imported, whoever imports it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.abc import MetaPathFinder
+from typing import TYPE_CHECKING, Any
+
+from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, this_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    from leaklab.explain.recorder import Connection, Recorder
+
+
+def prepare(recorder: Recorder) -> None:
+    """Prepare the libraries that are there, and the others when they are imported."""
+    for name in _LIBRARIES.keys() & sys.modules.keys():
+        _LIBRARIES[name](recorder, sys.modules[name])
+    sys.meta_path.insert(0, _Preparing(recorder, {name for name in _LIBRARIES if name not in sys.modules}))
+
+
+class _Preparing(MetaPathFinder):
+    """Finds a module of the table as it would be found without this, and prepares it as soon as it was imported."""
+
+    def __init__(self, recorder: Recorder, awaited: set[str]) -> None:
+        self._recorder = recorder
+        self._awaited = awaited
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        if fullname not in self._awaited:
+            return None
+        self._awaited.discard(fullname)
+        spec = importlib.util.find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return None
+        execute, recorder = spec.loader.exec_module, self._recorder
+
+        def execute_and_prepare(module: ModuleType) -> None:
+            execute(module)
+            try:
+                _LIBRARIES[fullname](recorder, module)
+            except Exception as error:  # noqa: BLE001 # another version of the library: the half must not see it
+                recorder.error = f"{fullname}: {type(error).__name__}: {error}"
+
+        spec.loader.exec_module = execute_and_prepare  # type: ignore[method-assign]
+        return spec
+
+
+def _asyncio(recorder: Recorder, module: Any) -> None:
+    def created(task: object, *_: object, **__: object) -> None:
+        frame = this_frame(2)
+        recorder.note("tasks", lambda: recorder.objects.__setitem__(id(task), recorder.origin(frame)))
+
+    recorder.wrap(module.BaseEventLoop, "create_task", after=created)
+
+
+def _asyncio_runners(recorder: Recorder, module: Any) -> None:
+    # What is cancelled here the program has neither awaited nor ended.
+    recorder.wrap(module, "_cancel_all_tasks", before=lambda _loop: recorder.opened("tasks at their end"))
+
+
+def _started_by(attribute: str) -> Callable[[Recorder, Any], None]:
+    """A class of processes, whose `attribute` starts one."""
+    kind, _, method = attribute.partition(".")
+
+    def prepare_processes(recorder: Recorder, module: Any) -> None:
+        def starts(process: object, *_: object, **__: object) -> None:
+            frame = this_frame(2)
+            recorder.note("children", lambda: recorder.objects.__setitem__(id(process), recorder.origin(frame)))
+
+        recorder.wrap(getattr(module, kind), method, before=starts)
+
+    return prepare_processes
+
+
+def _pymongo(recorder: Recorder, module: Any) -> None:
+    """By its own events (pymongo.monitoring): registered before the first client is made, they hear all clients."""
+    asked: dict[int, int] = {}
+
+    class Listener(module.CommandListener):  # type: ignore[misc] # known only once it is imported
+        """Notes the line that sent the command of a cursor, and of a session."""
+
+        def started(self, event: Any) -> None:
+            frame = this_frame(1)
+            recorder.note("sessions", lambda: self._note_started(event, frame))
+
+        def succeeded(self, event: Any) -> None:
+            frame = this_frame(1)
+            recorder.note("cursors", lambda: self._note_reply(event, frame))
+
+        def failed(self, event: Any) -> None:
+            pass
+
+        def _note_started(self, event: Any, frame: Any) -> None:
+            command, session = event.command, event.command.get("lsid")
+            if session is not None and (number := bytes(session["id"])) not in recorder.sessions:
+                recorder.sessions[number] = recorder.origin(frame)
+            if event.command_name == "getMore":
+                asked[event.request_id] = int(command["getMore"])
+            for cursor in command["cursors"] if event.command_name == "killCursors" else ():
+                recorder.cursors.pop(int(cursor), None)
+
+        def _note_reply(self, event: Any, frame: Any) -> None:
+            cursor = event.reply.get("cursor")
+            number = 0 if cursor is None else int(cursor["id"])
+            before = asked.pop(event.request_id, None)
+            if before is None and number:
+                recorder.cursors[number] = recorder.origin(frame), str(cursor.get("ns"))
+            elif before is not None and not number:
+                recorder.cursors.pop(before, None)  # it was read to its end
+
+    module.register(Listener())
+
+
+def _http_client(recorder: Recorder, module: Any) -> None:
+    """The response of the standard library, which urllib3 and requests use: how much of its body is unread."""
+    from weakref import ref
+
+    of: dict[int, Connection] = {}
+
+    def made(_none: None, response: Any, sock: object, *_: object, **__: object) -> None:
+        of.pop(id(response), None)
+        connection = recorder.connection_of(sock)
+        if connection is not None:
+            of[id(response)], connection.response, connection.fate = connection, ref(response), ""
+
+    def begun(_none: None, response: Any, *_: object, **__: object) -> None:
+        if response.will_close and id(response) in of:
+            of[id(response)].fate = ONE_ANSWER
+
+    def closes(response: Any, *_: object, **__: object) -> None:
+        connection = of.get(id(response))
+        if connection is None or connection.fate:
+            return
+        unread = response.fp is not None and response.length != 0
+        connection.fate, connection.left = (UNREAD, response.length) if unread else (READ, 0)
+
+    recorder.wrap(module.HTTPResponse, "__init__", after=made)
+    recorder.wrap(module.HTTPResponse, "begin", after=begun)
+    recorder.wrap(module.HTTPResponse, "close", before=closes)
+
+
+def _aiohttp(recorder: Recorder, module: Any) -> None:
+    def closes(protocol: Any, *_: object, **__: object) -> None:
+        sock = None if protocol.transport is None else protocol.transport.get_extra_info("socket")
+        connection = recorder.connection_of(getattr(sock, "_sock", sock))
+        if connection is not None and not connection.fate:
+            body = protocol._payload  # it says so nowhere else
+            connection.fate = READ if body is None or body.is_eof() else UNREAD
+
+    recorder.wrap(module.ResponseHandler, "close", before=closes)
+
+
+def _httpcore(recorder: Recorder, module: Any) -> None:
+    import h11
+
+    def closes(http: Any, *_: object, **__: object) -> None:
+        connection = recorder.connection_of(http._network_stream.get_extra_info("socket"))
+        if connection is not None:
+            unread = http._h11_state.their_state is not h11.DONE
+            connection.fate = UNREAD if unread else READ
+
+    kind = getattr(module, "HTTP11Connection", None) or module.AsyncHTTP11Connection
+    recorder.wrap(kind, "_response_closed", before=closes)
+
+
+_LIBRARIES: dict[str, Callable[[Recorder, Any], None]] = {
+    "asyncio.base_events": _asyncio,
+    "asyncio.runners": _asyncio_runners,
+    "subprocess": _started_by("Popen._execute_child"),
+    "multiprocessing.process": _started_by("BaseProcess.start"),
+    "pymongo.monitoring": _pymongo,
+    "http.client": _http_client,
+    "aiohttp.client_proto": _aiohttp,
+    "httpcore._sync.http11": _httpcore,
+    "httpcore._async.http11": _httpcore,
+}
+"""By module: what is to be done with it once it is imported."""

@@ -1,0 +1,282 @@
+"""Notes which line opens what, while a half runs: sockets, connections, files, threads, tasks, children, cursors.
+
+It keeps numbers and lines, and never an object itself: what it notes must not live longer for it.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from leaklab.explain.own_code import Line, OwnCode
+from leaklab.explain.safely import type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    Weak = Callable[[], object | None]
+
+thread_id, this_frame = _thread.get_ident, sys._getframe
+dup, close_fd, getpid = os.dup, os.close, os.getpid
+
+UNREAD, READ, ONE_ANSWER = "unread", "read", "one answer"
+"""What became of a connection: its body was not read, or was, or it was asked to close after one answer."""
+
+
+@dataclass(slots=True)
+class Origin:
+    """Where something comes from: the line, whether that is the half's own, and the objects of libraries that made it.
+
+    The makers are the `self` of each function between that line and the event, the outermost first: the name of its
+    type, and a number that no other object has.
+    """
+
+    line: Line | None
+    own: bool
+    makers: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(slots=True)
+class Connection:
+    """A connection that was opened: from where, to where, and what became of it.
+
+    `left` are the bytes of its body that were not read; None if that is unknown.
+    """
+
+    origin: Origin
+    address: object
+    socket: Weak
+    fate: str = ""
+    left: int | None = None
+    response: Weak | None = None
+
+
+@dataclass(eq=False)
+class Recorder:
+    """What was opened, by the id of the object, or by descriptor, process id, path or number.
+
+    Attributes:
+        own: the half's own code.
+        opened: is called after each thing that was opened, with its counter's name.
+        error: what went wrong in the recorder, if anything: it never disturbs the half.
+    """
+
+    own: OwnCode
+    opened: Callable[[str], None] = lambda _counter: None
+    objects: dict[int, Origin] = field(default_factory=dict)
+    descriptors: dict[int, tuple[Origin, object]] = field(default_factory=dict)
+    processes: dict[int, Origin] = field(default_factory=dict)
+    paths: dict[str, Origin] = field(default_factory=dict)
+    cursors: dict[int, tuple[Origin, str]] = field(default_factory=dict)
+    sessions: dict[bytes, Origin] = field(default_factory=dict)
+    raw_threads: dict[int, Origin] = field(default_factory=dict)
+    connections: list[Connection] = field(default_factory=list)
+    error: str = ""
+    _by_socket: dict[int, Connection] = field(default_factory=dict)
+    _makers: dict[int, tuple[Weak, int]] = field(default_factory=dict)
+    _made: int = 0
+    _is_on: bool = False
+
+    def start(self) -> None:
+        """Note what is opened from now on."""
+        self._is_on = True
+        sys.addaudithook(self._hear)
+        self.wrap(threading.Thread, "start", before=self._thread_starts)
+        self.wrap(_thread, "start_new_thread", before=self._raw_thread_starts)
+        for name in (
+            "pipe",
+            "pipe2",
+            "dup",
+            "dup2",
+            "openpty",
+            "memfd_create",
+            "eventfd",
+            "pidfd_open",
+            "timerfd_create",
+        ):
+            if hasattr(os, name):
+                self.wrap(os, name, after=self._descriptors_given)
+        for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp"):
+            if hasattr(os, name):
+                self.wrap(os, name, after=self._process_starts)
+
+    def stop(self) -> None:
+        """Note no more, until `resume`."""
+        self._is_on = False
+
+    def resume(self) -> None:
+        """Note again what is opened."""
+        self._is_on = True
+
+    def origin(self, frame: FrameType | None, *, makers: bool = False) -> Origin:
+        """Where what happens in `frame` comes from.
+
+        That is the nearest line of the half in this stack; in a library's own task or thread, what started that; and
+        if no line of the half is known, the line of the library.
+        """
+        nearest, above = self.own.frames(frame)
+        made = tuple(filter(None, map(self._maker, reversed(above)))) if makers else ()
+        if nearest is not None:
+            return Origin(Line.of(nearest), True, made)
+        started = self._starter()
+        if started is not None and started.own:
+            return Origin(started.line, True, (*started.makers, *made))
+        library = next(
+            (each for each in above if "site-packages" in each.f_code.co_filename), above[0] if above else None
+        )
+        return Origin(None if library is None else Line.of(library), False, made)
+
+    def connection_of(self, sock: object) -> Connection | None:
+        """The connection that was opened on this socket."""
+        return self._by_socket.get(id(sock))
+
+    def note(self, counter: str, notes: Callable[[], None]) -> None:
+        """Note something; whatever goes wrong with it is kept, and does not reach the half."""
+        if not self._is_on:
+            return
+        try:
+            notes()
+            self.opened(counter)
+        except Exception as error:  # noqa: BLE001 # a recorder that fails must not change what the half does
+            self.error = f"{type(error).__name__}: {error}"
+
+    def wrap(self, owner: Any, name: str, before: Any = None, after: Any = None) -> None:
+        """Have `before(*arguments)` called before a function of `owner`, and `after(result, *arguments)` after it."""
+        function = getattr(owner, name)
+
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            if before is not None:
+                before(*args, **kwargs)
+            result = function(*args, **kwargs)
+            if after is not None:
+                after(result, *args, **kwargs)
+            return result
+
+        noted.__name__, noted.__qualname__ = name, getattr(function, "__qualname__", name)
+        noted.__doc__, noted.__module__ = function.__doc__, function.__module__
+        setattr(owner, name, noted)
+
+    def _starter(self) -> Origin | None:
+        """What started the task that runs in this thread, or else the thread."""
+        asyncio: Any = sys.modules.get("asyncio")
+        loop = getattr(asyncio, "_get_running_loop", lambda: None)()
+        task = None if loop is None else asyncio.current_task(loop)
+        found = None if task is None else self.objects.get(id(task))
+        if found is None:
+            # Only a look-up: `threading.current_thread` would make an object for a thread that has none.
+            thread = threading._active.get(thread_id())  # type: ignore[attr-defined]
+            found = self.objects.get(id(thread))
+        return found
+
+    def _maker(self, frame: FrameType) -> tuple[str, int] | None:
+        """The `self` of the method that a frame runs; None if it runs none."""
+        code = frame.f_code
+        made = frame.f_locals.get("self") if code.co_argcount and code.co_varnames[0] == "self" else None
+        if made is None:
+            return None
+        weak, number = self._makers.get(id(made), (lambda: None, 0))
+        if weak() is not made:
+            weak, number = self._makers[id(made)] = _weak(made), self._made
+            self._made += 1
+        return str(type_name(type(made))), number
+
+    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+        counter_and_note = _EVENTS.get(event)
+        if counter_and_note is not None and self._is_on:
+            counter, note = counter_and_note
+            frame = this_frame(1)
+            self.note(counter, lambda: note(self, args, frame))
+
+    def _socket(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        self.objects[id(args[0])] = self.origin(frame)
+        self._by_socket.pop(id(args[0]), None)
+
+    def _connect(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        sock, address = args[:2]
+        # A socket that connects without blocking may say so more than once.
+        if id(sock) not in self._by_socket and type(address) is tuple:
+            found = Connection(self.origin(frame, makers=True), address, _weak(sock))
+            self._by_socket[id(sock)] = found
+            self.connections.append(found)
+
+    def _file(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        path = args[0]
+        if type(path) not in (str, bytes):
+            return
+        origin = self.origin(frame)
+        try:  # what is opened now gets the lowest descriptor that is free
+            free = dup(2)
+            close_fd(free)
+        except OSError:
+            free = -1
+        self.descriptors[free] = origin, path
+        self._path(path, origin)
+
+    def _path_made(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        self._path(args[0], self.origin(frame))
+
+    def _renamed(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        before = _absolute(args[0])
+        self.paths[_absolute(args[1])] = self.paths.get(before) or self.origin(frame)
+
+    def _path(self, path: Any, origin: Origin) -> None:
+        if type(path) in (str, bytes):
+            self.paths.setdefault(_absolute(path), origin)
+
+    def _object(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        self.objects[id(args[0])] = self.origin(frame)
+
+    def _thread_starts(self, thread: object, *_: object, **__: object) -> None:
+        frame = this_frame(2)
+        self.note("threads", lambda: self.objects.__setitem__(id(thread), self.origin(frame, makers=True)))
+
+    def _raw_thread_starts(self, function: Any, *_: object, **__: object) -> None:
+        frame = this_frame(2)
+        # The thread is known by its function: its number is not known before it runs.
+        key = id(getattr(function, "__code__", function))
+        self.note("threads", lambda: self.raw_threads.__setitem__(key, self.origin(frame)))
+
+    def _descriptors_given(self, given: object, *_: object, **__: object) -> None:
+        frame = this_frame(2)
+        for number in given if isinstance(given, tuple) else (given,):
+            if isinstance(number, int):
+                entry = self.origin(frame), None
+                self.note("fds", lambda number=number, entry=entry: self.descriptors.__setitem__(number, entry))  # type: ignore[misc]
+
+    def _process_starts(self, given: object, *_: object, **__: object) -> None:
+        frame = this_frame(2)
+        pid = given[0] if isinstance(given, tuple) else given
+        if isinstance(pid, int) and pid:
+            self.note("children", lambda: self.processes.__setitem__(pid, self.origin(frame)))
+
+
+_EVENTS: dict[str, tuple[str, Callable[[Recorder, tuple[Any, ...], FrameType], None]]] = {
+    "socket.__new__": ("sockets", Recorder._socket),
+    "socket.connect": ("sockets", Recorder._connect),
+    "open": ("fds", Recorder._file),
+    "os.mkdir": ("files", Recorder._path_made),
+    "os.rename": ("files", Recorder._renamed),
+    "os.link": ("files", Recorder._renamed),
+    "os.symlink": ("files", Recorder._renamed),
+    "sqlite3.connect": ("files", Recorder._path_made),
+    "sqlite3.connect/handle": ("fds", Recorder._object),
+}
+"""Python's audit events (its table of audit events names their arguments): what each says was opened."""
+
+
+def _absolute(path: str | bytes) -> str:
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 # no object for each path that is opened
+
+
+def _weak(thing: object) -> Weak:
+    """What gives the object as long as it is there; of one that cannot be referred to weakly, nothing."""
+    try:
+        return weakref.ref(thing)
+    except TypeError:
+        return lambda: None

@@ -1,0 +1,264 @@
+"""Which objects are resources, which of them are open, and what they are called."""
+
+from __future__ import annotations
+
+import _socket
+import gc
+import io
+import os
+import socket
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from leaklab.explain.own_code import LEAKLAB
+from leaklab.explain.safely import attributes, base_ids, bases_of, is_a, module_of, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from types import FrameType
+
+    from leaklab.explain.recorder import Origin, Recorder
+
+get_objects, current_frames = gc.get_objects, sys._current_frames
+active_threads, main_thread = threading._active, threading.main_thread()  # type: ignore[attr-defined]
+fileno, peer, family = _socket.socket.fileno, _socket.socket.getpeername, socket.socket.__mro__[1].family  # type: ignore[attr-defined]
+file_number = io.FileIO.fileno
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that is open: what counts it, the object (None if there is none), its name, and where it comes from."""
+
+    counter: str
+    thing: object
+    what: str
+    origin: Origin | None
+
+
+@dataclass(slots=True)
+class Owned:
+    """The numbers of what Python objects own: descriptors, processes, cursors."""
+
+    descriptors: set[int] = field(default_factory=set)
+    processes: set[int] = field(default_factory=set)
+    cursors: set[int] = field(default_factory=set)
+
+
+def open_resources(recorder: Recorder, counters: Collection[str]) -> list[Resource]:
+    """What is open now and counted by one of these counters."""
+    known: dict[int, str] = {}
+    found: list[Resource] = []
+    owned = Owned()
+    for thing in get_objects():
+        key = id(type(thing))
+        family_name = known.get(key)
+        if family_name is None:
+            family_name = known[key] = _family(type(thing))
+        if family_name:
+            try:
+                one = _OPEN[family_name](thing, recorder, owned)
+            except Exception:  # noqa: BLE001 # it is being closed, or half made
+                one = None
+            if one is not None and one.counter in counters:
+                found.append(one)
+    if "fds" in counters:
+        found += _descriptors_without_object(recorder, owned.descriptors)
+    if "cursors" in counters:
+        found += _cursors_without_object(recorder, owned.cursors)
+    if "threads" in counters:
+        found += _threads_without_object(recorder)
+    if {"children", "zombies"} & set(counters):
+        found += [one for one in _processes_without_object(recorder, owned.processes) if one.counter in counters]
+    return found
+
+
+def _family(kind: type) -> str:
+    bases = base_ids(kind)
+    for own, family_name in ((_socket.socket, "socket"), (io.FileIO, "file"), (threading.Thread, "thread")):
+        if id(own) in bases:
+            return family_name
+    for base in bases_of(kind):
+        name, module = type_name(base), module_of(base)
+        for (package, names), family_name in _FAMILIES.items():
+            if name in names and module.partition(".")[0] == package:
+                return family_name
+    return ""
+
+
+_FAMILIES = {
+    ("pymongo", ("Cursor", "CommandCursor", "AsyncCursor", "AsyncCommandCursor")): "cursor",
+    ("pymongo", ("ClientSession", "AsyncClientSession")): "session",
+    ("subprocess", ("Popen",)): "child",
+    ("multiprocessing", ("BaseProcess",)): "process",
+    ("_asyncio", ("Task",)): "task",
+    ("asyncio", ("Task",)): "task",
+    ("sqlite3", ("Connection",)): "sqlite",
+    ("select", ("epoll",)): "epoll",
+}
+"""By package and type, also of types derived from it: the kinds that are known by name, as importing them would add
+them to the half."""
+
+
+def _socket_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+    number = fileno(thing)
+    if number < 0:
+        return None
+    owned.descriptors.add(number)
+    try:
+        address = peer(thing)
+    except OSError:
+        address = None
+    inside = family.__get__(thing) in INTERNET
+    what = f"socket to {address[0]}:{address[1]}" if type(address) is tuple and inside else "socket"
+    return Resource("sockets" if inside else "fds", thing, what, recorder.objects.get(id(thing)))
+
+
+def _file_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+    number = file_number(thing)
+    if number <= 2:
+        return None
+    owned.descriptors.add(number)
+    name = attributes(thing).get("name")
+    origin, path = recorder.descriptors.get(number, (None, None))
+    words = f"file {_base(name)}" if type(name) in (str, bytes) else "file"
+    return Resource("fds", thing, words, origin if path in (None, name) else None)
+
+
+def _thread_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
+    ident = attributes(thing).get("_ident")
+    if thing is main_thread or active_threads.get(ident) is not thing or ident not in current_frames():
+        return None
+    return Resource("threads", thing, f"thread {attributes(thing).get('_name')}", recorder.objects.get(id(thing)))
+
+
+def _cursor_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+    own = attributes(thing)
+    number = own.get("_id")
+    if not number or own.get("_killed") or not is_a(number, int):
+        return None
+    key = int.__index__(number)  # type: ignore[arg-type] # bson's own kind of int
+    owned.cursors.add(key)
+    origin, name = recorder.cursors.get(key, (None, ""))
+    return Resource("cursors", thing, f"cursor on {name}" if name else "cursor", origin)
+
+
+def _session_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
+    server = attributes(thing).get("_server_session")
+    if server is None or attributes(thing).get("_implicit"):
+        return None
+    number = attributes(server).get("session_id")
+    key = bytes(number["id"]) if type(number) is dict else b""
+    return Resource("sessions", thing, "session", recorder.sessions.get(key))
+
+
+def _child_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+    own = attributes(thing)
+    pid = own.get("pid")
+    if own.get("returncode", 0) is not None or type(pid) is not int:
+        return None
+    owned.processes.add(pid)
+    return Resource(_state(pid), thing, "child process", recorder.objects.get(id(thing)))
+
+
+def _process_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+    popen = attributes(thing).get("_popen")
+    own = attributes(popen)
+    pid = own.get("pid")
+    if popen is None or own.get("returncode", 0) is not None or type(pid) is not int:
+        return None
+    owned.processes.add(pid)
+    return Resource(_state(pid), thing, "child process", recorder.objects.get(id(thing)))
+
+
+def _task_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
+    task: Any = next(
+        base for base in bases_of(type(thing)) if type_name(base) == "Task" and "asyncio" in module_of(base)
+    )
+    return None if task.done(thing) else Resource("tasks", thing, "task", recorder.objects.get(id(thing)))
+
+
+def _sqlite_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
+    connection = sys.modules["sqlite3"].Connection
+    connection.total_changes.__get__(thing)  # raises if it is closed
+    return Resource("fds", thing, "database connection", recorder.objects.get(id(thing)))
+
+
+def _epoll_open(thing: Any, _: Recorder, owned: Owned) -> Resource | None:
+    number = sys.modules["select"].epoll.fileno(thing)
+    owned.descriptors.add(number)
+    return Resource("fds", thing, "epoll", None)
+
+
+_OPEN: dict[str, Any] = {
+    "socket": _socket_open,
+    "file": _file_open,
+    "thread": _thread_open,
+    "cursor": _cursor_open,
+    "session": _session_open,
+    "child": _child_open,
+    "process": _process_open,
+    "task": _task_open,
+    "sqlite": _sqlite_open,
+    "epoll": _epoll_open,
+}
+
+
+def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Resource]:
+    """The descriptors that no Python object owns, and whose line is known."""
+    found = []
+    for number, (origin, path) in recorder.descriptors.items():
+        if number < 3 or number in owned:
+            continue
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115 # a Path for each would take its time
+        except OSError:
+            continue
+        # The number may have been given away again since.
+        if path is None or target == os.path.realpath(path):  # type: ignore[call-overload]
+            name = f" of {_base(target)}" if path is not None else ""
+            found.append(Resource("fds", None, f"descriptor{name}", origin))
+    return found
+
+
+def _cursors_without_object(recorder: Recorder, owned: set[int]) -> list[Resource]:
+    """The cursors whose object is gone, while nobody has told the server."""
+    gone = (entry for number, entry in recorder.cursors.items() if number not in owned)
+    return [Resource("cursors", None, f"cursor on {name}", origin) for origin, name in gone]
+
+
+def _threads_without_object(recorder: Recorder) -> list[Resource]:
+    """Threads that `_thread` started: known by the function that each of them runs."""
+    found = []
+    for ident, top in current_frames().items():
+        code = [*_all_frames(top)][-1].f_code
+        if ident not in active_threads and not code.co_filename.startswith(LEAKLAB):
+            found.append(Resource("threads", None, "thread", recorder.raw_threads.get(id(code))))
+    return found
+
+
+def _all_frames(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _processes_without_object(recorder: Recorder, owned: set[int]) -> list[Resource]:
+    """Children that `os.fork` and its like started."""
+    alive = [pid for pid in recorder.processes if pid not in owned and os.path.exists(f"/proc/{pid}/stat")]  # noqa: PTH110
+    return [Resource(_state(pid), None, "child process", recorder.processes[pid]) for pid in alive]
+
+
+def _state(pid: int) -> str:
+    """Whether a child runs, or has ended and is not waited for."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            return "zombies" if file.read().rpartition(b")")[2].split()[0] == b"Z" else "children"
+    except OSError:
+        return "children"
+
+
+def _base(path: Any) -> str:
+    return os.path.basename(os.fsdecode(path))  # noqa: PTH119

@@ -1,0 +1,166 @@
+"""What memory is held by: objects that are big, or one that holds many small ones; and the line that made them."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from leaklab.explain.own_code import Line
+from leaklab.explain.safely import CONTAINERS, base_ids, bases_of, items_of, module_of, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from leaklab.explain.holders import Walk
+    from leaklab.explain.own_code import OwnCode
+
+get_objects, referents = gc.get_objects, gc.get_referents
+
+BIG = 2**20
+"""Bytes from which on an object is told by itself."""
+
+MANY = 512
+"""Items, or bytes, from which on an object's line is kept, as one that may be big or hold much."""
+
+SAMPLED = 4_000
+"""Other objects whose lines are kept: those that most memory is in are among them."""
+
+ITEMS = 10_000
+"""Items of a container that are looked at."""
+
+HALF = 0.5
+"""The share of the memory that is to be explained which a holder of small things must hold."""
+
+
+def begin(frames: int) -> None:
+    """Trace allocations from now on, with so many frames of each."""
+    # Objects that are used again from a free list are traced, too, if they were allocated while tracing: the floats of
+    # a sum would cost it ten times as much.
+    spare = [number / 7 for number in range(200)]
+    del spare
+    tracemalloc.start(frames)
+
+
+class Lines:
+    """The lines of the half that made the objects that are there, as far as they may matter; tracing ends with it."""
+
+    def __init__(self, own: OwnCode) -> None:
+        self._own = own
+        self._lines: dict[int, Line] = {}
+        if not tracemalloc.is_tracing():
+            return
+        known = get_objects()
+        for thing in _large(known):
+            self._keep(thing)
+        for thing in known[:: len(known) // SAMPLED + 1]:
+            self._keep(thing)
+            # What a container is filled with may be made by another line, and be too small to be found by itself.
+            for item in items_of(thing, 1):
+                self._keep(item)
+        tracemalloc.stop()
+
+    def of(self, things: Sequence[object]) -> Line | None:
+        """The line that made most of these things; None if none of them is known to come from one of the half."""
+        lines = Counter(line for thing in things if (line := self._lines.get(id(thing))) is not None)
+        return lines.most_common(1)[0][0] if lines else None
+
+    def of_one(self, thing: object) -> Line | None:
+        """The line that made most of what is in a container, or else the line that made it."""
+        return self.of(items_of(thing, ITEMS)) or self.of([thing])
+
+    def _keep(self, thing: object) -> None:
+        frames = tracemalloc.get_object_traceback(thing)
+        nearest = [frame for frame in frames or () if self._own.has(frame.filename)]
+        if nearest:
+            self._lines[id(thing)] = Line(nearest[-1].filename, nearest[-1].lineno, "")
+
+
+def _large(known: list[object]) -> Iterator[object]:
+    """What is long among the objects that gc knows and those that they refer to, each at least once; and some items.
+
+    While allocations are traced each of them costs microseconds: nothing is allocated for an object that is small.
+    """
+    lengths: dict[int, Any] = {}
+    for group in (known, referents(*known)):
+        for thing in group:
+            kind = type(thing)
+            key = id(kind)
+            if key not in lengths:
+                lengths[key] = _length_of(kind)
+            length = lengths[key]
+            if type_name(kind) == "ndarray":
+                yield _numpy(kind).base.__get__(thing)  # gc does not know what a view is of
+            if length is not None and length(thing) >= MANY:
+                yield thing
+                yield from items_of(thing, 20)
+
+
+def _length_of(kind: type) -> Any:
+    """What gives the length of objects of this type, without their own code; None for what has none."""
+    base = _sized(kind)
+    if base is None and type_name(kind) in ("ndarray", "mmap"):
+        base = kind
+    return None if base is None else base.__len__  # type: ignore[attr-defined]
+
+
+class Heavy:
+    """The memory of what a walk has met.
+
+    Attributes:
+        sizes: bytes of each object itself, by its id.
+        big: the objects that are told by themselves.
+        holder: if those are not half of what is wanted, the object that holds so much in many small ones.
+        held: those small ones, with `held_size` bytes in all.
+    """
+
+    def __init__(self, walk: Walk, wanted: float) -> None:
+        self.sizes = {id(thing): own_size(thing) for thing in walk.order}
+        self.big = [thing for thing in walk.order if self.sizes[id(thing)] >= BIG]
+        self.holder: object = None
+        self.held: list[object] = []
+        self.held_size = 0
+        if sum(self.sizes[id(thing)] for thing in self.big) < HALF * wanted:
+            self._find_holder(walk, wanted)
+
+    def _find_holder(self, walk: Walk, wanted: float) -> None:
+        """The object farthest from a name that holds half of what is wanted, by what it alone leads to."""
+        whole = dict(self.sizes)
+        for thing in reversed(walk.order):
+            parent = walk.parents[id(thing)]
+            if parent is not None:
+                whole[id(parent)] += whole[id(thing)]
+        heavy = [thing for thing in walk.order if whole[id(thing)] >= HALF * wanted]
+        if heavy:
+            self.holder, self.held_size = heavy[-1], whole[id(heavy[-1])]
+            self.held = [thing for thing in walk.order if walk.parents[id(thing)] is self.holder]
+
+
+def _numpy(kind: Any) -> Any:
+    """The type that numpy itself made of arrays."""
+    return next(base for base in bases_of(kind) if module_of(base) == "numpy")
+
+
+def own_size(thing: object) -> int:
+    """Bytes of an object itself, without those that it refers to."""
+    kind = type(thing)
+    base = _sized(kind)
+    if base is not None:
+        return int(_SIZES[base](thing))
+    if type_name(kind) == "ndarray":
+        return int(_numpy(kind).nbytes.__get__(thing)) if _numpy(kind).base.__get__(thing) is None else 0
+    if type_name(kind) == "mmap":
+        return int(kind.__len__(thing))  # type: ignore[attr-defined]
+    return int(object.__sizeof__(thing))
+
+
+_SIZES: dict[type, Any] = {kind: kind.__sizeof__ for kind in (*CONTAINERS, bytes, bytearray, str, array)}
+"""What gives the size of objects of these types, and of types derived from them, without their own code."""
+
+
+def _sized(kind: type) -> type | None:
+    """Which of these types a type is derived from; None if from none."""
+    bases = base_ids(kind)
+    return next((base for base in _SIZES if id(base) in bases), None)
