@@ -20,7 +20,7 @@ from pathlib import Path
 
 from leaklab.content import catalog
 from leaklab.content.declaration import Lab
-from leaklab.lab.pair import service_needs
+from leaklab.lab.provision import service_needs
 from leaklab.measure.target import Steps
 from leaklab.measure.worker import fill
 from leaklab.services.client import Services

@@ -351,7 +351,7 @@ def measure_program(
     """What each peer made of a program, and its time as a ratio of the bare run's."""
     from leaklab.content.declaration import Lab
     from leaklab.content.settings import Settings
-    from leaklab.lab.pair import service_needs
+    from leaklab.lab.provision import service_needs
     from tests.planted.programs import HALVES, PlantedEntry
 
     scenario = PlantedEntry(HALVES, program=program).scenario

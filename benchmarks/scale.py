@@ -35,7 +35,7 @@ from pathlib import Path
 from leaklab import __version__
 from leaklab.content import catalog
 from leaklab.content.declaration import Lab
-from leaklab.lab.pair import service_needs
+from leaklab.lab.provision import service_needs
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.sampler import SAMPLED_STEPS
 from leaklab.measure.target import PythonHalf, Steps

@@ -73,6 +73,7 @@ class Metric:
         judge: how its growth becomes a finding.
         state: what each of them is while it is there, for sentences.
         remains: what is said of those that survive.
+        made: what the line did that one of them comes from.
         moments: the moments a table shows, in order.
         heads: the heads of its columns in a comparison, by moment; a line break is for narrow tables.
         rare: whether a table leaves it out where there are only a few.
@@ -93,6 +94,7 @@ class Metric:
     judge: Judge = Judge.LEFT_OPEN
     state: str = "open"
     remains: str = "still open after run() returned"
+    made: str = "opened"
     moments: tuple[Moment, ...] = (Moment.PEAK, Moment.COLLECTED)
     heads: Mapping[Moment, str] = field(default_factory=dict, hash=False)
     rare: bool = False
@@ -183,37 +185,37 @@ _METRICS = (
     # Those that open cursors do not account for.
     Metric("open_sessions", "open sessions", "session", "sessions", rare=True, services=("mongo",)),
     Metric(
-        "threads", "threads", "thread", "threads", state="running", remains=RUNNING, heads={Moment.PEAK: "threads\n"},
-        abandoned=True, resource=Resource.THREADS,
+        "threads", "threads", "thread", "threads", state="running", remains=RUNNING, made="started",
+        heads={Moment.PEAK: "threads\n"}, abandoned=True, resource=Resource.THREADS,
     ),
     Metric(
         "tasks", "asyncio tasks", "task", TASKS, judge=Judge.LEFT_BEHIND, state="pending",
-        remains="still pending at the end of their event loop", rare=True,
+        remains="still pending at the end of their event loop", made="started", rare=True,
     ),
     Metric(
-        "child_processes", "child processes", "child process", "children", state="running", remains=RUNNING, rare=True,
-        abandoned=True,
+        "child_processes", "child processes", "child process", "children", state="running", remains=RUNNING,
+        made="started", rare=True, abandoned=True,
     ),
     Metric(
         "zombie_processes", "zombie processes", "zombie process", "zombies", judge=Judge.LEFT_BEHIND,
-        state="not waited for", remains="still not waited for after run() returned", rare=True,
+        state="not waited for", remains="still not waited for after run() returned", made="started", rare=True,
     ),
     Metric("open_fds", "file descriptors", "file descriptor", "fds", resource=Resource.DESCRIPTORS),
     Metric(
         "files_left", "files left", "file", "files", judge=Judge.LEFT_BEHIND, state="in the temporary folder",
-        remains="still in the temporary folder after run() returned", rare=True,
+        remains="still in the temporary folder after run() returned", made="made", rare=True,
     ),
     Metric(
         "bytes_left", "size of files left", "files", "file_bytes", "bytes", Judge.LEFT_BEHIND, "on disk",
-        "still on disk after run() returned", rare=True,
+        "still on disk after run() returned", "made", rare=True,
     ),
     Metric(
         "rss", "memory (RSS)", "memory", "rss", "bytes", state="held", remains="still held after run() returned",
-        moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
+        made="made", moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
         heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"}, budgeted=True, resource=Resource.MEMORY,
     ),
     Metric(
-        "elapsed", "elapsed", "second", "", "seconds", Judge.DEADLINE, moments=(Moment.PEAK,),
+        "elapsed", "elapsed", "second", "", "seconds", Judge.DEADLINE, made="started", moments=(Moment.PEAK,),
         heads={Moment.PEAK: "time"},
     ),
 )  # fmt: skip

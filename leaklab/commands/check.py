@@ -15,6 +15,7 @@ def command(
     steps: options.Steps = None,
     set_: options.Set = None,
     repeat: options.Repeat = "1",
+    no_explain: options.NoExplain = False,
     limit: options.Limit = None,
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
@@ -26,7 +27,7 @@ def command(
     from leaklab.workshop.check_result import CheckState
 
     target = output.destination(CHECK, form, out, as_json=as_json)
-    how = options.run_options(limit, repeat, mongo, LEARNERS_TIME_LIMIT_S)
+    how = options.run_options(limit, repeat, mongo, LEARNERS_TIME_LIMIT_S, explain=not no_explain)
     task = locate(file, scenario, scenarios)
     checked = task.measure(how, options.given_settings(steps, set_))
     exercise = task.found.exercise if checked.state is CheckState.INTERRUPTED else task.record(checked)

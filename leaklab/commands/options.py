@@ -64,6 +64,7 @@ Repeat = Annotated[str, Option(metavar="N", help="Run each half N times, up to 1
 Limit = Annotated[Texts, Option(metavar="NAME=VALUE", help="Limit each half: time, memory, threads, fds, output.")]
 Mongo = Annotated[Text, Option(metavar="URI", help="A MongoDB server. Default: embedded, leaklab's own.")]
 Almost = Annotated[bool, Option("--almost", help="Include the partial fix, if there is one.")]
+NoExplain = Annotated[bool, Option("--no-explain", help="Leave out which line leaks, and what keeps it.")]
 Json = Annotated[bool, Option("--json", help="Short for --format json.")]
 Output = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="Write the report to a file.")]
 Samples = Annotated[bool, Option("--samples", help="With --json: add every sample of the trace.")]
@@ -127,7 +128,7 @@ def _parsed(option: str, setting: Setting, text: str) -> Value:
 
 
 def run_options(
-    limit: Sequence[str] | None, repeat: str, mongo: str | None, time_s: float = TIME_LIMIT_S
+    limit: Sequence[str] | None, repeat: str, mongo: str | None, time_s: float = TIME_LIMIT_S, *, explain: bool = False
 ) -> RunOptions:
     """How halves are run, as --limit, --repeat and --mongo say. Raises UsageError as the parts do."""
     from leaklab.lab.pair import RunOptions
@@ -135,7 +136,7 @@ def run_options(
     times = int(_parsed(f"--repeat {repeat}", Setting("repeat", COUNT, most=10_000), repeat))
     limits, server = limits_from_options(limit, time_s), mongo_uri(mongo)
     given = any(text.startswith("time=") for text in limit or ())
-    return RunOptions(repeat=times, limits=limits, keep_time_limit=given, mongo_uri=server)
+    return RunOptions(repeat=times, limits=limits, keep_time_limit=given, mongo_uri=server, explain=explain)
 
 
 def mongo_uri(mongo: str | None) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +27,7 @@ def command(
     set_: options.Set = None,
     repeat: options.Repeat = "1",
     almost: options.Almost = False,
+    no_explain: options.NoExplain = False,
     until_failure: UntilFailure = False,
     predict: Predict = False,
     guesses: Guesses = None,
@@ -46,7 +46,7 @@ def command(
     from leaklab.lab.until_failure import run_until_failure
 
     predict = predict or guesses is not None
-    how = options.run_options(limit, repeat, mongo)
+    how = options.run_options(limit, repeat, mongo, explain=not no_explain)
     if until_failure and (predict or almost or how.repeat > 1):
         raise UsageError("--until-failure cannot be combined with --predict, --guesses, --almost or --repeat")
     report = FAILURE if until_failure else PREDICTION if predict else RUN
@@ -66,7 +66,7 @@ def command(
         asked = questions(entry.scenario, halves)
         guessed = _guesses_from(guesses, asked, ", ".join(filter(None, (entry.id, str(settings)))))
     with output.progress_bar(how, entry.id, settings.steps) as watched:
-        result = run_scenario(entry, settings, replace(watched, explain=frozenset(halves)), halves)
+        result = run_scenario(entry, settings, watched, halves)
     target.show(result=result, why=entry.why, samples=samples, predicted=predictions(asked, guessed, result))
     return output.exit_code([result], as_expected=result.as_expected)
 

@@ -26,6 +26,7 @@ def command(
     file: options.File = None,
     scenario: options.ScenarioName = None,
     poll: Poll = False,
+    no_explain: options.NoExplain = False,
     limit: options.Limit = None,
     mongo: options.Mongo = None,
     scenarios: options.Scenarios = None,
@@ -33,7 +34,7 @@ def command(
     """Check your file each time you save it, until you press q."""
     from leaklab.workshop.watching import HUNG_UP, SAVED, Keys, events
 
-    how = options.run_options(limit, "1", mongo, LEARNERS_TIME_LIMIT_S)
+    how = options.run_options(limit, "1", mongo, LEARNERS_TIME_LIMIT_S, explain=not no_explain)
     task = locate(file, scenario, scenarios)
     with Owner() as owner:
         keys = owner.enter_context(Keys())

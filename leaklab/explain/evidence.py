@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -108,9 +109,21 @@ def _code_line(reported: ReportedLine | None, folder: Path) -> CodeLine | None:
     path, function = Path(reported.file), _short(reported.function)
     if path.is_relative_to(folder):
         line = SourceLine.at(path, reported.line)
-        return CodeLine(str(path.relative_to(folder)), reported.line, function, line.text)
+        name = str(path.relative_to(folder))
+        return CodeLine(name, reported.line, function or _function_at(path, reported.line), line.text)
     file = reported.file.rpartition(SITE_PACKAGES)[2] if SITE_PACKAGES in reported.file else path.name
     return CodeLine(_short(file), reported.line, function, "")
+
+
+def _function_at(path: Path, line: int) -> str:
+    """The function that a line is in; empty if it is in none, or the file cannot be read."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    inside = [node for node in functions if node.lineno <= line <= (node.end_lineno or 0)]
+    return max(inside, key=lambda node: node.lineno).name if inside else ""
 
 
 def worth_telling(groups: Sequence[ReportedGroup], folder: Path, least: float) -> list[ReportedGroup]:

@@ -49,11 +49,6 @@ class Plan:
     held: Mapping[str, float] = field(default_factory=dict)
     late_s: float | None = None
 
-    @property
-    def moments(self) -> int:
-        """How many kinds of moments there are to look at."""
-        return bool(self.left) + bool(self.held) + (self.late_s is not None)
-
 
 @dataclass(slots=True)
 class Testimony:
@@ -68,40 +63,47 @@ class Testimony:
         return max(looks, key=lambda groups: sum(group.count for group in groups), default=[])
 
 
-def listen(
-    path: Path,
-    workload: Mapping[str, object],
-    plan: Plan,
-    within_s: float,
-    services: Services,
-    its: HalfServices,
-    limits: Limits,
-    environment: Mapping[str, str],
-) -> Testimony:
-    """Run the half at `path` beside a witness, for so many seconds at most. Nothing that it does is an error here.
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """A half that is run beside a witness: its file, its limits, what its environment has besides, and how long."""
 
-    Raises MeasureError if the services' process is gone.
-    """
-    for frames in FRAMES:
+    path: Path
+    limits: Limits
+    environment: Mapping[str, str]
+    within_s: float
+
+    def listen(self, workload: Mapping[str, object], plan: Plan, services: Services, its: HalfServices) -> Testimony:
+        """What the witness says. Nothing that the half does is an error here.
+
+        Raises MeasureError if the services' process is gone.
+        """
+        for frames in FRAMES:
+            found = self._once(workload, plan, frames, services, its)
+            groups = [group for look in found.looks.values() for group in look if group.counter == RSS.counter]
+            if not groups or any(group.is_of(self.path.parent) for group in groups):
+                break
+        return found
+
+    def _once(
+        self, workload: Mapping[str, object], plan: Plan, frames: int, services: Services, its: HalfServices
+    ) -> Testimony:
         found = Testimony()
         told = {"left": plan.left, "held": plan.held, "late": plan.late_s, "ports": sorted(its.ports), "frames": frames}
+        half = PythonHalf(self.path, services, self.limits, self.environment, script=WITNESS, plan=told)
         with Owner() as owner:
-            target = owner.enter_context(PythonHalf(path, services, limits, environment, script=WITNESS, plan=told))
+            target = owner.enter_context(half)
             try:
                 target.prepare(workload)
-                memory = limits.memory or most_memory()
+                memory = self.limits.memory or most_memory()
                 has = SystemProbe(target.pid, its.ports).address_space()
-                room = limits.address_room or memory + ADDRESS_SLACK
+                room = self.limits.address_room or memory + ADDRESS_SLACK
                 target.begin(address_space=None if has is None else has + room, file_size=memory)
-                _hear(target, plan, time.monotonic() + within_s, found)
+                _hear(target, plan, time.monotonic() + self.within_s, found)
             except RunEndedError as error:
                 found.trouble = error.ending.words
             except TargetEndedError as error:
                 found.trouble = str(error)
-        memory_of = [group for groups in found.looks.values() for group in groups if group.counter == RSS.counter]
-        if not memory_of or any(group.is_of(path.parent) for group in memory_of):
-            break
-    return found
+        return found
 
 
 def _hear(target: PythonHalf, plan: Plan, until: float, found: Testimony) -> None:

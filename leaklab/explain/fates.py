@@ -20,8 +20,7 @@ def by_line(recorder: Recorder, ports: set[int]) -> dict[Line | None, list[Conne
     """The connections to these ports, by the line that opened them."""
     found: dict[Line | None, list[Connection]] = {}
     for one in recorder.connections:
-        address: Any = one.address
-        if len(address) > 1 and address[1] in ports:
+        if one.address[1:2] and one.address[1] in ports:
             found.setdefault(one.origin.line, []).append(one)
     return found
 
@@ -65,11 +64,13 @@ def _left(one: Connection) -> int | None:
 
 
 def _new_each_time(several: list[Connection]) -> str:
-    """The type of the outermost object that made them, if each was made by another one; empty if not."""
+    """The type of the client that made them, if each was made by another one; empty if not."""
     if len(several) < 2:
         return ""
     makers = [one.origin.makers for one in several]
     shared = Counter(number for each in makers for _, number in set(each))
     if not all(makers) or any(count > MOST * len(several) for count in shared.values()):
         return ""
-    return Counter(each[0][0] for each in makers).most_common(1)[0][0]
+    # A client of a database is asked by way of its collections.
+    clients = [[name for name, _ in each if "Client" in name or "Session" in name] or [each[0][0]] for each in makers]
+    return Counter(names[0] for names in clients).most_common(1)[0][0]

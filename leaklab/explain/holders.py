@@ -9,7 +9,6 @@ import _thread
 import gc
 import sys
 import types
-from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from leaklab.explain.own_code import LEAKLAB, OwnCode, stack
@@ -35,13 +34,11 @@ MAIN = _thread.get_ident()
 CLIMB = 12
 """References that are followed back from what no name leads to, at most."""
 
-MISSING = object()
-
 
 class Root(NamedTuple):
     """Where a chain begins: with which name of what.
 
-    `where` says what the name is of, in words: `global of leaky.py`; `own` whether that is code of the half.
+    `where` says what the name is, in words: `global recent of leaky.py`; `own` whether that is code of the half.
     """
 
     name: str
@@ -57,17 +54,16 @@ class Walk:
     """The references from the names of a process to some objects.
 
     Attributes:
-        parents: by the id of each object that was met, the one that refers to it; None for one that a name refers to.
-        order: all objects that were met, in order, if they are all asked for.
-        met: how many objects were met.
+        order: the objects that were met, in order.
+        above: for each of them, where in that order the one is that refers to it; -1 where a name does.
     """
 
     def __init__(self, own: OwnCode, *, everything: bool = False) -> None:
         self._own = own
         self._everything = everything
-        self.parents: dict[int, object] = {}
         self.order: list[object] = []
-        self.met = 0
+        self.above: list[int] = []
+        self._at: dict[int, int] = {}
         self._roots: dict[int, Root] = {}
         self._missing: set[int] = set()
         # A module is where a chain begins, and never a link of one.
@@ -75,12 +71,11 @@ class Walk:
         self._modules = {id(module): module for module in held}
         self._stop = {id(thing) for module in held for thing in (module, module.__dict__)}
 
-    def find(self, targets: Sequence[object], frames: Iterable[types.FrameType] = ()) -> None:
-        """Walk until each of `targets` is met. `frames` are looked at beside those that run."""
+    def find(self, targets: Sequence[object]) -> None:
+        """Walk until each of `targets` is met."""
         self._missing = {id(target) for target in targets}
-        self._stop |= {id(targets), id(self), id(self.__dict__), id(self.parents), id(self.order)}
+        self._stop |= {id(targets), id(self), id(self.__dict__), id(self.order), id(self._at)}
         running = [(frame, ident) for ident, top in current_frames().items() for frame in stack(top)]
-        running += [(frame, _thread.get_ident()) for frame in frames]
         own = [(frame, ident) for frame, ident in running if self._own.has(frame.f_code.co_filename)]
         others = [(frame, ident) for frame, ident in running if not self._own.has(frame.f_code.co_filename)]
         self._go([*self._globals(own=True), *_locals(own, own=True)])
@@ -92,15 +87,15 @@ class Walk:
         """The objects from a name to `target`, that included; of what no name leads to, those that refer to it."""
         links = [target]
         self._stop.add(id(links))
-        while True:
-            parent = self.parents.get(id(links[-1]), MISSING)
-            if parent is MISSING:
-                self._climb(links)
-                return UNREACHED, links
-            if parent is None:
-                links.reverse()
-                return self._roots[id(links[0])], links
-            links.append(parent)
+        at = self._at.get(id(target))
+        if at is None:
+            self._climb(links)
+            return UNREACHED, links
+        while self.above[at] >= 0:
+            at = self.above[at]
+            links.append(self.order[at])
+        links.reverse()
+        return self._roots[at], links
 
     def _climb(self, links: list[object]) -> None:
         """Add in front what refers to a target that no name leads to; a cycle begins with an object that is in it."""
@@ -126,47 +121,41 @@ class Walk:
             name = module.__dict__.get("__name__")
             if type(file) is not str or file.startswith(LEAKLAB) or self._own.has(file) is not own:
                 continue
-            where = f"global of {file.removeprefix(self._own.folder) if own else name}"
+            where = file.removeprefix(self._own.folder) if own else name
             for key, value in list(module.__dict__.items()):
                 if type(key) is str:
-                    yield value, Root(key, where, own)
+                    yield value, Root(key, f"global {key} of {where}", own)
 
     def _go(self, roots: Iterable[tuple[object, Root]]) -> None:
         """Walk on from these roots."""
-        parents, missing, stop, everything = self.parents, self._missing, self._stop, self._everything
-        queue: deque[object] = deque()
+        order, above, known, missing, stop = self.order, self.above, self._at, self._missing, self._stop
+        everything = self._everything
+        at = len(order)
         for thing, root in roots:
             key = id(thing)
-            if key in parents or key in stop or (id(type(thing)) in LEAVES and not everything):
-                continue
-            parents[key], self._roots[key] = None, root
-            missing.discard(key)
-            queue.append(thing)
-        numpy = modules.get("numpy")
-        array = getattr(numpy, "ndarray", None)
-        take, add = queue.popleft, queue.append
-        met = 0
-        while queue and (missing or everything):
-            thing = take()
-            met += 1
-            if everything:
-                self.order.append(thing)
-            kind = type(thing)
+            if key not in known and key not in stop and (everything or id(type(thing)) not in LEAVES):
+                known[key] = len(order)
+                self._roots[len(order)] = root
+                order.append(thing)
+                above.append(-1)
+                missing.discard(key)
+        numpy = getattr(modules.get("numpy"), "ndarray", None)
+        while at < len(order) and (missing or everything):
+            thing = order[at]
             children = referents(thing)
-            if kind is array:
-                children.append(thing.base)  # type: ignore[attr-defined] # an exact ndarray: gc does not follow its base
+            if type(thing) is numpy:
+                children.append(thing.base)  # type: ignore[attr-defined] # gc does not know what a view is of
             for child in children:
                 kind = type(child)
                 if id(kind) in LEAVES and not (everything and (kind is str or kind is bytes)):
                     continue
                 key = id(child)
-                if key in parents or key in stop:
-                    continue
-                parents[key] = thing
-                if key in missing:
+                if key not in known and key not in stop:
+                    known[key] = len(order)
+                    order.append(child)
+                    above.append(at)
                     missing.discard(key)
-                add(child)
-        self.met += met
+            at += 1
 
 
 def _locals(frames: Iterable[tuple[types.FrameType, int]], *, own: bool) -> Iterator[tuple[object, Root]]:
@@ -177,9 +166,8 @@ def _locals(frames: Iterable[tuple[types.FrameType, int]], *, own: bool) -> Iter
             continue
         file = code.co_filename.rpartition("/")[2]
         thread = "" if ident == MAIN else f", {thread_name(ident)}"
-        where = f"local of {code.co_name}() in {file}{thread}"
         for name, value in dict(frame.f_locals).items():
-            yield value, Root(name, where, own)
+            yield value, Root(name, f"local {name} of {code.co_name}() in {file}{thread}", own)
 
 
 def thread_name(ident: int) -> str:

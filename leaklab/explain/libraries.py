@@ -67,18 +67,12 @@ def _asyncio_runners(recorder: Recorder, module: Any) -> None:
     recorder.wrap(module, "_cancel_all_tasks", before=lambda _loop: recorder.opened("tasks at their end"))
 
 
-def _started_by(attribute: str) -> Callable[[Recorder, Any], None]:
-    """A class of processes, whose `attribute` starts one."""
-    kind, _, method = attribute.partition(".")
+def _subprocess(recorder: Recorder, module: Any) -> None:
+    recorder.wrap(module.Popen, "_execute_child", before=recorder.process_object_starts)
 
-    def prepare_processes(recorder: Recorder, module: Any) -> None:
-        def starts(process: object, *_: object, **__: object) -> None:
-            frame = this_frame(2)
-            recorder.note("children", lambda: recorder.objects.__setitem__(id(process), recorder.origin(frame)))
 
-        recorder.wrap(getattr(module, kind), method, before=starts)
-
-    return prepare_processes
+def _multiprocessing(recorder: Recorder, module: Any) -> None:
+    recorder.wrap(module.BaseProcess, "start", before=recorder.process_object_starts)
 
 
 def _pymongo(recorder: Recorder, module: Any) -> None:
@@ -175,8 +169,8 @@ def _httpcore(recorder: Recorder, module: Any) -> None:
 _LIBRARIES: dict[str, Callable[[Recorder, Any], None]] = {
     "asyncio.base_events": _asyncio,
     "asyncio.runners": _asyncio_runners,
-    "subprocess": _started_by("Popen._execute_child"),
-    "multiprocessing.process": _started_by("BaseProcess.start"),
+    "subprocess": _subprocess,
+    "multiprocessing.process": _multiprocessing,
     "pymongo.monitoring": _pymongo,
     "http.client": _http_client,
     "aiohttp.client_proto": _aiohttp,

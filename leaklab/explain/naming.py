@@ -194,11 +194,12 @@ def _container(holder: object, item: object) -> str:
     name = str(type_name(type(holder)))
     kind = container_of(holder)
     if kind is None:
-        return f"{_article(name)} {name}"
+        return with_article(name)
     kinds = Counter(str(type_name(type(one))) for one in items_of(holder, 1000))
     most = kinds.most_common(1)[0][0] if kinds else str(type_name(type(item)))
-    return f"{_article(name)} {name} of {kind.__len__(holder):,} {most}"
+    return f"{with_article(name)} of {kind.__len__(holder):,} {most}"
 
 
-def _article(name: str) -> str:
-    return "an" if name[:1].lower() in "aeiou" else "a"
+def with_article(name: str) -> str:
+    """`a list`, `an array`."""
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import Line, OwnCode
-from leaklab.explain.safely import type_name
+from leaklab.explain.safely import module_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 thread_id, this_frame = _thread.get_ident, sys._getframe
 dup, close_fd, getpid = os.dup, os.close, os.getpid
+
+CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing")
+"""Packages whose objects carry work to where it is done, and have no connections of their own."""
 
 UNREAD, READ, ONE_ANSWER = "unread", "read", "one answer"
 """What became of a connection: its body was not read, or was, or it was asked to close after one answer."""
@@ -50,7 +53,7 @@ class Connection:
     """
 
     origin: Origin
-    address: object
+    address: tuple[Any, ...]
     socket: Weak
     fate: str = ""
     left: int | None = None
@@ -63,7 +66,8 @@ class Recorder:
 
     Attributes:
         own: the half's own code.
-        opened: is called after each thing that was opened, with its counter's name.
+        opened: is called before each thing that is opened is noted, with its counter's name.
+        started: the line of each child process that was started.
         error: what went wrong in the recorder, if anything: it never disturbs the half.
     """
 
@@ -77,6 +81,7 @@ class Recorder:
     sessions: dict[bytes, Origin] = field(default_factory=dict)
     raw_threads: dict[int, Origin] = field(default_factory=dict)
     connections: list[Connection] = field(default_factory=list)
+    started: list[Line | None] = field(default_factory=list)
     error: str = ""
     _by_socket: dict[int, Connection] = field(default_factory=dict)
     _makers: dict[int, tuple[Weak, int]] = field(default_factory=dict)
@@ -141,8 +146,9 @@ class Recorder:
         if not self._is_on:
             return
         try:
-            notes()
+            # Said first: what is just being opened is not one of those that are there.
             self.opened(counter)
+            notes()
         except Exception as error:  # noqa: BLE001 # a recorder that fails must not change what the half does
             self.error = f"{type(error).__name__}: {error}"
 
@@ -178,7 +184,7 @@ class Recorder:
         """The `self` of the method that a frame runs; None if it runs none."""
         code = frame.f_code
         made = frame.f_locals.get("self") if code.co_argcount and code.co_varnames[0] == "self" else None
-        if made is None:
+        if made is None or module_of(type(made)).partition(".")[0] in CARRIERS:
             return None
         weak, number = self._makers.get(id(made), (lambda: None, 0))
         if weak() is not made:
@@ -253,7 +259,16 @@ class Recorder:
         frame = this_frame(2)
         pid = given[0] if isinstance(given, tuple) else given
         if isinstance(pid, int) and pid:
-            self.note("children", lambda: self.processes.__setitem__(pid, self.origin(frame)))
+            self.note("children", lambda: self._started(self.processes, pid, self.origin(frame)))
+
+    def process_object_starts(self, process: object, *_: object, **__: object) -> None:
+        """Note a child process that has an object."""
+        frame = this_frame(2)
+        self.note("children", lambda: self._started(self.objects, id(process), self.origin(frame)))
+
+    def _started(self, known: dict[int, Origin], key: int, origin: Origin) -> None:
+        known[key] = origin
+        self.started.append(origin.line)
 
 
 _EVENTS: dict[str, tuple[str, Callable[[Recorder, tuple[Any, ...], FrameType], None]]] = {

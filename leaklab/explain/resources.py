@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 get_objects, current_frames = gc.get_objects, sys._current_frames
 active_threads, main_thread = threading._active, threading.main_thread()  # type: ignore[attr-defined]
-fileno, peer, family = _socket.socket.fileno, _socket.socket.getpeername, socket.socket.__mro__[1].family  # type: ignore[attr-defined]
+fileno, family = _socket.socket.fileno, _socket.socket.family
 file_number = io.FileIO.fileno
 INTERNET = (socket.AF_INET, socket.AF_INET6)
 
@@ -107,13 +107,12 @@ def _socket_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | Non
     if number < 0:
         return None
     owned.descriptors.add(number)
-    try:
-        address = peer(thing)
-    except OSError:
-        address = None
-    inside = family.__get__(thing) in INTERNET
-    what = f"socket to {address[0]}:{address[1]}" if type(address) is tuple and inside else "socket"
-    return Resource("sockets" if inside else "fds", thing, what, recorder.objects.get(id(thing)))
+    # Asked for its peer, the socket would let other threads run meanwhile.
+    connection = recorder.connection_of(thing)
+    if connection is None or family.__get__(thing) not in INTERNET:
+        return Resource("fds", thing, "socket", recorder.objects.get(id(thing)))
+    host, port = connection.address[:2]
+    return Resource("sockets", thing, f"socket to {host}:{port}", recorder.objects.get(id(thing)))
 
 
 def _file_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
@@ -142,7 +141,12 @@ def _cursor_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | Non
     key = int.__index__(number)  # type: ignore[arg-type] # bson's own kind of int
     owned.cursors.add(key)
     origin, name = recorder.cursors.get(key, (None, ""))
-    return Resource("cursors", thing, f"cursor on {name}" if name else "cursor", origin)
+    return Resource("cursors", thing, _cursor_words(name), origin)
+
+
+def _cursor_words(name: str) -> str:
+    """The name of a cursor, by that of its database and collection."""
+    return f"cursor on {name.partition('.')[2]}" if name else "cursor"
 
 
 def _session_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
@@ -226,7 +230,7 @@ def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Res
 def _cursors_without_object(recorder: Recorder, owned: set[int]) -> list[Resource]:
     """The cursors whose object is gone, while nobody has told the server."""
     gone = (entry for number, entry in recorder.cursors.items() if number not in owned)
-    return [Resource("cursors", None, f"cursor on {name}", origin) for origin, name in gone]
+    return [Resource("cursors", None, _cursor_words(name), origin) for origin, name in gone]
 
 
 def _threads_without_object(recorder: Recorder) -> list[Resource]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import Line, stack
@@ -27,9 +28,11 @@ def of(thing: object, own: OwnCode) -> Line | None:
 
 
 def of_thread(ident: int, own: OwnCode) -> Line | None:
-    """The nearest line of the half in a thread's stack."""
-    frames = stack(current_frames().get(ident))
-    return next((Line.of(frame) for frame in frames if own.has(frame.f_code.co_filename)), None)
+    """The nearest line of the half in a thread's stack; if there is none, what it has called of a library."""
+    frames = list(stack(current_frames().get(ident)))
+    nearest = (frame for frame in frames if own.has(frame.f_code.co_filename))
+    library = (frame for frame in reversed(frames) if "site-packages" in frame.f_code.co_filename)
+    return next(map(Line.of, chain(nearest, library)), None)
 
 
 def of_coroutine(coroutine: object, own: OwnCode) -> Line | None:

@@ -12,7 +12,7 @@ from leaklab.explain.own_code import Line
 from leaklab.explain.safely import CONTAINERS, base_ids, bases_of, items_of, module_of, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from leaklab.explain.holders import Walk
     from leaklab.explain.own_code import OwnCode
@@ -85,13 +85,15 @@ def _large(known: list[object]) -> Iterator[object]:
     """
     lengths: dict[int, Any] = {}
     for group in (known, referents(*known)):
+        before: Any = None
         for thing in group:
             kind = type(thing)
-            key = id(kind)
-            if key not in lengths:
-                lengths[key] = _length_of(kind)
-            length = lengths[key]
-            if type_name(kind) == "ndarray":
+            if kind is not before:
+                before, key = kind, id(kind)
+                if key not in lengths:
+                    lengths[key] = _length_of(kind)
+                length, is_array = lengths[key], type_name(kind) == "ndarray"
+            if is_array:
                 yield _numpy(kind).base.__get__(thing)  # gc does not know what a view is of
             if length is not None and length(thing) >= MANY:
                 yield thing
@@ -107,53 +109,70 @@ def _length_of(kind: type) -> Any:
 
 
 class Heavy:
-    """The memory of what a walk has met.
+    """The memory of what a walk has met, without what was there before.
 
     Attributes:
-        sizes: bytes of each object itself, by its id.
-        big: the objects that are told by themselves.
+        big: the objects that are told by themselves, with their sizes in bytes.
         holder: if those are not half of what is wanted, the object that holds so much in many small ones.
         held: those small ones, with `held_size` bytes in all.
     """
 
-    def __init__(self, walk: Walk, wanted: float) -> None:
-        self.sizes = {id(thing): own_size(thing) for thing in walk.order}
-        self.big = [thing for thing in walk.order if self.sizes[id(thing)] >= BIG]
+    def __init__(self, walk: Walk, wanted: float, before: Mapping[int, int]) -> None:
+        sizes = [own_size(thing) for thing in walk.order]
+        if before:
+            sizes = [max(0, n - before.get(id(thing), 0)) for n, thing in zip(sizes, walk.order, strict=True)]
+        self.big = [(thing, size) for thing, size in zip(walk.order, sizes, strict=True) if size >= BIG]
         self.holder: object = None
         self.held: list[object] = []
         self.held_size = 0
-        if sum(self.sizes[id(thing)] for thing in self.big) < HALF * wanted:
-            self._find_holder(walk, wanted)
+        if sum(size for _, size in self.big) < HALF * wanted:
+            self._find_holder(walk, wanted, sizes)
 
-    def _find_holder(self, walk: Walk, wanted: float) -> None:
+    def _find_holder(self, walk: Walk, wanted: float, sizes: list[int]) -> None:
         """The object farthest from a name that holds half of what is wanted, by what it alone leads to."""
-        whole = dict(self.sizes)
-        for thing in reversed(walk.order):
-            parent = walk.parents[id(thing)]
-            if parent is not None:
-                whole[id(parent)] += whole[id(thing)]
-        heavy = [thing for thing in walk.order if whole[id(thing)] >= HALF * wanted]
-        if heavy:
-            self.holder, self.held_size = heavy[-1], whole[id(heavy[-1])]
-            self.held = [thing for thing in walk.order if walk.parents[id(thing)] is self.holder]
+        for at in range(len(sizes) - 1, -1, -1):
+            if walk.above[at] >= 0:
+                sizes[walk.above[at]] += sizes[at]
+        at = max((at for at, size in enumerate(sizes) if size >= HALF * wanted), default=-1)
+        if at >= 0:
+            self.holder, self.held_size = walk.order[at], sizes[at]
+            self.held = [thing for thing, above in zip(walk.order, walk.above, strict=True) if above == at]
 
 
-def _numpy(kind: Any) -> Any:
-    """The type that numpy itself made of arrays."""
-    return next(base for base in bases_of(kind) if module_of(base) == "numpy")
+def sizes_now() -> dict[int, int]:
+    """Bytes of each object that gc knows, by its id, and of what they refer to that is long."""
+    known = get_objects()
+    sizes = {id(thing): own_size(thing) for thing in known}
+    sizes.update({id(thing): own_size(thing) for thing in _large(known)})
+    return sizes
+
+
+_sizers: dict[int, Any] = {}
 
 
 def own_size(thing: object) -> int:
     """Bytes of an object itself, without those that it refers to."""
     kind = type(thing)
-    base = _sized(kind)
-    if base is not None:
-        return int(_SIZES[base](thing))
-    if type_name(kind) == "ndarray":
-        return int(_numpy(kind).nbytes.__get__(thing)) if _numpy(kind).base.__get__(thing) is None else 0
-    if type_name(kind) == "mmap":
-        return int(kind.__len__(thing))  # type: ignore[attr-defined]
-    return int(object.__sizeof__(thing))
+    sizer = _sizers.get(id(kind))
+    if sizer is None:
+        base = _sized(kind)
+        named = {"ndarray": _array_size, "mmap": _mapped_size}.get(str(type_name(kind)), object.__sizeof__)
+        sizer = _sizers[id(kind)] = named if base is None else _SIZES[base]
+    return int(sizer(thing))
+
+
+def _array_size(thing: Any) -> int:
+    numpy = _numpy(type(thing))
+    return int(numpy.nbytes.__get__(thing)) if numpy.base.__get__(thing) is None else 0
+
+
+def _mapped_size(thing: Any) -> int:
+    return int(type(thing).__len__(thing))
+
+
+def _numpy(kind: Any) -> Any:
+    """The type that numpy itself made of arrays."""
+    return next(base for base in bases_of(kind) if module_of(base) == "numpy")
 
 
 _SIZES: dict[type, Any] = {kind: kind.__sizeof__ for kind in (*CONTAINERS, bytes, bytearray, str, array)}

@@ -13,18 +13,18 @@ import os
 import re
 import signal
 import sys
+import threading
 from _thread import allocate_lock, get_ident, start_new_thread
-from collections import defaultdict
+from collections import Counter, defaultdict
 from math import ceil
 from time import monotonic, sleep
-from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
 
 from leaklab.explain import fates, libraries, waits, weights
 from leaklab.explain.holders import UNREACHED, Root, Walk, kind_words
-from leaklab.explain.naming import named
+from leaklab.explain.naming import named, with_article
 from leaklab.explain.own_code import Line, OwnCode
 from leaklab.explain.recorder import Origin, Recorder
 from leaklab.explain.resources import Resource, open_resources
@@ -34,16 +34,25 @@ from leaklab.measure import worker
 del sys.path[0]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from types import FrameType, ModuleType
 
+settrace = sys.settrace
 collect, get_switch_interval, set_switch_interval = gc.collect, sys.getswitchinterval, sys.setswitchinterval
 
 MEMORY, CONNECTIONS, ELAPSED = "rss", "connections", ""
 """Counters of what is not looked for among the objects that are open."""
 
+STARTED = "started"
+"""Said beside them: where child processes were started, which are not looked into."""
+
 FILES = ("files", "file_bytes")
 
-NO_OWNER = "no Python object owns it"
+NO_OWNER = "no Python object"
+"""What keeps a descriptor, thread or process that was opened below Python's objects."""
+
+DROPPED = "nothing: its object is gone, and it was never closed"
+"""The same of a cursor: the server has not been told."""
 
 GROUPS = 40
 """Groups that are told of one look, at most."""
@@ -54,8 +63,15 @@ SAMPLED = 3
 SETTLE_S = 1.0
 """Seconds, at most, in which what is just ending may end before what is left is looked at."""
 
-ALMOST = 0.9
-"""The share of what a finding counted at which it is looked at while the half goes on."""
+MOST = (0.3, 0.9)
+"""The shares of what a finding counted at which it is looked at while the half goes on: at one time there may be more,
+or fewer, than at another."""
+
+ALONE_S = 0.5
+"""Seconds in which no other thread runs while this one looks, so that what is looked at stays as it is."""
+
+TRACED = 20_000
+"""Lines of the half that are followed to see in which the memory rises, at most: a loop has many."""
 
 
 class _Shape(NamedTuple):
@@ -88,9 +104,11 @@ class Witness:
         self._lock = allocate_lock()
         self._pid = os.getpid()
         self._main = get_ident()
-        self._looked_at_most = not self._held
-        self._base = 0
+        self._shares = list(MOST) if self._held else []
+        self._base = self._traced = 0
         self._lines: weights.Lines | None = None
+        self._sizes: dict[int, int] = {}
+        self._resident = ResidentMemory()
 
     def start(self) -> None:
         """Record from now on."""
@@ -100,26 +118,23 @@ class Witness:
     def begin(self) -> None:
         """`run` is called now. What was there before is not what grows: only memory from now on has a line."""
         if self._weighs:
+            self._sizes = weights.sizes_now()
             weights.begin(self._plan["frames"])
         self._base = _lowest_free()
+        self._resident.begin()
+        if MEMORY in self._held:
+            threading.settrace(self._trace)
+            settrace(self._trace)
         late = self._plan["late"]
         if late is not None:
             start_new_thread(self._look_late, (late,))
 
     def at_the_last_step(self) -> None:
         """Look at what is held, while the names of `run` are there."""
-        if self._held:
-            self.look("end", self._held)
-
-    def raised(self, error: BaseException) -> None:
-        """Look at what is held by an error that left the half."""
-        if self._held:
-            frames: list[FrameType] = []
-            trace = error.__traceback__
-            while trace is not None:
-                frames.append(trace.tb_frame)
-                trace = trace.tb_next
-            self.look("raised", self._held, frames)
+        # To look for memory that is not there would take as much.
+        held = {name: n for name, n in self._held.items() if name != MEMORY or self._is_held(MOST[0])}
+        if held:
+            self.look("end", held)
 
     def after_return(self) -> None:
         """Look at what is left once garbage is collected, and what was just ending has ended."""
@@ -136,17 +151,20 @@ class Witness:
             sleep(0.02)
         self.look("left", self._left)
 
-    def look(self, moment: str, counters: Mapping[str, float], frames: Iterable[FrameType] = ()) -> None:
+    def look(self, moment: str, counters: Mapping[str, float]) -> None:
         """Say what is open now of what these counters count, where it was opened, and what keeps it."""
         if os.getpid() != self._pid:  # a child that the half has forked
             return
         with self._lock:
             self.recorder.stop()
-            # No other thread runs meanwhile: what is looked at stays as it is.
             interval = get_switch_interval()
-            set_switch_interval(1000)
+            set_switch_interval(ALONE_S)
             try:
-                groups = self._groups(counters, frames)
+                # A thread that waits for its turn already gets it in this time.
+                until = monotonic() + 1.5 * interval
+                while monotonic() < until:
+                    pass
+                groups = self._groups(counters)
             except Exception as error:  # noqa: BLE001 # what cannot be explained is said, and changes nothing
                 groups, self.recorder.error = [], f"{type(error).__name__}: {error}"
             finally:
@@ -154,6 +172,24 @@ class Witness:
                 self.recorder.resume()
             message = {"say": "evidence", "moment": moment, "groups": groups, "error": self.recorder.error[:300]}
             self._channel.send(worker.dumps(message).encode() + b"\n")
+
+    def _trace(self, frame: FrameType, *_: object) -> Any:
+        """Follow the lines of the half, to look when most of the memory is there: nothing else says that it rises."""
+        return self._trace_line if self.own.has(frame.f_code.co_filename) else None
+
+    def _trace_line(self, *_: object) -> Any:
+        self._traced += 1
+        there = self._is_held(MOST[-1])
+        if there or self._traced > TRACED:
+            settrace(None)
+        if there and self._traced <= TRACED:
+            self._traced = TRACED
+            self.look("most", {MEMORY: self._held[MEMORY]})
+        return self._trace_line if self._traced < TRACED else None
+
+    def _is_held(self, share: float) -> bool:
+        """Whether so much of the memory that was held is there."""
+        return self._resident.now() - self._resident.base >= share * self._held[MEMORY]
 
     def _look_late(self, after_s: float) -> None:
         lock = allocate_lock()
@@ -165,11 +201,12 @@ class Witness:
         """Something was opened: look, if that is most of what was held at the same time."""
         if counter == "tasks at their end" and "tasks" in self._left:
             self.look("cancelled", {"tasks": self._left["tasks"]})
-        elif not self._looked_at_most and self._is_most(counter):
-            self._looked_at_most = True
+        elif self._shares and self._there_are(counter):
+            del self._shares[0]
             self.look("most", self._held)
 
-    def _is_most(self, counter: str) -> bool:
+    def _there_are(self, counter: str) -> bool:
+        """Whether as much is there as is worth the next look."""
         wanted = self._held.get(counter) or (self._held.get("fds") if counter == "sockets" else None)
         if wanted is None:
             return False
@@ -179,14 +216,14 @@ class Witness:
             there = len(self.recorder.cursors)
         else:
             there = len(open_resources(self.recorder, (counter,)))
-        return there >= ceil(ALMOST * wanted) - 1
+        return there >= max(2, ceil(self._shares[0] * wanted) - 1)
 
-    def _groups(self, counters: Mapping[str, float], frames: Iterable[FrameType]) -> list[dict[str, Any]]:
+    def _groups(self, counters: Mapping[str, float]) -> list[dict[str, Any]]:
         if MEMORY in counters and self._lines is None:
             self._lines = weights.Lines(self.own)
         found = open_resources(self.recorder, counters)
         walk = Walk(self.own, everything=MEMORY in counters)
-        walk.find([one.thing for one in found if one.thing is not None], frames)
+        walk.find([one.thing for one in found if one.thing is not None])
         groups = self._alike(found, walk)
         if MEMORY in counters:
             groups += self._memory(walk, counters[MEMORY])
@@ -194,6 +231,7 @@ class Witness:
             groups += self._connections()
         if set(FILES) & set(counters):
             groups += self._files([name for name in FILES if name in counters])
+        groups += [_group(STARTED, n, "child process", line) for line, n in Counter(self.recorder.started).items()]
         if ELAPSED in counters:
             groups += [_group(ELAPSED, 1, "the caller", waits=waits.of_thread(self._main, self.own))]
         return sorted(groups, key=lambda group: -group["count"])[:GROUPS]
@@ -223,22 +261,25 @@ class Witness:
 
     def _kept(self, first: Resource, root: Root, several: list[list[object]]) -> dict[str, Any]:
         if first.thing is None:
-            return {"note": "its object is gone, and it was not closed" if first.counter == "cursors" else NO_OWNER}
+            return {"note": DROPPED if first.counter == "cursors" else NO_OWNER}
         if root is UNREACHED:
             links = several[0]
             if len(links) == 1:
-                return {"note": "no Python object holds it: code in C does"}
+                return {"note": "no Python object: a running expression or code in C holds it"}
             chain = named(Root(kind_words(links[0]), "", own=False), several)
             is_cycle = any(links[0] is one for one in links[1:])
             where = "a cycle that no name reaches" if is_cycle else "no name: a value in use"
             return {"kept": [chain.words, where, chain.through], "note": ""}
         if first.counter in ("threads", "children", "tasks") and not root.own:
             return {"note": ""}  # it goes on by itself
-        return {"kept": [*named(root, several)], "note": ""}
+        chain = named(root, several)
+        if all(len(links) == 1 for links in several):
+            chain = chain._replace(through=with_article(first.what))
+        return {"kept": [*chain], "note": ""}
 
     def _memory(self, walk: Walk, wanted: float) -> list[dict[str, Any]]:
-        heavy = weights.Heavy(walk, wanted)
-        found = [self._heavy(thing, heavy.sizes[id(thing)]) for thing in heavy.big]
+        heavy = weights.Heavy(walk, wanted, self._sizes)
+        found = [self._heavy(thing, size) for thing, size in heavy.big]
         groups = self._alike(found, walk)
         if heavy.holder is not None:
             root, links = walk.chain(heavy.holder)
@@ -303,6 +344,23 @@ def _lowest_free() -> int:
     return number
 
 
+class ResidentMemory:
+    """Bytes of this process that are in RAM: now, and when the half began."""
+
+    def __init__(self) -> None:
+        self._page = os.sysconf("SC_PAGE_SIZE")
+        self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self.base = 0
+
+    def begin(self) -> None:
+        """The half begins now."""
+        self.base = self.now()
+
+    def now(self) -> int:
+        """Read it: /proc/PID/statm, its second number (proc(5))."""
+        return int(os.pread(self._file, 100, 0).split()[1]) * self._page
+
+
 class WatchedItems(worker.StepItems):
     """The items of a workload; at the last one, what is held is looked at."""
 
@@ -324,12 +382,11 @@ class WatchedItems(worker.StepItems):
             self._witness.at_the_last_step()
 
 
-def call(half: ModuleType, workload: dict[str, Any], channel: worker.RunnerChannel, witness: Witness) -> None:
+def call(half: ModuleType, workload: dict[str, Any], channel: worker.RunnerChannel) -> None:
     """Call the half, and say how it ended."""
     try:
         half.run(**workload)
     except BaseException as error:  # noqa: BLE001 # SystemExit and KeyboardInterrupt of a half are its end too
-        witness.raised(error)
         channel.ask(say="raised", at=0, cpu=0, error=worker.describe(error, str(half.__file__)))
         return
     channel.ask(say="returned", at=0, cpu=0, answer=None, problem=None)
@@ -361,7 +418,7 @@ def main() -> None:
     worker.limit(job["limits"])
     worker.alarm(job["lifetime"])
     witness.begin()
-    call(half, workload, channel, witness)
+    call(half, workload, channel)
     del workload
     collect()
     witness.after_return()

@@ -14,6 +14,10 @@ Words = Annotated[str, Meta(min_length=1)]
 MetricName = Annotated[str, Meta(description="What is counted.", extra_json_schema={"enum": [*METRICS]})]
 
 
+NOT_LOOKED_FOR = "it was not looked for"
+"""Why there is no evidence where nobody asked for it."""
+
+
 class Verdict(StrEnum):
     """The judgement on a half, by its findings."""
 
@@ -43,7 +47,7 @@ class Finding(Struct, frozen=True, forbid_unknown_fields=True):
     work: Annotated[tuple[Work, ...], Meta(description="What grows with the work, at both sizes; else empty.")]
     per_step: Annotated[float | None, Meta(description="How much it grows with each step; null if it is not that.")]
     evidence: Annotated[tuple[Evidence, ...], Meta(description="Where it comes from, the most first.")] = ()
-    unexplained: Annotated[str, Meta(description="Why there is no evidence; empty if there is some.")] = ""
+    unexplained: Annotated[str, Meta(description="Why there is no evidence; empty if there is some.")] = NOT_LOOKED_FOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from leaklab.content.declaration import Lab
 from leaklab.explain.evidence import worth_telling
-from leaklab.explain.explaining import Plan, Testimony
+from leaklab.explain.explaining import AT_LEAST_S, SLOWER, Plan, Testimony, Witnessed
 from leaklab.judge.scaling import LEAST
+from leaklab.lab.provision import environment_of, start_services
 from leaklab.metrics import ELAPSED, METRICS, FindingKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from leaklab.content.catalog import Entry
+    from leaklab.content.settings import Settings
     from leaklab.judge.findings import Finding
+    from leaklab.services.client import Services
+    from leaklab.system.limits import Limits
 
 LATE = 0.75
 """The share of the seconds that are too late at which a half that does not return is looked at."""
@@ -26,21 +33,54 @@ LONG_S = 2.0
 FEWEST = 5
 """Steps of that, at least."""
 
-MOMENTS = {FindingKind.HELD: ("end", "most", "raised"), FindingKind.LEAKED: ("left", "cancelled")}
+MOMENTS = {FindingKind.HELD: ("end", "most"), FindingKind.LEAKED: ("left", "cancelled")}
 """The moments of which the one that shows most is evidence, by the kind of finding; of other kinds, all there are."""
+
+STARTED = "started"
+"""What a witness calls the lines that started child processes."""
 
 WITH_ELAPSED = (ELAPSED.counter, "threads", "tasks")
 """What waits when an answer is late."""
 
 
-def steps_of(findings: Sequence[Finding], steps: int, elapsed_s: float) -> int:
-    """The steps of the run that explains these findings; 0 if the work has none."""
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """One half of a scenario, to be looked into: its file, its work and its limits."""
+
+    entry: Entry
+    path: Path
+    settings: Settings
+    limits: Limits
+    mongo_uri: str | None
+
+    def explained(self, findings: Sequence[Finding], elapsed_s: float, services: Services) -> tuple[Finding, ...]:
+        """The findings with their evidence, or with the reason why there is none. The half took so many seconds.
+
+        Raises MeasureError if the services' process is gone.
+        """
+        if not findings:
+            return ()
+        settings, share = self.settings, 1.0
+        if (asked := settings.steps) is not None:
+            steps = _steps(findings, asked, elapsed_s)
+            settings, share = settings.with_steps(steps), steps / asked
+        its = start_services(self.entry, settings, self.mongo_uri, services)
+        workload = self.entry.scenario.workload(Lab(settings, its.endpoints))
+        half = Witnessed(self.path, self.limits, environment_of(self.entry), AT_LEAST_S + SLOWER * elapsed_s)
+        testimony = half.listen(workload, _plan(findings, share), services, its)
+        services.stop(its)
+        folder, steps = self.path.parent, settings.steps or 0
+        return tuple(_explained(finding, testimony, folder, steps) for finding in findings)
+
+
+def _steps(findings: Sequence[Finding], steps: int, elapsed_s: float) -> int:
+    """The steps of the run that explains these findings."""
     if elapsed_s <= LONG_S or not all(finding.work for finding in findings):
         return steps
     return max(min(steps, FEWEST), int(steps * LONG_S / elapsed_s))
 
 
-def plan_of(findings: Sequence[Finding], share: float) -> Plan:
+def _plan(findings: Sequence[Finding], share: float) -> Plan:
     """What is to be looked at for these findings, in a run of this share of the measured one's steps."""
     left: dict[str, float] = {}
     held: dict[str, float] = {}
@@ -56,11 +96,6 @@ def plan_of(findings: Sequence[Finding], share: float) -> Plan:
     return Plan(left, held, late_s)
 
 
-def explained(findings: Sequence[Finding], testimony: Testimony, folder: Path, steps: int) -> tuple[Finding, ...]:
-    """The findings with their evidence; of those for which there is none, why."""
-    return tuple(_explained(finding, testimony, folder, steps) for finding in findings)
-
-
 def _explained(finding: Finding, testimony: Testimony, folder: Path, steps: int) -> Finding:
     counters = WITH_ELAPSED if finding.metric == ELAPSED.name else (METRICS[finding.metric].counter,)
     moments = MOMENTS.get(finding.kind, ("late", "left"))
@@ -68,14 +103,18 @@ def _explained(finding: Finding, testimony: Testimony, folder: Path, steps: int)
     least = LEAST * steps if finding.work and METRICS[finding.metric].unit == "count" else 1
     told = worth_telling(groups, folder, least)
     if told:
-        return replace(finding, evidence=tuple(group.evidence(folder) for group in told))
-    return replace(finding, unexplained=_why(testimony, moments))
+        return replace(finding, evidence=tuple(group.evidence(folder) for group in told), unexplained="")
+    return replace(finding, unexplained=_why(testimony, moments, folder))
 
 
-def _why(testimony: Testimony, moments: Sequence[str]) -> str:
+def _why(testimony: Testimony, moments: tuple[str, ...], folder: Path) -> str:
     """Why nothing was found."""
     if testimony.trouble:
         return f"the run that was to explain it did not come to that: {testimony.trouble}"
     if not any(moment in testimony.looks for moment in moments):
         return "in the run that was to explain it, it did not happen"
+    started = worth_telling(testimony.of(STARTED, moments), folder, 1)
+    lines = [str(line) for group in started if (line := group.evidence(folder).opened) is not None]
+    if lines:
+        return f"it is not in the process itself, which starts child processes: {', '.join(lines)}"
     return "no Python object of it was found, and no line that opened it"

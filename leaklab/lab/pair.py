@@ -11,12 +11,11 @@ from leaklab.content.declaration import HALVES, LEAKS_NOTHING, Lab, Scenario
 from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
-from leaklab.explain.explaining import AT_LEAST_S, SLOWER, listen
 from leaklab.judge.deadline import TOO_LATE, waited
-from leaklab.judge.findings import Finding
 from leaklab.judge.scaling import Thresholds, suspects, unclear
-from leaklab.lab.explanation import explained, plan_of, steps_of
+from leaklab.lab.explanation import Inside
 from leaklab.lab.forecast import Capacities
+from leaklab.lab.provision import environment_of, start_services
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.measurement import Measurement
@@ -24,10 +23,8 @@ from leaklab.measure.messages import UnreadableAnswer
 from leaklab.measure.sampler import TraceListener
 from leaklab.measure.target import PythonHalf, Target
 from leaklab.measure.trace import Outcome, Trace
-from leaklab.measure.worker import fill
 from leaklab.metrics import MEMORY_FLOOR
 from leaklab.services.client import HalfServices, Services
-from leaklab.services.kinds import ServiceNeeds
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
 from leaklab.system.machine import (
@@ -38,7 +35,7 @@ from leaklab.system.machine import (
     raise_fd_limit,
     thread_limit,
 )
-from leaklab.system.processes import importing_from, require_posix
+from leaklab.system.processes import require_posix
 from leaklab.units import format_duration, format_size, written_duration, written_size
 
 GIVEN = 0.8
@@ -57,13 +54,13 @@ class RunOptions:
     """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one).
 
     `controls` are the halves that are known to be what the scenario says: they are judged by one run.
-    `explain` are those whose findings are explained, by one more run that is not measured.
+    With `explain`, the findings on the others are explained, by one more run that is not measured.
     The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
     """
 
     repeat: int = 1
     controls: frozenset[str] = frozenset()
-    explain: frozenset[str] = frozenset()
+    explain: bool = False
     limits: Limits = field(default_factory=Limits)
     keep_time_limit: bool = False
     mongo_uri: str | None = None
@@ -154,8 +151,7 @@ class _PairRun:
                     if self.interrupted:
                         break
                 self.judge()
-                if not self.interrupted:
-                    self.explain()
+                self.explain()
         except KeyboardInterrupt:
             if not any(self.done.values()):
                 raise
@@ -171,34 +167,13 @@ class _PairRun:
                 self.judged[half] = half_result(half, runs, bounds, capacities)
 
     def explain(self) -> None:
-        """Find the evidence for the findings on those halves that are to be explained."""
-        for half in self.options.explain & self.judged.keys():
-            judgement = self.judged[half].judgement
-            if judgement.findings:
-                findings = self._explained(half, judgement.findings)
-                self.judged[half] = replace(self.judged[half], judgement=replace(judgement, findings=findings))
-
-    def _explained(self, half: str, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        settings, elapsed_s = self.settings, self.judged[half].elapsed_s
-        share = 1.0
-        if settings.steps:
-            settings = settings.with_steps(steps_of(findings, settings.steps, elapsed_s))
-            share = (settings.steps or 0) / (self.settings.steps or 1)
-        its = self._its_services(settings)
-        workload = self.entry.scenario.workload(Lab(settings, its.endpoints))
-        within_s = AT_LEAST_S + SLOWER * elapsed_s
-        said = listen(
-            self.paths[half],
-            workload,
-            plan_of(findings, share),
-            within_s,
-            self.services,
-            its,
-            self.options.limits,
-            self._environment,
-        )
-        self.services.stop(its)
-        return explained(findings, said, self.paths[half].parent, settings.steps or 0)
+        """Find the evidence for the findings, if they are to be explained."""
+        options = self.options
+        for half, judged in self.judged.items():
+            if options.explain and half not in options.controls and judged.judgement.findings:
+                inside = Inside(self.entry, self.paths[half], self.settings, options.limits, options.mongo_uri)
+                findings = inside.explained(judged.judgement.findings, judged.elapsed_s, self.services)
+                self.judged[half] = replace(judged, judgement=replace(judged.judgement, findings=findings))
 
     def run_each_once(self) -> None:
         """Run each half once, and those in which something could be growing once more, with other work.
@@ -232,21 +207,13 @@ class _PairRun:
             yield {half: self._prepare(half, target, settings[half]) for half, target in targets.items()}
 
     def _start(self, half: str, owner: Owner) -> Target:
-        return owner.enter_context(PythonHalf(self.paths[half], self.services, self.options.limits, self._environment))
-
-    @property
-    def _environment(self) -> Mapping[str, str]:
-        return importing_from(self.entry.folder) if self.entry.shared else {}
-
-    def _its_services(self, settings: Settings) -> HalfServices:
-        """Start the services of one run."""
-        scenario = self.entry.scenario
-        its = self.services.start(scenario.services, service_needs(scenario, settings, self.options.mongo_uri))
-        self.server = its.server
-        return its
+        return owner.enter_context(
+            PythonHalf(self.paths[half], self.services, self.options.limits, environment_of(self.entry))
+        )
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
-        its = self._its_services(settings)
+        its = start_services(self.entry, settings, self.options.mongo_uri, self.services)
+        self.server = its.server
         listeners = (self.options.progress,) if settings is self.settings else ()
         measurement = Measurement(half, target, self.services, its, self.options.limits, listeners)
         measurement.prepare(self.entry.scenario.workload(Lab(settings, its.endpoints)))
@@ -320,16 +287,6 @@ class _PairRun:
         settings = self.settings.with_steps(steps)
         with self._prepared({half: settings}) as prepared:
             return [self._measure(prepared[half], settings)]
-
-
-def service_needs(scenario: Scenario, settings: Settings, mongo_uri: str | None = None) -> ServiceNeeds:
-    """What the services of a half of `scenario` need; `mongo_uri` is a real server, None for the embedded one."""
-    documents: dict[str, list[Mapping[str, object]]] = {}
-    for entry in scenario.documents:
-        count = entry.count(settings) if callable(entry.count) else entry.count
-        numbers = range(entry.first, entry.first + count)
-        documents.setdefault(entry.collection, []).extend(fill(dict(entry.document), number) for number in numbers)
-    return ServiceNeeds(documents=documents, mongo_uri=mongo_uri)
 
 
 def _complaint(scenario: Scenario, settings: Settings, its: HalfServices, trace: Trace) -> str | None:

@@ -6,18 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from leaklab import metrics
 from leaklab.errors import UsageError
+from leaklab.lab.explanation import Inside
 from leaklab.lab.forecast import Capacities, Forecast, forecasts
 from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_scenario
 from leaklab.measure.trace import Outcome
-from leaklab.metrics import MEMORY_FLOOR, METRICS, RSS, Resource
+from leaklab.metrics import MEMORY_FLOOR, METRICS, RSS, FindingKind, Resource
+from leaklab.services.client import Services
+from leaklab.system.interrupts import Owner
 from leaklab.system.limits import THREADS, Limits
 from leaklab.system.machine import fd_limits
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
     from leaklab.content.settings import Settings
+    from leaklab.judge.findings import Finding
     from leaklab.lab.result import HalfResult, Result
 
 LOW_LIMITS = {Resource.DESCRIPTORS: 64, Resource.THREADS: 32, Resource.MEMORY: 48 * 2**20}
@@ -45,6 +51,7 @@ class Failure:
         forecast: the prediction from an ordinary run.
         died_at_step: steps it had completed; None if it did not die.
         error: the error that a user would see; None if it did not die.
+        held: what grew until it died, as a finding, with its evidence if that was asked for; None if it did not die.
         result: both halves under the limit.
     """
 
@@ -53,6 +60,7 @@ class Failure:
     forecast: Forecast
     died_at_step: int | None
     error: str | None
+    held: Finding | None
     result: Result
 
     @property
@@ -83,13 +91,24 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
     if (allowed := fd_limits()[1]) is not None:
         # The services may need a file descriptor for each step too.
         steps = min(steps, max(forecast.steps + 1, allowed - DESCRIPTORS_BESIDE))
-    limited = replace(options, limits=_limits(limits, resource, limit, grown), repeat=1)
+    limited = replace(options, explain=False, limits=_limits(limits, resource, limit, grown), repeat=1)
     result = run_scenario(entry, settings.with_steps(steps), limited)
     leaky = result.halves["leaky"]
     if leaky.outcome is not Outcome.CRASHED or result.interrupted:
-        return Failure(resource, limit, forecast, None, None, result)
+        return Failure(resource, limit, forecast, None, None, None, result)
     # `steps` counts the steps that started: the last of them failed.
-    return Failure(resource, limit, forecast, max(0, leaky.runs[0].trace.steps - 1), leaky.error, result)
+    done = max(0, leaky.runs[0].trace.steps - 1)
+    grew = next(one for one in grown.judgement.findings if METRICS[one.metric].resource is resource and one.work)
+    held = _held(entry, settings.with_steps(max(1, done)), options, grew, leaky) if options.explain else grew
+    return Failure(resource, limit, forecast, done, leaky.error, held, result)
+
+
+def _held(entry: Entry, settings: Settings, options: RunOptions, grew: Finding, leaky: HalfResult) -> Finding:
+    """What was there when the half died, explained: at the last step of as much work, without the limit."""
+    finding = structs.replace(grew, kind=FindingKind.HELD, value=(grew.per_step or 1) * (settings.steps or 1))
+    inside = Inside(entry, entry.half_path("leaky"), settings, options.limits, options.mongo_uri)
+    with Owner() as owner:
+        return inside.explained([finding], leaky.elapsed_s, owner.enter_context(Services()))[0]
 
 
 def _forecast(
@@ -103,7 +122,9 @@ def _forecast(
     whole = replace(options.limits, fds=None, memory=None, threads=max(THREADS, options.limits.threads))
     steps = settings.steps or 0
     while True:
-        result = run_scenario(entry, settings.with_steps(steps), replace(options, repeat=1, limits=whole), ["leaky"])
+        result = run_scenario(
+            entry, settings.with_steps(steps), replace(options, explain=False, repeat=1, limits=whole), ["leaky"]
+        )
         if result.interrupted:
             raise KeyboardInterrupt
         leaky = result.halves["leaky"]

@@ -9,12 +9,14 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+from leaklab.explain.evidence import CodeLine
+from leaklab.judge.findings import Finding
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import aligned, compared
-from leaklab.reports.rows import row_label
-from leaklab.reports.table import numbers, output_lines, ruled
+from leaklab.reports.rows import evidence_lines, row_label
+from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.progress_file import Exercise
@@ -55,6 +57,8 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     if check.place is not None:
         yield Text("")
         yield from _excerpt(check.file, check.place)
+    if check.finding is not None:
+        yield from _evidence(check, check.finding)
     if check.result is not None and check.state in (CheckState.FIXED, CheckState.LEAKS, CheckState.UNDECIDED):
         yield Text("")
         yield _figures(check, check.result)
@@ -109,6 +113,23 @@ def _first_seen(showed: FirstSeen, metric: Metric) -> str:
         limit = "memory than is allowed" if metric.unit == "bytes" else "than the fixed half ever does"
         return f"From step {showed.last:,} on, your file {more} {limit}."
     return f"It first showed between step {showed.first:,} and step {showed.last:,}."
+
+
+def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
+    """Where it comes from, in the learner's own code, and what keeps it; and of other findings, what differs."""
+    shown = set[CodeLine]()
+    first = next((one.opened for one in finding.evidence if one.opened is not None and one.opened.code), None)
+    if first is not None and check.place is None:
+        shown.add(first)
+        yield Text("")
+        yield from _excerpt(check.file, SourceLine(first.file, first.line, first.code))
+    # The line that the excerpt marks needs no other mention.
+    lines = [line for line in evidence_lines(finding, shown) if first is None or line.words != str(first)]
+    yield Padding.indent(evidence(lines), 2)
+    for other in check.findings:
+        if other is not finding and any(one.opened not in (None, *shown) for one in other.evidence):
+            yield Padding.indent(Text(f"\n{METRICS[other.metric].label}: {other.reason}"), 2)
+            yield Padding.indent(evidence(list(evidence_lines(other, shown))), 2)
 
 
 def _figures(check: CheckResult, result: Result) -> Table:

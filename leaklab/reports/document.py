@@ -128,6 +128,7 @@ class UntilFailureDocument(_Closed):
     steps_foretold: Annotated[Count, Meta(description="Whole steps after which it was predicted to die.")]
     died_at_step: Annotated[Count | None, Meta(description="Whole steps it had done when it died; null if it lived.")]
     error: Annotated[str | None, Meta(description="The error that a user would see; null if it lived.")]
+    held: Annotated[Finding | None, Meta(description="What grew until it died; null if it lived.")]
 
 
 class GuessDocument(_Closed):

@@ -1,12 +1,14 @@
 """How a leaky half died, next to its forecast and the fixed half, as a Rich table."""
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from leaklab.lab.until_failure import Failure
 from leaklab.measure.trace import Outcome
-from leaklab.metrics import Resource
-from leaklab.reports.table import numbers, ruled
+from leaklab.metrics import METRICS, Resource
+from leaklab.reports.rows import evidence_lines
+from leaklab.reports.table import evidence, numbers, ruled
 from leaklab.units import format_size
 
 RESOURCES = {Resource.DESCRIPTORS: "open files", Resource.THREADS: "threads"}
@@ -42,4 +44,8 @@ def failure_table(failure: Failure) -> RenderableType:
         parts.append(Text.assemble(("Predicted: ", "bold"), failure.forecast.words))
     if failure.died_at_step is not None:
         parts.append(Text.assemble(("What a user would see: ", "bold"), failure.error or ""))
+    if failure.held is not None and (lines := list(evidence_lines(failure.held, set()))):
+        metric = METRICS[failure.held.metric]
+        parts.append(Text.assemble((f"What held the {metric.plural}: ", "bold")))
+        parts.append(Padding.indent(evidence(lines), 2))
     return Group(*parts)

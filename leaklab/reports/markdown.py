@@ -59,6 +59,7 @@ def _remarks(name: str, half: HalfResult) -> Iterator[str]:
     for remark in rows.remarks(half):
         kind = f"**{escaped(remark.kind)}** " if remark.kind else ""
         yield f"  - {kind}{escaped(remark.words)}"
+        yield from (f"    - {escaped(f'{line.head} {line.words}'.strip())}" for line in remark.evidence)
 
 
 def _output(half: HalfResult) -> Iterator[str]:

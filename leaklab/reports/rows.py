@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from leaklab.judge.findings import Verdict
+from leaklab.explain.evidence import CodeLine
+from leaklab.judge.findings import NOT_LOOKED_FOR, Finding, Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
-from leaklab.metrics import METRICS, Metric, Moment
+from leaklab.metrics import METRICS, Judge, Metric, Moment
 from leaklab.units import printable
 
 MOMENT_LABELS = {Moment.PEAK: "most at once", Moment.END: "at the last step", Moment.COLLECTED: "after return"}
@@ -15,6 +16,9 @@ MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: after run() and garbage c
 
 OUTPUT_LINES = 5
 """Lines of a half's output shown below a table."""
+
+GROUPS = 3
+"""Groups of evidence that are shown of a finding."""
 
 LAST_LINES = 2
 """How many of them come from its end."""
@@ -32,11 +36,19 @@ class MetricRow(NamedTuple):
     is_key: bool
 
 
+class EvidenceLine(NamedTuple):
+    """A line of evidence: what it says, as `opened` or `kept by`, and that."""
+
+    head: str
+    words: str
+
+
 class Remark(NamedTuple):
-    """A remark on a half: the kind of finding, `forecast:` or nothing, and the sentence."""
+    """A remark on a half: the kind of finding, `forecast:` or nothing, the sentence, and the evidence for it."""
 
     kind: str
     words: str
+    evidence: tuple[EvidenceLine, ...] = ()
 
 
 class Column(NamedTuple):
@@ -133,9 +145,12 @@ def _cell(metric: Metric, half: HalfResult, moment: Moment) -> str:
 
 def remarks(half: HalfResult) -> list[Remark]:
     """The remarks on a half: findings, doubts, forecasts, what is wrong with its work; at least one."""
-    judgement = half.judgement
+    judgement, shown = half.judgement, set[CodeLine]()
     said = [
-        *(Remark(found.kind, f"{METRICS[found.metric].label}: {found.reason}") for found in judgement.findings),
+        *(
+            Remark(found.kind, f"{METRICS[found.metric].label}: {found.reason}", tuple(evidence_lines(found, shown)))
+            for found in judgement.findings
+        ),
         *(Remark("", doubt) for doubt in judgement.doubts),
         *(Remark("forecast:", forecast.words) for forecast in half.forecast),
     ]
@@ -146,6 +161,33 @@ def remarks(half: HalfResult) -> list[Remark]:
     if half.looks > 1 and judgement.verdict is Verdict.CLEAN:
         said.append(Remark("", f"its first answer was late: this is the fastest of {half.looks} runs"))
     return said
+
+
+def evidence_lines(finding: Finding, shown: set[CodeLine]) -> Iterator[EvidenceLine]:
+    """The evidence for a finding, or why there is none. Of lines that are `shown` already the place is enough."""
+    metric = METRICS[finding.metric]
+    if not finding.evidence and finding.unexplained != NOT_LOOKED_FOR:
+        yield EvidenceLine(metric.made, f"unknown: {finding.unexplained}")
+    told = finding.evidence[:GROUPS]
+    for number, one in enumerate(told):
+        if one.waits_at is not None:
+            yield EvidenceLine("waits at", code_words(one.waits_at, shown))
+        if one.opened is not None and one.opened not in [other.opened for other in told[:number]]:
+            yield EvidenceLine(metric.made, code_words(one.opened, shown))
+        kept, count = one.kept_by, f"{one.count:,} × " if len(finding.evidence) > 1 and one.count > 1 else ""
+        if kept is not None and one.waits_at is None:
+            yield EvidenceLine("kept by", f"{count}{kept.chain}   ({kept.root}, {kept.through})")
+        elif one.note:
+            yield EvidenceLine("then" if metric.judge is Judge.REUSE else "kept by", f"{count}{one.note}")
+    if len(finding.evidence) > len(told):
+        yield EvidenceLine("", f"and {len(finding.evidence) - len(told):,} more places")
+
+
+def code_words(line: CodeLine, shown: set[CodeLine]) -> str:
+    """A line of code with its place: `leaky.py:11 in run()   response = session.get(url, stream=True)`."""
+    known = line in shown
+    shown.add(line)
+    return str(line) if known or not line.code else f"{line}   {line.code}"
 
 
 def printed(half: HalfResult) -> list[str]:

@@ -16,7 +16,7 @@ from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
 from leaklab.reports import rows
-from leaklab.reports.rows import COMPARED, MOMENTS_EXPLAINED, WITH_END, Column
+from leaklab.reports.rows import COMPARED, MOMENTS_EXPLAINED, WITH_END, Column, EvidenceLine
 
 KEY = {True: "bold", False: "dim"}
 STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONCLUSIVE: "bold yellow"}
@@ -85,6 +85,16 @@ def _findings(result: Result) -> Table:
         for remark in rows.remarks(half):
             grid.add_row(*head, Text.assemble((remark.kind, "bold"), f"{' ' if remark.kind else ''}{remark.words}"))
             head = ["", ""]
+            if remark.evidence:
+                grid.add_row("", "", evidence(remark.evidence))
+    return grid
+
+
+def evidence(lines: Sequence[EvidenceLine]) -> Table:
+    """Lines of evidence, what each says in front of it."""
+    grid = Table.grid(TableColumn(no_wrap=True, style="dim"), TableColumn(overflow="fold"), padding=(0, 1, 0, 0))
+    for line in lines:
+        grid.add_row(line.head, Text(line.words))
     return grid
 
 

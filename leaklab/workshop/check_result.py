@@ -71,6 +71,11 @@ class CheckResult:
         return self.state is CheckState.FIXED
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings on the learner's file."""
+        return () if self.yours is None else self.yours.judgement.findings
+
+    @property
     def yours(self) -> HalfResult | None:
         """The measurement of the learner's file."""
         return None if self.result is None else self.result.halves.get(YOURS)

@@ -164,7 +164,10 @@ def _judge_error(scenario: Scenario, settings: Settings, yours: HalfResult) -> J
         if not any(scenario.check_error(settings, raised.named(kind)) for kind in raised.kinds):
             return None
     whole = MeasuredRun(replace(yours.runs[0].trace, ending=COMPLETED), None)
-    return half_result(YOURS, [whole], bounds_of(scenario, settings)).judgement
+    judgement = half_result(YOURS, [whole], bounds_of(scenario, settings)).judgement
+    # What is found of it in spite of its error was explained with that.
+    known = {(found.kind, found.metric): found for found in yours.judgement.findings}
+    return replace(judgement, findings=tuple(known.get((f.kind, f.metric), f) for f in judgement.findings))
 
 
 def _complaint(scenario: Scenario, settings: Settings, result: Result) -> str | None:

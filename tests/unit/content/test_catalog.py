@@ -14,7 +14,7 @@ from leaklab.content import catalog
 from leaklab.content.catalog import FILES, Catalog, Entry
 from leaklab.content.declaration import Lab
 from leaklab.errors import ExitCode, ScenarioError, UsageError
-from leaklab.lab.pair import service_needs
+from leaklab.lab.provision import service_needs
 
 BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
 """In the order of the course."""
