@@ -21,7 +21,7 @@ SiteCount = Annotated[int, Meta(ge=1, le=2**53)]
 SITE_PACKAGES = "site-packages/"
 
 
-class CodeLine(Struct, frozen=True, forbid_unknown_fields=True):
+class CodeSite(Struct, frozen=True, forbid_unknown_fields=True):
     """A line of code."""
 
     file: Annotated[str, Meta(description="The file: of the half's own folder by its path in there.")]
@@ -47,9 +47,9 @@ class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
 
     count: Annotated[SiteCount, Meta(description="How many, in a run of its own that was not measured.")]
     what: Annotated[str, Meta(description="What one of them is.")]
-    opened: Annotated[CodeLine | None, Meta(description="The line that opened it; null if that is unknown.")]
+    opened: Annotated[CodeSite | None, Meta(description="The line that opened it; null if that is unknown.")]
     kept_by: Annotated[KeptBy | None, Meta(description="Null if nothing is known to keep it: see `note`.")]
-    waits_at: Annotated[CodeLine | None, Meta(description="The line that a thread or a task is at; else null.")]
+    waits_at: Annotated[CodeSite | None, Meta(description="The line that a thread or a task is at; else null.")]
     note: Annotated[str, Meta(description="What became of a connection, or why nothing is known to keep it.")]
 
 
@@ -103,16 +103,16 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _code_line(reported: ReportedLine | None, folder: Path) -> CodeLine | None:
+def _code_line(reported: ReportedLine | None, folder: Path) -> CodeSite | None:
     if reported is None:
         return None
     path, function = Path(reported.file), _short(reported.function)
     if path.is_relative_to(folder):
         line = SourceLine.at(path, reported.line)
         name = str(path.relative_to(folder))
-        return CodeLine(name, reported.line, function or _function_at(path, reported.line), line.text)
+        return CodeSite(name, reported.line, function or _function_at(path, reported.line), line.text)
     file = reported.file.rpartition(SITE_PACKAGES)[2] if SITE_PACKAGES in reported.file else path.name
-    return CodeLine(_short(file), reported.line, function, "")
+    return CodeSite(_short(file), reported.line, function, "")
 
 
 def _function_at(path: Path, line: int) -> str:

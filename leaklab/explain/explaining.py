@@ -12,7 +12,6 @@ from leaklab.measure.measurement import ADDRESS_SLACK
 from leaklab.measure.messages import EvidenceGiven, HalfCollected, HalfRaised, HalfReturned
 from leaklab.measure.probes import SystemProbe
 from leaklab.measure.target import PythonHalf, RunEndedError, TargetEndedError
-from leaklab.metrics import RSS
 from leaklab.system.interrupts import Owner
 from leaklab.system.machine import most_memory
 
@@ -24,14 +23,10 @@ if TYPE_CHECKING:
 
 WITNESS = Path(__file__).with_name("witness.py")
 
-FRAMES = (1, 24)
-"""Frames that are kept of each allocation of memory: one is enough for what the half makes by itself, and costs least;
-more are kept only if that tells no line of it."""
-
 SLOWER = 5.0
 """How many times as long as its measured run a half may take beside a witness."""
 
-AT_LEAST_S = 5.0
+AT_LEAST_S = 10.0
 """Seconds that it may take in any case."""
 
 
@@ -77,18 +72,8 @@ class Witnessed:
 
         Raises MeasureError if the services' process is gone.
         """
-        for frames in FRAMES:
-            found = self._once(workload, plan, frames, services, its)
-            groups = [group for look in found.looks.values() for group in look if group.counter == RSS.counter]
-            if not groups or any(group.is_of(self.path.parent) for group in groups):
-                break
-        return found
-
-    def _once(
-        self, workload: Mapping[str, object], plan: Plan, frames: int, services: Services, its: HalfServices
-    ) -> Testimony:
         found = Testimony()
-        told = {"left": plan.left, "held": plan.held, "late": plan.late_s, "ports": sorted(its.ports), "frames": frames}
+        told = {"left": plan.left, "held": plan.held, "late": plan.late_s, "ports": sorted(its.ports)}
         half = PythonHalf(self.path, services, self.limits, self.environment, script=WITNESS, plan=told)
         with Owner() as owner:
             target = owner.enter_context(half)

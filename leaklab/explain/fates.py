@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, Connection, Recorder
+from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, OpenedConnection, Recorder
 from leaklab.explain.safely import attributes
 
 if TYPE_CHECKING:
@@ -16,16 +16,16 @@ MOST = 0.5
 """The share of a line's connections of which a reason must be true, to be given."""
 
 
-def by_line(recorder: Recorder, ports: set[int]) -> dict[Line | None, list[Connection]]:
+def by_line(recorder: Recorder, ports: set[int]) -> dict[Line | None, list[OpenedConnection]]:
     """The connections to these ports, by the line that opened them."""
-    found: dict[Line | None, list[Connection]] = {}
+    found: dict[Line | None, list[OpenedConnection]] = {}
     for one in recorder.connections:
         if one.address[1:2] and one.address[1] in ports:
             found.setdefault(one.origin.line, []).append(one)
     return found
 
 
-def fate(several: list[Connection]) -> str:
+def fate(several: list[OpenedConnection]) -> str:
     """What became of most of these connections, and why none was used again."""
     found = Counter(_fate(one) for one in several)
     words, count = found.most_common(1)[0]
@@ -43,7 +43,7 @@ def fate(several: list[Connection]) -> str:
 UNREAD_WORDS = "with its body unread"
 
 
-def _fate(one: Connection) -> str:
+def _fate(one: OpenedConnection) -> str:
     sock: Any = one.socket()
     is_open = sock is not None and sys.modules["_socket"].socket.fileno(sock) >= 0
     if one.fate == ONE_ANSWER:
@@ -55,7 +55,7 @@ def _fate(one: Connection) -> str:
     return "still open" if is_open else "closed"
 
 
-def _left(one: Connection) -> int | None:
+def _left(one: OpenedConnection) -> int | None:
     """Bytes that a response which is still there has not read."""
     response = one.response() if one.response is not None else None
     own = attributes(response) if response is not None else {}
@@ -63,7 +63,7 @@ def _left(one: Connection) -> int | None:
     return length if own.get("fp") is not None and type(length) is int else None
 
 
-def _new_each_time(several: list[Connection]) -> str:
+def _new_each_time(several: list[OpenedConnection]) -> str:
     """The type of the client that made them, if each was made by another one; empty if not."""
     if len(several) < 2:
         return ""

@@ -12,7 +12,7 @@ import types
 from typing import TYPE_CHECKING, NamedTuple
 
 from leaklab.explain.own_code import LEAKLAB, OwnCode, stack
-from leaklab.explain.resources import Resource
+from leaklab.explain.resources import OpenResource
 from leaklab.explain.safely import attributes, is_a, type_name
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ UNREACHED = Root("", "", own=False)
 
 
 class Walk:
-    """The references from the names of a process to some objects.
+    """The references from the names of a process to some objects, but for those by way of `ours`.
 
     Attributes:
         order: the objects that were met, in order.
         above: for each of them, where in that order the one is that refers to it; -1 where a name does.
     """
 
-    def __init__(self, own: OwnCode, *, everything: bool = False) -> None:
+    def __init__(self, own: OwnCode, ours: Sequence[object], *, everything: bool = False) -> None:
         self._own = own
         self._everything = everything
         self.order: list[object] = []
@@ -70,6 +70,7 @@ class Walk:
         held = [module for module in list(modules.values()) if type(module) is types.ModuleType]
         self._modules = {id(module): module for module in held}
         self._stop = {id(thing) for module in held for thing in (module, module.__dict__)}
+        self._stop |= {id(thing) for one in ours for thing in (one, one.__dict__)}
 
     def find(self, targets: Sequence[object]) -> None:
         """Walk until each of `targets` is met."""
@@ -113,7 +114,7 @@ class Walk:
         """Whether an object that refers to another is one of the half's: not one that is only in use here."""
         if type(one) is types.FrameType:
             return not one.f_code.co_filename.startswith(LEAKLAB)
-        return id(one) not in self._stop and not is_a(one, Resource)
+        return id(one) not in self._stop and not is_a(one, OpenResource)
 
     def _globals(self, *, own: bool) -> Iterator[tuple[object, Root]]:
         for module in self._modules.values():

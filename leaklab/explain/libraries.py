@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    from leaklab.explain.recorder import Connection, Recorder
+    from leaklab.explain.recorder import OpenedConnection, Recorder
 
 
 def prepare(recorder: Recorder) -> None:
@@ -79,7 +79,7 @@ def _pymongo(recorder: Recorder, module: Any) -> None:
     """By its own events (pymongo.monitoring): registered before the first client is made, they hear all clients."""
     asked: dict[int, int] = {}
 
-    class Listener(module.CommandListener):  # type: ignore[misc] # known only once it is imported
+    class CursorListener(module.CommandListener):  # type: ignore[misc] # known only once it is imported
         """Notes the line that sent the command of a cursor, and of a session."""
 
         def started(self, event: Any) -> None:
@@ -111,14 +111,14 @@ def _pymongo(recorder: Recorder, module: Any) -> None:
             elif before is not None and not number:
                 recorder.cursors.pop(before, None)  # it was read to its end
 
-    module.register(Listener())
+    module.register(CursorListener())
 
 
 def _http_client(recorder: Recorder, module: Any) -> None:
     """The response of the standard library, which urllib3 and requests use: how much of its body is unread."""
     from weakref import ref
 
-    of: dict[int, Connection] = {}
+    of: dict[int, OpenedConnection] = {}
 
     def made(_none: None, response: Any, sock: object, *_: object, **__: object) -> None:
         of.pop(id(response), None)

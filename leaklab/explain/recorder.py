@@ -46,7 +46,7 @@ class Origin:
 
 
 @dataclass(slots=True)
-class Connection:
+class OpenedConnection:
     """A connection that was opened: from where, to where, and what became of it.
 
     `left` are the bytes of its body that were not read; None if that is unknown.
@@ -80,10 +80,10 @@ class Recorder:
     cursors: dict[int, tuple[Origin, str]] = field(default_factory=dict)
     sessions: dict[bytes, Origin] = field(default_factory=dict)
     raw_threads: dict[int, Origin] = field(default_factory=dict)
-    connections: list[Connection] = field(default_factory=list)
+    connections: list[OpenedConnection] = field(default_factory=list)
     started: list[Line | None] = field(default_factory=list)
     error: str = ""
-    _by_socket: dict[int, Connection] = field(default_factory=dict)
+    _by_socket: dict[int, OpenedConnection] = field(default_factory=dict)
     _makers: dict[int, tuple[Weak, int]] = field(default_factory=dict)
     _made: int = 0
     _is_on: bool = False
@@ -137,7 +137,7 @@ class Recorder:
         )
         return Origin(None if library is None else Line.of(library), False, made)
 
-    def connection_of(self, sock: object) -> Connection | None:
+    def connection_of(self, sock: object) -> OpenedConnection | None:
         """The connection that was opened on this socket."""
         return self._by_socket.get(id(sock))
 
@@ -207,7 +207,7 @@ class Recorder:
         sock, address = args[:2]
         # A socket that connects without blocking may say so more than once.
         if id(sock) not in self._by_socket and type(address) is tuple:
-            found = Connection(self.origin(frame, makers=True), address, _weak(sock))
+            found = OpenedConnection(self.origin(frame, makers=True), address, _weak(sock))
             self._by_socket[id(sock)] = found
             self.connections.append(found)
 

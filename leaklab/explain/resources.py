@@ -29,7 +29,7 @@ INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class OpenResource:
     """Something that is open: what counts it, the object (None if there is none), its name, and where it comes from."""
 
     counter: str
@@ -47,10 +47,10 @@ class Owned:
     cursors: set[int] = field(default_factory=set)
 
 
-def open_resources(recorder: Recorder, counters: Collection[str]) -> list[Resource]:
+def open_resources(recorder: Recorder, counters: Collection[str]) -> list[OpenResource]:
     """What is open now and counted by one of these counters."""
     known: dict[int, str] = {}
-    found: list[Resource] = []
+    found: list[OpenResource] = []
     owned = Owned()
     for thing in get_objects():
         key = id(type(thing))
@@ -102,7 +102,7 @@ _FAMILIES = {
 them to the half."""
 
 
-def _socket_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+def _socket_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     number = fileno(thing)
     if number < 0:
         return None
@@ -110,12 +110,12 @@ def _socket_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | Non
     # Asked for its peer, the socket would let other threads run meanwhile.
     connection = recorder.connection_of(thing)
     if connection is None or family.__get__(thing) not in INTERNET:
-        return Resource("fds", thing, "socket", recorder.objects.get(id(thing)))
+        return OpenResource("fds", thing, "socket", recorder.objects.get(id(thing)))
     host, port = connection.address[:2]
-    return Resource("sockets", thing, f"socket to {host}:{port}", recorder.objects.get(id(thing)))
+    return OpenResource("sockets", thing, f"socket to {host}:{port}", recorder.objects.get(id(thing)))
 
 
-def _file_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+def _file_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     number = file_number(thing)
     if number <= 2:
         return None
@@ -123,17 +123,17 @@ def _file_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
     name = attributes(thing).get("name")
     origin, path = recorder.descriptors.get(number, (None, None))
     words = f"file {_base(name)}" if type(name) in (str, bytes) else "file"
-    return Resource("fds", thing, words, origin if path in (None, name) else None)
+    return OpenResource("fds", thing, words, origin if path in (None, name) else None)
 
 
-def _thread_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
+def _thread_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | None:
     ident = attributes(thing).get("_ident")
     if thing is main_thread or active_threads.get(ident) is not thing or ident not in current_frames():
         return None
-    return Resource("threads", thing, f"thread {attributes(thing).get('_name')}", recorder.objects.get(id(thing)))
+    return OpenResource("threads", thing, f"thread {attributes(thing).get('_name')}", recorder.objects.get(id(thing)))
 
 
-def _cursor_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+def _cursor_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     own = attributes(thing)
     number = own.get("_id")
     if not number or own.get("_killed") or not is_a(number, int):
@@ -141,7 +141,7 @@ def _cursor_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | Non
     key = int.__index__(number)  # type: ignore[arg-type] # bson's own kind of int
     owned.cursors.add(key)
     origin, name = recorder.cursors.get(key, (None, ""))
-    return Resource("cursors", thing, _cursor_words(name), origin)
+    return OpenResource("cursors", thing, _cursor_words(name), origin)
 
 
 def _cursor_words(name: str) -> str:
@@ -149,51 +149,51 @@ def _cursor_words(name: str) -> str:
     return f"cursor on {name.partition('.')[2]}" if name else "cursor"
 
 
-def _session_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
+def _session_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | None:
     server = attributes(thing).get("_server_session")
     if server is None or attributes(thing).get("_implicit"):
         return None
     number = attributes(server).get("session_id")
     key = bytes(number["id"]) if type(number) is dict else b""
-    return Resource("sessions", thing, "session", recorder.sessions.get(key))
+    return OpenResource("sessions", thing, "session", recorder.sessions.get(key))
 
 
-def _child_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+def _child_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     own = attributes(thing)
     pid = own.get("pid")
     if own.get("returncode", 0) is not None or type(pid) is not int:
         return None
     owned.processes.add(pid)
-    return Resource(_state(pid), thing, "child process", recorder.objects.get(id(thing)))
+    return OpenResource(_state(pid), thing, "child process", recorder.objects.get(id(thing)))
 
 
-def _process_open(thing: Any, recorder: Recorder, owned: Owned) -> Resource | None:
+def _process_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     popen = attributes(thing).get("_popen")
     own = attributes(popen)
     pid = own.get("pid")
     if popen is None or own.get("returncode", 0) is not None or type(pid) is not int:
         return None
     owned.processes.add(pid)
-    return Resource(_state(pid), thing, "child process", recorder.objects.get(id(thing)))
+    return OpenResource(_state(pid), thing, "child process", recorder.objects.get(id(thing)))
 
 
-def _task_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
+def _task_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | None:
     task: Any = next(
         base for base in bases_of(type(thing)) if type_name(base) == "Task" and "asyncio" in module_of(base)
     )
-    return None if task.done(thing) else Resource("tasks", thing, "task", recorder.objects.get(id(thing)))
+    return None if task.done(thing) else OpenResource("tasks", thing, "task", recorder.objects.get(id(thing)))
 
 
-def _sqlite_open(thing: Any, recorder: Recorder, *_: object) -> Resource | None:
+def _sqlite_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | None:
     connection = sys.modules["sqlite3"].Connection
     connection.total_changes.__get__(thing)  # raises if it is closed
-    return Resource("fds", thing, "database connection", recorder.objects.get(id(thing)))
+    return OpenResource("fds", thing, "database connection", recorder.objects.get(id(thing)))
 
 
-def _epoll_open(thing: Any, _: Recorder, owned: Owned) -> Resource | None:
+def _epoll_open(thing: Any, _: Recorder, owned: Owned) -> OpenResource | None:
     number = sys.modules["select"].epoll.fileno(thing)
     owned.descriptors.add(number)
-    return Resource("fds", thing, "epoll", None)
+    return OpenResource("fds", thing, "epoll", None)
 
 
 _OPEN: dict[str, Any] = {
@@ -210,7 +210,7 @@ _OPEN: dict[str, Any] = {
 }
 
 
-def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Resource]:
+def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[OpenResource]:
     """The descriptors that no Python object owns, and whose line is known."""
     found = []
     for number, (origin, path) in recorder.descriptors.items():
@@ -223,23 +223,23 @@ def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Res
         # The number may have been given away again since.
         if path is None or target == os.path.realpath(path):  # type: ignore[call-overload]
             name = f" of {_base(target)}" if path is not None else ""
-            found.append(Resource("fds", None, f"descriptor{name}", origin))
+            found.append(OpenResource("fds", None, f"descriptor{name}", origin))
     return found
 
 
-def _cursors_without_object(recorder: Recorder, owned: set[int]) -> list[Resource]:
+def _cursors_without_object(recorder: Recorder, owned: set[int]) -> list[OpenResource]:
     """The cursors whose object is gone, while nobody has told the server."""
     gone = (entry for number, entry in recorder.cursors.items() if number not in owned)
-    return [Resource("cursors", None, _cursor_words(name), origin) for origin, name in gone]
+    return [OpenResource("cursors", None, _cursor_words(name), origin) for origin, name in gone]
 
 
-def _threads_without_object(recorder: Recorder) -> list[Resource]:
+def _threads_without_object(recorder: Recorder) -> list[OpenResource]:
     """Threads that `_thread` started: known by the function that each of them runs."""
     found = []
     for ident, top in current_frames().items():
         code = [*_all_frames(top)][-1].f_code
         if ident not in active_threads and not code.co_filename.startswith(LEAKLAB):
-            found.append(Resource("threads", None, "thread", recorder.raw_threads.get(id(code))))
+            found.append(OpenResource("threads", None, "thread", recorder.raw_threads.get(id(code))))
     return found
 
 
@@ -249,10 +249,10 @@ def _all_frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _processes_without_object(recorder: Recorder, owned: set[int]) -> list[Resource]:
+def _processes_without_object(recorder: Recorder, owned: set[int]) -> list[OpenResource]:
     """Children that `os.fork` and its like started."""
     alive = [pid for pid in recorder.processes if pid not in owned and os.path.exists(f"/proc/{pid}/stat")]  # noqa: PTH110
-    return [Resource(_state(pid), None, "child process", recorder.processes[pid]) for pid in alive]
+    return [OpenResource(_state(pid), None, "child process", recorder.processes[pid]) for pid in alive]
 
 
 def _state(pid: int) -> str:

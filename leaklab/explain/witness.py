@@ -13,7 +13,6 @@ import os
 import re
 import signal
 import sys
-import threading
 from _thread import allocate_lock, get_ident, start_new_thread
 from collections import Counter, defaultdict
 from math import ceil
@@ -27,7 +26,8 @@ from leaklab.explain.holders import UNREACHED, Root, Walk, kind_words
 from leaklab.explain.naming import named, with_article
 from leaklab.explain.own_code import Line, OwnCode
 from leaklab.explain.recorder import Origin, Recorder
-from leaklab.explain.resources import Resource, open_resources
+from leaklab.explain.resources import OpenResource, open_resources
+from leaklab.explain.rises import Rises
 from leaklab.measure import worker
 
 # The half finds what it would find without this.
@@ -35,9 +35,8 @@ del sys.path[0]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import FrameType, ModuleType
+    from types import ModuleType
 
-settrace = sys.settrace
 collect, get_switch_interval, set_switch_interval = gc.collect, sys.getswitchinterval, sys.setswitchinterval
 
 MEMORY, CONNECTIONS, ELAPSED = "rss", "connections", ""
@@ -70,9 +69,6 @@ or fewer, than at another."""
 ALONE_S = 0.5
 """Seconds in which no other thread runs while this one looks, so that what is looked at stays as it is."""
 
-TRACED = 20_000
-"""Lines of the half that are followed to see in which the memory rises, at most: a loop has many."""
-
 
 class _Shape(NamedTuple):
     """What things must have in common to be told once; the types by their ids."""
@@ -90,7 +86,7 @@ class Witness:
     Args:
         plan: what to look at: by moment (`left`, `held`), how many of each counter are to be explained; `late` is the
             time in seconds at which a half that does not return is looked at, or null; `ports` are those of the
-            services; `frames` is how many frames of each allocation are kept, where memory is to be explained.
+            services.
     """
 
     def __init__(self, plan: Mapping[str, Any], path: str, channel: worker.RunnerChannel) -> None:
@@ -105,10 +101,11 @@ class Witness:
         self._pid = os.getpid()
         self._main = get_ident()
         self._shares = list(MOST) if self._held else []
-        self._base = self._traced = 0
+        self._base = 0
         self._lines: weights.Lines | None = None
         self._sizes: dict[int, int] = {}
-        self._resident = ResidentMemory()
+        wanted = self._held.get(MEMORY) or self._left.get(MEMORY) or 0
+        self._rises = Rises(self.own, wanted, self._look_at_memory)
 
     def start(self) -> None:
         """Record from now on."""
@@ -119,22 +116,20 @@ class Witness:
         """`run` is called now. What was there before is not what grows: only memory from now on has a line."""
         if self._weighs:
             self._sizes = weights.sizes_now()
-            weights.begin(self._plan["frames"])
+            weights.begin()
+            self._rises.begin()
         self._base = _lowest_free()
-        self._resident.begin()
-        if MEMORY in self._held:
-            threading.settrace(self._trace)
-            settrace(self._trace)
         late = self._plan["late"]
         if late is not None:
             start_new_thread(self._look_late, (late,))
 
     def at_the_last_step(self) -> None:
         """Look at what is held, while the names of `run` are there."""
-        # To look for memory that is not there would take as much.
-        held = {name: n for name, n in self._held.items() if name != MEMORY or self._is_held(MOST[0])}
-        if held:
-            self.look("end", held)
+        if self._held:
+            # Memory that is not there is not looked for.
+            self.look(
+                "end", {name: n for name, n in self._held.items() if name != MEMORY or self._rises.has_risen(MOST[0])}
+            )
 
     def after_return(self) -> None:
         """Look at what is left once garbage is collected, and what was just ending has ended."""
@@ -173,23 +168,10 @@ class Witness:
             message = {"say": "evidence", "moment": moment, "groups": groups, "error": self.recorder.error[:300]}
             self._channel.send(worker.dumps(message).encode() + b"\n")
 
-    def _trace(self, frame: FrameType, *_: object) -> Any:
-        """Follow the lines of the half, to look when most of the memory is there: nothing else says that it rises."""
-        return self._trace_line if self.own.has(frame.f_code.co_filename) else None
-
-    def _trace_line(self, *_: object) -> Any:
-        self._traced += 1
-        there = self._is_held(MOST[-1])
-        if there or self._traced > TRACED:
-            settrace(None)
-        if there and self._traced <= TRACED:
-            self._traced = TRACED
+    def _look_at_memory(self) -> None:
+        """Most of the memory is there: look, if it may be gone later."""
+        if MEMORY in self._held:
             self.look("most", {MEMORY: self._held[MEMORY]})
-        return self._trace_line if self._traced < TRACED else None
-
-    def _is_held(self, share: float) -> bool:
-        """Whether so much of the memory that was held is there."""
-        return self._resident.now() - self._resident.base >= share * self._held[MEMORY]
 
     def _look_late(self, after_s: float) -> None:
         lock = allocate_lock()
@@ -222,7 +204,7 @@ class Witness:
         if MEMORY in counters and self._lines is None:
             self._lines = weights.Lines(self.own)
         found = open_resources(self.recorder, counters)
-        walk = Walk(self.own, everything=MEMORY in counters)
+        walk = Walk(self.own, [self, self.recorder], everything=MEMORY in counters)
         walk.find([one.thing for one in found if one.thing is not None])
         groups = self._alike(found, walk)
         if MEMORY in counters:
@@ -236,9 +218,9 @@ class Witness:
             groups += [_group(ELAPSED, 1, "the caller", waits=waits.of_thread(self._main, self.own))]
         return sorted(groups, key=lambda group: -group["count"])[:GROUPS]
 
-    def _alike(self, found: Sequence[Resource], walk: Walk) -> list[dict[str, Any]]:
+    def _alike(self, found: Sequence[OpenResource], walk: Walk) -> list[dict[str, Any]]:
         """What comes from one line, is of one kind and is kept in the same way is told once."""
-        shapes: dict[_Shape, list[tuple[Resource, Root, list[object]]]] = defaultdict(list)
+        shapes: dict[_Shape, list[tuple[OpenResource, Root, list[object]]]] = defaultdict(list)
         for one in found:
             root, links = (UNREACHED, []) if one.thing is None else walk.chain(one.thing)
             line = None if one.origin is None else one.origin.line
@@ -259,7 +241,7 @@ class Witness:
                 told[key] = group
         return list(told.values())
 
-    def _kept(self, first: Resource, root: Root, several: list[list[object]]) -> dict[str, Any]:
+    def _kept(self, first: OpenResource, root: Root, several: list[list[object]]) -> dict[str, Any]:
         if first.thing is None:
             return {"note": DROPPED if first.counter == "cursors" else NO_OWNER}
         if root is UNREACHED:
@@ -287,13 +269,17 @@ class Witness:
             holder = self._heavy(heavy.holder, heavy.held_size)
             line = None if holder.origin is None else holder.origin.line
             groups.insert(0, _group(MEMORY, max(1, len(heavy.held)), holder.what, line) | {"kept": [*chain]})
+        if not any(group["opened"] for group in groups) and (line := self._rises.line()) is not None:
+            # A library made it for a line of the half, or it belongs to no object at all.
+            groups = groups or [_group(MEMORY, 1, "memory") | {"note": NO_OWNER}]
+            groups[0]["opened"] = line
         return groups
 
-    def _heavy(self, thing: object, size: int) -> Resource:
+    def _heavy(self, thing: object, size: int) -> OpenResource:
         """Memory, with the line that made it, or most of what is in it."""
         line = None if self._lines is None else self._lines.of_one(thing)
         what = f"{kind_words(thing)} of {size / 2**20:,.0f} MiB"
-        return Resource(MEMORY, thing, what, None if line is None else Origin(line, own=True))
+        return OpenResource(MEMORY, thing, what, None if line is None else Origin(line, own=True))
 
     def _connections(self) -> list[dict[str, Any]]:
         ports = set(self._plan["ports"])
@@ -342,23 +328,6 @@ def _lowest_free() -> int:
     except OSError:
         return 1 << 30
     return number
-
-
-class ResidentMemory:
-    """Bytes of this process that are in RAM: now, and when the half began."""
-
-    def __init__(self) -> None:
-        self._page = os.sysconf("SC_PAGE_SIZE")
-        self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        self.base = 0
-
-    def begin(self) -> None:
-        """The half begins now."""
-        self.base = self.now()
-
-    def now(self) -> int:
-        """Read it: /proc/PID/statm, its second number (proc(5))."""
-        return int(os.pread(self._file, 100, 0).split()[1]) * self._page
 
 
 class WatchedItems(worker.StepItems):

@@ -32,7 +32,7 @@ def over_budget(trace: Trace, metric: MetricSummary, budget: int) -> tuple[list[
         if held > budget:
             reason = sentences.over_budget(held, max(0.0, left), budget, when, survived=left > budget)
             kind = FindingKind.LEAKED if left > budget else FindingKind.HELD
-            return [Finding(kind, name, held, budget, reason, (), None)], []
+            return [Finding.of(kind, name, held, budget, reason)], []
     values = [sample.get(name) or 0.0 for sample in trace.samples]
     last = max((index for index, sample in enumerate(trace.samples) if sample.phase is Phase.END), default=0)
     came_later = max(values[:last], default=0.0) - start <= budget < max(values[last:]) - start

@@ -31,7 +31,7 @@ def stalled(trace: Trace, deadline: float) -> list[Finding]:
     threshold, took = deadline * TOO_LATE, waited(trace)
     if took >= threshold:
         reason = sentences.late(trace.elapsed_s, took, deadline, trace.looks, done=trace.outcome is Outcome.COMPLETED)
-        return [Finding(FindingKind.STALLED, ELAPSED.name, took, threshold, reason, (), None)]
+        return [Finding.of(FindingKind.STALLED, ELAPSED.name, took, threshold, reason)]
     # Threads and processes first, then what they have open.
     metrics = sorted(METRICS.values(), key=lambda metric: metric.state != "running")
     return [found for metric in metrics if metric.abandoned for found in _abandoned(trace, metric, threshold)]
@@ -57,4 +57,4 @@ def _abandoned(trace: Trace, metric: Metric, threshold: float) -> Iterator[Findi
     left = min(left, max(due)) if due else left
     if left > 0:
         reason = sentences.abandoned(metric, left, late[0].at_s, trace.elapsed_s)
-        yield Finding(FindingKind.STALLED, metric.name, left, 0, reason, (), None)
+        yield Finding.of(FindingKind.STALLED, metric.name, left, 0, reason)

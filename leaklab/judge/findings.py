@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from msgspec import Meta, Struct
 
@@ -46,8 +46,22 @@ class Finding(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[Words, Meta(description="Both in words.")]
     work: Annotated[tuple[Work, ...], Meta(description="What grows with the work, at both sizes; else empty.")]
     per_step: Annotated[float | None, Meta(description="How much it grows with each step; null if it is not that.")]
-    evidence: Annotated[tuple[Evidence, ...], Meta(description="Where it comes from, the most first.")] = ()
-    unexplained: Annotated[str, Meta(description="Why there is no evidence; empty if there is some.")] = NOT_LOOKED_FOR
+    evidence: Annotated[tuple[Evidence, ...], Meta(description="Where it comes from, the most first.")]
+    unexplained: Annotated[str, Meta(description="Why there is no evidence; empty if there is some.")]
+
+    @classmethod
+    def of(
+        cls,
+        kind: FindingKind,
+        metric: str,
+        value: float,
+        threshold: float,
+        reason: str,
+        work: tuple[Work, ...] = (),
+        per_step: float | None = None,
+    ) -> Self:
+        """A finding for which no evidence was looked for yet."""
+        return cls(kind, metric, value, threshold, reason, work, per_step, (), NOT_LOOKED_FOR)
 
 
 @dataclass(frozen=True, slots=True)

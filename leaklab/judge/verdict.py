@@ -69,7 +69,7 @@ def _finding(trace: Trace, runs: Sequence[SizedRun], growth: Growth) -> Finding:
     explained = [(one, runs[0].count(one, growth.moment)) for one in METRICS.values() if one.explains == metric.name]
     reason += "".join(f"; {one.format(count)} of them {one.remains}" for one, count in explained if count)
     threshold = metric.floor if metric.unit == "bytes" else 0
-    return Finding(kind, metric.name, sizes[0][1], threshold, reason, tuple(Work(*size) for size in sizes), pace)
+    return Finding.of(kind, metric.name, sizes[0][1], threshold, reason, tuple(Work(*size) for size in sizes), pace)
 
 
 def _looked_at(runs: Sequence[SizedRun], bounds: Thresholds) -> str:

@@ -155,8 +155,7 @@ class _PairRun:
         except KeyboardInterrupt:
             if not any(self.done.values()):
                 raise
-            # What is measured and judged already is whole without its explanation.
-            self.interrupted = not self.judged
+            self.interrupted = True
             self.judge()
 
     def judge(self) -> None:

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from leaklab.explain.evidence import CodeLine
+from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import Finding
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine
@@ -62,7 +62,11 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     if check.result is not None and check.state in (CheckState.FIXED, CheckState.LEAKS, CheckState.UNDECIDED):
         yield Text("")
         yield _figures(check, check.result)
-        if check.showed is not None and check.finding is not None:
+        # Where a line is marked, that it leaks from the start says no more.
+        says_more = check.showed is not None and (
+            check.showed.last > 2 or not (check.finding and check.finding.evidence)
+        )
+        if check.showed is not None and check.finding is not None and says_more:
             yield Text("")
             yield Padding.indent(Text(_first_seen(check.showed, METRICS[check.finding.metric])), 2)
     if check.yours is not None and (output := list(output_lines(check.yours))):
@@ -116,20 +120,22 @@ def _first_seen(showed: FirstSeen, metric: Metric) -> str:
 
 
 def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
-    """Where it comes from, in the learner's own code, and what keeps it; and of other findings, what differs."""
-    shown = set[CodeLine]()
+    """Where it comes from, in the learner's own code, and what keeps it; and other findings that come from elsewhere."""
+    lines = {one.opened for one in finding.evidence}
+    others = [other for other in check.findings if any(one.opened not in lines | {None} for one in other.evidence)]
     first = next((one.opened for one in finding.evidence if one.opened is not None and one.opened.code), None)
+    shown = set[CodeSite]()
     if first is not None and check.place is None:
         shown.add(first)
         yield Text("")
-        yield from _excerpt(check.file, SourceLine(first.file, first.line, first.code))
+        # A screen has 24 lines.
+        yield from _excerpt(check.file, SourceLine(first.file, first.line, first.code), around=0 if others else 1)
     # The line that the excerpt marks needs no other mention.
-    lines = [line for line in evidence_lines(finding, shown) if first is None or line.words != str(first)]
-    yield Padding.indent(evidence(lines), 2)
-    for other in check.findings:
-        if other is not finding and any(one.opened not in (None, *shown) for one in other.evidence):
-            yield Padding.indent(Text(f"\n{METRICS[other.metric].label}: {other.reason}"), 2)
-            yield Padding.indent(evidence(list(evidence_lines(other, shown))), 2)
+    told = [line for line in evidence_lines(finding, shown) if first is None or line.words != str(first)]
+    yield Padding.indent(evidence(told), 2)
+    for other in others:
+        yield Padding.indent(Text(f"{METRICS[other.metric].label}: {other.reason}"), 2)
+        yield Padding.indent(evidence(list(evidence_lines(other, shown))), 2)
 
 
 def _figures(check: CheckResult, result: Result) -> Table:
@@ -145,7 +151,7 @@ def _figures(check: CheckResult, result: Result) -> Table:
     return table
 
 
-def _excerpt(checked: Path, place: SourceLine) -> Iterator[Text]:
+def _excerpt(checked: Path, place: SourceLine, around: int = AROUND) -> Iterator[Text]:
     """The line that an error came from, with the lines around it."""
     try:
         lines = lines_of(checked.with_name(place.file).read_text(encoding="utf-8", errors="replace"))
@@ -155,7 +161,7 @@ def _excerpt(checked: Path, place: SourceLine) -> Iterator[Text]:
         yield Text(f"  {place.file}, line {place.line}: {printable(place.text)}")
         return
     yield Text(f"  {place.file}, line {place.line}:")
-    for number in range(max(1, place.line - AROUND), min(len(lines), place.line + AROUND) + 1):
+    for number in range(max(1, place.line - around), min(len(lines), place.line + around) + 1):
         mark, style = ("▸", "bold") if number == place.line else (" ", "dim")
         code = printable(lines[number - 1].expandtabs(4))
         parts = (f"  {mark} ", "bold red"), (f"{number:>4}  ", "dim"), (code, style)

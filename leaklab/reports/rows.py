@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from leaklab.explain.evidence import CodeLine
+from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import NOT_LOOKED_FOR, Finding, Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.metrics import METRICS, Judge, Metric, Moment
@@ -145,7 +145,7 @@ def _cell(metric: Metric, half: HalfResult, moment: Moment) -> str:
 
 def remarks(half: HalfResult) -> list[Remark]:
     """The remarks on a half: findings, doubts, forecasts, what is wrong with its work; at least one."""
-    judgement, shown = half.judgement, set[CodeLine]()
+    judgement, shown = half.judgement, set[CodeSite]()
     said = [
         *(
             Remark(found.kind, f"{METRICS[found.metric].label}: {found.reason}", tuple(evidence_lines(found, shown)))
@@ -163,7 +163,7 @@ def remarks(half: HalfResult) -> list[Remark]:
     return said
 
 
-def evidence_lines(finding: Finding, shown: set[CodeLine]) -> Iterator[EvidenceLine]:
+def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceLine]:
     """The evidence for a finding, or why there is none. Of lines that are `shown` already the place is enough."""
     metric = METRICS[finding.metric]
     if not finding.evidence and finding.unexplained != NOT_LOOKED_FOR:
@@ -183,7 +183,7 @@ def evidence_lines(finding: Finding, shown: set[CodeLine]) -> Iterator[EvidenceL
         yield EvidenceLine("", f"and {len(finding.evidence) - len(told):,} more places")
 
 
-def code_words(line: CodeLine, shown: set[CodeLine]) -> str:
+def code_words(line: CodeSite, shown: set[CodeSite]) -> str:
     """A line of code with its place: `leaky.py:11 in run()   response = session.get(url, stream=True)`."""
     known = line in shown
     shown.add(line)

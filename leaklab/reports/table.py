@@ -92,7 +92,9 @@ def _findings(result: Result) -> Table:
 
 def evidence(lines: Sequence[EvidenceLine]) -> Table:
     """Lines of evidence, what each says in front of it."""
-    grid = Table.grid(TableColumn(no_wrap=True, style="dim"), TableColumn(overflow="fold"), padding=(0, 1, 0, 0))
+    grid = Table.grid(
+        TableColumn(no_wrap=True, style="dim", min_width=8), TableColumn(overflow="fold"), padding=(0, 1, 0, 0)
+    )
     for line in lines:
         grid.add_row(line.head, Text(line.words))
     return grid

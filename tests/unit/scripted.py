@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
+from leaklab.explain.evidence import CodeSite, Evidence, KeptBy
 from leaklab.judge.findings import Judgement
 from leaklab.judge.scaling import SizedRun, Thresholds, suspects, unclear
 from leaklab.judge.verdict import judge
@@ -159,6 +162,30 @@ def leaky(*traces: Trace) -> HalfResult:
     """One socket a step, unless traces are given."""
     given = traces or (trace("leaky", lambda step: step),)
     return half_result("leaky", [measured(one) for one in given], Thresholds(), CAPACITIES)
+
+
+OPENED = CodeSite("leaky.py", 11, "run", "response = session.get(url, stream=True)")
+KEPT = KeptBy("recent[…].raw._connection.sock", "global recent of leaky.py", "a list of 50 Response")
+WAITS = CodeSite("leaky.py", 18, "run", "thread.join()")
+
+
+def evidence(
+    count: int = 50,
+    opened: CodeSite | None = OPENED,
+    kept_by: KeptBy | None = None,
+    waits_at: CodeSite | None = None,
+    note: str = "",
+) -> Evidence:
+    return Evidence(count, "socket to 127.0.0.1:80", opened, kept_by, waits_at, note)
+
+
+def explained(half: HalfResult, *found: tuple[Evidence, ...] | str) -> HalfResult:
+    """The half with the evidence for its findings in turn, or with the reason why there is none."""
+    findings = list(half.judgement.findings)
+    for at, one in enumerate(found):
+        given = {"unexplained": one} if isinstance(one, str) else {"evidence": one, "unexplained": ""}
+        findings[at] = structs.replace(findings[at], **given)
+    return replace(half, judgement=replace(half.judgement, findings=tuple(findings)))
 
 
 def fixed(complaint: str | None = None, output: str = "") -> HalfResult:

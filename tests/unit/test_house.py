@@ -21,6 +21,7 @@ ROOMS = [
     "lab",
     "content",
     "judge",
+    "explain",
     "measure",
     "services",
     "system",

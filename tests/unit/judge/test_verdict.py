@@ -328,7 +328,7 @@ def test_every_metric_is_judged_by_the_same_rule(metric: Metric) -> None:
     assert pool.verdict is Verdict.CLEAN
 
 
-LEAKS = Judgement(Verdict.LEAKS, (Finding(FindingKind.LEAKED, "threads", 5, 0, "5 of 5", (), None),))
+LEAKS = Judgement(Verdict.LEAKS, (Finding.of(FindingKind.LEAKED, "threads", 5, 0, "5 of 5"),))
 CLEAN = Judgement(Verdict.CLEAN)
 DOUBTFUL = Judgement(Verdict.INCONCLUSIVE, (), ("a doubt",))
 

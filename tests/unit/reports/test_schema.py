@@ -65,11 +65,18 @@ def errors(document: object) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(read_back)]
 
 
+FOUND = Finding(
+    FindingKind.LEAKED, "open_sockets", 5, 0, "5 left", (), None,
+    (scripted.evidence(4, kept_by=scripted.KEPT, waits_at=scripted.WAITS), scripted.evidence(1, None, note="gone")), "",
+)  # fmt: skip
+
+
 def until_failure(*, died: bool) -> Document:
     forecast = Forecast("open_sockets", 1.0, 64, 60, "1.00 sockets per step: …")
     error = "it raised OSError: [Errno 24] Too many open files"
     result = scripted.result(scripted.crashed(error) if died else scripted.leaky(), scripted.fixed())
-    failure = Failure(Resource.DESCRIPTORS, 64, forecast, 59 if died else None, error if died else None, result)
+    held = FOUND if died else None
+    failure = Failure(Resource.DESCRIPTORS, 64, forecast, 59 if died else None, error if died else None, held, result)
     return failure_document(failure)
 
 
@@ -80,7 +87,7 @@ def checked(state: CheckState, *, bare: bool = False) -> Document:
         return check_document(check)
     check = replace(
         check,
-        finding=Finding(FindingKind.LEAKED, "open_sockets", 5, 0, "5 left", (), None),
+        finding=FOUND,
         showed=FirstSeen(0, 2),
         place=SourceLine("mine.py", 3, "get(url)"),
         result=scripted.result(scripted.leaky(), replace(scripted.fixed(), half="yours")),

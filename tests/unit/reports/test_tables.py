@@ -16,6 +16,7 @@ from rich.console import Console
 
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.settings import Settings
+from leaklab.explain.evidence import CodeSite
 from leaklab.judge.scaling import Thresholds
 from leaklab.lab.forecast import Forecast
 from leaklab.lab.result import HalfResult, Result, half_result
@@ -82,6 +83,22 @@ RUNS = {
         half("fixed", replace(FIXED, looks=3)), settings=Catalog().get("unbounded-wait").scenario.settings
     ),
     "work_left_out": result(half("fixed", FIXED, complaint="expected [1, 2] and [/x]")),
+    "explained": result(
+        scripted.explained(
+            half("leaky", LEAKY),
+            (
+                scripted.evidence(49, kept_by=scripted.KEPT),
+                scripted.evidence(1, note="no Python object"),
+                scripted.evidence(1, CodeSite("urllib3/connection.py", 73, "create_connection", "")),
+            ),
+            (scripted.evidence(50, note="closed with its body unread (1,744 bytes left)"),),
+        ),
+        scripted.explained(
+            half("almost", LEAKY),
+            (scripted.evidence(waits_at=scripted.WAITS), *[scripted.evidence(1, None, scripted.KEPT)] * 4),
+            "it is not in the process itself",
+        ),
+    ),
     "output": result(half("fixed", replace(FIXED, output=OUTPUT)), half("almost", replace(FIXED, output="one\n"))),
 }
 
@@ -149,14 +166,17 @@ def test_the_lines_of_validate() -> None:
     assert_golden("validate", "".join(rendered(validation_line(line)) for line in lines))
 
 
+HELD = scripted.explained(half("leaky", LEAKY), (scripted.evidence(60, kept_by=scripted.KEPT),)).judgement.findings[0]
+
+
 def test_the_tables_of_runs_until_failure() -> None:
     forecast = Forecast("open_sockets", 1.0, 64, 60, "at one socket per step, the limit is reached")
     crash = replace(CRASHED, steps=61)
     died = Failure(
-        Resource.DESCRIPTORS, 64, forecast, 60, "it raised OSError: [Errno 24]", result(half("leaky", crash))
+        Resource.DESCRIPTORS, 64, forecast, 60, "it raised OSError: [Errno 24]", HELD, result(half("leaky", crash))
     )
     memory = replace(died, resource=Resource.MEMORY, limit=48 * MIB)
-    survived = replace(died, died_at_step=None, error=None, result=PAIR)
+    survived = replace(died, died_at_step=None, error=None, held=None, result=PAIR)
     interrupted = replace(survived, result=replace(result(half("leaky", crash)), interrupted=True))
     cases = {"died": died, "of_memory": memory, "survived": survived, "interrupted": interrupted}
     assert_golden("until_failure", sections(**{name: rendered(failure_table(each)) for name, each in cases.items()}))

@@ -14,6 +14,7 @@ from rich.console import Console
 from leaklab.content.catalog import Catalog
 from leaklab.content.declaration import Scenario
 from leaklab.content.settings import Settings
+from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import Finding
 from leaklab.judge.scaling import Thresholds
 from leaklab.lab.pair import RunOptions
@@ -137,13 +138,13 @@ FEW = tuple(sample for sample in LATER.samples if sample.phase is not Phase.STEP
     [
         (
             replace(BUFFER, samples=FROM_THE_START),
-            Finding(FindingKind.HELD, "rss", 280 * MIB, 128 * MIB, "", (), None),
+            Finding.of(FindingKind.HELD, "rss", 280 * MIB, 128 * MIB, ""),
             (0, 0),
         ),
-        (replace(LATER, samples=FEW), Finding(FindingKind.LEAKED, "open_sockets", 30, 0, "", (), None), (21, 30)),
+        (replace(LATER, samples=FEW), Finding.of(FindingKind.LEAKED, "open_sockets", 30, 0, ""), (21, 30)),
         (
             scripted.trace(YOURS, lambda step: 9 if step == 5 else max(0, step - 30)),
-            Finding(FindingKind.LEAKED, "open_sockets", 20, 0, "", (), None),
+            Finding.of(FindingKind.LEAKED, "open_sockets", 20, 0, ""),
             (32, 32),
         ),
     ],
@@ -301,6 +302,14 @@ SOLVED = msgspec.structs.replace(EXERCISE, attempts=1_000, hints=3, solved="2026
 LEARNERS = '"""A task.\n\nOf lines.\n"""\n\nx = 1\nold = 2\n'
 
 
+def explained() -> HalfResult:
+    """A learner's half whose two findings come from two lines, the first of its own file."""
+    own = CodeSite("cheat.py", 1, "run", "import leaklab")
+    other = CodeSite("helper.py", 7, "ask", "session.get(url)")
+    first = scripted.evidence(49, own, scripted.KEPT), scripted.evidence(1, own, note="no Python object")
+    return scripted.explained(yours(each), first, (scripted.evidence(50, other, note="closed"),))
+
+
 def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
     """A check for each kind of screen, with its state."""
     for name, source in {"cheat": "import leaklab\n", "worker": "import __main__\n", "typo": "def run(urls:\n"}.items():
@@ -312,6 +321,7 @@ def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
         "fixed": (CheckState.FIXED, checked(yours(one))),
         "leaks": (CheckState.LEAKS, checked(yours(each))),
         "leaks_late": (CheckState.LEAKS, replace(checked(yours(each)), showed=FirstSeen(21, 30))),
+        "explained": (CheckState.LEAKS, checked(explained())),
         "wastes": (CheckState.LEAKS, checked(half(YOURS, scripted.Half().counts("connections_opened", each).trace()))),
         "held_memory_before": (CheckState.LEAKS, huge(1.0, 271 * MIB, 271 * MIB)),
         "holds_memory": (CheckState.LEAKS, replace(huge(1.0, 271 * MIB, 271 * MIB), showed=FirstSeen(2, 2))),
