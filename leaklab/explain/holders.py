@@ -46,8 +46,11 @@ class Root(NamedTuple):
     own: bool
 
 
-UNREACHED = Root("", "", own=False)
+UNREACHED = Root("", "no name: a value in use", own=False)
 """The root of what no name leads to."""
+
+IN_A_CYCLE = Root("", "a cycle that no name reaches", own=False)
+"""The root of what is in a cycle that waits to be collected."""
 
 
 class Walk:
@@ -90,25 +93,27 @@ class Walk:
         self._stop.add(id(links))
         at = self._at.get(id(target))
         if at is None:
-            self._climb(links)
-            return UNREACHED, links
+            return self._climb(links), links
         while self.above[at] >= 0:
             at = self.above[at]
             links.append(self.order[at])
         links.reverse()
         return self._roots[at], links
 
-    def _climb(self, links: list[object]) -> None:
-        """Add in front what refers to a target that no name leads to; a cycle begins with an object that is in it."""
+    def _climb(self, links: list[object]) -> Root:
+        """Add in front what refers to a target that no name leads to; if that is there already, it is a cycle."""
         while len(links) < CLIMB:
             above = [one for one in referrers(links[0]) if self._may_hold(one)]
             self._stop.add(id(above))
             if not above:
-                return
-            back = next((one for one in above if any(one is link for link in links)), None)
-            links.insert(0, above[0] if back is None else back)
-            if back is not None:
-                return
+                break
+            if any(one is link for one in above for link in links):
+                # An object is named, not the dictionary of its attributes.
+                while type(links[0]) is dict and len(links) > 1:
+                    del links[0]
+                return IN_A_CYCLE
+            links.insert(0, above[0])
+        return UNREACHED
 
     def _may_hold(self, one: object) -> bool:
         """Whether an object that refers to another is one of the half's: not one that is only in use here."""

@@ -5,6 +5,7 @@ It keeps numbers and lines, and never an object itself: what it notes must not l
 
 from __future__ import annotations
 
+import _socket
 import _thread
 import os
 import sys
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Weak = Callable[[], object | None]
 
 thread_id, this_frame = _thread.get_ident, sys._getframe
-dup, close_fd, getpid = os.dup, os.close, os.getpid
+dup, close_fd, fileno = os.dup, os.close, _socket.socket.fileno
 
 CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing")
 """Packages whose objects carry work to where it is done, and have no connections of their own."""
@@ -84,6 +85,7 @@ class Recorder:
     started: list[Line | None] = field(default_factory=list)
     error: str = ""
     _by_socket: dict[int, OpenedConnection] = field(default_factory=dict)
+    _by_descriptor: dict[int, OpenedConnection] = field(default_factory=dict)
     _makers: dict[int, tuple[Weak, int]] = field(default_factory=dict)
     _made: int = 0
     _is_on: bool = False
@@ -137,9 +139,9 @@ class Recorder:
         )
         return Origin(None if library is None else Line.of(library), False, made)
 
-    def connection_of(self, sock: object) -> OpenedConnection | None:
-        """The connection that was opened on this socket."""
-        return self._by_socket.get(id(sock))
+    def connection_of(self, sock: Any) -> OpenedConnection | None:
+        """The connection that was opened on this socket, or on one that gave its descriptor to it, as for TLS."""
+        return self._by_socket.get(id(sock)) or self._by_descriptor.get(fileno(sock))
 
     def note(self, counter: str, notes: Callable[[], None]) -> None:
         """Note something; whatever goes wrong with it is kept, and does not reach the half."""
@@ -208,7 +210,7 @@ class Recorder:
         # A socket that connects without blocking may say so more than once.
         if id(sock) not in self._by_socket and type(address) is tuple:
             found = OpenedConnection(self.origin(frame, makers=True), address, _weak(sock))
-            self._by_socket[id(sock)] = found
+            self._by_socket[id(sock)] = self._by_descriptor[fileno(sock)] = found
             self.connections.append(found)
 
     def _file(self, args: tuple[Any, ...], frame: FrameType) -> None:

@@ -7,12 +7,13 @@ import sys
 import threading
 from _thread import get_ident
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import Line, OwnCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 settrace = sys.settrace
@@ -56,6 +57,15 @@ class Rises:
         """Whether it has risen by this share of what it rose by when it was measured."""
         return self._now() - self._base >= share * self._wanted
 
+    @contextmanager
+    def left_out(self) -> Iterator[None]:
+        """What the memory rises by in this block is not the half's."""
+        before = self._now() if self._wanted else 0
+        yield
+        if self._wanted:
+            self._last = self._now()
+            self._base += self._last - before
+
     def line(self) -> Line | None:
         """The line in which it rose most; None if that is less than half of it."""
         line, most = max(self._risen.items(), key=lambda item: item[1], default=(None, 0))
@@ -78,7 +88,6 @@ class Rises:
         if self._reached is not None and now - self._base >= MOST_SHARE * self._wanted:
             reached, self._reached = self._reached, None
             reached()
-            self._last = self._now()
         if self._followed < MOST_LINES:
             return self._line
         settrace(None)

@@ -31,6 +31,9 @@ SAMPLED = 4_000
 ITEMS = 10_000
 """Items of a container that are looked at."""
 
+FEW = 20
+"""Items of each of many containers that are looked at."""
+
 HALF = 0.5
 """The share of the memory that is to be explained which a holder of small things must hold."""
 
@@ -68,8 +71,9 @@ class Lines:
         return lines.most_common(1)[0][0] if lines else None
 
     def of_one(self, thing: object) -> Line | None:
-        """The line that made most of what is in a container, or else the line that made it."""
-        return self.of(items_of(thing, ITEMS)) or self.of([thing])
+        """The line that made most of what is in a container, or in those in it, or else the line that made itself."""
+        held = items_of(thing, ITEMS)
+        return self.of(held) or self.of([item for one in held for item in items_of(one, FEW)]) or self.of([thing])
 
     def _keep(self, thing: object) -> None:
         frames = tracemalloc.get_object_traceback(thing)
@@ -97,7 +101,7 @@ def _large(known: list[object]) -> Iterator[object]:
                 yield _numpy(kind).base.__get__(thing)  # gc does not know what a view is of
             if length is not None and length(thing) >= MANY:
                 yield thing
-                yield from items_of(thing, 20)
+                yield from items_of(thing, FEW)
 
 
 def _length_of(kind: type) -> Any:

@@ -25,7 +25,7 @@ from leaklab.explain import fates, libraries, waits, weights
 from leaklab.explain.holders import UNREACHED, Root, Walk, kind_words
 from leaklab.explain.naming import named, with_article
 from leaklab.explain.own_code import Line, OwnCode
-from leaklab.explain.recorder import Origin, Recorder
+from leaklab.explain.recorder import Origin, Recorder, close_fd, dup
 from leaklab.explain.resources import OpenResource, open_resources
 from leaklab.explain.rises import Rises
 from leaklab.measure import worker
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
+getpid = os.getpid
 collect, get_switch_interval, set_switch_interval = gc.collect, sys.getswitchinterval, sys.setswitchinterval
 
 MEMORY, CONNECTIONS, ELAPSED = "rss", "connections", ""
@@ -98,12 +99,13 @@ class Witness:
         self._left: dict[str, float] = plan["left"]
         self._weighs = MEMORY in self._held or MEMORY in self._left
         self._lock = allocate_lock()
-        self._pid = os.getpid()
+        self._pid = getpid()
         self._main = get_ident()
         self._shares = list(MOST) if self._held else []
         self._base = 0
         self._lines: weights.Lines | None = None
         self._sizes: dict[int, int] = {}
+        self._has_told_memory = False
         wanted = self._held.get(MEMORY) or self._left.get(MEMORY) or 0
         self._rises = Rises(self.own, wanted, self._look_at_memory)
 
@@ -137,20 +139,20 @@ class Witness:
             return
         until = monotonic() + SETTLE_S
         looked_for = {name: count for name, count in self._left.items() if name not in (MEMORY, CONNECTIONS, *FILES)}
-        while looked_for and monotonic() < until:
-            there: dict[str, int] = defaultdict(int)
-            for one in open_resources(self.recorder, looked_for):
-                there[one.counter] += 1
-            if all(there[name] <= count for name, count in looked_for.items()):
-                break
+        while looked_for and monotonic() < until and not self._has_settled(looked_for):
             sleep(0.02)
         self.look("left", self._left)
 
+    def _has_settled(self, counters: Mapping[str, float]) -> bool:
+        """Whether no more is there than was left when it was measured."""
+        there = Counter(one.counter for one in open_resources(self.recorder, counters))
+        return all(there[name] <= count for name, count in counters.items())
+
     def look(self, moment: str, counters: Mapping[str, float]) -> None:
         """Say what is open now of what these counters count, where it was opened, and what keeps it."""
-        if os.getpid() != self._pid:  # a child that the half has forked
+        if getpid() != self._pid:  # a child that the half has forked
             return
-        with self._lock:
+        with self._lock, self._rises.left_out():
             self.recorder.stop()
             interval = get_switch_interval()
             set_switch_interval(ALONE_S)
@@ -244,14 +246,10 @@ class Witness:
     def _kept(self, first: OpenResource, root: Root, several: list[list[object]]) -> dict[str, Any]:
         if first.thing is None:
             return {"note": DROPPED if first.counter == "cursors" else NO_OWNER}
-        if root is UNREACHED:
-            links = several[0]
-            if len(links) == 1:
+        if not root.name:
+            if len(several[0]) == 1:
                 return {"note": "no Python object: a running expression or code in C holds it"}
-            chain = named(Root(kind_words(links[0]), "", own=False), several)
-            is_cycle = any(links[0] is one for one in links[1:])
-            where = "a cycle that no name reaches" if is_cycle else "no name: a value in use"
-            return {"kept": [chain.words, where, chain.through], "note": ""}
+            return {"kept": [*named(root._replace(name=kind_words(several[0][0])), several)], "note": ""}
         if first.counter in ("threads", "children", "tasks") and not root.own:
             return {"note": ""}  # it goes on by itself
         chain = named(root, several)
@@ -270,9 +268,10 @@ class Witness:
             line = None if holder.origin is None else holder.origin.line
             groups.insert(0, _group(MEMORY, max(1, len(heavy.held)), holder.what, line) | {"kept": [*chain]})
         if not any(group["opened"] for group in groups) and (line := self._rises.line()) is not None:
-            # A library made it for a line of the half, or it belongs to no object at all.
-            groups = groups or [_group(MEMORY, 1, "memory") | {"note": NO_OWNER}]
-            groups[0]["opened"] = line
+            # A library made it for a line of the half, or it belongs to no object, then or ever.
+            groups = groups or [_group(MEMORY, 1, "memory") | {"note": NO_OWNER}] * (not self._has_told_memory)
+            groups = [groups[0] | {"opened": line}, *groups[1:]] if groups else []
+        self._has_told_memory = self._has_told_memory or bool(groups)
         return groups
 
     def _heavy(self, thing: object, size: int) -> OpenResource:
@@ -323,8 +322,8 @@ def _holder(kept: list[str] | None) -> object:
 def _lowest_free() -> int:
     """The lowest descriptor that is free: about as many are open."""
     try:
-        number = os.dup(2)
-        os.close(number)
+        number = dup(2)
+        close_fd(number)
     except OSError:
         return 1 << 30
     return number

@@ -120,7 +120,7 @@ def _first_seen(showed: FirstSeen, metric: Metric) -> str:
 
 
 def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
-    """Where it comes from, in the learner's own code, and what keeps it; and other findings that come from elsewhere."""
+    """Where it comes from in the learner's own code, and what keeps it; and other findings that come from elsewhere."""
     lines = {one.opened for one in finding.evidence}
     others = [other for other in check.findings if any(one.opened not in lines | {None} for one in other.evidence)]
     first = next((one.opened for one in finding.evidence if one.opened is not None and one.opened.code), None)
