@@ -74,7 +74,8 @@ class Task:
             text = self.file.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise UsageError(f"{self.file} cannot be read: {error.strerror}") from error
-        console.print(solution_report(text, self.file.name, self.entry.source("fixed"), console))
+        fixed, release = self.entry.source("fixed"), self.entry.scenario.release
+        console.print(solution_report(text, self.file.name, fixed, release, console))
 
 
 def locate(

@@ -147,6 +147,7 @@ class Scenario:
             learner's half whose answer is the same with other numbers in their place must have invented it.
         task: one more sentence for the learner who is to fix the leaky half; may be empty.
         hints: shown one at a time, from the symptom almost to the fix.
+        release: why the fixed half's lines release what leaks, in a sentence: shown with the solution; may be empty.
     """
 
     title: str
@@ -175,3 +176,4 @@ class Scenario:
     data: tuple[float, ...] = ()
     task: str = ""
     hints: tuple[str, ...] = ()
+    release: str = ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leaklab.explain.own_code import LEAKLAB, OwnCode, stack
 from leaklab.explain.resources import OpenResource
-from leaklab.explain.safely import attributes, is_a, type_name
+from leaklab.explain.safely import OPTIMIZED, attributes, is_a, locals_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -168,11 +168,11 @@ def _locals(frames: Iterable[tuple[types.FrameType, int]], *, own: bool) -> Iter
     """What the local names of these frames refer to; those of a module or class body are names of that."""
     for frame, ident in frames:
         code = frame.f_code
-        if not code.co_flags & 1:  # inspect.CO_OPTIMIZED: what is a function
+        if not code.co_flags & OPTIMIZED:
             continue
         file = code.co_filename.rpartition("/")[2]
         thread = "" if ident == MAIN else f", {thread_name(ident)}"
-        for name, value in dict(frame.f_locals).items():
+        for name, value in locals_of(frame).items():
             yield value, Root(name, f"local {name} of {code.co_name}() in {file}{thread}", own)
 
 

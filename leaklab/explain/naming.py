@@ -7,7 +7,7 @@ import types
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from leaklab.explain.safely import attributes, base_ids, container_of, items_of, names_of, slots, type_name
+from leaklab.explain.safely import attributes, base_ids, container_of, items_of, locals_of, names_of, slots, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,7 +121,7 @@ def _suspended(parent: Any, child: object, _: object) -> str | None:
 
 
 def _local(frame: types.FrameType, child: object) -> str:
-    name = next((name for name, value in dict(frame.f_locals).items() if value is child), None)
+    name = next((name for name, value in locals_of(frame).items() if value is child), None)
     return "" if name is None else f", local {name}"
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import Line, OwnCode
-from leaklab.explain.safely import module_of, type_name
+from leaklab.explain.safely import locals_of, module_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,7 +185,7 @@ class Recorder:
     def _maker(self, frame: FrameType) -> tuple[str, int] | None:
         """The `self` of the method that a frame runs; None if it runs none."""
         code = frame.f_code
-        made = frame.f_locals.get("self") if code.co_argcount and code.co_varnames[0] == "self" else None
+        made = locals_of(frame).get("self") if code.co_argcount and code.co_varnames[0] == "self" else None
         if made is None or module_of(type(made)).partition(".")[0] in CARRIERS:
             return None
         weak, number = self._makers.get(id(made), (lambda: None, 0))

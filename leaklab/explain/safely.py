@@ -13,6 +13,9 @@ names_of = type.__dict__["__dict__"].__get__
 _type_module = type.__dict__["__module__"].__get__
 _flags = type.__dict__["__flags__"].__get__
 
+OPTIMIZED = 1
+"""The flag of the code of a function, not of a module or a class body (inspect.CO_OPTIMIZED)."""
+
 HEAP_TYPE = 1 << 9
 """The flag of a type that was made at run time (Py_TPFLAGS_HEAPTYPE)."""
 
@@ -51,6 +54,17 @@ def attributes(thing: object) -> dict[str, object]:
             own = found.__get__(thing)
             return own if type(own) is dict else {}
     return {}
+
+
+def locals_of(frame: types.FrameType) -> dict[str, object]:
+    """The local names of a function that runs or waits, with what they refer to."""
+    view = frame.f_locals
+    found = dict(view)
+    # Before Python 3.13 the frame keeps what it was asked for, and would hold that longer than its names do. While it
+    # is traced, what it keeps goes back into its names.
+    if type(view) is dict and frame.f_trace is None and frame.f_code.co_flags & OPTIMIZED:
+        view.clear()
+    return found
 
 
 def slots(thing: object) -> list[tuple[str, object]]:

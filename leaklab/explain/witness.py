@@ -51,8 +51,8 @@ FILES = ("files", "file_bytes")
 NO_OWNER = "no Python object"
 """What keeps a descriptor, thread or process that was opened below Python's objects."""
 
-DROPPED = "nothing: its object is gone, and it was never closed"
-"""The same of a cursor: the server has not been told."""
+DROPPED = "nothing: its object is gone, and the server has not been told"
+"""The same of a cursor that is open on the server."""
 
 GROUPS = 40
 """Groups that are told of one look, at most."""

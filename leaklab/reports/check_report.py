@@ -86,16 +86,19 @@ def hints_report(hints: Sequence[str], shown: int, how_to_go_on: str = "Run it a
     return Group(*parts, Text(left))
 
 
-def solution_report(learners: str, name: str, fixed: str, console: Console) -> RenderableType:
-    """The learner's file and the fixed half, differences marked; side by side if there is room."""
+def solution_report(learners: str, name: str, fixed: str, release: str, console: Console) -> RenderableType:
+    """The learner's file and the fixed half, differences marked; side by side if there is room. Below, why it works."""
     skipped = _task_lines(learners)
     yours, ours = aligned("\n".join(lines_of(learners)[skipped:]), fixed)
     yours = [line if line.number is None else line._replace(number=line.number + skipped) for line in yours]
     while yours and not (yours[0].text or ours[0].text):
         yours, ours = yours[1:], ours[1:]
     if all(line.change == "same" for line in (*yours, *ours)):
-        return Text(f"{name} matches our solution line for line.")
-    return compared(SOLUTION_HEADS, yours, ours, console.width, no_wrap=True)
+        shown: RenderableType = Text(f"{name} matches our solution line for line.")
+    else:
+        shown = compared(SOLUTION_HEADS, yours, ours, console.width, no_wrap=True)
+    why = [Text(""), Text.assemble(("Why it works: ", "bold"), release)] if release else []
+    return Group(shown, *why)
 
 
 def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:

@@ -38,4 +38,8 @@ SCENARIO = Scenario(
         "Give every response a `with` of its own, inside the loop. Then look at connections opened: closing a response "
         "after 16 bytes of its body costs the connection; reading it to the end gives the connection back to the pool.",
     ),
+    release=(
+        "The inner `with` closes each response in its own iteration, after `content` has read its body: `stack` "
+        "holds only the session, whose one connection serves all requests."
+    ),
 )

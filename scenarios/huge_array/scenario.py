@@ -47,4 +47,8 @@ SCENARIO = Scenario(
         "Drop the name once the mean is known: delete it, or compute the mean in a function of its own, whose names "
         "end when it returns. Or never hold the whole buffer: add up the sum in pieces.",
     ),
+    release=(
+        "`del readings` drops the only name of the array before the jobs begin, so its memory is freed there and "
+        "then, not when `run` returns."
+    ),
 )

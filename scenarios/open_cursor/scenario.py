@@ -45,4 +45,8 @@ SCENARIO = Scenario(
         "Close each cursor in the iteration that made it (a cursor is a context manager), or ask only for the one "
         "document you need. And keep in `open_reports` the place where a report stopped: a number, not a cursor.",
     ),
+    release=(
+        "`with` closes each cursor as soon as its order has been read, which tells the server; `open_reports` "
+        "keeps a number instead of a cursor."
+    ),
 )

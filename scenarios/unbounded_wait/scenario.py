@@ -79,4 +79,8 @@ SCENARIO = Scenario(
         "(try --set dead=drip). Against a service that drips, the caller must be able to break off the request, for "
         "example by shutting down its socket.",
     ),
+    release=(
+        "At the deadline, `cancel()` shuts down the sockets of the requests that are still going on, so the read "
+        "in each thread ends, and the last `join()` waits for no service."
+    ),
 )

@@ -40,4 +40,8 @@ SCENARIO = Scenario(
         "request opens another. Read the body inside a `with` over the response, take the size from what you read, "
         "and keep in `recent` only what you need from the response, not the response itself.",
     ),
+    release=(
+        "Reading `content` takes the body off the connection, which goes back to the pool for the next request; "
+        "`with` closes the response even if reading fails, and `recent` keeps a URL instead of a response."
+    ),
 )

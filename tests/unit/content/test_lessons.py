@@ -5,6 +5,7 @@ A block's info string says how it is checked:
 * `python run`: a complete program; it is run, and a `text` block right after it is what it must print.
 * `python leaky.py` (or almost.py, fixed.py): lines of that half, verbatim.
 * `python`: compiles.
+* `evidence leaky` (or almost): what `run` says of that half's findings (tests/integration/test_evidence.py).
 * `go`: a complete file that gofmt accepts as it stands.
 """
 
@@ -29,6 +30,7 @@ LESSONS = {path.parent.name: path for path in sorted(SCENARIOS.glob("*/lesson.md
 HEADINGS = [
     "Symptom",
     "What happens",
+    "Which line, and what keeps it",
     "The fix",
     "The partial fix, and why it is not enough",
     "The same in Go",
@@ -37,7 +39,7 @@ HEADINGS = [
     "Read more",
 ]
 INFOS = {"python", "python run", "python leaky.py", "python almost.py", "python fixed.py"}
-INFOS |= {"go", "console", "text"}
+INFOS |= {"go", "console", "text", "evidence leaky", "evidence almost"}
 OFFICIAL = ["docs.python.org", "go.dev", "man7.org", "pkg.go.dev", "pymongo.readthedocs.io", "requests.readthedocs.io"]
 OFFICIAL += ["urllib3.readthedocs.io", "www.mongodb.com"]
 LINE, WHY = 110, 160  # characters

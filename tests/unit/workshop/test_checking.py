@@ -373,9 +373,9 @@ def test_hints_solution_and_progress() -> None:
     hints = ("one", "two", "three")
     shown = {f"{number}_hints": rendered(hints_report(hints, number)) for number in (2, 3)}
     for width in (60, 120):
-        solution = solution_report(LEARNERS, "mine.py", "x = 1\nnew = 2\n", Console(width=width))
+        solution = solution_report(LEARNERS, "mine.py", "x = 1\nnew = 2\n", "It is [new].", Console(width=width))
         shown[f"solution_at_{width}"] = rendered(solution, width)
-    same = solution_report('"""Task."""\n\nx = 1\n', "mine.py", "x = 1\n", Console(width=80))
+    same = solution_report('"""Task."""\n\nx = 1\n', "mine.py", "x = 1\n", "", Console(width=80))
     shown["solution_found"] = rendered(same)
     shown["progress"] = rendered(progress_report({"huge_array.py": EXERCISE, "unclosed_body.py": SOLVED}))
     assert "A task" not in shown["solution_at_60"]

@@ -1,0 +1,125 @@
+"""The evidence for the findings of the built-in scenarios, as their lessons show it, and of learners' files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from leaklab.content.catalog import Catalog
+from leaklab.lab.explanation import Inside
+from leaklab.lab.pair import RunOptions, run_scenario
+from leaklab.lab.result import HalfResult, Result
+from leaklab.metrics import METRICS
+from leaklab.reports.rows import evidence_lines
+from leaklab.workshop.check_result import CheckState
+from leaklab.workshop.checking import check, learners_options
+from tests.integration.conftest import NOT_AS_EXPECTED, Command
+
+EXPLAINED = replace(learners_options(), explain=True)
+
+SHOWN = [
+    (entry.id, token.info.removeprefix("evidence "), token.content)
+    for entry in Catalog().local
+    for token in MarkdownIt("commonmark").parse(entry.lesson)
+    if token.info.startswith("evidence ")
+]
+
+
+@cache
+def measured(name: str) -> Result:
+    entry = Catalog().get(name)
+    halves = [half for half in entry.halves if half != "fixed"]
+    return run_scenario(entry, entry.scenario.settings, RunOptions(explain=True), halves)
+
+
+def lines_of(half: HalfResult) -> Iterator[str]:
+    shown: set[object] = set()
+    for finding in half.judgement.findings:
+        yield f"{finding.kind} {METRICS[finding.metric].label}"
+        yield from (f"{line.head:<8} {line.words}" for line in evidence_lines(finding, shown))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "half", "text"), SHOWN, ids=[f"{name}-{half}" for name, half, _ in SHOWN])
+def test_a_lesson_shows_the_evidence_of_its_halves(name: str, half: str, text: str) -> None:
+    """But for the sizes of bodies, which are new in every run."""
+    said = "\n".join(lines_of(measured(name).halves[half]))
+
+    def without_sizes(shown: str) -> str:
+        return re.sub(r"[\d,]+ to [\d,]+ bytes", "N bytes", shown.strip())
+
+    assert without_sizes(said) == without_sizes(text)
+
+
+def test_every_lesson_shows_it() -> None:
+    assert {name for name, half, _ in SHOWN if half == "leaky"} == {entry.id for entry in Catalog().local}
+
+
+TWO_LEAKS = """
+import requests
+kept = []
+def run(urls):
+    sizes = []
+    session = requests.Session()
+    for url in urls:
+        response = session.get(url, stream=True)
+        kept.append(response)
+        kept.append(open("/dev/null"))
+        sizes.append(int(response.headers["Content-Length"]))
+    return sizes
+"""
+
+
+def test_a_file_with_two_leaks_shows_both_lines(tmp_path: Path, leaklab: Command) -> None:
+    (tmp_path / "mine.py").write_text(TWO_LEAKS, encoding="utf-8")
+    finished = leaklab("check", str(tmp_path / "mine.py"), "--scenario", "unclosed-body")
+    assert finished.code == NOT_AS_EXPECTED
+    shown = finished.stdout
+    assert "▸    8          response = session.get(url, stream=True)" in shown
+    assert "kept by  kept[…].raw._connection.sock" in shown
+    assert 'opened   mine.py:10 in run()   kept.append(open("/dev/null"))' in shown
+
+
+def test_no_explain_leaves_it_out_and_the_document_says_so(leaklab: Command) -> None:
+    assert "leaky.py" not in leaklab("run", "unclosed-body", "--no-explain").stdout
+    document = leaklab("run", "unclosed-body", "--no-explain", "--json").document
+    findings = document["halves"]["leaky"]["findings"]
+    assert {(finding["unexplained"], len(finding["evidence"])) for finding in findings} == {
+        ("it was not looked for", 0)
+    }
+
+
+def test_until_failure_says_what_held_the_descriptors(leaklab: Command) -> None:
+    shown = leaklab("run", "close-in-loop", "--until-failure").stdout
+    assert "What held the sockets:" in shown
+    assert "59 × stack._exit_callbacks[…]" in shown
+
+
+def test_a_file_that_is_fixed_costs_no_other_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Inside, "explained", lambda *_: pytest.fail("it was run once more"))
+    entry = Catalog().get("unclosed-body")
+    assert check(entry, entry.half_path("fixed"), EXPLAINED).fixed
+
+
+@pytest.mark.parametrize(
+    ("breaks", "why"),
+    [
+        ("import os; os._exit(9)", "it exited with code 9"),
+        ("raise ValueError('no')", "it cannot be imported: ValueError: no"),
+        ("import socket; socket.create_connection = None", ""),
+    ],
+)
+def test_a_witness_that_fails_changes_no_verdict(tmp_path: Path, breaks: str, why: str) -> None:
+    """A half that is another one beside a witness."""
+    file = tmp_path / "mine.py"
+    file.write_text(f"import sys\nif 'leakl' + 'ab' in sys.modules:\n    {breaks}\n" + TWO_LEAKS, encoding="utf-8")
+    found = check(Catalog().get("unclosed-body"), file, EXPLAINED)
+    assert found.state is CheckState.LEAKS
+    assert found.finding is not None
+    if why:
+        assert (found.finding.evidence, why in found.finding.unexplained) == ((), True)
