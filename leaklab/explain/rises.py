@@ -8,6 +8,7 @@ import threading
 from _thread import get_ident
 from collections import Counter
 from contextlib import contextmanager
+from tracemalloc import get_tracemalloc_memory
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import Line, OwnCode
@@ -72,8 +73,8 @@ class Rises:
         return line if most >= self._wanted / 2 else None
 
     def _now(self) -> int:
-        """/proc/PID/statm, its second number (proc(5))."""
-        return int(os.pread(self._file, 100, 0).split()[1]) * self._page
+        """/proc/PID/statm, its second number (proc(5)), without what it takes to trace allocations."""
+        return int(os.pread(self._file, 100, 0).split()[1]) * self._page - get_tracemalloc_memory()
 
     def _call(self, frame: FrameType, *_: object) -> Any:
         return self._line if self._own.has(frame.f_code.co_filename) else None

@@ -30,6 +30,9 @@ LATE = 0.75
 LONG_S = 2.0
 """Seconds from which on the work is explained by less of it."""
 
+ENOUGH = 4 * 2**20
+"""Bytes of memory that are enough to find what holds them: to trace more of them takes long."""
+
 FEWEST = 5
 """Steps of that, at least."""
 
@@ -74,10 +77,12 @@ class Inside:
 
 
 def _steps(findings: Sequence[Finding], steps: int, elapsed_s: float) -> int:
-    """The steps of the run that explains these findings."""
-    if elapsed_s <= LONG_S or not all(finding.work for finding in findings):
+    """The steps of the run that explains these findings: fewer where the work is long, or memory would be much."""
+    if not all(finding.work for finding in findings):
         return steps
-    return max(min(steps, FEWEST), int(steps * LONG_S / elapsed_s))
+    memory = max((finding.value for finding in findings if METRICS[finding.metric].unit == "bytes"), default=0.0)
+    share = min(1.0, LONG_S / max(elapsed_s, LONG_S), ENOUGH / max(memory, ENOUGH))
+    return max(min(steps, FEWEST), round(steps * share))
 
 
 def _plan(findings: Sequence[Finding], share: float) -> Plan:

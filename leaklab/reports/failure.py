@@ -46,6 +46,7 @@ def failure_table(failure: Failure) -> RenderableType:
         parts.append(Text.assemble(("What a user would see: ", "bold"), failure.error or ""))
     if failure.held is not None and (lines := list(evidence_lines(failure.held, set()))):
         metric = METRICS[failure.held.metric]
-        parts.append(Text.assemble((f"What held the {metric.plural}: ", "bold")))
+        what = metric.singular if metric.unit == "bytes" else metric.plural
+        parts.append(Text(f"What held the {what}:", style="bold"))
         parts.append(Padding.indent(evidence(lines), 2))
     return Group(*parts)

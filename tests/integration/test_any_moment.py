@@ -20,8 +20,8 @@ RUNS = (
     ("run", "leaves-daemon", "--scenarios", str(CONTENT)),
     ("compare", "close-in-loop", "huge-array", "--set", "size=32MiB", "--json"),
 )
-ROUNDS = 25
-"""In each, every kind of run is ended once: 100 moments in all."""
+ROUNDS = 16
+"""In each, every kind of run is ended once: 64 moments in all."""
 
 
 AT_ONCE = 4

@@ -66,7 +66,7 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     first = room("check")
     assert first.code == NOT_AS_EXPECTED
     said = one_screen(first)
-    for words in ("NOT FIXED", "open sockets", "one per step", "From step 2 on", "leaky", "fixed", "yours", "hint"):
+    for words in ("NOT FIXED", "open sockets", "one per step", "kept by", "leaky", "fixed", "yours", "hint"):
         assert words in said
 
     assert "Hint 1 of 3" in room("hint").stdout
