@@ -5,9 +5,7 @@ Each library is one entry of a table: it is prepared once it is imported, whoeve
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, this_frame
@@ -27,18 +25,20 @@ def prepare(recorder: Recorder) -> None:
     sys.meta_path.insert(0, _Preparing(recorder, {name for name in _LIBRARIES if name not in sys.modules}))
 
 
-class _Preparing(MetaPathFinder):
+class _Preparing:
     """Finds a module of the table as it would be found without this, and prepares it as soon as it was imported."""
 
     def __init__(self, recorder: Recorder, awaited: set[str]) -> None:
         self._recorder = recorder
         self._awaited = awaited
 
-    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
-        if fullname not in self._awaited:
+    def find_spec(self, name: str, *where: Any) -> ModuleSpec | None:
+        """What a finder of modules has to have (documentation of importlib.abc.MetaPathFinder)."""
+        if name not in self._awaited:
             return None
-        self._awaited.discard(fullname)
-        spec = importlib.util.find_spec(fullname)
+        self._awaited.discard(name)
+        others = (finder for finder in sys.meta_path if finder is not self)
+        spec = next((found for finder in others if (found := finder.find_spec(name, *where)) is not None), None)
         if spec is None or spec.loader is None:
             return None
         execute, recorder = spec.loader.exec_module, self._recorder
@@ -46,9 +46,9 @@ class _Preparing(MetaPathFinder):
         def execute_and_prepare(module: ModuleType) -> None:
             execute(module)
             try:
-                _LIBRARIES[fullname](recorder, module)
+                _LIBRARIES[name](recorder, module)
             except Exception as error:  # noqa: BLE001 # another version of the library: the half must not see it
-                recorder.error = f"{fullname}: {type(error).__name__}: {error}"
+                recorder.error = f"{name}: {type(error).__name__}: {error}"
 
         spec.loader.exec_module = execute_and_prepare  # type: ignore[method-assign]
         return spec

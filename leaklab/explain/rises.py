@@ -8,7 +8,6 @@ import threading
 from _thread import get_ident
 from collections import Counter
 from contextlib import contextmanager
-from tracemalloc import get_tracemalloc_memory
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import Line, OwnCode
@@ -41,7 +40,11 @@ class Rises:
         self._wanted = wanted
         self._reached: Callable[[], None] | None = reached
         self._page = os.sysconf("SC_PAGE_SIZE")
-        self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC) if wanted else -1
+        if wanted:
+            import tracemalloc  # here: it takes as long to import as all of this
+
+            self._tracing = tracemalloc.get_tracemalloc_memory
+            self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._base = self._last = 0
         self._followed = 0
         self._at: dict[int, Line] = {}
@@ -74,7 +77,7 @@ class Rises:
 
     def _now(self) -> int:
         """/proc/PID/statm, its second number (proc(5)), without what it takes to trace allocations."""
-        return int(os.pread(self._file, 100, 0).split()[1]) * self._page - get_tracemalloc_memory()
+        return int(os.pread(self._file, 100, 0).split()[1]) * self._page - self._tracing()
 
     def _call(self, frame: FrameType, *_: object) -> Any:
         return self._line if self._own.has(frame.f_code.co_filename) else None

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
 
-from leaklab.explain import fates, libraries, waits, weights
+from leaklab.explain import fates, libraries, waits
 from leaklab.explain.holders import UNREACHED, Root, Walk, kind_words
 from leaklab.explain.naming import named, with_article
 from leaklab.explain.own_code import Line, OwnCode
@@ -36,6 +36,8 @@ del sys.path[0]
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
+
+    from leaklab.explain.weights import Lines
 
 getpid = os.getpid
 collect, get_switch_interval, set_switch_interval = gc.collect, sys.getswitchinterval, sys.setswitchinterval
@@ -103,9 +105,13 @@ class Witness:
         self._main = get_ident()
         self._shares = list(MOST) if self._held else []
         self._base = 0
-        self._lines: weights.Lines | None = None
+        self._lines: Lines | None = None
         self._sizes: dict[int, int] = {}
         self._has_told_memory = False
+        if self._weighs:
+            from leaklab.explain import weights  # here: tracing takes as long to import as all the rest
+
+            self._weights = weights
         wanted = self._held.get(MEMORY) or self._left.get(MEMORY) or 0
         self._rises = Rises(self.own, wanted, self._look_at_memory)
 
@@ -117,8 +123,8 @@ class Witness:
     def begin(self) -> None:
         """`run` is called now. What was there before is not what grows: only memory from now on has a line."""
         if self._weighs:
-            self._sizes = weights.sizes_now()
-            weights.begin()
+            self._sizes = self._weights.sizes_now()
+            self._weights.begin()
             self._rises.begin()
         self._base = _lowest_free()
         late = self._plan["late"]
@@ -204,7 +210,7 @@ class Witness:
 
     def _groups(self, counters: Mapping[str, float]) -> list[dict[str, Any]]:
         if MEMORY in counters and self._lines is None:
-            self._lines = weights.Lines(self.own)
+            self._lines = self._weights.Lines(self.own)
         found = open_resources(self.recorder, counters)
         walk = Walk(self.own, [self, self.recorder], everything=MEMORY in counters)
         walk.find([one.thing for one in found if one.thing is not None])
@@ -258,7 +264,7 @@ class Witness:
         return {"kept": [*chain], "note": ""}
 
     def _memory(self, walk: Walk, wanted: float) -> list[dict[str, Any]]:
-        heavy = weights.Heavy(walk, wanted, self._sizes)
+        heavy = self._weights.Heavy(walk, wanted, self._sizes)
         found = [self._heavy(thing, size) for thing, size in heavy.big]
         groups = self._alike(found, walk)
         if heavy.holder is not None:
