@@ -47,9 +47,13 @@ class Plan:
 
 @dataclass(slots=True)
 class Testimony:
-    """What a witness said: by moment, the groups of what was there; and why it could not say more."""
+    """What a witness said: by moment, the groups of what was there; and why it could not say more.
+
+    `cpu_s` are the seconds of CPU time that its last look took.
+    """
 
     looks: dict[str, list[ReportedGroup]] = field(default_factory=dict)
+    cpu_s: float = 0.0
     trouble: str = ""
 
     def of(self, counter: str, moments: tuple[str, ...]) -> list[ReportedGroup]:
@@ -94,9 +98,9 @@ class Witnessed:
 def _hear(target: PythonHalf, plan: Plan, until: float, found: Testimony) -> None:
     while (left_s := until - time.monotonic()) > 0:
         match target.next_event(left_s):
-            case EvidenceGiven(moment=moment, groups=groups, error=error):
+            case EvidenceGiven(moment=moment, groups=groups, cpu=cpu_s, error=error):
                 found.looks[moment] = groups_of(groups)
-                found.trouble = error
+                found.cpu_s, found.trouble = cpu_s, error
                 if moment == "late" and not plan.left:
                     return  # it need not come to its end
             case HalfReturned() | HalfRaised():

@@ -31,6 +31,9 @@ LEAVES = frozenset(map(id, [
 MAIN = _thread.get_ident()
 """The main thread, which imports this."""
 
+NOT_MET = -2
+"""The place of an object that the walk does not go to."""
+
 CLIMB = 12
 """References that are followed back from what no name leads to, at most."""
 
@@ -69,16 +72,17 @@ class Walk:
         self._at: dict[int, int] = {}
         self._roots: dict[int, Root] = {}
         self._missing: set[int] = set()
+        self._ours: set[int] = set()
         # A module is where a chain begins, and never a link of one.
         held = [module for module in list(modules.values()) if type(module) is types.ModuleType]
         self._modules = {id(module): module for module in held}
-        self._stop = {id(thing) for module in held for thing in (module, module.__dict__)}
-        self._stop |= {id(thing) for one in ours for thing in (one, one.__dict__)}
+        self._not_met({id(thing) for module in held for thing in (module, module.__dict__)})
+        self._not_met({id(thing) for one in ours for thing in (one, one.__dict__)})
 
     def find(self, targets: Sequence[object]) -> None:
         """Walk until each of `targets` is met."""
         self._missing = {id(target) for target in targets}
-        self._stop |= {id(targets), id(self), id(self.__dict__), id(self.order), id(self._at)}
+        self._not_met({id(targets), id(self), id(self.__dict__), id(self.order), id(self._at)})
         running = [(frame, ident) for ident, top in current_frames().items() for frame in stack(top)]
         own = [(frame, ident) for frame, ident in running if self._own.has(frame.f_code.co_filename)]
         others = [(frame, ident) for frame, ident in running if not self._own.has(frame.f_code.co_filename)]
@@ -90,9 +94,9 @@ class Walk:
     def chain(self, target: object) -> tuple[Root, list[object]]:
         """The objects from a name to `target`, that included; of what no name leads to, those that refer to it."""
         links = [target]
-        self._stop.add(id(links))
-        at = self._at.get(id(target))
-        if at is None:
+        self._ours.add(id(links))
+        at = self._at.get(id(target), NOT_MET)
+        if at == NOT_MET:
             return self._climb(links), links
         while self.above[at] >= 0:
             at = self.above[at]
@@ -100,11 +104,16 @@ class Walk:
         links.reverse()
         return self._roots[at], links
 
+    def _not_met(self, ids: set[int]) -> None:
+        """What the walk does not go to: it only serves this, or is where a chain begins."""
+        self._ours |= ids
+        self._at.update(dict.fromkeys(ids, NOT_MET))
+
     def _climb(self, links: list[object]) -> Root:
         """Add in front what refers to a target that no name leads to; if that is there already, it is a cycle."""
         while len(links) < CLIMB:
             above = [one for one in referrers(links[0]) if self._may_hold(one)]
-            self._stop.add(id(above))
+            self._ours.add(id(above))
             if not above:
                 break
             if any(one is link for one in above for link in links):
@@ -119,7 +128,7 @@ class Walk:
         """Whether an object that refers to another is one of the half's: not one that is only in use here."""
         if type(one) is types.FrameType:
             return not one.f_code.co_filename.startswith(LEAKLAB)
-        return id(one) not in self._stop and not is_a(one, OpenResource)
+        return id(one) not in self._ours and not is_a(one, OpenResource)
 
     def _globals(self, *, own: bool) -> Iterator[tuple[object, Root]]:
         for module in self._modules.values():
@@ -134,18 +143,18 @@ class Walk:
 
     def _go(self, roots: Iterable[tuple[object, Root]]) -> None:
         """Walk on from these roots."""
-        order, above, known, missing, stop = self.order, self.above, self._at, self._missing, self._stop
-        everything = self._everything
+        order, above, known, missing, everything = self.order, self.above, self._at, self._missing, self._everything
         at = len(order)
         for thing, root in roots:
             key = id(thing)
-            if key not in known and key not in stop and (everything or id(type(thing)) not in LEAVES):
+            if key not in known and (everything or id(type(thing)) not in LEAVES):
                 known[key] = len(order)
                 self._roots[len(order)] = root
                 order.append(thing)
                 above.append(-1)
                 missing.discard(key)
         numpy = getattr(modules.get("numpy"), "ndarray", None)
+        add, add_above = order.append, above.append
         while at < len(order) and (missing or everything):
             thing = order[at]
             children = referents(thing)
@@ -153,14 +162,20 @@ class Walk:
                 children.append(thing.base)  # type: ignore[attr-defined] # gc does not know what a view is of
             for child in children:
                 kind = type(child)
-                if id(kind) in LEAVES and not (everything and (kind is str or kind is bytes)):
+                # The most common ones first.
+                if (
+                    kind is int
+                    or (kind is str and not everything)
+                    or (id(kind) in LEAVES and not (everything and (kind is str or kind is bytes)))
+                ):
                     continue
                 key = id(child)
-                if key not in known and key not in stop:
+                if key not in known:
                     known[key] = len(order)
-                    order.append(child)
-                    above.append(at)
-                    missing.discard(key)
+                    add(child)
+                    add_above(at)
+                    if key in missing:
+                        missing.remove(key)
             at += 1
 
 

@@ -93,7 +93,7 @@ class Recorder:
     def start(self) -> None:
         """Note what is opened from now on."""
         self._is_on = True
-        sys.addaudithook(self._hear)
+        sys.addaudithook(_hook(self))
         self.wrap(threading.Thread, "start", before=self._thread_starts)
         self.wrap(_thread, "start_new_thread", before=self._raw_thread_starts)
         for name in (
@@ -194,12 +194,9 @@ class Recorder:
             self._made += 1
         return str(type_name(type(made))), number
 
-    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
-        counter_and_note = _EVENTS.get(event)
-        if counter_and_note is not None and self._is_on:
-            counter, note = counter_and_note
-            frame = this_frame(1)
-            self.note(counter, lambda: note(self, args, frame))
+    def _hear(self, event: str, args: tuple[Any, ...], frame: FrameType) -> None:
+        counter, note = _EVENTS[event]
+        self.note(counter, lambda: note(self, args, frame))
 
     def _socket(self, args: tuple[Any, ...], frame: FrameType) -> None:
         self.objects[id(args[0])] = self.origin(frame)
@@ -285,6 +282,16 @@ _EVENTS: dict[str, tuple[str, Callable[[Recorder, tuple[Any, ...], FrameType], N
     "sqlite3.connect/handle": ("fds", Recorder._object),
 }
 """Python's audit events (its table of audit events names their arguments): what each says was opened."""
+
+
+def _hook(recorder: Recorder) -> Callable[[str, tuple[Any, ...]], None]:
+    """A hook for audit events. There are many, also of each object that is looked at: it is as short as it can be."""
+
+    def hear(event: str, args: tuple[Any, ...], heard: frozenset[str] = frozenset(_EVENTS)) -> None:
+        if event in heard:
+            recorder._hear(event, args, this_frame(1))
+
+    return hear
 
 
 def _absolute(path: str | bytes) -> str:

@@ -16,7 +16,7 @@ import sys
 from _thread import allocate_lock, get_ident, start_new_thread
 from collections import Counter, defaultdict
 from math import ceil
-from time import monotonic, sleep
+from time import monotonic, sleep, thread_time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from leaklab.explain.weights import Lines
 
-getpid = os.getpid
+getpid, is_enabled, enable, disable = os.getpid, gc.isenabled, gc.enable, gc.disable
 collect, get_switch_interval, set_switch_interval = gc.collect, sys.getswitchinterval, sys.setswitchinterval
 
 MEMORY, CONNECTIONS, ELAPSED = "rss", "connections", ""
@@ -160,21 +160,26 @@ class Witness:
             return
         with self._lock, self._rises.left_out():
             self.recorder.stop()
-            interval = get_switch_interval()
+            interval, is_collected, begun = get_switch_interval(), is_enabled(), 0.0
             set_switch_interval(ALONE_S)
             try:
                 # A thread that waits for its turn already gets it in this time.
                 until = monotonic() + 1.5 * interval
                 while monotonic() < until:
                     pass
+                begun = thread_time()
+                disable()
                 groups = self._groups(counters)
             except Exception as error:  # noqa: BLE001 # what cannot be explained is said, and changes nothing
                 groups, self.recorder.error = [], f"{type(error).__name__}: {error}"
             finally:
                 set_switch_interval(interval)
+                if is_collected:
+                    enable()
                 self.recorder.resume()
-            message = {"say": "evidence", "moment": moment, "groups": groups, "error": self.recorder.error[:300]}
-            self._channel.send(worker.dumps(message).encode() + b"\n")
+            cpu = round(thread_time() - begun, 6)
+            message = {"say": "evidence", "moment": moment, "groups": groups, "cpu": cpu}
+            self._channel.send(worker.dumps(message | {"error": self.recorder.error[:300]}).encode() + b"\n")
 
     def _look_at_memory(self) -> None:
         """Most of the memory is there: look, if it may be gone later."""

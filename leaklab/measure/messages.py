@@ -84,10 +84,14 @@ class TasksCounted(Event, frozen=True, tag="tasks"):
 
 
 class EvidenceGiven(Event, frozen=True, tag="evidence"):
-    """What a witness found inside, at one moment: groups of what is open (`leaklab.explain`), and what went wrong."""
+    """What a witness found inside, at one moment: groups of what is open (`leaklab.explain`), and what went wrong.
+
+    `cpu` are the seconds of CPU time that it took.
+    """
 
     moment: str
     groups: msgspec.Raw
+    cpu: Seconds
     error: str
 
 
