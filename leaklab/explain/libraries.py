@@ -56,8 +56,8 @@ class _Preparing:
 
 def _asyncio(recorder: Recorder, module: Any) -> None:
     def created(task: object, *_: object, **__: object) -> None:
-        frame = this_frame(2)
-        recorder.note("tasks", lambda: recorder.objects.__setitem__(id(task), recorder.origin(frame)))
+        frame = this_frame(3)
+        recorder.note("tasks", lambda: recorder.objects.__setitem__(id(task), recorder.origin(frame, makers=True)))
 
     recorder.wrap(module.BaseEventLoop, "create_task", after=created)
 
@@ -145,7 +145,7 @@ def _http_client(recorder: Recorder, module: Any) -> None:
 def _aiohttp(recorder: Recorder, module: Any) -> None:
     def closes(protocol: Any, *_: object, **__: object) -> None:
         sock = None if protocol.transport is None else protocol.transport.get_extra_info("socket")
-        connection = recorder.connection_of(getattr(sock, "_sock", sock))
+        connection = recorder.connection_of(sock)
         if connection is not None and not connection.fate:
             body = protocol._payload  # it says so nowhere else
             connection.fate = READ if body is None or body.is_eof() else UNREAD

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import Line, OwnCode
-from leaklab.explain.safely import locals_of, module_of, type_name
+from leaklab.explain.safely import is_a, locals_of, module_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 thread_id, this_frame = _thread.get_ident, sys._getframe
 dup, close_fd, fileno = os.dup, os.close, _socket.socket.fileno
 
-CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing")
+CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing", "anyio")
 """Packages whose objects carry work to where it is done, and have no connections of their own."""
 
 UNREAD, READ, ONE_ANSWER = "unread", "read", "one answer"
@@ -141,6 +141,10 @@ class Recorder:
 
     def connection_of(self, sock: Any) -> OpenedConnection | None:
         """The connection that was opened on this socket, or on one that gave its descriptor to it, as for TLS."""
+        if not is_a(sock, _socket.socket):
+            sock = getattr(sock, "_sock", None)  # what asyncio shows of one
+            if sock is None:
+                return None
         return self._by_socket.get(id(sock)) or self._by_descriptor.get(fileno(sock))
 
     def note(self, counter: str, notes: Callable[[], None]) -> None:
@@ -158,12 +162,18 @@ class Recorder:
         """Have `before(*arguments)` called before a function of `owner`, and `after(result, *arguments)` after it."""
         function = getattr(owner, name)
 
+        def guarded(notes: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+            try:
+                notes(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 # a recorder that fails must not change what the half does
+                self.error = f"{name}: {type(error).__name__}: {error}"
+
         def noted(*args: Any, **kwargs: Any) -> Any:
             if before is not None:
-                before(*args, **kwargs)
+                guarded(before, *args, **kwargs)
             result = function(*args, **kwargs)
             if after is not None:
-                after(result, *args, **kwargs)
+                guarded(after, result, *args, **kwargs)
             return result
 
         noted.__name__, noted.__qualname__ = name, getattr(function, "__qualname__", name)
@@ -238,31 +248,31 @@ class Recorder:
         self.objects[id(args[0])] = self.origin(frame)
 
     def _thread_starts(self, thread: object, *_: object, **__: object) -> None:
-        frame = this_frame(2)
+        frame = this_frame(3)
         self.note("threads", lambda: self.objects.__setitem__(id(thread), self.origin(frame, makers=True)))
 
     def _raw_thread_starts(self, function: Any, *_: object, **__: object) -> None:
-        frame = this_frame(2)
+        frame = this_frame(3)
         # The thread is known by its function: its number is not known before it runs.
         key = id(getattr(function, "__code__", function))
         self.note("threads", lambda: self.raw_threads.__setitem__(key, self.origin(frame)))
 
     def _descriptors_given(self, given: object, *_: object, **__: object) -> None:
-        frame = this_frame(2)
+        frame = this_frame(3)
         for number in given if isinstance(given, tuple) else (given,):
             if isinstance(number, int):
                 entry = self.origin(frame), None
                 self.note("fds", lambda number=number, entry=entry: self.descriptors.__setitem__(number, entry))  # type: ignore[misc]
 
     def _process_starts(self, given: object, *_: object, **__: object) -> None:
-        frame = this_frame(2)
+        frame = this_frame(3)
         pid = given[0] if isinstance(given, tuple) else given
         if isinstance(pid, int) and pid:
             self.note("children", lambda: self._started(self.processes, pid, self.origin(frame)))
 
     def process_object_starts(self, process: object, *_: object, **__: object) -> None:
         """Note a child process that has an object."""
-        frame = this_frame(2)
+        frame = this_frame(3)
         self.note("children", lambda: self._started(self.objects, id(process), self.origin(frame)))
 
     def _started(self, known: dict[int, Origin], key: int, origin: Origin) -> None:

@@ -5,25 +5,16 @@ In each source, the line that must be named ends with `# here`, and the one that
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from leaklab.explain import explaining
 from leaklab.explain.evidence import Evidence, worth_telling
-from leaklab.explain.explaining import Plan, Witnessed
-from leaklab.measure.target import Steps
-from leaklab.services.client import HalfServices, Services
-from leaklab.services.kinds import ServiceNeeds
-from leaklab.system.interrupts import Owner
-from leaklab.system.limits import Limits
-
-N = 3
-"""Steps of each half, and things that each leaks."""
+from leaklab.explain.explaining import Plan
+from leaklab.services.client import Services
+from tests.unit.explain.conftest import N, hear, marked
 
 BEGIN = """
 import socket
@@ -57,33 +48,6 @@ class Leak:
     value: float = N
     held: bool = False
     waits: bool = False
-
-
-@pytest.fixture(scope="module")
-def services() -> Iterator[Services]:
-    with Owner() as owner:
-        yield owner.enter_context(Services())
-
-
-@contextlib.contextmanager
-def started(services: Services) -> Iterator[HalfServices]:
-    its = services.start(("http",), ServiceNeeds())
-    yield its
-    services.stop(its)
-
-
-def hear(services: Services, file: Path, plan: Plan, *, steps: int = N) -> explaining.Testimony:
-    """What a witness says of the half in `file`."""
-    with started(services) as its:
-        address = ["127.0.0.1", its.endpoints["http"].port]
-        workload = {"address": address, "items": Steps(steps)}
-        return Witnessed(file, Limits(), {}, 20.0).listen(workload, plan, services, its)
-
-
-def marked(file: Path, mark: str) -> int:
-    """The number of the line with that mark."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return next(number for number, line in enumerate(lines, 1) if line.endswith(f"# {mark}"))
 
 
 LEAKS = {
