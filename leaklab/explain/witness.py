@@ -10,57 +10,32 @@ import contextlib
 import faulthandler
 import gc
 import os
-import re
 import signal
 import sys
-from _thread import allocate_lock, get_ident, start_new_thread
-from collections import Counter, defaultdict
+from _thread import allocate_lock, start_new_thread
+from collections import Counter
 from math import ceil
 from time import monotonic, sleep, thread_time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
 
-from leaklab.explain import fates, libraries, waits
-from leaklab.explain.holders import UNREACHED, Root, Walk, kind_words
-from leaklab.explain.naming import named, with_article
-from leaklab.explain.own_code import Line, OwnCode
-from leaklab.explain.recorder import Origin, Recorder, close_fd, dup
-from leaklab.explain.resources import OpenResource, open_resources
-from leaklab.explain.rises import Rises
+from leaklab.explain import libraries
+from leaklab.explain.grouping import CONNECTIONS, ELAPSED, FILES, MEMORY, Grouping
+from leaklab.explain.own_code import OwnCode
+from leaklab.explain.recorder import Recorder, close_fd, dup
+from leaklab.explain.resources import open_resources
 from leaklab.measure import worker
 
 # The half finds what it would find without this.
 del sys.path[0]
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from types import ModuleType
-
-    from leaklab.explain.weights import Lines
 
 getpid, is_enabled, enable, disable = os.getpid, gc.isenabled, gc.enable, gc.disable
 collect, get_switch_interval, set_switch_interval = gc.collect, sys.getswitchinterval, sys.setswitchinterval
-
-MEMORY, CONNECTIONS, ELAPSED = "rss", "connections", ""
-"""Counters of what is not looked for among the objects that are open."""
-
-STARTED = "started"
-"""Said beside them: where child processes were started, which are not looked into."""
-
-FILES = ("files", "file_bytes")
-
-NO_OWNER = "no Python object"
-"""What keeps a descriptor, thread or process that was opened below Python's objects."""
-
-DROPPED = "nothing: its object is gone, and the server has not been told"
-"""The same of a cursor that is open on the server."""
-
-GROUPS = 40
-"""Groups that are told of one look, at most."""
-
-SAMPLED = 3
-"""Members of a group whose chains are put in words."""
 
 SETTLE_S = 1.0
 """Seconds, at most, in which what is just ending may end before what is left is looked at."""
@@ -73,16 +48,6 @@ ALONE_S = 0.5
 """Seconds in which no other thread runs while this one looks, so that what is looked at stays as it is."""
 
 
-class _Shape(NamedTuple):
-    """What things must have in common to be told once; the types by their ids."""
-
-    counter: str
-    line: Line | None
-    root: Root
-    types: tuple[int, ...]
-    waits: Line | None
-
-
 class Witness:
     """What looks inside, and when.
 
@@ -93,27 +58,17 @@ class Witness:
     """
 
     def __init__(self, plan: Mapping[str, Any], path: str, channel: worker.RunnerChannel) -> None:
-        self.own = OwnCode(os.path.dirname(path))  # noqa: PTH120
-        self.recorder = Recorder(self.own, opened=self._opened)
+        self.recorder = Recorder(OwnCode(os.path.dirname(path)), opened=self._opened)  # noqa: PTH120
         self._plan = plan
         self._channel = channel
         self._held: dict[str, float] = plan["held"]
         self._left: dict[str, float] = plan["left"]
-        self._weighs = MEMORY in self._held or MEMORY in self._left
         self._lock = allocate_lock()
         self._pid = getpid()
-        self._main = get_ident()
         self._shares = list(MOST) if self._held else []
         self._base = 0
-        self._lines: Lines | None = None
-        self._sizes: dict[int, int] = {}
-        self._has_told_memory = False
-        if self._weighs:
-            from leaklab.explain import weights  # here: tracing takes as long to import as all the rest
-
-            self._weights = weights
-        wanted = self._held.get(MEMORY) or self._left.get(MEMORY) or 0
-        self._rises = Rises(self.own, wanted, self._look_at_memory)
+        memory = self._held.get(MEMORY) or self._left.get(MEMORY) or 0
+        self._grouping = Grouping(self.recorder, set(plan["ports"]), memory, self._look_at_memory)
 
     def start(self) -> None:
         """Record from now on."""
@@ -121,11 +76,8 @@ class Witness:
         self.recorder.start()
 
     def begin(self) -> None:
-        """`run` is called now. What was there before is not what grows: only memory from now on has a line."""
-        if self._weighs:
-            self._sizes = self._weights.sizes_now()
-            self._weights.begin()
-            self._rises.begin()
+        """`run` is called now."""
+        self._grouping.begin()
         self._base = _lowest_free()
         late = self._plan["late"]
         if late is not None:
@@ -136,7 +88,12 @@ class Witness:
         if self._held:
             # Memory that is not there is not looked for.
             self.look(
-                "end", {name: n for name, n in self._held.items() if name != MEMORY or self._rises.has_risen(MOST[0])}
+                "end",
+                {
+                    name: n
+                    for name, n in self._held.items()
+                    if name != MEMORY or self._grouping.rises.has_risen(MOST[0])
+                },
             )
 
     def after_return(self) -> None:
@@ -158,7 +115,7 @@ class Witness:
         """Say what is open now of what these counters count, where it was opened, and what keeps it."""
         if getpid() != self._pid:  # a child that the half has forked
             return
-        with self._lock, self._rises.left_out():
+        with self._lock, self._grouping.rises.left_out():
             self.recorder.stop()
             interval, is_collected, begun = get_switch_interval(), is_enabled(), 0.0
             set_switch_interval(ALONE_S)
@@ -169,7 +126,7 @@ class Witness:
                     pass
                 begun = thread_time()
                 disable()
-                groups = self._groups(counters)
+                groups = self._grouping.groups(counters)
             except Exception as error:  # noqa: BLE001 # what cannot be explained is said, and changes nothing
                 groups, self.recorder.error = [], f"{type(error).__name__}: {error}"
             finally:
@@ -212,122 +169,6 @@ class Witness:
         else:
             there = len(open_resources(self.recorder, (counter,)))
         return there >= max(2, ceil(self._shares[0] * wanted) - 1)
-
-    def _groups(self, counters: Mapping[str, float]) -> list[dict[str, Any]]:
-        if MEMORY in counters and self._lines is None:
-            self._lines = self._weights.Lines(self.own)
-        found = open_resources(self.recorder, counters)
-        walk = Walk(self.own, [self, self.recorder], everything=MEMORY in counters)
-        walk.find([one.thing for one in found if one.thing is not None])
-        groups = self._alike(found, walk)
-        if MEMORY in counters:
-            groups += self._memory(walk, counters[MEMORY])
-        if CONNECTIONS in counters:
-            groups += self._connections()
-        if set(FILES) & set(counters):
-            groups += self._files([name for name in FILES if name in counters])
-        groups += [_group(STARTED, n, "child process", line) for line, n in Counter(self.recorder.started).items()]
-        if ELAPSED in counters:
-            groups += [_group(ELAPSED, 1, "the caller", waits=waits.of_thread(self._main, self.own))]
-        return sorted(groups, key=lambda group: -group["count"])[:GROUPS]
-
-    def _alike(self, found: Sequence[OpenResource], walk: Walk) -> list[dict[str, Any]]:
-        """What comes from one line, is of one kind and is kept in the same way is told once."""
-        shapes: dict[_Shape, list[tuple[OpenResource, Root, list[object]]]] = defaultdict(list)
-        for one in found:
-            root, links = (UNREACHED, []) if one.thing is None else walk.chain(one.thing)
-            line = None if one.origin is None else one.origin.line
-            shape = _Shape(
-                one.counter, line, root, tuple(id(type(link)) for link in links), waits.of(one.thing, self.own)
-            )
-            shapes[shape].append((one, root, links))
-        told: dict[object, dict[str, Any]] = {}
-        most_first = sorted(shapes.items(), key=lambda shape: -len(shape[1]))
-        for shape, members in most_first:
-            first = members[0][0]
-            group = _group(shape.counter, len(members), first.what, shape.line, waits=shape.waits)
-            group |= self._kept(first, shape.root, [links for _, _, links in members[:SAMPLED]])
-            key = shape.counter, shape.line, shape.waits, group["note"], _holder(group["kept"])
-            if key in told:
-                told[key]["count"] += len(members)
-            else:
-                told[key] = group
-        return list(told.values())
-
-    def _kept(self, first: OpenResource, root: Root, several: list[list[object]]) -> dict[str, Any]:
-        if first.thing is None:
-            return {"note": DROPPED if first.counter == "cursors" else NO_OWNER}
-        if not root.name:
-            if len(several[0]) == 1:
-                return {"note": "no Python object: a running expression or code in C holds it"}
-            return {"kept": [*named(root._replace(name=kind_words(several[0][0])), several)], "note": ""}
-        if first.counter in ("threads", "children", "tasks") and not root.own:
-            return {"note": ""}  # it goes on by itself
-        chain = named(root, several)
-        if all(len(links) == 1 for links in several):
-            chain = chain._replace(through=with_article(first.what))
-        return {"kept": [*chain], "note": ""}
-
-    def _memory(self, walk: Walk, wanted: float) -> list[dict[str, Any]]:
-        heavy = self._weights.Heavy(walk, wanted, self._sizes)
-        found = [self._heavy(thing, size) for thing, size in heavy.big]
-        groups = self._alike(found, walk)
-        if heavy.holder is not None:
-            root, links = walk.chain(heavy.holder)
-            chain = named(root, [[*links, one] for one in heavy.held[:SAMPLED]] or [links])
-            holder = self._heavy(heavy.holder, heavy.held_size)
-            line = None if holder.origin is None else holder.origin.line
-            groups.insert(0, _group(MEMORY, max(1, len(heavy.held)), holder.what, line) | {"kept": [*chain]})
-        if not any(group["opened"] for group in groups) and (line := self._rises.line()) is not None:
-            # A library made it for a line of the half, or it belongs to no object, then or ever.
-            groups = groups or [_group(MEMORY, 1, "memory") | {"note": NO_OWNER}] * (not self._has_told_memory)
-            groups = [groups[0] | {"opened": line}, *groups[1:]] if groups else []
-        self._has_told_memory = self._has_told_memory or bool(groups)
-        return groups
-
-    def _heavy(self, thing: object, size: int) -> OpenResource:
-        """Memory, with the line that made it, or most of what is in it."""
-        line = None if self._lines is None else self._lines.of_one(thing)
-        what = f"{kind_words(thing)} of {size / 2**20:,.0f} MiB"
-        return OpenResource(MEMORY, thing, what, None if line is None else Origin(line, own=True))
-
-    def _connections(self) -> list[dict[str, Any]]:
-        ports = set(self._plan["ports"])
-        return [
-            _group(CONNECTIONS, len(several), "connection", line) | {"became": fates.fate(several)}
-            for line, several in fates.by_line(self.recorder, ports).items()
-        ]
-
-    def _files(self, counters: Sequence[str]) -> list[dict[str, Any]]:
-        by_line: dict[Line | None, list[str]] = defaultdict(list)
-        folder = os.environ.get("TMPDIR", "")
-        for place, _, names in os.walk(os.path.realpath(folder)) if folder else ():
-            for name in names:
-                path = os.path.join(place, name)  # noqa: PTH118
-                plain = os.path.join(folder, os.path.relpath(path, os.path.realpath(folder)))  # noqa: PTH118
-                origin = self.recorder.paths.get(plain) or self.recorder.paths.get(path)
-                by_line[None if origin is None else origin.line].append(name)
-        return [
-            _group(counter, len(names), f"file {names[0]}", line)
-            for counter in counters
-            for line, names in by_line.items()
-        ]
-
-
-def _group(
-    counter: str, count: int, what: str, line: Line | None = None, *, waits: Line | None = None
-) -> dict[str, Any]:
-    """A group as it is sent. `note` says why nothing is known to keep it; it is empty where something is."""
-    told = {"counter": counter, "count": count, "what": what, "opened": line, "waits": waits}
-    return told | {"kept": None, "became": "", "note": ""}
-
-
-def _holder(kept: list[str] | None) -> object:
-    """The container of a chain: what several are kept in by one name is told once, also where the ways to it differ."""
-    if kept is None:
-        return None
-    chain, root, _ = kept
-    return re.split(r"\[(?:…|\d+)\]", chain, maxsplit=1)[0], root
 
 
 def _lowest_free() -> int:
