@@ -59,7 +59,16 @@ def _remarks(name: str, half: HalfResult) -> Iterator[str]:
     for remark in rows.remarks(half):
         kind = f"**{escaped(remark.kind)}** " if remark.kind else ""
         yield f"  - {kind}{escaped(remark.words)}"
-        yield from (f"    - {escaped(f'{line.head} {line.words}'.strip())}" for line in remark.evidence)
+        for line in remark.evidence:
+            words = _code(line.words) if line.is_code else escaped(line.words)
+            yield f"    - {escaped(line.head)} {words}".rstrip()
+
+
+def _code(text: str) -> str:
+    """`text` as a code span, which is closed by as many backticks as open it."""
+    text = " ".join(_UNPRINTABLE.sub(" ", text).split())
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{ticks} {text} {ticks}" if len(ticks) > 1 else f"`{text}`"
 
 
 def _output(half: HalfResult) -> Iterator[str]:

@@ -37,10 +37,11 @@ class MetricRow(NamedTuple):
 
 
 class EvidenceLine(NamedTuple):
-    """A line of evidence: what it says, as `opened` or `kept by`, and that."""
+    """A line of evidence: what it says, as `opened` or `kept by`, and that: code, or words."""
 
     head: str
     words: str
+    is_code: bool = True
 
 
 class Remark(NamedTuple):
@@ -167,7 +168,7 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
     """The evidence for a finding, or why there is none. Of lines that are `shown` already the place is enough."""
     metric = METRICS[finding.metric]
     if not finding.evidence and finding.unexplained != NOT_LOOKED_FOR:
-        yield EvidenceLine(metric.made, f"unknown: {finding.unexplained}")
+        yield EvidenceLine(metric.made, f"unknown: {finding.unexplained}", is_code=False)
     told = finding.evidence[:GROUPS]
     for number, one in enumerate(told):
         if one.waits_at is not None:
@@ -178,9 +179,10 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
         if kept is not None and one.waits_at is None:
             yield EvidenceLine("kept by", f"{count}{kept.chain}   ({kept.root}, {kept.through})")
         elif one.note:
-            yield EvidenceLine("then" if metric.judge is Judge.REUSE else "kept by", f"{count}{one.note}")
+            head = "then" if metric.judge is Judge.REUSE else "kept by"
+            yield EvidenceLine(head, f"{count}{one.note}", is_code=False)
     if len(finding.evidence) > len(told):
-        yield EvidenceLine("", f"and {len(finding.evidence) - len(told):,} more places")
+        yield EvidenceLine("", f"and {len(finding.evidence) - len(told):,} more places", is_code=False)
 
 
 def code_words(line: CodeSite, shown: set[CodeSite]) -> str:

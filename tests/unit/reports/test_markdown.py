@@ -10,6 +10,7 @@ import re
 import pytest
 
 from leaklab.content.settings import Settings
+from leaklab.explain.evidence import CodeSite
 from leaklab.lab.result import Result
 from leaklab.reports import table
 from leaklab.reports.markdown import comparison, escaped, scenario_result
@@ -19,7 +20,10 @@ from tests.unit.golden import assert_golden, rendered, sections
 CRASH = scripted.crashed("it raised ValueError: a|b <c> `d` *e* (leaky.py, line 3: x = a_b | _c_)\nand more")
 OUTPUT = "first   \n```\n````\n# no heading\nfive\nsix\nse\x1b[31mven\n"
 REPEATED = scripted.leaky(*[scripted.trace("leaky", lambda step: step)] * 3)
+CODE = CodeSite("leaky.py", 11, "", "print(f'`{x}` | ``')")
+EVIDENCE = scripted.evidence(49, CODE, scripted.KEPT), scripted.evidence(1, CODE, note="no [Python] object")
 RESULTS = {
+    "explained": scripted.result(scripted.explained(scripted.leaky(), EVIDENCE, "it is <gone>")),
     "a_pair": scripted.result(),
     "a_crash": scripted.result(CRASH, scripted.fixed(output="a  \n\n \nb")),
     "output": scripted.result(scripted.leaky(), scripted.fixed(output=OUTPUT)),
