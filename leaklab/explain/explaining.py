@@ -46,7 +46,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Testimony:
+class Statement:
     """What a witness said: by moment, the groups of what was there; and why it could not say more.
 
     `cpu_s` are the seconds of CPU time that its last look took.
@@ -71,12 +71,12 @@ class Witnessed:
     environment: Mapping[str, str]
     within_s: float
 
-    def listen(self, workload: Mapping[str, object], plan: Plan, services: Services, its: HalfServices) -> Testimony:
+    def listen(self, workload: Mapping[str, object], plan: Plan, services: Services, its: HalfServices) -> Statement:
         """What the witness says. Nothing that the half does is an error here.
 
         Raises MeasureError if the services' process is gone.
         """
-        found = Testimony()
+        found = Statement()
         told = {"left": plan.left, "held": plan.held, "late": plan.late_s, "ports": sorted(its.ports)}
         half = PythonHalf(self.path, services, self.limits, self.environment, script=WITNESS, plan=told)
         with Owner() as owner:
@@ -95,7 +95,7 @@ class Witnessed:
         return found
 
 
-def _hear(target: PythonHalf, plan: Plan, until: float, found: Testimony) -> None:
+def _hear(target: PythonHalf, plan: Plan, until: float, found: Statement) -> None:
     while (left_s := until - time.monotonic()) > 0:
         match target.next_event(left_s):
             case EvidenceGiven(moment=moment, groups=groups, cpu=cpu_s, error=error):

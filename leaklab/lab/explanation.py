@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from leaklab.content.declaration import Lab
 from leaklab.explain.evidence import worth_telling
-from leaklab.explain.explaining import AT_LEAST_S, SLOWER, Plan, Testimony, Witnessed
+from leaklab.explain.explaining import AT_LEAST_S, SLOWER, Plan, Statement, Witnessed
 from leaklab.judge.scaling import LEAST
 from leaklab.lab.provision import environment_of, start_services
 from leaklab.metrics import ELAPSED, METRICS, FindingKind
@@ -70,10 +70,10 @@ class Inside:
         its = start_services(self.entry, settings, self.mongo_uri, services)
         workload = self.entry.scenario.workload(Lab(settings, its.endpoints))
         half = Witnessed(self.path, self.limits, environment_of(self.entry), AT_LEAST_S + SLOWER * elapsed_s)
-        testimony = half.listen(workload, _plan(findings, share), services, its)
+        statement = half.listen(workload, _plan(findings, share), services, its)
         services.stop(its)
         folder, steps = self.path.parent, settings.steps or 0
-        return tuple(_explained(finding, testimony, folder, steps) for finding in findings)
+        return tuple(_explained(finding, statement, folder, steps) for finding in findings)
 
 
 def _steps(findings: Sequence[Finding], steps: int, elapsed_s: float) -> int:
@@ -101,24 +101,24 @@ def _plan(findings: Sequence[Finding], share: float) -> Plan:
     return Plan(left, held, late_s)
 
 
-def _explained(finding: Finding, testimony: Testimony, folder: Path, steps: int) -> Finding:
+def _explained(finding: Finding, statement: Statement, folder: Path, steps: int) -> Finding:
     counters = WITH_ELAPSED if finding.metric == ELAPSED.name else (METRICS[finding.metric].counter,)
     moments = MOMENTS.get(finding.kind, ("late", "left"))
-    groups = [group for counter in counters for group in testimony.of(counter, moments)]
+    groups = [group for counter in counters for group in statement.of(counter, moments)]
     least = LEAST * steps if finding.work and METRICS[finding.metric].unit == "count" else 1
     told = worth_telling(groups, folder, least)
     if told:
         return replace(finding, evidence=tuple(group.evidence(folder) for group in told), unexplained="")
-    return replace(finding, unexplained=_why(testimony, moments, folder))
+    return replace(finding, unexplained=_why(statement, moments, folder))
 
 
-def _why(testimony: Testimony, moments: tuple[str, ...], folder: Path) -> str:
+def _why(statement: Statement, moments: tuple[str, ...], folder: Path) -> str:
     """Why nothing was found."""
-    if testimony.trouble:
-        return f"the run that was to explain it did not come to that: {testimony.trouble}"
-    if not any(moment in testimony.looks for moment in moments):
+    if statement.trouble:
+        return f"the run that was to explain it did not come to that: {statement.trouble}"
+    if not any(moment in statement.looks for moment in moments):
         return "in the run that was to explain it, it did not happen"
-    started = worth_telling(testimony.of(STARTED, moments), folder, 1)
+    started = worth_telling(statement.of(STARTED, moments), folder, 1)
     lines = [str(line) for group in started if (line := group.evidence(folder).opened) is not None]
     if lines:
         return f"it is not in the process itself, which starts child processes: {', '.join(lines)}"

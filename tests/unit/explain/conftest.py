@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leaklab.explain import explaining
-from leaklab.explain.explaining import Plan, Witnessed
+from leaklab.explain.explaining import Plan, Statement, Witnessed
 from leaklab.measure.target import Steps
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceNeeds
@@ -33,7 +32,7 @@ def started(services: Services) -> Iterator[HalfServices]:
     services.stop(its)
 
 
-def hear(services: Services, file: Path, plan: Plan, *, steps: int = N) -> explaining.Testimony:
+def hear(services: Services, file: Path, plan: Plan, *, steps: int = N) -> Statement:
     """What a witness says of the half in `file`."""
     with started(services) as its:
         address = ["127.0.0.1", its.endpoints["http"].port]

@@ -147,9 +147,9 @@ def test_what_became_of_connections_that_were_not_used_again(services: Services,
     source, became = WASTE[name]
     file = tmp_path / "half.py"
     file.write_text(dedent(source), encoding="utf-8")
-    testimony = hear(services, file, Plan(left={"connections": N}))
-    assert testimony.trouble == ""
-    (group,) = testimony.of("connections", ("left",))
+    statement = hear(services, file, Plan(left={"connections": N}))
+    assert statement.trouble == ""
+    (group,) = statement.of("connections", ("left",))
     assert group.opened is not None
     assert (group.count, group.opened.line, group.became) == (N, marked(file, "here"), became)
 

@@ -256,9 +256,9 @@ def test_the_line_and_the_chain_of_a_leak(services: Services, tmp_path: Path, na
     file = tmp_path / "half.py"
     file.write_text(dedent(leak.source) + "\n", encoding="utf-8")
     wanted = {leak.counter: leak.value}
-    testimony = hear(services, file, Plan(held=wanted) if leak.held else Plan(left=wanted))
-    assert testimony.trouble == ""
-    groups = testimony.of(leak.counter, ("end", "most") if leak.held else ("left", "cancelled"))
+    statement = hear(services, file, Plan(held=wanted) if leak.held else Plan(left=wanted))
+    assert statement.trouble == ""
+    groups = statement.of(leak.counter, ("end", "most") if leak.held else ("left", "cancelled"))
     told = worth_telling(groups, tmp_path, 1)
     assert told, groups
     first: Evidence = told[0].evidence(tmp_path)
@@ -349,9 +349,9 @@ def run(address, items):
 def test_none_of_the_code_of_a_hostile_file_is_run(services: Services, tmp_path: Path, counter: str) -> None:
     file = tmp_path / "half.py"
     file.write_text(HOSTILE, encoding="utf-8")
-    testimony = hear(services, file, Plan(left={"sockets": N, **({"rss": 2**25} if counter == "rss" else {})}))
-    assert testimony.trouble == ""
-    (group,) = testimony.of("sockets", ("left",))
+    statement = hear(services, file, Plan(left={"sockets": N, **({"rss": 2**25} if counter == "rss" else {})}))
+    assert statement.trouble == ""
+    (group,) = statement.of("sockets", ("left",))
     found = group.evidence(tmp_path)
     assert (found.count, found.opened and found.opened.line) == (N, marked(file, "here"))
     assert found.kept_by is not None
@@ -407,9 +407,9 @@ def test_a_half_that_ends_before_it_can_be_looked_at(
 ) -> None:
     file = tmp_path / "half.py"
     file.write_text(source, encoding="utf-8")
-    testimony = hear(services, file, Plan(left={"sockets": 1}))
-    assert testimony.looks == {}
-    assert testimony.trouble.startswith(trouble)
+    statement = hear(services, file, Plan(left={"sockets": 1}))
+    assert statement.looks == {}
+    assert statement.trouble.startswith(trouble)
 
 
 def test_what_the_half_breaks_is_said_and_the_half_goes_on(services: Services, tmp_path: Path) -> None:
@@ -424,6 +424,6 @@ def test_what_the_half_breaks_is_said_and_the_half_goes_on(services: Services, t
         "        kept.append(socket.socket())\n        kept[-1].connect(tuple(address))\n",
         encoding="utf-8",
     )
-    testimony = hear(services, file, Plan(left={"sockets": N}))
-    assert testimony.trouble == ""
-    assert [group.count for group in testimony.of("sockets", ("left",))] == [N]
+    statement = hear(services, file, Plan(left={"sockets": N}))
+    assert statement.trouble == ""
+    assert [group.count for group in statement.of("sockets", ("left",))] == [N]
