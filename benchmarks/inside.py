@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from leaklab.explain.explaining import Plan, Testimony, Witnessed
+from leaklab.explain.explaining import Plan, Statement, Witnessed
 from leaklab.measure.target import Steps
 from leaklab.services.client import Services
 from leaklab.services.kinds import ServiceNeeds
@@ -39,7 +39,7 @@ CASES = ((50, 0), (1_000, 0), (10_000, 0), (50, 500_000))
 """Sockets that are leaked, and other objects (a dictionary and a list each) beside half a million."""
 
 
-def look(services: Services, sockets: int, others: int) -> Testimony:
+def look(services: Services, sockets: int, others: int) -> Statement:
     """One look at a half that has leaked so many sockets, beside so many other pairs of objects."""
     with tempfile.TemporaryDirectory(prefix="ll-") as folder:
         file = Path(folder, "leaky.py")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leaklab.explain import fates, waits
 from leaklab.explain.holders import MAIN, UNREACHED, Root, Walk, kind_words
-from leaklab.explain.naming import named, with_article
+from leaklab.explain.naming import collapsed, named, with_article
 from leaklab.explain.recorder import Origin
 from leaklab.explain.resources import OpenResource, open_resources
 from leaklab.explain.rises import Rises
@@ -29,7 +29,7 @@ STARTED = "started"
 
 FILES = ("files", "file_bytes")
 
-NO_OWNER = "no Python object"
+NO_OWNER = "no object that the garbage collector knows"
 """What keeps a descriptor, thread or process that was opened below Python's objects."""
 
 DROPPED = "nothing: its object is gone, and the server has not been told"
@@ -107,16 +107,17 @@ class Grouping:
         for one in found:
             root, links = (UNREACHED, []) if one.thing is None else walk.chain(one.thing)
             line = None if one.origin is None else one.origin.line
-            shape = _Shape(
-                one.counter, line, root, tuple(id(type(link)) for link in links), waits.of(one.thing, self._own)
-            )
+            kinds = collapsed([id(type(link)) for link in links]) if root.name else ()
+            shape = _Shape(one.counter, line, root._replace(thread=""), kinds, waits.of(one.thing, self._own))
             shapes[shape].append((one, root, links))
         told: dict[object, dict[str, Any]] = {}
         most_first = sorted(shapes.items(), key=lambda shape: -len(shape[1]))
         for shape, members in most_first:
             first = members[0][0]
             group = _group(shape.counter, len(members), first.what, shape.line, waits=shape.waits)
-            group |= self._kept(first, shape.root, [links for _, _, links in members[:SAMPLED]])
+            threads = {root.thread for _, root, _ in members}
+            root = shape.root._replace(thread=threads.pop() if len(threads) == 1 else f"in {len(threads):,} threads")
+            group |= self._kept(first, root, [links for _, _, links in members[:SAMPLED]])
             key = shape.counter, shape.line, shape.waits, group["note"], _holder(group["kept"])
             if key in told:
                 told[key]["count"] += len(members)
@@ -126,14 +127,16 @@ class Grouping:
 
     def _kept(self, first: OpenResource, root: Root, several: list[list[object]]) -> dict[str, Any]:
         if first.thing is None:
-            return {"note": DROPPED if first.counter == "cursors" else NO_OWNER}
+            return {"note": DROPPED if first.counter in ("cursors", "sessions") else NO_OWNER}
         if not root.name:
             if len(several[0]) == 1:
-                return {"note": "no Python object: a running expression or code in C holds it"}
+                return {"note": f"{NO_OWNER}: a running expression or code in C holds it"}
             return {"kept": [*named(root._replace(name=kind_words(several[0][0])), several)], "note": ""}
         if first.counter in ("threads", "children", "tasks") and not root.own:
             return {"note": ""}  # it goes on by itself
         chain = named(root, several)
+        if root.thread:
+            chain = chain._replace(root=f"{chain.root}, {root.thread}")
         if all(len(links) == 1 for links in several):
             chain = chain._replace(through=with_article(first.what))
         return {"kept": [*chain], "note": ""}
@@ -196,4 +199,4 @@ def _holder(kept: list[str] | None) -> object:
     if kept is None:
         return None
     chain, root, _ = kept
-    return re.split(r"\[(?:…|\d+)\]", chain, maxsplit=1)[0], root
+    return re.split(r"\[(?:…|\d+)\]", chain, maxsplit=1)[0].replace("…", ""), root

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leaklab.explain.own_code import LEAKLAB, OwnCode, stack
 from leaklab.explain.resources import OpenResource
-from leaklab.explain.safely import OPTIMIZED, attributes, is_a, locals_of, type_name
+from leaklab.explain.safely import OPTIMIZED, attributes, is_a, locals_of, module_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,12 +41,14 @@ CLIMB = 12
 class Root(NamedTuple):
     """Where a chain begins: with which name of what.
 
-    `where` says what the name is, in words: `global recent of leaky.py`; `own` whether that is code of the half.
+    `where` says what the name is, in words: `global recent of leaky.py`; `own` whether that is code of the half, and
+    `thread` which thread a local name is in, if not the main one.
     """
 
     name: str
     where: str
     own: bool
+    thread: str = ""
 
 
 UNREACHED = Root("", "no name: a value in use", own=False)
@@ -86,10 +88,18 @@ class Walk:
         running = [(frame, ident) for ident, top in current_frames().items() for frame in stack(top)]
         own = [(frame, ident) for frame, ident in running if self._own.has(frame.f_code.co_filename)]
         others = [(frame, ident) for frame, ident in running if not self._own.has(frame.f_code.co_filename)]
-        self._go([*self._globals(own=True), *_locals(own, own=True)])
+        self._go(
+            [
+                *self._globals(own=True, native=False),
+                *self._globals(own=True, native=True),
+                *_locals(own, own=True),
+                *_context(),
+            ]
+        )
         self._go(_locals(others, own=False))
-        if self._missing or self._everything:
-            self._go(self._globals(own=False))
+        for native in (True, False):
+            if self._missing or self._everything:
+                self._go(self._globals(own=False, native=native))
 
     def chain(self, target: object) -> tuple[Root, list[object]]:
         """The objects from a name to `target`, that included; of what no name leads to, those that refer to it."""
@@ -130,7 +140,8 @@ class Walk:
             return not one.f_code.co_filename.startswith(LEAKLAB)
         return id(one) not in self._ours and not is_a(one, OpenResource)
 
-    def _globals(self, *, own: bool) -> Iterator[tuple[object, Root]]:
+    def _globals(self, *, own: bool, native: bool) -> Iterator[tuple[object, Root]]:
+        """The names of modules, `native` or not: a class of the module itself, or an object of one."""
         for module in self._modules.values():
             file = module.__dict__.get("__file__")
             name = module.__dict__.get("__name__")
@@ -138,7 +149,8 @@ class Walk:
                 continue
             where = file.removeprefix(self._own.folder) if own else name
             for key, value in list(module.__dict__.items()):
-                if type(key) is str:
+                kind = value if type(value) is type else type(value)
+                if type(key) is str and (module_of(kind) == name) is native:
                     yield value, Root(key, f"global {key} of {where}", own)
 
     def _go(self, roots: Iterable[tuple[object, Root]]) -> None:
@@ -186,9 +198,15 @@ def _locals(frames: Iterable[tuple[types.FrameType, int]], *, own: bool) -> Iter
         if not code.co_flags & OPTIMIZED:
             continue
         file = code.co_filename.rpartition("/")[2]
-        thread = "" if ident == MAIN else f", {thread_name(ident)}"
+        thread = "" if ident == MAIN else thread_name(ident)
         for name, value in locals_of(frame).items():
-            yield value, Root(name, f"local {name} of {code.co_name}() in {file}{thread}", own)
+            yield value, Root(name, f"local {name} of {code.co_name}() in {file}", own, thread)
+
+
+def _context() -> Iterator[tuple[object, Root]]:
+    """What the context variables of this thread refer to."""
+    for variable, value in modules["contextvars"].copy_context().items() if "contextvars" in modules else ():
+        yield value, Root(variable.name, f"context variable {variable.name}", own=True)
 
 
 def thread_name(ident: int) -> str:

@@ -67,6 +67,14 @@ def _asyncio_runners(recorder: Recorder, module: Any) -> None:
     recorder.wrap(module, "_cancel_all_tasks", before=lambda _loop: recorder.opened("tasks at their end"))
 
 
+def _selectors(recorder: Recorder, module: Any) -> None:
+    def made(_none: None, selector: Any, *_: object, **__: object) -> None:
+        frame = this_frame(3)
+        recorder.note("fds", lambda: recorder.objects.__setitem__(id(selector._selector), recorder.origin(frame)))
+
+    recorder.wrap(module._PollLikeSelector, "__init__", after=made)
+
+
 def _subprocess(recorder: Recorder, module: Any) -> None:
     recorder.wrap(module.Popen, "_execute_child", before=recorder.process_object_starts)
 
@@ -101,6 +109,8 @@ def _pymongo(recorder: Recorder, module: Any) -> None:
                 asked[event.request_id] = int(command["getMore"])
             for cursor in command["cursors"] if event.command_name == "killCursors" else ():
                 recorder.cursors.pop(int(cursor), None)
+            for ended in command["endSessions"] if event.command_name == "endSessions" else ():
+                recorder.sessions.pop(bytes(ended["id"]), None)
 
         def _note_reply(self, event: Any, frame: Any) -> None:
             cursor = event.reply.get("cursor")
@@ -169,6 +179,7 @@ def _httpcore(recorder: Recorder, module: Any) -> None:
 _LIBRARIES: dict[str, Callable[[Recorder, Any], None]] = {
     "asyncio.base_events": _asyncio,
     "asyncio.runners": _asyncio_runners,
+    "selectors": _selectors,
     "subprocess": _subprocess,
     "multiprocessing.process": _multiprocessing,
     "pymongo.monitoring": _pymongo,

@@ -37,10 +37,36 @@ class Chain(NamedTuple):
 def named(root: Root, several: Sequence[Sequence[object]]) -> Chain:
     """The chain of objects that are alike, of which `several` are given: what differs among them is left open."""
     found = [_links(links) for links in several]
-    labels = [set(each) for each in zip(*([label for label, _ in one] for one in found), strict=False)]
-    parts = [_either(each) for each in labels]
-    held_in = next((holder for (_, holder), part in zip(found[0], parts, strict=False) if part == ANY), several[0][0])
+    names = [_without_repeats([label for label, _ in one]) for one in found]
+    # Where the ways differ in length, one of them is told.
+    names = [one for one in names if len(one) == len(names[0])]
+    parts = [_either(set(each)) for each in zip(*names, strict=False)]
+    # What the items are of; in a chain that goes on and on, that is not known.
+    known = zip(found[0], parts, strict=False) if len(found[0]) == len(parts) else ()
+    held_in = next((holder for (_, holder), part in known if part == ANY), several[0][0])
     return Chain(root.name + "".join(parts), root.where, _container(held_in, several[0][-1]))
+
+
+def collapsed(kinds: Sequence[int]) -> tuple[int, ...]:
+    """The same without what repeats itself, one kind or two: the nodes of a linked list are as many as it is long."""
+    found: list[int] = []
+    for kind in kinds:
+        found.append(kind)
+        for size in (1, 2):
+            if len(found) >= 2 * size and found[-size:] == found[-2 * size : -size]:
+                del found[-size:]
+    return tuple(found)
+
+
+def _without_repeats(labels: Sequence[str]) -> list[str]:
+    """The same with `.next.next.next` as `.next…`."""
+    found: list[str] = []
+    for label in labels:
+        if found and label.startswith(".") and found[-1].rstrip("…") == label:
+            found[-1] = f"{label}…"
+        else:
+            found.append(label)
+    return found
 
 
 def _either(labels: set[str]) -> str:
@@ -49,6 +75,8 @@ def _either(labels: set[str]) -> str:
         return labels.pop()
     if all(label.startswith("[") for label in labels):
         return ANY
+    if len({label.rstrip("…") for label in labels}) == 1:
+        return max(labels)
     return f".{{{', '.join(sorted(label.strip('. ') for label in labels))}}}"
 
 

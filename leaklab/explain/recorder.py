@@ -12,7 +12,7 @@ import sys
 import threading
 import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leaklab.explain.own_code import Line, OwnCode
 from leaklab.explain.safely import is_a, locals_of, module_of, type_name
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Weak = Callable[[], object | None]
 
 thread_id, this_frame = _thread.get_ident, sys._getframe
-dup, close_fd, fileno = os.dup, os.close, _socket.socket.fileno
+dup, close_fd, fstat, readlink, fileno = os.dup, os.close, os.fstat, os.readlink, _socket.socket.fileno
 
 CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing", "anyio")
 """Packages whose objects carry work to where it is done, and have no connections of their own."""
@@ -61,6 +61,17 @@ class OpenedConnection:
     response: Weak | None = None
 
 
+class OpenedDescriptor(NamedTuple):
+    """Where a descriptor comes from, and what it led to then: its path, or the numbers of its file.
+
+    The number may have been given away again since: only what still leads there is that descriptor.
+    """
+
+    origin: Origin
+    path: str | None
+    file: tuple[int, int] | None = None
+
+
 @dataclass(eq=False)
 class Recorder:
     """What was opened, by the id of the object, or by descriptor, process id, path or number.
@@ -68,6 +79,7 @@ class Recorder:
     Attributes:
         own: the half's own code.
         opened: is called before each thing that is opened is noted, with its counter's name.
+        connected: the connection that was last opened on each descriptor.
         started: the line of each child process that was started.
         error: what went wrong in the recorder, if anything: it never disturbs the half.
     """
@@ -75,17 +87,17 @@ class Recorder:
     own: OwnCode
     opened: Callable[[str], None] = lambda _counter: None
     objects: dict[int, Origin] = field(default_factory=dict)
-    descriptors: dict[int, tuple[Origin, object]] = field(default_factory=dict)
+    descriptors: dict[int, OpenedDescriptor] = field(default_factory=dict)
     processes: dict[int, Origin] = field(default_factory=dict)
     paths: dict[str, Origin] = field(default_factory=dict)
     cursors: dict[int, tuple[Origin, str]] = field(default_factory=dict)
     sessions: dict[bytes, Origin] = field(default_factory=dict)
     raw_threads: dict[int, Origin] = field(default_factory=dict)
     connections: list[OpenedConnection] = field(default_factory=list)
+    connected: dict[int, OpenedConnection] = field(default_factory=dict)
     started: list[Line | None] = field(default_factory=list)
     error: str = ""
     _by_socket: dict[int, OpenedConnection] = field(default_factory=dict)
-    _by_descriptor: dict[int, OpenedConnection] = field(default_factory=dict)
     _makers: dict[int, tuple[Weak, int]] = field(default_factory=dict)
     _made: int = 0
     _is_on: bool = False
@@ -145,7 +157,7 @@ class Recorder:
             sock = getattr(sock, "_sock", None)  # what asyncio shows of one
             if sock is None:
                 return None
-        return self._by_socket.get(id(sock)) or self._by_descriptor.get(fileno(sock))
+        return self._by_socket.get(id(sock)) or self.connected.get(fileno(sock))
 
     def note(self, counter: str, notes: Callable[[], None]) -> None:
         """Note something; whatever goes wrong with it is kept, and does not reach the half."""
@@ -217,7 +229,7 @@ class Recorder:
         # A socket that connects without blocking may say so more than once.
         if id(sock) not in self._by_socket and type(address) is tuple:
             found = OpenedConnection(self.origin(frame, makers=True), address, _weak(sock))
-            self._by_socket[id(sock)] = self._by_descriptor[fileno(sock)] = found
+            self._by_socket[id(sock)] = self.connected[fileno(sock)] = found
             self.connections.append(found)
 
     def _file(self, args: tuple[Any, ...], frame: FrameType) -> None:
@@ -225,13 +237,22 @@ class Recorder:
         if type(path) not in (str, bytes):
             return
         origin = self.origin(frame)
-        try:  # what is opened now gets the lowest descriptor that is free
+        self._next_descriptor(origin, _absolute(path))
+        self._path(path, origin)
+
+    def _next_descriptor(self, origin: Origin, path: str) -> None:
+        """What is opened now gets the lowest descriptor that is free."""
+        try:
             free = dup(2)
             close_fd(free)
         except OSError:
-            free = -1
-        self.descriptors[free] = origin, path
-        self._path(path, origin)
+            return
+        self.descriptors[free] = OpenedDescriptor(origin, path)
+
+    def _mapped(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        number = args[0]
+        if type(number) is int and number >= 0:  # a map of a file has a descriptor of its own
+            self._next_descriptor(self.origin(frame), readlink(f"/proc/self/fd/{number}"))
 
     def _path_made(self, args: tuple[Any, ...], frame: FrameType) -> None:
         self._path(args[0], self.origin(frame))
@@ -261,7 +282,8 @@ class Recorder:
         frame = this_frame(3)
         for number in given if isinstance(given, tuple) else (given,):
             if isinstance(number, int):
-                entry = self.origin(frame), None
+                status = fstat(number)
+                entry = OpenedDescriptor(self.origin(frame), None, (status.st_dev, status.st_ino))
                 self.note("fds", lambda number=number, entry=entry: self.descriptors.__setitem__(number, entry))  # type: ignore[misc]
 
     def _process_starts(self, given: object, *_: object, **__: object) -> None:
@@ -284,6 +306,8 @@ _EVENTS: dict[str, tuple[str, Callable[[Recorder, tuple[Any, ...], FrameType], N
     "socket.__new__": ("sockets", Recorder._socket),
     "socket.connect": ("sockets", Recorder._connect),
     "open": ("fds", Recorder._file),
+    "os.scandir": ("fds", Recorder._file),
+    "mmap.__new__": ("fds", Recorder._mapped),
     "os.mkdir": ("files", Recorder._path_made),
     "os.rename": ("files", Recorder._renamed),
     "os.link": ("files", Recorder._renamed),

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 
     from leaklab.explain.recorder import Origin, Recorder
 
-get_objects, current_frames = gc.get_objects, sys._current_frames
+get_objects, referents, current_frames = gc.get_objects, gc.get_referents, sys._current_frames
 active_threads, main_thread = threading._active, threading.main_thread()  # type: ignore[attr-defined]
 fileno, family = _socket.socket.fileno, _socket.socket.family
 file_number = io.FileIO.fileno
+readlink, fstat = os.readlink, os.fstat
+FIRST = 3
+"""The first descriptor that is not one of the standard streams."""
+
+UNNAMED = "/#"
+"""What the system puts into the name of a file without one (O_TMPFILE)."""
+
 INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -45,6 +52,7 @@ class Owned:
     descriptors: set[int] = field(default_factory=set)
     processes: set[int] = field(default_factory=set)
     cursors: set[int] = field(default_factory=set)
+    sessions: set[bytes] = field(default_factory=set)
 
 
 def open_resources(recorder: Recorder, counters: Collection[str]) -> list[OpenResource]:
@@ -52,7 +60,11 @@ def open_resources(recorder: Recorder, counters: Collection[str]) -> list[OpenRe
     known: dict[int, str] = {}
     found: list[OpenResource] = []
     owned = Owned()
-    for thing in get_objects():
+    things = get_objects()
+    epoll = getattr(sys.modules.get("select"), "epoll", None)
+    if "fds" in counters and epoll is not None:
+        things += _untracked(things, epoll)
+    for thing in things:
         key = id(type(thing))
         family_name = known.get(key)
         if family_name is None:
@@ -64,8 +76,11 @@ def open_resources(recorder: Recorder, counters: Collection[str]) -> list[OpenRe
                 one = None
             if one is not None and one.counter in counters:
                 found.append(one)
-    if "fds" in counters:
-        found += _descriptors_without_object(recorder, owned.descriptors)
+    if {"fds", "sockets"} & set(counters):
+        numbered = _descriptors_without_object(recorder, owned.descriptors)
+        found += [one for one in numbered if one.counter in counters]
+    if "sessions" in counters:
+        found += _sessions_without_object(recorder, owned.sessions)
     if "cursors" in counters:
         found += _cursors_without_object(recorder, owned.cursors)
     if "threads" in counters:
@@ -73,6 +88,11 @@ def open_resources(recorder: Recorder, counters: Collection[str]) -> list[OpenRe
     if {"children", "zombies"} & set(counters):
         found += [one for one in _processes_without_object(recorder, owned.processes) if one.counter in counters]
     return found
+
+
+def _untracked(things: list[object], kind: type) -> list[object]:
+    """Objects of a type that gc does not know, but that others refer to."""
+    return list({id(thing): thing for thing in referents(*things) if type(thing) is kind}.values())
 
 
 def _family(kind: type) -> str:
@@ -117,13 +137,24 @@ def _socket_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource |
 
 def _file_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     number = file_number(thing)
-    if number <= 2:
+    if number < FIRST:
         return None
     owned.descriptors.add(number)
     name = attributes(thing).get("name")
-    origin, path = recorder.descriptors.get(number, (None, None))
     words = f"file {_base(name)}" if type(name) in (str, bytes) else "file"
-    return OpenResource("fds", thing, words, origin if path in (None, name) else None)
+    return OpenResource("fds", thing, words, _origin_of(number, recorder))
+
+
+def _origin_of(number: int, recorder: Recorder) -> Origin | None:
+    """Where a descriptor comes from, if it still leads to what was opened then."""
+    known = recorder.descriptors.get(number)
+    if known is None:
+        return None
+    target = readlink(f"/proc/self/fd/{number}")
+    if known.path is not None:
+        return known.origin if target in (known.path, os.path.realpath(known.path)) or UNNAMED in target else None
+    status = fstat(number)
+    return known.origin if (status.st_dev, status.st_ino) == known.file else None
 
 
 def _thread_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | None:
@@ -149,12 +180,13 @@ def _cursor_words(name: str) -> str:
     return f"cursor on {name.partition('.')[2]}" if name else "cursor"
 
 
-def _session_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | None:
+def _session_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     server = attributes(thing).get("_server_session")
     if server is None or attributes(thing).get("_implicit"):
         return None
     number = attributes(server).get("session_id")
     key = bytes(number["id"]) if type(number) is dict else b""
+    owned.sessions.add(key)
     return OpenResource("sessions", thing, "session", recorder.sessions.get(key))
 
 
@@ -190,10 +222,10 @@ def _sqlite_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | N
     return OpenResource("fds", thing, "database connection", recorder.objects.get(id(thing)))
 
 
-def _epoll_open(thing: Any, _: Recorder, owned: Owned) -> OpenResource | None:
+def _epoll_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     number = sys.modules["select"].epoll.fileno(thing)
     owned.descriptors.add(number)
-    return OpenResource("fds", thing, "epoll", None)
+    return OpenResource("fds", thing, "epoll", recorder.objects.get(id(thing)))
 
 
 _OPEN: dict[str, Any] = {
@@ -213,17 +245,18 @@ _OPEN: dict[str, Any] = {
 def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[OpenResource]:
     """The descriptors that no Python object owns, and whose line is known."""
     found = []
-    for number, (origin, path) in recorder.descriptors.items():
-        if number < 3 or number in owned:
-            continue
+    for number in {*recorder.descriptors, *recorder.connected} - owned:
         try:
-            target = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115 # a Path for each would take its time
+            target = readlink(f"/proc/self/fd/{number}")
+            origin = None if number < FIRST else _origin_of(number, recorder)
         except OSError:
             continue
-        # The number may have been given away again since.
-        if path is None or target == os.path.realpath(path):  # type: ignore[call-overload]
-            name = f" of {_base(target)}" if path is not None else ""
-            found.append(OpenResource("fds", None, f"descriptor{name}", origin))
+        connection = recorder.connected.get(number)
+        if connection is not None and target.startswith("socket:"):
+            found.append(OpenResource("sockets", None, "socket", connection.origin))
+        elif origin is not None:
+            what = "a file without a name" if UNNAMED in target else _base(target) or target
+            found.append(OpenResource("fds", None, f"descriptor of {what}", origin))
     return found
 
 
@@ -231,6 +264,12 @@ def _cursors_without_object(recorder: Recorder, owned: set[int]) -> list[OpenRes
     """The cursors whose object is gone, while nobody has told the server."""
     gone = (entry for number, entry in recorder.cursors.items() if number not in owned)
     return [OpenResource("cursors", None, _cursor_words(name), origin) for origin, name in gone]
+
+
+def _sessions_without_object(recorder: Recorder, owned: set[bytes]) -> list[OpenResource]:
+    """The sessions that no object of the half uses, and that the server has not been told to end."""
+    gone = (origin for number, origin in recorder.sessions.items() if number not in owned)
+    return [OpenResource("sessions", None, "session", origin) for origin in gone]
 
 
 def _threads_without_object(recorder: Recorder) -> list[OpenResource]:

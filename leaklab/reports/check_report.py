@@ -34,6 +34,9 @@ HEADS = {
 
 SOLUTION_HEADS = "your file (- lines are only in yours)", "our solution (+ lines are only in ours)"
 
+OTHERS = 2
+"""Other findings that are shown beside the one that decided, and lines of evidence for each."""
+
 AROUND = 2
 """Lines of the learner's file shown before and after the line that an error came from."""
 
@@ -136,9 +139,11 @@ def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
     # The line that the excerpt marks needs no other mention.
     told = [line for line in evidence_lines(finding, shown) if first is None or line.words != str(first)]
     yield Padding.indent(evidence(told), 2)
-    for other in others:
-        yield Padding.indent(Text(f"{METRICS[other.metric].label}: {other.reason}"), 2)
-        yield Padding.indent(evidence(list(evidence_lines(other, shown))), 2)
+    for other in others[:OTHERS]:
+        yield Padding.indent(Text(f"{other.kind} besides: {METRICS[other.metric].label}"), 2)
+        yield Padding.indent(evidence(list(evidence_lines(other, shown))[:OTHERS]), 2)
+    if len(others) > OTHERS:
+        yield Padding.indent(Text(f"and {len(others) - OTHERS} more; `--json` has them all"), 2)
 
 
 def _figures(check: CheckResult, result: Result) -> Table:

@@ -128,7 +128,7 @@ LEAKS = {
     "C alone": Leak(
         BEGIN + "import ctypes\ndef run(address, items):\n    for _ in items:\n"
         "        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connect(tuple(address))))",
-        "no Python object: a running expression or code in C holds it",
+        "no object that the garbage collector knows: a running expression or code in C holds it",
     ),
     "a local, and what it was before": Leak(
         BEGIN + "from contextlib import ExitStack\ndef run(address, items):\n    with ExitStack() as stack:\n"
@@ -145,16 +145,54 @@ LEAKS = {
     "descriptors": Leak(
         "import os\nnumbers = []\ndef run(address, items):\n    for _ in items:\n"
         "        numbers.append(os.open(os.devnull, os.O_RDONLY))  # here",
-        "no Python object", counter="fds",
+        "no object that the garbage collector knows", counter="fds",
     ),
     "pipes": Leak(
         "import os\nnumbers = []\ndef run(address, items):\n    for _ in items:\n        numbers.append(os.pipe())  # here",
-        "no Python object", counter="fds", count=2 * N, value=2 * N,
+        "no object that the garbage collector knows", counter="fds", count=2 * N, value=2 * N,
     ),
     "event loops": Leak(
         "import asyncio\nloops = []\ndef run(address, items):\n    for _ in items:\n"
         "        loops.append(asyncio.new_event_loop())  # here",
-        "loops[…].{_csock, _ssock}", "global loops of half.py", "fds", 2 * N, 3 * N,
+        "loops[…].{_csock, _ssock}", "global loops of half.py", "fds", 3 * N, 3 * N,
+    ),
+    "a linked list": Leak(
+        BEGIN + "class Node:\n    pass\nhead = None\ndef run(address, items):\n    global head\n    for _ in items:\n"
+        "        node = Node()\n        node.sock, node.next = connect(tuple(address)), head\n        head = node",
+        None, "global head of half.py", count=2,
+    ),
+    "a context variable": Leak(
+        BEGIN + "import contextvars\ncurrent = contextvars.ContextVar('current')\ndef run(address, items):\n    found = []\n"
+        "    for _ in items:\n        found.append(connect(tuple(address)))\n    current.set(found)",
+        "current[…]", "context variable current",
+    ),
+    "the loggers of a library": Leak(
+        "import logging, os\ndef run(address, items):\n    for item in items:\n"
+        "        handler = logging.FileHandler(os.path.join(os.environ['TMPDIR'], str(item)))  # here\n"
+        "        logging.getLogger(str(item)).addHandler(handler)",
+        "Logger.manager.loggerDict[…].handlers[0].stream.buffer", "global Logger of logging", "fds",
+    ),
+    "a descriptor that was closed, and its number given away again": Leak(
+        "import os\nkept = []\ndef run(address, items):\n    for _ in items:\n        for number in os.pipe():\n"
+        "            os.close(number)\n        kept.append(os.scandir('/'))  # here\n        next(kept[-1])",
+        "no object that the garbage collector knows", counter="fds",
+    ),
+    "a map of a file": Leak(
+        "import mmap, tempfile\nmaps = []\ndef run(address, items):\n    for _ in items:\n"
+        "        with tempfile.TemporaryFile() as file:\n            file.write(b'x')\n            file.flush()\n"
+        "            maps.append(mmap.mmap(file.fileno(), 1))  # here",
+        "no object that the garbage collector knows", counter="fds",
+    ),
+    "a socket without its object": Leak(
+        "import socket\nnumbers = []\ndef run(address, items):\n    for _ in items:\n"
+        "        numbers.append(socket.create_connection(tuple(address)).detach())  # here",
+        "no object that the garbage collector knows",
+    ),
+    "a local name of each of several threads": Leak(
+        BEGIN + "import threading\nready = threading.Barrier(4)\ndef work(address):\n    mine = connect(address)\n"
+        "    ready.wait()\n    threading.Event().wait()\ndef run(address, items):\n    for _ in items:\n"
+        "        threading.Thread(target=work, args=(tuple(address),), daemon=True).start()\n    ready.wait()",
+        "mine", "local mine of work() in half.py, in 3 threads",
     ),
     "child processes": Leak(
         "import subprocess\nhelpers = []\ndef run(address, items):\n    for _ in items:\n"
@@ -164,7 +202,7 @@ LEAKS = {
     "forked processes": Leak(
         "import os, time\ndef run(address, items):\n    for _ in items:\n        if not os.fork():  # here\n"
         "            time.sleep(60)",
-        "no Python object", counter="children",
+        "no object that the garbage collector knows", counter="children",
     ),
     "processes that nobody waited for": Leak(
         "import subprocess, time\nhelpers = []\ndef run(address, items):\n    for _ in items:\n"
@@ -186,7 +224,7 @@ LEAKS = {
     "threads without an object": Leak(
         "import _thread, time\ndef work():\n    time.sleep(60)\ndef run(address, items):\n    for _ in items:\n"
         "        _thread.start_new_thread(work, ())  # here\n    time.sleep(0.2)",
-        "no Python object", counter="threads",
+        "no object that the garbage collector knows", counter="threads",
     ),
     "a pool of threads, called by a library": Leak(
         "import time\nfrom concurrent.futures import ThreadPoolExecutor\npools = []\ndef run(address, items):\n"
