@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from leaklab.measure.source_line import SourceLine
+from leaklab.metrics import RSS
 from leaklab.units import printable
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class ReportedGroup(Struct, frozen=True):
     opened: ReportedLine | None
     kept: tuple[Text, Text, Text] | None
     waits: ReportedLine | None
+    own: bool
     became: Text
     note: Text
 
@@ -80,8 +82,10 @@ class ReportedGroup(Struct, frozen=True):
         return Evidence(self.count, _short(self.what), opened, kept, waits, _short(self.became or self.note))
 
     def is_of(self, folder: Path) -> bool:
-        """Whether it comes from, or waits in, a line of `folder`."""
-        return any(line is not None and Path(line.file).is_relative_to(folder) for line in (self.opened, self.waits))
+        """Whether it comes from, or waits in, a line of `folder`; of memory, or whether a name of the half keeps it."""
+        return (self.own and self.counter == RSS.counter) or any(
+            line is not None and Path(line.file).is_relative_to(folder) for line in (self.opened, self.waits)
+        )
 
 
 _DECODER = msgspec.json.Decoder(list[ReportedGroup])

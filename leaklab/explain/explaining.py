@@ -105,5 +105,8 @@ def _hear(target: PythonHalf, plan: Plan, until: float, found: Statement) -> Non
                     return  # it need not come to its end
             case HalfReturned() | HalfRaised():
                 target.collect()
-            case HalfCollected() | None:
+            case HalfCollected():
                 return
+            case None:
+                break
+    found.trouble = found.trouble or "it had not come to its end in time"

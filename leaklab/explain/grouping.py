@@ -32,7 +32,7 @@ FILES = ("files", "file_bytes")
 NO_OWNER = "no object that the garbage collector knows"
 """What keeps a descriptor, thread or process that was opened below Python's objects."""
 
-DROPPED = "nothing: its object is gone, and the server has not been told"
+DROPPED = "nothing: no object stands for it, and the server has not been told"
 """The same of a cursor that is open on the server."""
 
 GROUPS = 40
@@ -139,7 +139,7 @@ class Grouping:
             chain = chain._replace(root=f"{chain.root}, {root.thread}")
         if all(len(links) == 1 for links in several):
             chain = chain._replace(through=with_article(first.what))
-        return {"kept": [*chain], "note": ""}
+        return {"kept": [*chain], "own": root.own, "note": ""}
 
     def _memory(self, walk: Walk, wanted: float) -> list[dict[str, Any]]:
         heavy = self._weights.Heavy(walk, wanted, self._sizes)
@@ -150,7 +150,9 @@ class Grouping:
             chain = named(root, [[*links, one] for one in heavy.held[:SAMPLED]] or [links])
             holder = self._heavy(heavy.holder, heavy.held_size)
             line = None if holder.origin is None else holder.origin.line
-            groups.insert(0, _group(MEMORY, max(1, len(heavy.held)), holder.what, line) | {"kept": [*chain]})
+            groups.insert(
+                0, _group(MEMORY, max(1, len(heavy.held)), holder.what, line) | {"kept": [*chain], "own": root.own}
+            )
         if not any(group["opened"] for group in groups) and (line := self.rises.line()) is not None:
             # A library made it for a line of the half, or it belongs to no object, then or ever.
             groups = groups or [_group(MEMORY, 1, "memory") | {"note": NO_OWNER}] * (not self._has_told_memory)
@@ -191,7 +193,7 @@ def _group(
 ) -> dict[str, Any]:
     """A group as it is sent. `note` says why nothing is known to keep it; it is empty where something is."""
     told = {"counter": counter, "count": count, "what": what, "opened": line, "waits": waits}
-    return told | {"kept": None, "became": "", "note": ""}
+    return told | {"kept": None, "own": False, "became": "", "note": ""}
 
 
 def _holder(kept: list[str] | None) -> object:
@@ -199,4 +201,5 @@ def _holder(kept: list[str] | None) -> object:
     if kept is None:
         return None
     chain, root, _ = kept
-    return re.split(r"\[(?:…|\d+)\]", chain, maxsplit=1)[0].replace("…", ""), root
+    name, bracket, _ = re.split(r"(\[(?:…|\d+)\]|$)", chain, maxsplit=1)
+    return (name if bracket else re.split(r"[. ]", chain, maxsplit=1)[0]).replace("…", ""), root

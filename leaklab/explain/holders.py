@@ -9,7 +9,7 @@ import _thread
 import gc
 import sys
 import types
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leaklab.explain.own_code import LEAKLAB, OwnCode, stack
 from leaklab.explain.resources import OpenResource
@@ -51,7 +51,7 @@ class Root(NamedTuple):
     thread: str = ""
 
 
-UNREACHED = Root("", "no name: a value in use", own=False)
+UNREACHED = Root("", "no name that was found", own=False)
 """The root of what no name leads to."""
 
 IN_A_CYCLE = Root("", "a cycle that no name reaches", own=False)
@@ -88,6 +88,8 @@ class Walk:
         running = [(frame, ident) for ident, top in current_frames().items() for frame in stack(top)]
         own = [(frame, ident) for frame, ident in running if self._own.has(frame.f_code.co_filename)]
         others = [(frame, ident) for frame, ident in running if not self._own.has(frame.f_code.co_filename)]
+        loops = _running_loops()
+        self._not_met({id(loop) for loop in loops})
         self._go(
             [
                 *self._globals(own=True, native=False),
@@ -100,6 +102,10 @@ class Walk:
         for native in (True, False):
             if self._missing or self._everything:
                 self._go(self._globals(own=False, native=native))
+        # All that asyncio runs leads to its loop, and that to all else.
+        for loop in loops:
+            del self._at[id(loop)]
+        self._go((loop, Root("loop", "the event loop", own=False)) for loop in loops)
 
     def chain(self, target: object) -> tuple[Root, list[object]]:
         """The objects from a name to `target`, that included; of what no name leads to, those that refer to it."""
@@ -201,6 +207,14 @@ def _locals(frames: Iterable[tuple[types.FrameType, int]], *, own: bool) -> Iter
         thread = "" if ident == MAIN else thread_name(ident)
         for name, value in locals_of(frame).items():
             yield value, Root(name, f"local {name} of {code.co_name}() in {file}", own, thread)
+
+
+def _running_loops() -> list[object]:
+    """The event loops that run in any thread."""
+    events: Any = getattr(modules.get("asyncio.base_events"), "BaseEventLoop", None)
+    if events is None:
+        return []
+    return [one for one in get_objects() if is_a(one, events) and attributes(one).get("_thread_id") is not None]
 
 
 def _context() -> Iterator[tuple[object, Root]]:

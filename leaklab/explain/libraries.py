@@ -134,6 +134,11 @@ def _http_client(recorder: Recorder, module: Any) -> None:
         of.pop(id(response), None)
         connection = recorder.connection_of(sock)
         if connection is not None:
+            if connection.response is not None:
+                # It is used again: what becomes of it is up to the line that has asked last.
+                origin = recorder.origin(this_frame(3))
+                connection.origin.line, connection.origin.own = origin.line, origin.own
+                recorder.objects[id(sock)] = origin
             of[id(response)], connection.response, connection.fate = connection, ref(response), ""
 
     def begun(_none: None, response: Any, *_: object, **__: object) -> None:

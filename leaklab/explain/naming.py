@@ -40,7 +40,7 @@ def named(root: Root, several: Sequence[Sequence[object]]) -> Chain:
     names = [_without_repeats([label for label, _ in one]) for one in found]
     # Where the ways differ in length, one of them is told.
     names = [one for one in names if len(one) == len(names[0])]
-    parts = [_either(set(each)) for each in zip(*names, strict=False)]
+    parts = [_either(set(each), len(several)) for each in zip(*names, strict=False)]
     # What the items are of; in a chain that goes on and on, that is not known.
     known = zip(found[0], parts, strict=False) if len(found[0]) == len(parts) else ()
     held_in = next((holder for (_, holder), part in known if part == ANY), several[0][0])
@@ -69,15 +69,18 @@ def _without_repeats(labels: Sequence[str]) -> list[str]:
     return found
 
 
-def _either(labels: set[str]) -> str:
-    """One label for several: any item, or the attributes side by side."""
+def _either(labels: set[str], count: int) -> str:
+    """One label for that of so many objects: any item, or the attributes side by side."""
     if len(labels) == 1:
-        return labels.pop()
+        label = labels.pop()
+        # Keys that are not shown may differ.
+        return ANY if label.startswith("[<") and count > 1 else label
     if all(label.startswith("[") for label in labels):
         return ANY
     if len({label.rstrip("…") for label in labels}) == 1:
         return max(labels)
-    return f".{{{', '.join(sorted(label.strip('. ') for label in labels))}}}"
+    named_ones = sorted(label.strip(". ") for label in labels if label.startswith("."))
+    return f".{{{', '.join(named_ones)}}}" if len(named_ones) == len(labels) else ANY
 
 
 def _links(links: Sequence[object]) -> list[tuple[str, object]]:
@@ -203,12 +206,15 @@ _NAMERS: list[tuple[type, Namer]] = [
     (BaseException, _error),
     (type, _class),
     (memoryview, _view),
-    (io.BufferedIOBase, lambda *_: ".raw"),
+    (io.BufferedReader, lambda *_: ".raw"),
+    (io.BufferedWriter, lambda *_: ".raw"),
+    (io.BufferedRandom, lambda *_: ".raw"),
     (io.TextIOWrapper, lambda *_: ".buffer"),
 ]
 """How each kind of object names what it refers to; what none of them names is looked for among the attributes."""
 
 _BY_NAME = {
+    "Task": "",
     "ndarray": ".base",
     "_lru_cache_wrapper": " (its cache)",
     "_local": " (of a thread)",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 settrace = sys.settrace
 
-MOST_LINES = 20_000
+MOST_LINES = 100_000
 """Lines that are followed, at most: a loop has many, and its code would take several times as long."""
 
 
@@ -47,6 +47,7 @@ class Rises:
             self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._base = self._last = 0
         self._followed = 0
+        self._last_line: Line | None = None
         self._at: dict[int, Line] = {}
         self._risen: Counter[Line] = Counter()
 
@@ -71,7 +72,14 @@ class Rises:
             self._base += self._last - before
 
     def line(self) -> Line | None:
-        """The line in which it rose most; None if that is less than half of it."""
+        """The line in which it rose most; None if that is less than half of it.
+
+        What it rises by after so many lines that they are not followed any more, it rises by in the same loop.
+        """
+        if self._last_line is not None:
+            loop, _ = max(self._risen.items(), key=lambda item: item[1], default=(self._last_line, 0))
+            self._risen[loop] += max(0, self._now() - self._last)
+            self._last_line = None
         line, most = max(self._risen.items(), key=lambda item: item[1], default=(None, 0))
         return line if most >= self._wanted / 2 else None
 
@@ -94,5 +102,6 @@ class Rises:
             reached()
         if self._followed < MOST_LINES:
             return self._line
+        self._last_line = Line.of(frame)
         settrace(None)
         return None

@@ -20,10 +20,15 @@ HEAP_TYPE = 1 << 9
 """The flag of a type that was made at run time (Py_TPFLAGS_HEAPTYPE)."""
 
 
+def is_made_in_python(kind: type) -> bool:
+    """Whether a type was made by a class statement, or by C code at run time."""
+    return bool(_flags(kind) & HEAP_TYPE)
+
+
 def module_of(kind: type) -> str:
     """The name of the module that a type comes from; empty if it does not say."""
     module = names_of(kind).get("__module__")
-    if module is None and not _flags(kind) & HEAP_TYPE:
+    if module is None and not is_made_in_python(kind):
         module = _type_module(kind)
     return module if type(module) is str else ""
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tracemalloc
 from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import Line
-from leaklab.explain.safely import CONTAINERS, base_ids, bases_of, items_of, module_of, type_name
+from leaklab.explain.safely import (
+    CONTAINERS,
+    base_ids,
+    bases_of,
+    is_made_in_python,
+    items_of,
+    module_of,
+    names_of,
+    type_name,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from leaklab.explain.holders import Walk
     from leaklab.explain.own_code import OwnCode
 
-get_objects, referents = gc.get_objects, gc.get_referents
+get_objects, referents, is_tracked = gc.get_objects, gc.get_referents, gc.is_tracked
 
 BIG = 2**20
 """Bytes from which on an object is told by itself."""
@@ -97,6 +107,8 @@ def _large(known: list[object]) -> Iterator[object]:
                 if key not in lengths:
                     lengths[key] = _length_of(kind)
                 length, is_array = lengths[key], type_name(kind) == "ndarray"
+            if kind is dict and not is_tracked(thing):
+                yield from items_of(thing, FEW)  # gc knows no dictionary of bytes and numbers
             if is_array:
                 yield _numpy(kind).base.__get__(thing)  # gc does not know what a view is of
             if length is not None and length(thing) >= MANY:
@@ -140,7 +152,11 @@ class Heavy:
         at = max((at for at, size in enumerate(sizes) if size >= HALF * wanted), default=-1)
         if at >= 0:
             self.holder, self.held_size = walk.order[at], sizes[at]
-            self.held = [thing for thing, above in zip(walk.order, walk.above, strict=True) if above == at]
+            self.held = [
+                thing
+                for thing, above in zip(walk.order, walk.above, strict=True)
+                if above == at and type(thing) is not type
+            ]
 
 
 def sizes_now() -> dict[int, int]:
@@ -159,10 +175,23 @@ def own_size(thing: object) -> int:
     kind = type(thing)
     sizer = _sizers.get(id(kind))
     if sizer is None:
-        base = _sized(kind)
-        named = {"ndarray": _array_size, "mmap": _mapped_size}.get(str(type_name(kind)), object.__sizeof__)
-        sizer = _sizers[id(kind)] = named if base is None else _SIZES[base]
+        sizer = _sizers[id(kind)] = _sizer(kind)
     return int(sizer(thing))
+
+
+def _sizer(kind: type) -> Callable[[Any], int]:
+    """What gives the size of objects of a type: a function that is made in C, or what all of them take at least."""
+    known = _sized(kind)
+    if known is not None:
+        return _SIZES[known]  # type: ignore[no-any-return]
+    for base in bases_of(kind):
+        special = _SPECIAL.get((module_of(base), str(type_name(base))))
+        if special is not None:
+            return special
+        if base is not object and not is_made_in_python(base) and "__sizeof__" in names_of(base):
+            return base.__sizeof__  # type: ignore[no-any-return]
+    least = type.__dict__["__basicsize__"].__get__(kind)
+    return lambda _: least
 
 
 def _array_size(thing: Any) -> int:
@@ -181,6 +210,19 @@ def _numpy(kind: Any) -> Any:
 
 _SIZES: dict[type, Any] = {kind: kind.__sizeof__ for kind in (*CONTAINERS, bytes, bytearray, str, array)}
 """What gives the size of objects of these types, and of types derived from them, without their own code."""
+
+
+def _ctypes_size(thing: Any) -> int:
+    return int(sys.modules["ctypes"].sizeof(type(thing)))
+
+
+_SPECIAL: dict[tuple[str, str], Callable[[Any], int]] = {
+    ("numpy", "ndarray"): _array_size,
+    ("mmap", "mmap"): _mapped_size,
+    ("_ctypes", "_CData"): _ctypes_size,
+    ("builtins", "frame"): lambda _: 0,  # what it says of itself is not so on every version
+}
+"""Of types that are known by name, as importing them would add them to the half."""
 
 
 def _sized(kind: type) -> type | None:

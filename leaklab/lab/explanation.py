@@ -105,6 +105,8 @@ def _explained(finding: Finding, statement: Statement, folder: Path, steps: int)
     counters = WITH_ELAPSED if finding.metric == ELAPSED.name else (METRICS[finding.metric].counter,)
     moments = MOMENTS.get(finding.kind, ("late", "left"))
     groups = [group for counter in counters for group in statement.of(counter, moments)]
+    if finding.metric == ELAPSED.name:
+        groups = [group for group in groups if group.waits is not None]
     least = LEAST * steps if finding.work and METRICS[finding.metric].unit == "count" else 1
     told = worth_telling(groups, folder, least)
     if told:

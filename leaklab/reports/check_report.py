@@ -129,7 +129,8 @@ def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
     """Where it comes from in the learner's own code, and what keeps it; and other findings that come from elsewhere."""
     lines = {one.opened for one in finding.evidence}
     others = [other for other in check.findings if any(one.opened not in lines | {None} for one in other.evidence)]
-    first = next((one.opened for one in finding.evidence if one.opened is not None and one.opened.code), None)
+    places = (one.waits_at or one.opened for one in finding.evidence)
+    first = next((place for place in places if place is not None and place.code), None)
     shown = set[CodeSite]()
     if first is not None and check.place is None:
         shown.add(first)

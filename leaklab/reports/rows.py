@@ -181,8 +181,8 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
         elif one.note:
             head = "then" if metric.judge is Judge.REUSE else "kept by"
             yield EvidenceLine(head, f"{count}{one.note}", is_code=False)
-    if len(finding.evidence) > len(told):
-        yield EvidenceLine("", f"and {len(finding.evidence) - len(told):,} more places", is_code=False)
+    if more := len(finding.evidence) - len(told):
+        yield EvidenceLine("", f"and {more:,} more place{'' if more == 1 else 's'}", is_code=False)
 
 
 def code_words(line: CodeSite, shown: set[CodeSite]) -> str:

@@ -80,7 +80,7 @@ LEAKS = {
     "lru_cache": Leak(
         BEGIN + "import functools\n@functools.lru_cache(maxsize=None)\ndef client(host, port, item):\n"
         "    return connect((host, port))\ndef run(address, items):\n    for item in items:\n        client(*address, item)",
-        "client (its cache)[<tuple>]", "global client of half.py",
+        "client (its cache)[…]", "global client of half.py",
     ),
     "a default argument": Leak(
         BEGIN + "def keep(sock, seen=[]):\n    seen.append(sock)\n"
@@ -159,7 +159,7 @@ LEAKS = {
     "a linked list": Leak(
         BEGIN + "class Node:\n    pass\nhead = None\ndef run(address, items):\n    global head\n    for _ in items:\n"
         "        node = Node()\n        node.sock, node.next = connect(tuple(address)), head\n        head = node",
-        None, "global head of half.py", count=2,
+        None, "global head of half.py",
     ),
     "a context variable": Leak(
         BEGIN + "import contextvars\ncurrent = contextvars.ContextVar('current')\ndef run(address, items):\n    found = []\n"

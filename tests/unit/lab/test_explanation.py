@@ -24,7 +24,7 @@ def found(kind: FindingKind, metric: str, value: float, *, grows: bool = True, t
 
 
 def group(counter: str, count: int, opened: ReportedLine | None = MINE, note: str = "") -> ReportedGroup:
-    return ReportedGroup(counter, count, counter, opened, None, None, "", note)
+    return ReportedGroup(counter, count, counter, opened, None, None, own=False, became="", note=note)
 
 
 SOCKETS = found(FindingKind.LEAKED, "open_sockets", 50)
@@ -98,7 +98,7 @@ def test_without_evidence_there_is_a_reason(statement: Statement, why: str) -> N
     assert why in explained.unexplained
 
 
-REST = b'"kept": null, "waits": null, "became": "", "note": ""'
+REST = b'"kept": null, "own": false, "waits": null, "became": "", "note": ""'
 
 
 @pytest.mark.parametrize(
