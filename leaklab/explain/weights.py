@@ -100,6 +100,7 @@ def _large(known: list[object]) -> Iterator[object]:
     lengths: dict[int, Any] = {}
     for group in (known, referents(*known)):
         before: Any = None
+        opened = 0
         for thing in group:
             kind = type(thing)
             if kind is not before:
@@ -107,7 +108,8 @@ def _large(known: list[object]) -> Iterator[object]:
                 if key not in lengths:
                     lengths[key] = _length_of(kind)
                 length, is_array = lengths[key], type_name(kind) == "ndarray"
-            if kind is dict and not is_tracked(thing):
+            if kind is dict and opened < SAMPLED and not is_tracked(thing):
+                opened += 1
                 yield from items_of(thing, FEW)  # gc knows no dictionary of bytes and numbers
             if is_array:
                 yield _numpy(kind).base.__get__(thing)  # gc does not know what a view is of
