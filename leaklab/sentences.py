@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from leaklab.metrics import MEMORY_FLOOR, MEMORY_SUSPECT, METRICS, Metric
+from leaklab.metrics import MEMORY_FLOOR, MEMORY_SUSPECT, METRICS, FindingKind, Metric
 from leaklab.units import format_duration, format_size
 
 NO_ITEM_TAKEN = "run() took no item, so no step shows whether the buffer was kept; take the items one at a time"
@@ -116,6 +116,12 @@ def undecided(there: Iterable[tuple[Metric, float]]) -> str:
     """So much was there, and no run of another size says whether it grows with the work."""
     what = ", ".join(metric.quantity(count) for metric, count in there)
     return f"not enough data: {what}, and there is no run of another size that shows whether that grows with the work"
+
+
+def suspected(metric: Metric, value: float, kind: FindingKind) -> str:
+    """So much was there, and may be a leak or not."""
+    when = {FindingKind.LEAKED: " after run() returned", FindingKind.HELD: " at the same time"}.get(kind, "")
+    return f"{metric.quantity(value)}{when}, which may be a leak"
 
 
 def each_step(metric: Metric, pace: float) -> str:

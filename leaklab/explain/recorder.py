@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 thread_id, this_frame = _thread.get_ident, sys._getframe
 dup, close_fd, fstat, readlink, fileno = os.dup, os.close, os.fstat, os.readlink, _socket.socket.fileno
 
+GIVE_DESCRIPTORS = "pipe", "pipe2", "dup", "dup2", "openpty", "memfd_create", "eventfd", "pidfd_open", "timerfd_create"
+START_PROCESSES = "fork", "forkpty", "posix_spawn", "posix_spawnp"
+"""Functions of `os` that raise no audit event for what they open; not every system has them all."""
+
 CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing", "anyio")
 """Packages whose objects carry work to where it is done, and have no connections of their own."""
 
@@ -108,22 +112,10 @@ class Recorder:
         sys.addaudithook(_hook(self))
         self.wrap(threading.Thread, "start", before=self._thread_starts)
         self.wrap(_thread, "start_new_thread", before=self._raw_thread_starts)
-        for name in (
-            "pipe",
-            "pipe2",
-            "dup",
-            "dup2",
-            "openpty",
-            "memfd_create",
-            "eventfd",
-            "pidfd_open",
-            "timerfd_create",
-        ):
-            if hasattr(os, name):
-                self.wrap(os, name, after=self._descriptors_given)
-        for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp"):
-            if hasattr(os, name):
-                self.wrap(os, name, after=self._process_starts)
+        for names, note in ((GIVE_DESCRIPTORS, self._descriptors_given), (START_PROCESSES, self._process_starts)):
+            for name in names:
+                if hasattr(os, name):
+                    self.wrap(os, name, after=note)
 
     def stop(self) -> None:
         """Note no more, until `resume`."""

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from leaklab import sentences
 from leaklab.content.declaration import Lab
+from leaklab.errors import MeasureError
 from leaklab.explain.evidence import worth_telling
 from leaklab.explain.explaining import AT_LEAST_S, SLOWER, Plan, Statement, Witnessed
-from leaklab.judge.scaling import LEAST
+from leaklab.judge.findings import Finding
+from leaklab.judge.scaling import LEAST, SizedRun, Thresholds, suspects
 from leaklab.lab.provision import environment_of, start_services
-from leaklab.metrics import ELAPSED, METRICS, FindingKind
+from leaklab.metrics import ELAPSED, JUDGED, METRICS, FindingKind, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
 
     from leaklab.content.catalog import Entry
     from leaklab.content.settings import Settings
-    from leaklab.judge.findings import Finding
     from leaklab.services.client import Services
     from leaklab.system.limits import Limits
 
@@ -57,23 +59,35 @@ class Inside:
     mongo_uri: str | None
 
     def explained(self, findings: Sequence[Finding], elapsed_s: float, services: Services) -> tuple[Finding, ...]:
-        """The findings with their evidence, or with the reason why there is none. The half took so many seconds.
-
-        Raises MeasureError if the services' process is gone.
-        """
-        if not findings:
-            return ()
+        """The findings with their evidence, or with the reason why there is none. The half took so many seconds."""
         settings, share = self.settings, 1.0
         if (asked := settings.steps) is not None:
             steps = _steps(findings, asked, elapsed_s)
             settings, share = settings.with_steps(steps), steps / asked
+        try:
+            statement = self._listen(_plan(findings, share), settings, elapsed_s, services)
+        except MeasureError as error:
+            # What was measured is whole without it.
+            statement = Statement(trouble=str(error))
+        return tuple(_explained(one, statement, self.path.parent, settings.steps or 0) for one in findings)
+
+    def _listen(self, plan: Plan, settings: Settings, elapsed_s: float, services: Services) -> Statement:
         its = start_services(self.entry, settings, self.mongo_uri, services)
         workload = self.entry.scenario.workload(Lab(settings, its.endpoints))
         half = Witnessed(self.path, self.limits, environment_of(self.entry), AT_LEAST_S + SLOWER * elapsed_s)
-        statement = half.listen(workload, _plan(findings, share), services, its)
+        statement = half.listen(workload, plan, services, its)
         services.stop(its)
-        folder, steps = self.path.parent, settings.steps or 0
-        return tuple(_explained(finding, statement, folder, steps) for finding in findings)
+        return statement
+
+
+def suspected(run: SizedRun, bounds: Thresholds) -> tuple[Finding, ...]:
+    """What was there in a run that nothing else could be compared with, as findings that may be none."""
+    found: list[Finding] = []
+    for metric in suspects(run, bounds):
+        moment, kind = next(one for one in JUDGED[metric.judge] if run.count(metric, one[0]) or one[0] is Moment.PEAK)
+        value = run.count(metric, moment)
+        found.append(Finding.of(kind, metric.name, value, 0, sentences.suspected(metric, value, kind)))
+    return tuple(found)
 
 
 def _steps(findings: Sequence[Finding], steps: int, elapsed_s: float) -> int:

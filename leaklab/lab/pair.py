@@ -12,8 +12,9 @@ from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.deadline import TOO_LATE, waited
+from leaklab.judge.findings import Finding, Verdict
 from leaklab.judge.scaling import Thresholds, suspects, unclear
-from leaklab.lab.explanation import Inside
+from leaklab.lab.explanation import Inside, suspected
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.provision import environment_of, start_services
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
@@ -166,13 +167,23 @@ class _PairRun:
                 self.judged[half] = half_result(half, runs, bounds, capacities)
 
     def explain(self) -> None:
-        """Find the evidence for the findings, if they are to be explained."""
-        options = self.options
+        """Find the evidence for the findings, if they are to be explained, and for what is in doubt."""
+        bounds = bounds_of(self.entry.scenario, self.settings)
         for half, judged in self.judged.items():
-            if options.explain and half not in options.controls and judged.judgement.findings:
-                inside = Inside(self.entry, self.paths[half], self.settings, options.limits, options.mongo_uri)
-                findings = inside.explained(judged.judgement.findings, judged.elapsed_s, self.services)
-                self.judged[half] = replace(judged, judgement=replace(judged.judgement, findings=findings))
+            if not self.options.explain or half in self.options.controls:
+                continue
+            judgement, run = judged.judgement, judged.runs[0]
+            if judgement.findings:
+                findings = self._explained(judged, judgement.findings)
+                self.judged[half] = replace(judged, judgement=replace(judgement, findings=findings))
+            elif judgement.verdict is Verdict.INCONCLUSIVE and run.trace.outcome is Outcome.COMPLETED:
+                doubted = suspected(run.sized, bounds)
+                self.judged[half] = replace(judged, suspected=self._explained(judged, doubted) if doubted else ())
+
+    def _explained(self, judged: HalfResult, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        options = self.options
+        inside = Inside(self.entry, self.paths[judged.half], self.settings, options.limits, options.mongo_uri)
+        return inside.explained(findings, judged.elapsed_s, self.services)
 
     def run_each_once(self) -> None:
         """Run each half once, and those in which something could be growing once more, with other work.

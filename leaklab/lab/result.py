@@ -7,7 +7,7 @@ from functools import cached_property
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
-from leaklab.judge.findings import Judgement, Verdict
+from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SizedRun, Thresholds
 from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities, Forecast, forecasts
@@ -92,7 +92,8 @@ class JudgedRun:
 class HalfResult:
     """All runs of one half (at least one, in order), the verdict on them, and what is wrong with its work, if anything.
 
-    `forecast` has the consequences if it goes on like its first run.
+    `forecast` has the consequences if it goes on like its first run; `suspected` what was there in a half without a
+    verdict, with its evidence, if that was asked for.
     """
 
     half: str
@@ -100,6 +101,7 @@ class HalfResult:
     judgement: Judgement
     complaint: str | None
     forecast: tuple[Forecast, ...] = ()
+    suspected: tuple[Finding, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

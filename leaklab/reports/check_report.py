@@ -62,6 +62,8 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
         yield from _excerpt(check.file, check.place)
     if check.finding is not None:
         yield from _evidence(check, check.finding)
+    elif check.state is CheckState.UNDECIDED and check.yours is not None and check.yours.suspected:
+        yield from _evidence(check, check.yours.suspected[0])
     if check.result is not None and check.state in (CheckState.FIXED, CheckState.LEAKS, CheckState.UNDECIDED):
         yield Text("")
         yield _figures(check, check.result)
@@ -141,7 +143,7 @@ def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
     told = [line for line in evidence_lines(finding, shown) if first is None or line.words != str(first)]
     yield Padding.indent(evidence(told), 2)
     for other in others[:OTHERS]:
-        yield Padding.indent(Text(f"{other.kind} besides: {METRICS[other.metric].label}"), 2)
+        yield Padding.indent(Text(f"also {other.kind}: {METRICS[other.metric].label}"), 2)
         yield Padding.indent(evidence(list(evidence_lines(other, shown))[:OTHERS]), 2)
     if len(others) > OTHERS:
         yield Padding.indent(Text(f"and {len(others) - OTHERS} more; `--json` has them all"), 2)

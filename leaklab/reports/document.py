@@ -106,6 +106,9 @@ class HalfDocument(_Open):
     verdict: Annotated[Verdict, Meta(description="What the half is, according to its findings.")]
     findings: Annotated[list[Finding], Meta(description="The reasons for the verdict `leaks`; else empty.")]
     doubts: Annotated[list[Words], Meta(description="What prevented a decision, in words, with what to do.")]
+    suspected: Annotated[
+        list[Finding], Meta(description="Without a verdict: what was there, and may be a leak or not.")
+    ]
     complaint: Annotated[str | None, Meta(description="What is wrong with the work it did; null if nothing is.")]
     forecast: Annotated[list[Forecast], Meta(description="What happens if it goes on like this.")]
     metrics: MetricsDocument
@@ -312,6 +315,7 @@ def _half(half: HalfResult, *, samples: bool) -> HalfDocument:
         verdict=half.judgement.verdict,
         findings=list(half.judgement.findings),
         doubts=list(half.judgement.doubts),
+        suspected=list(half.suspected),
         forecast=list(half.forecast),
         metrics=MetricsDocument(**{name: _metric(half, name) for name in METRICS}),
         output="".join(trace.output for trace in traces),

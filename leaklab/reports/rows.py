@@ -153,6 +153,7 @@ def remarks(half: HalfResult) -> list[Remark]:
             for found in judgement.findings
         ),
         *(Remark("", doubt) for doubt in judgement.doubts),
+        *(Remark("", found.reason, tuple(evidence_lines(found, shown))) for found in half.suspected),
         *(Remark("forecast:", forecast.words) for forecast in half.forecast),
     ]
     if half.complaint is not None and not judgement.doubts:

@@ -20,8 +20,8 @@ RUNS = (
     ("run", "leaves-daemon", "--scenarios", str(CONTENT)),
     ("compare", "close-in-loop", "huge-array", "--set", "size=32MiB", "--json"),
 )
-ROUNDS = 16
-"""In each, every kind of run is ended once: 64 moments in all."""
+ROUNDS = 10
+"""In each, every kind of run is ended once: 40 moments in all."""
 
 
 AT_ONCE = 4
@@ -70,7 +70,7 @@ def test_a_run_that_is_ended_at_any_moment_leaves_nothing(leaklab: Command, leng
         run.check_nothing_is_left(patience_s=30)
 
 
-LINES = 16
+LINES = 12
 """How many of its lines a run is ended at; of the lines between two of these, one is drawn."""
 
 

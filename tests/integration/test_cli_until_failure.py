@@ -44,7 +44,7 @@ def opens_before(tmp_path: Path) -> Callable[..., tuple[str, ...]]:
 
 def until_failure(leaklab: Command, *arguments: str, code: int = 0) -> Document:
     """The document of such a run."""
-    finished = leaklab("run", *arguments, "--until-failure", "--json")
+    finished = leaklab("run", *arguments, "--until-failure", "--no-explain", "--json")
     assert finished.code == code, finished.stderr
     jsonschema.validate(finished.document, schema())
     return finished.document

@@ -12,6 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from leaklab.content.catalog import Catalog
+from leaklab.errors import MeasureError
 from leaklab.lab.explanation import Inside
 from leaklab.lab.pair import RunOptions, run_scenario
 from leaklab.lab.result import HalfResult, Result
@@ -85,6 +86,19 @@ def test_a_file_with_two_leaks_shows_both_lines(tmp_path: Path, leaklab: Command
     assert 'opened   mine.py:10 in run()   kept.append(open("/dev/null"))' in shown
 
 
+def test_what_is_in_doubt_is_explained_too(tmp_path: Path, leaklab: Command) -> None:
+    """A file that does its work at one size only."""
+    file = tmp_path / "mine.py"
+    file.write_text(TWO_LEAKS.replace("    sizes = []", "    sizes = []\n    assert len(urls) == 50"), encoding="utf-8")
+    finished = leaklab("check", str(file), "--scenario", "unclosed-body")
+    assert "NOT DECIDED" in finished.stdout
+    assert "▸    9          response = session.get(url, stream=True)" in finished.stdout
+    half = leaklab("check", str(file), "--scenario", "unclosed-body", "--json").document["result"]["halves"]["yours"]
+    assert [(one["metric"], len(one["evidence"])) for one in half["suspected"]] == [
+        ("open_sockets", 1), ("connections_opened", 1), ("open_fds", 1),
+    ]  # fmt: skip
+
+
 def test_no_explain_leaves_it_out_and_the_document_says_so(leaklab: Command) -> None:
     assert "leaky.py" not in leaklab("run", "unclosed-body", "--no-explain").stdout
     document = leaklab("run", "unclosed-body", "--no-explain", "--json").document
@@ -123,3 +137,14 @@ def test_a_witness_that_fails_changes_no_verdict(tmp_path: Path, breaks: str, wh
     assert found.finding is not None
     if why:
         assert (found.finding.evidence, why in found.finding.unexplained) == ((), True)
+
+
+def test_where_it_cannot_be_run_again_what_was_measured_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise MeasureError("the services' process ended")
+
+    monkeypatch.setattr(Inside, "_listen", gone)
+    entry = Catalog().get("unclosed-body")
+    found = check(entry, entry.half_path("leaky"), EXPLAINED)
+    assert found.state is CheckState.LEAKS
+    assert {"the services' process ended" in one.unexplained for one in found.findings} == {True}
