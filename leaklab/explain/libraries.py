@@ -83,6 +83,14 @@ def _multiprocessing(recorder: Recorder, module: Any) -> None:
     recorder.wrap(module.BaseProcess, "start", before=recorder.process_object_starts)
 
 
+def _pipes(recorder: Recorder, module: Any) -> None:
+    def made(pipe: object, *_: object, **__: object) -> None:
+        frame = this_frame(3)
+        recorder.note("fds", lambda: recorder.objects.__setitem__(id(pipe), recorder.origin(frame)))
+
+    recorder.wrap(module._ConnectionBase, "__init__", before=made)
+
+
 def _pymongo(recorder: Recorder, module: Any) -> None:
     """By its own events (pymongo.monitoring): registered before the first client is made, they hear all clients."""
     asked: dict[int, int] = {}
@@ -186,6 +194,7 @@ _LIBRARIES: dict[str, Callable[[Recorder, Any], None]] = {
     "asyncio.runners": _asyncio_runners,
     "selectors": _selectors,
     "subprocess": _subprocess,
+    "multiprocessing.connection": _pipes,
     "multiprocessing.process": _multiprocessing,
     "pymongo.monitoring": _pymongo,
     "http.client": _http_client,

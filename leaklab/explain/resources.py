@@ -113,6 +113,7 @@ _FAMILIES = {
     ("pymongo", ("ClientSession", "AsyncClientSession")): "session",
     ("subprocess", ("Popen",)): "child",
     ("multiprocessing", ("BaseProcess",)): "process",
+    ("multiprocessing", ("_ConnectionBase",)): "pipe",
     ("_asyncio", ("Task",)): "task",
     ("asyncio", ("Task",)): "task",
     ("sqlite3", ("Connection",)): "sqlite",
@@ -222,6 +223,14 @@ def _sqlite_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | N
     return OpenResource("fds", thing, "database connection", recorder.objects.get(id(thing)))
 
 
+def _pipe_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
+    number = attributes(thing).get("_handle")
+    if type(number) is not int:
+        return None
+    owned.descriptors.add(number)
+    return OpenResource("fds", thing, "pipe", recorder.objects.get(id(thing)))
+
+
 def _epoll_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | None:
     number = sys.modules["select"].epoll.fileno(thing)
     owned.descriptors.add(number)
@@ -239,6 +248,7 @@ _OPEN: dict[str, Any] = {
     "task": _task_open,
     "sqlite": _sqlite_open,
     "epoll": _epoll_open,
+    "pipe": _pipe_open,
 }
 
 

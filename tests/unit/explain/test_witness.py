@@ -151,6 +151,11 @@ LEAKS = {
         "import os\nnumbers = []\ndef run(address, items):\n    for _ in items:\n        numbers.append(os.pipe())  # here",
         "no object that the garbage collector knows", counter="fds", count=2 * N, value=2 * N,
     ),
+    "pipes between processes": Leak(
+        "import multiprocessing\nends = []\ndef run(address, items):\n    for _ in items:\n"
+        "        ends.append(multiprocessing.Pipe())  # here",
+        "ends[…][…]", "global ends of half.py", "fds", 2 * N, 2 * N,
+    ),
     "event loops": Leak(
         "import asyncio\nloops = []\ndef run(address, items):\n    for _ in items:\n"
         "        loops.append(asyncio.new_event_loop())  # here",
