@@ -151,8 +151,11 @@ def _origin_of(number: int, recorder: Recorder) -> Origin | None:
     known = recorder.descriptors.get(number)
     if known is None:
         return None
-    target = readlink(f"/proc/self/fd/{number}")
     if known.path is not None:
+        try:
+            target = readlink(f"/proc/self/fd/{number}")
+        except OSError:  # another system than Linux
+            return known.origin
         return known.origin if target in (known.path, os.path.realpath(known.path)) or UNNAMED in target else None
     status = fstat(number)
     return known.origin if (status.st_dev, status.st_ino) == known.file else None

@@ -44,7 +44,10 @@ class Rises:
             import tracemalloc  # here: it takes as long to import as all of this
 
             self._tracing = tracemalloc.get_tracemalloc_memory
-            self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:  # another system than Linux: no line is found in this way
+                self._wanted = 0
         self._base = self._last = 0
         self._followed = 0
         self._last_line: Line | None = None
@@ -59,8 +62,8 @@ class Rises:
             settrace(self._call)
 
     def has_risen(self, share: float) -> bool:
-        """Whether it has risen by this share of what it rose by when it was measured."""
-        return self._now() - self._base >= share * self._wanted
+        """Whether it has risen by this share of what it rose by when it was measured; True where that is unknown."""
+        return not self._wanted or self._now() - self._base >= share * self._wanted
 
     @contextmanager
     def left_out(self) -> Iterator[None]:
@@ -76,6 +79,8 @@ class Rises:
 
         What it rises by after so many lines that they are not followed any more, it rises by in the same loop.
         """
+        if not self._wanted:
+            return None
         if self._last_line is not None:
             loop, _ = max(self._risen.items(), key=lambda item: item[1], default=(self._last_line, 0))
             self._risen[loop] += max(0, self._now() - self._last)
