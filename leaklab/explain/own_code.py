@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-LEAKLAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 # read at every event
-"""Where this program's own code lies: it is never part of what it explains."""
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 # no Path at every event
+LEAKLAB = tuple(os.path.join(_PACKAGE, room, "") for room in ("explain", "measure"))  # noqa: PTH118
+"""Where the code lies that runs a half: it is never part of what is explained. The built-in scenarios may lie beside it."""
 
 EVENT_LOOP = f"{os.sep}asyncio{os.sep}events.py"
 """Where `Handle._run` runs a task, or a callback: the frames below it are those of whoever started the loop."""
@@ -37,7 +38,7 @@ class OwnCode:
         self.folder = os.path.abspath(folder) + os.sep  # noqa: PTH100
         # A learner's file may lie beside the environment that runs it.
         inside = (os.path.abspath(prefix) + os.sep for prefix in (sys.prefix, sys.base_prefix))  # noqa: PTH100
-        self._others = (LEAKLAB, *(prefix for prefix in inside if prefix.startswith(self.folder)))
+        self._others = (*LEAKLAB, *(prefix for prefix in inside if prefix.startswith(self.folder)))
         self._known: dict[str, bool] = {}
 
     def has(self, file: str) -> bool:
