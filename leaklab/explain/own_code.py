@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 # no Path at every event
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 LEAKLAB = tuple(os.path.join(_PACKAGE, room, "") for room in ("explain", "measure"))  # noqa: PTH118
-"""Where the code lies that runs a half: it is never part of what is explained. The built-in scenarios may lie beside it."""
+"""Where the code lies that runs a half: it is never explained itself. Built-in scenarios may lie beside it."""
 
 EVENT_LOOP = f"{os.sep}asyncio{os.sep}events.py"
 """Where `Handle._run` runs a task, or a callback: the frames below it are those of whoever started the loop."""
