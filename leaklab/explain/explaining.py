@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.explain.evidence import ReportedGroup, groups_of
-from leaklab.measure.measurement import ADDRESS_SLACK
+from leaklab.measure.measurement import begin_within
 from leaklab.measure.messages import EvidenceGiven, HalfCollected, HalfRaised, HalfReturned
 from leaklab.measure.probes import SystemProbe
 from leaklab.measure.target import PythonHalf, RunEndedError, TargetEndedError
@@ -84,9 +84,7 @@ class Witnessed:
             try:
                 target.prepare(workload)
                 memory = self.limits.memory or most_memory()
-                has = SystemProbe(target.pid, its.ports).address_space()
-                room = self.limits.address_room or memory + ADDRESS_SLACK
-                target.begin(address_space=None if has is None else has + room, file_size=memory)
+                begin_within(self.limits, memory, target, SystemProbe(target.pid, its.ports))
                 _hear(target, plan, time.monotonic() + self.within_s, found)
             except RunEndedError as error:
                 found.trouble = error.ending.words

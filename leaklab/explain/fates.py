@@ -27,10 +27,14 @@ def by_line(recorder: Recorder, ports: set[int]) -> dict[Line | None, list[Opene
 
 def fate(several: list[OpenedConnection]) -> str:
     """What became of most of these connections, and why none was used again."""
-    found = Counter(_fate(one) for one in several)
-    words, count = found.most_common(1)[0]
+    fates = [_fate(one) for one in several]
+    words, count = Counter(fates).most_common(1)[0]
     said = [words] if words and count >= MOST * len(several) else []
-    left = [one.left if one.left is not None else _left(one) for one in several if _fate(one) == words]
+    left = [
+        one.left if one.left is not None else _left(one)
+        for one, its in zip(several, fates, strict=True)
+        if its == words
+    ]
     known = sorted(number for number in left if number)
     if said and known and UNREAD_WORDS in words:
         few, many = f"{known[0]:,}", f"{known[-1]:,}"

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leaklab.explain import fates, waits
 from leaklab.explain.holders import MAIN, UNREACHED, Root, Walk, kind_words
-from leaklab.explain.naming import collapsed, named, with_article
+from leaklab.explain.naming import collapsed, named
 from leaklab.explain.recorder import Origin
 from leaklab.explain.resources import OpenResource, open_resources
 from leaklab.explain.rises import Rises
+from leaklab.measure.worker import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +37,7 @@ DROPPED = "nothing: no object stands for it, and the server has not been told"
 """The same of a cursor that is open on the server."""
 
 GROUPS = 40
-"""Groups that are told of one look, at most."""
+"""The most groups reported for one look."""
 
 SAMPLED = 3
 """Members of a group whose chains are put in words."""
@@ -56,7 +57,7 @@ class Grouping:
     """Looks at the process, and says what is there in groups.
 
     Args:
-        ports: those of the services: connections to them are told.
+        ports: the ports of the services; only connections to these are reported.
         memory: bytes by which the memory rose when it was measured; 0 if it is not to be explained.
         risen: is called once, when most of that is there.
     """
@@ -102,7 +103,7 @@ class Grouping:
         return sorted(groups, key=lambda group: -group["count"])[:GROUPS]
 
     def _alike(self, found: Sequence[OpenResource], walk: Walk) -> list[dict[str, Any]]:
-        """What comes from one line, is of one kind and is kept in the same way is told once."""
+        """One group for all things of one kind that come from one line and are kept in the same way."""
         shapes: dict[_Shape, list[tuple[OpenResource, Root, list[object]]]] = defaultdict(list)
         for one in found:
             root, links = (UNREACHED, []) if one.thing is None else walk.chain(one.thing)
@@ -154,9 +155,11 @@ class Grouping:
                 0, _group(MEMORY, max(1, len(heavy.held)), holder.what, line) | {"kept": [*chain], "own": root.own}
             )
         if not any(group["opened"] for group in groups) and (line := self.rises.line()) is not None:
-            # A library made it for a line of the half, or it belongs to no object, then or ever.
-            groups = groups or [_group(MEMORY, 1, "memory") | {"note": NO_OWNER}] * (not self._has_told_memory)
-            groups = [groups[0] | {"opened": line}, *groups[1:]] if groups else []
+            # A library made it for a line of the half, or it belongs to no object.
+            if not groups and not self._has_told_memory:
+                groups.append(_group(MEMORY, 1, "memory") | {"note": NO_OWNER})
+            for first in groups[:1]:
+                first["opened"] = line
         self._has_told_memory = self._has_told_memory or bool(groups)
         return groups
 

@@ -92,8 +92,7 @@ class Walk:
         self._not_met({id(loop) for loop in loops})
         self._go(
             [
-                *self._globals(own=True, native=False),
-                *self._globals(own=True, native=True),
+                *self._globals(own=True),
                 *_locals(own, own=True),
                 *_context(),
             ]
@@ -146,8 +145,8 @@ class Walk:
             return not one.f_code.co_filename.startswith(LEAKLAB)
         return id(one) not in self._ours and not is_a(one, OpenResource)
 
-    def _globals(self, *, own: bool, native: bool) -> Iterator[tuple[object, Root]]:
-        """The names of modules, `native` or not: a class of the module itself, or an object of one."""
+    def _globals(self, *, own: bool, native: bool | None = None) -> Iterator[tuple[object, Root]]:
+        """The names of modules; `native` ones are classes of the module itself, and their objects: None for all."""
         for module in self._modules.values():
             file = module.__dict__.get("__file__")
             name = module.__dict__.get("__name__")
@@ -156,16 +155,18 @@ class Walk:
             where = file.removeprefix(self._own.folder) if own else name
             for key, value in list(module.__dict__.items()):
                 kind = value if type(value) is type else type(value)
-                if type(key) is str and (module_of(kind) == name) is native:
+                if type(key) is str and native in (None, module_of(kind) == name):
                     yield value, Root(key, f"global {key} of {where}", own)
 
     def _go(self, roots: Iterable[tuple[object, Root]]) -> None:
         """Walk on from these roots."""
         order, above, known, missing, everything = self.order, self.above, self._at, self._missing, self._everything
+        # Where all is asked for, text and bytes may be big.
+        leaves = LEAVES - {id(str), id(bytes)} if everything else LEAVES
         at = len(order)
         for thing, root in roots:
             key = id(thing)
-            if key not in known and (everything or id(type(thing)) not in LEAVES):
+            if key not in known and id(type(thing)) not in leaves:
                 known[key] = len(order)
                 self._roots[len(order)] = root
                 order.append(thing)
@@ -180,12 +181,7 @@ class Walk:
                 children.append(thing.base)  # type: ignore[attr-defined] # gc does not know what a view is of
             for child in children:
                 kind = type(child)
-                # The most common ones first.
-                if (
-                    kind is int
-                    or (kind is str and not everything)
-                    or (id(kind) in LEAVES and not (everything and (kind is str or kind is bytes)))
-                ):
+                if kind is int or id(kind) in leaves:
                     continue
                 key = id(child)
                 if key not in known:

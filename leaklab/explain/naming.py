@@ -8,6 +8,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leaklab.explain.safely import attributes, base_ids, container_of, items_of, locals_of, names_of, slots, type_name
+from leaklab.measure.worker import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -232,8 +233,3 @@ def _container(holder: object, item: object) -> str:
     kinds = Counter(str(type_name(type(one))) for one in items_of(holder, 1000))
     most = kinds.most_common(1)[0][0] if kinds else str(type_name(type(item)))
     return f"{with_article(name)} of {kind.__len__(holder):,} {most}"
-
-
-def with_article(name: str) -> str:
-    """`a list`, `an array`."""
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -56,21 +56,23 @@ class OwnCode:
         The search ends where an event loop runs a task: what is below has only started the loop.
         """
         above: list[FrameType] = []
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if frame.f_code.co_name == "_run" and file.endswith(EVENT_LOOP):
+        for each in stack(frame):
+            file = each.f_code.co_filename
+            if each.f_code.co_name == "_run" and file.endswith(EVENT_LOOP):
                 break
             if self.has(file):
-                return frame, above
-            if not file.startswith(LEAKLAB):
-                above.append(frame)
-            frame = frame.f_back
+                return each, above
+            above.append(each)
         return None, above
 
 
-def stack(frame: FrameType | None) -> Iterator[FrameType]:
-    """The frames of a stack, the innermost first, without those of this program."""
+def whole_stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """The frames of a stack, the innermost first."""
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(LEAKLAB):
-            yield frame
+        yield frame
         frame = frame.f_back
+
+
+def stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """The same without the frames of this program."""
+    return (each for each in whole_stack(frame) if not each.f_code.co_filename.startswith(LEAKLAB))

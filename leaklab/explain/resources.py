@@ -12,12 +12,11 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.own_code import LEAKLAB
+from leaklab.explain.own_code import LEAKLAB, whole_stack
 from leaklab.explain.safely import attributes, base_ids, bases_of, is_a, module_of, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from types import FrameType
+    from collections.abc import Collection
 
     from leaklab.explain.recorder import Origin, Recorder
 
@@ -289,16 +288,10 @@ def _threads_without_object(recorder: Recorder) -> list[OpenResource]:
     """Threads that `_thread` started: known by the function that each of them runs."""
     found = []
     for ident, top in current_frames().items():
-        code = [*_all_frames(top)][-1].f_code
+        code = [*whole_stack(top)][-1].f_code
         if ident not in active_threads and not code.co_filename.startswith(LEAKLAB):
             found.append(OpenResource("threads", None, "thread", recorder.raw_threads.get(id(code))))
     return found
-
-
-def _all_frames(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _processes_without_object(recorder: Recorder, owned: set[int]) -> list[OpenResource]:

@@ -34,6 +34,12 @@ ADDRESS_SLACK = 8 * 2**30
 watched: stacks and arenas of threads reserve far more addresses than they ever use (64 MiB an arena, 8 MiB a stack)."""
 
 
+def begin_within(limits: Limits, memory: int, target: Target, system: SystemProbe) -> None:
+    """Let a target begin that may use so many bytes of memory, within the limits that the system keeps."""
+    has, room = system.address_space(), limits.address_room or memory + ADDRESS_SLACK
+    target.begin(address_space=None if has is None else has + room, file_size=memory)
+
+
 @dataclass(slots=True)
 class Measurement:
     """One run of a target: prepared, run, settled. The target was started before, and is ended by its owner.
@@ -96,8 +102,7 @@ class Measurement:
         with self._recording_the_ending():
             self._report_step()
             self._heard_at = time.monotonic()
-            has, room = sampler.system.address_space(), self.limits.address_room or self._memory + ADDRESS_SLACK
-            self.target.begin(address_space=None if has is None else has + room, file_size=self._memory)
+            begin_within(self.limits, self._memory, self.target, sampler.system)
             event = self._follow()
             self._left_at = self._heard_at
             waited = sampler.system.cpu_wait()

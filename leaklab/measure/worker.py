@@ -326,6 +326,11 @@ def first_unserializable(answer: object) -> str:
     return ""
 
 
+def with_article(name: str) -> str:
+    """`a list`, `an array`."""
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
 def plain(answer: object) -> tuple[str | None, str | None]:
     """`answer` as JSON text of a bounded length, or None and the reason why not."""
     try:
@@ -339,8 +344,10 @@ def plain(answer: object) -> tuple[str | None, str | None]:
             return None, "run is a coroutine function: make it a plain one that calls asyncio.run()"
         if name == "generator":
             return None, "run is a generator function: return a list of what it yields"
-        article = "an" if name[:1].lower() in "aeiou" else "a"
-        return None, f"{article} {name} that is not plain data ({first_unserializable(answer)}{type(error).__name__})"
+        return (
+            None,
+            f"{with_article(name)} that is not plain data ({first_unserializable(answer)}{type(error).__name__})",
+        )
     if len(text) > ANSWER_LIMIT:
         return None, f"it is {len(text):,} characters long as JSON, over {ANSWER_LIMIT:,}"
     return text, None
