@@ -91,8 +91,11 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
     except OSError as error:
         return _system_refuses(error)
     except SystemExit as error:
-        # Rich and Typer leave like this, with 1, when their output cannot be written.
-        return _stdout_closed() if error.code == 1 else _defect(error)
+        # Typer leaves like this when it has installed or shown a completion, or knows none for a shell; and, as Rich
+        # does, when their output cannot be written.
+        if isinstance(error.__context__, OSError):
+            return _stdout_closed()
+        return ExitCode.WRONG_USAGE if error.code else ExitCode.DONE
     except BaseException as error:  # noqa: BLE001 # users never see our traceback
         return _defect(error)
     return int(code or 0)
@@ -106,6 +109,10 @@ def _system_refuses(error: OSError) -> int:
         output.drop_stdout()
     elif error.errno in (errno.EMFILE, errno.ENFILE):
         output.complain("the limit of open files (ulimit -n) is too low: raise it to 256 or more.")
+    elif isinstance(error.filename, str):
+        # A name too long, a folder of somebody else: what was typed cannot be used.
+        output.complain(f"{error.filename}: {error.strerror}. Choose another file or folder.")
+        return ExitCode.WRONG_USAGE
     else:
         return _defect(error)
     return ExitCode.COULD_NOT_MEASURE

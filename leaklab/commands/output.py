@@ -100,7 +100,7 @@ def _write(file: Path, text: str) -> None:
     from leaklab.system.files import write_whole
 
     try:
-        write_whole(Path(os.path.realpath(file)), text)
+        write_whole(Path(os.path.realpath(file)), text.encode(errors="replace"))
     except OSError as error:
         raise UsageError(f"--output {file}: the report cannot be written: {error.strerror}") from error
     say_aside(f"leaklab: wrote {file}\n")

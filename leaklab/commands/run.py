@@ -16,6 +16,9 @@ from leaklab.reports.formats import FAILURE, PREDICTION, RUN
 if TYPE_CHECKING:
     from leaklab.lab.prediction import Guess, Question
 
+MOST_GUESSES = 2**20
+"""Characters of guesses that are read."""
+
 UntilFailure = Annotated[bool, typer.Option("--until-failure", help="Run under a low limit until the leaky half dies.")]
 Predict = Annotated[bool, typer.Option("--predict", help="Predict the measurements before you see them.")]
 Guesses = Annotated[Path | None, typer.Option(metavar="FILE", help="Predictions as CSV: who,half,metric,guess.")]
@@ -80,7 +83,9 @@ def _guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> S
         output.say_aside(f"{title}. Predict the measurements. Enter skips a question.\n")
         return ask(asked, lambda question: output.answer(prompt(question)), lambda why: output.say_aside(f"  {why}\n"))
     try:
-        text = sys.stdin.read() if file is None else file.read_text(encoding="utf-8")
+        # What is named may be a pipe of the shell's.
+        with sys.stdin if file is None else file.open(encoding="utf-8") as source:
+            text = source.read(MOST_GUESSES)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"--guesses {file or '(standard input)'} cannot be read: {reason}") from error

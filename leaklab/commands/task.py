@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from leaklab.commands import options, output
 from leaklab.errors import LeaklabError, UsageError
-from leaklab.units import as_argument
+from leaklab.units import as_argument, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,9 +70,10 @@ class Task:
     def show_solution(self, console: Console) -> None:
         """Show the fixed half beside the learner's file. Raises UsageError if that cannot be read."""
         from leaklab.reports.check_report import solution_report
+        from leaklab.system.files import read_regular
 
         try:
-            text = self.file.read_text(encoding="utf-8", errors="replace")
+            text = read_regular(self.file).decode(errors="replace")
         except OSError as error:
             raise UsageError(f"{self.file} cannot be read: {error.strerror}") from error
         fixed, release = self.entry.source("fixed"), self.entry.scenario.release
@@ -98,7 +100,7 @@ def locate(
             raise
         output.complain(str(error))
         found = exercises.LocatedExercise(file, None)
-    if must_exist and not found.file.exists():
+    if must_exist and not os.path.lexists(found.file):
         raise UsageError(f"{found.file} is gone: `leaklab reset {as_argument(found.file)}` restores the leaky half")
     name = scenario or (found.exercise and found.exercise.scenario)
     if not name:
@@ -106,12 +108,12 @@ def locate(
             f"{found.file} is not an exercise of its folder: name its scenario with --scenario NAME, "
             "or begin with `leaklab start NAME`"
         )
-    if scenarios is None and found.scenarios is not None and not found.scenarios.is_dir():
+    if scenarios is None and found.scenarios is not None:
         raise UsageError(
-            f"{found.file} was started from the scenarios in {found.scenarios}, and that folder is gone: "
-            "name it with --scenarios DIR"
+            f"{found.file} was started from the scenarios in {printable(str(found.scenarios))}. Nothing there is run "
+            f"unless you name it: add --scenarios {as_argument(found.scenarios)} if you know what it holds"
         )
-    entry = Catalog(scenarios or found.scenarios).get(name)
+    entry = Catalog(scenarios).get(name)
     if found.exercise is not None and found.exercise.scenario != entry.id:
         found = exercises.LocatedExercise(found.file, None)
     return Task(found, entry)

@@ -11,6 +11,7 @@ import typer
 from leaklab.commands import options, output
 from leaklab.commands.task import Task, locate
 from leaklab.errors import LeaklabError
+from leaklab.system.files import read_regular
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
 
@@ -60,7 +61,7 @@ class WatchScreen:
     def check(self, *, again: bool = True) -> None:
         """Check the file; unless `again`, only if it is not what was checked last: one save may be reported twice."""
         try:
-            saved = self.task.file.read_bytes()
+            saved = read_regular(self.task.file)
         except OSError:
             # Between the two halves of saving by renaming there is no file. The other half is reported too.
             saved = None

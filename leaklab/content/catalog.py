@@ -12,6 +12,7 @@ from typing import Any
 from leaklab.content.declaration import ALL_HALVES, Scenario
 from leaklab.content.loading import in_words, load
 from leaklab.errors import ScenarioError, UsageError
+from leaklab.system.files import read_regular
 
 FILES = ("scenario.py", "leaky.py", "fixed.py", "lesson.md")
 """The files of every scenario folder."""
@@ -89,7 +90,7 @@ class Entry:
     def text(self, name: str) -> str:
         """The text of one file of the folder. Raises ScenarioError if it cannot be read."""
         try:
-            return (self.folder / name).read_text(encoding="utf-8")
+            return read_regular(self.folder / name).decode()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else f"it is not UTF-8: {error.reason}"
             raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name}: {reason}") from error

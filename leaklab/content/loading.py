@@ -19,6 +19,7 @@ from leaklab.errors import ScenarioError, UsageError
 from leaklab.measure.target import Steps
 from leaklab.metrics import METRICS, FindingKind
 from leaklab.services.kinds import SERVICE_KINDS
+from leaklab.system.files import read_regular
 from leaklab.units import printable
 
 PLAIN = "plain values (strings, numbers, lists, dictionaries)"
@@ -92,7 +93,7 @@ def _module(path: Path) -> ModuleType:
     module.__file__ = str(path)
     # Dataclasses and type hints of the scenario look their module up by name.
     sys.modules[module.__name__] = module
-    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102 # loading is running
+    exec(compile(read_regular(path), str(path), "exec"), module.__dict__)  # noqa: S102 # loading is running
     return module
 
 

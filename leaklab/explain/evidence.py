@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from leaklab.measure.source_line import SourceLine
+from leaklab.measure.source_line import lines_in
 from leaklab.metrics import RSS
 from leaklab.units import printable
 
@@ -88,17 +88,15 @@ class ReportedGroup(Struct, frozen=True):
         )
 
 
-_DECODER = msgspec.json.Decoder(list[ReportedGroup])
-
 LONGEST = 200
 """Characters of a chain that are kept."""
 
 
-def groups_of(raw: msgspec.Raw) -> list[ReportedGroup]:
+def groups_of(sent: list[Any]) -> list[ReportedGroup]:
     """The groups that a witness sent; none if they are not what they should be."""
     try:
-        return _DECODER.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+        return msgspec.convert(sent, list[ReportedGroup])
+    except msgspec.ValidationError:
         return []
 
 
@@ -112,18 +110,19 @@ def _code_line(reported: ReportedLine | None, folder: Path) -> CodeSite | None:
         return None
     path, function = Path(reported.file), _short(reported.function)
     if path.is_relative_to(folder):
-        line = SourceLine.at(path, reported.line)
-        name = str(path.relative_to(folder))
-        return CodeSite(name, reported.line, function or _function_at(path, reported.line), line.text)
+        lines = lines_in(path, folder)
+        code = printable(lines[reported.line - 1].strip()) if 1 <= reported.line <= len(lines) else ""
+        name = printable(str(path.relative_to(folder)))
+        return CodeSite(name, reported.line, function or _function_at("\n".join(lines), reported.line), code)
     file = reported.file.rpartition(SITE_PACKAGES)[2] if SITE_PACKAGES in reported.file else path.name
     return CodeSite(_short(file), reported.line, function, "")
 
 
-def _function_at(path: Path, line: int) -> str:
-    """The function that a line is in; empty if it is in none, or the file cannot be read."""
+def _function_at(source: str, line: int) -> str:
+    """The function that a line is in; empty if it is in none."""
     try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     inside = [node for node in functions if node.lineno <= line <= (node.end_lineno or 0)]

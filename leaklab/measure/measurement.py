@@ -174,6 +174,7 @@ class Measurement:
     def _follow(self) -> HalfReturned | HalfRaised:
         """Take the steps as they come, and samples by the clock between them, until the target's work is over."""
         stop_at = time.monotonic() + self.limits.time_s
+        at_the_latest = stop_at + self.limits.time_s
         tick = CLOCK_S
         while (now := time.monotonic()) < stop_at:
             event = self.target.next_event(min(tick, stop_at - now))
@@ -189,8 +190,8 @@ class Measurement:
                     return event
                 before = time.monotonic()
                 self._take_step(event)
-                # The pauses are the lab's own time.
-                stop_at += time.monotonic() - before
+                # The pauses are the lab's own time, but a half that pauses all the time gets no more for it.
+                stop_at = min(stop_at + time.monotonic() - before, at_the_latest)
                 tick = AFTER_STEPS_S if self._is_past_steps else CLOCK_S
                 if self._sampler.is_due:
                     # A half that steps on and on is watched as well as one that does not.
@@ -230,7 +231,8 @@ class Measurement:
 
     def _await_collection(self) -> None:
         """Wait until garbage is collected; threads that the half left behind may go on taking steps meanwhile."""
-        while (event := self.target.next_event(LOAD_WITHIN_S)) is not None:
+        until = time.monotonic() + LOAD_WITHIN_S
+        while (left_s := until - time.monotonic()) > 0 and (event := self.target.next_event(left_s)) is not None:
             if isinstance(event, HalfCollected):
                 return
             self._take_step(event)

@@ -1,7 +1,8 @@
 """What a worker says to the runner: lines of JSON (docs/protocol.md), decoded into typed events."""
 
+import contextlib
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -90,7 +91,7 @@ class EvidenceGiven(Event, frozen=True, tag="evidence"):
     """
 
     moment: str
-    groups: msgspec.Raw
+    groups: list[Any]
     cpu: Seconds
     error: str
 
@@ -101,7 +102,7 @@ class UnreadableAnswer(Struct, frozen=True):
     problem: str
 
 
-_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
+_EVENTS = (
     HalfLoaded
     | HalfUnloadable
     | HalfReady
@@ -113,11 +114,17 @@ _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
     | TasksCounted
     | EvidenceGiven
 )
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(_EVENTS)
 
 
 def event_of(line: bytes) -> Event | None:
     """The event in a line; None if the line is not one: a half may write on any descriptor it likes."""
-    try:
-        return _DECODER.decode(line)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
+    with contextlib.suppress(msgspec.ValidationError, RecursionError):
+        try:
+            return _DECODER.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # A name of a file, or a message, need not be proper Unicode: Python's own decoder takes it as it is.
+            with contextlib.suppress(ValueError):
+                event: Event = msgspec.convert(json.loads(line), type=_EVENTS)
+                return event
+    return None

@@ -1,15 +1,26 @@
 """A source location (file, line, text): where an error came from, or where a half hangs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+import os
+from pathlib import Path
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from leaklab.system.files import read_regular
 from leaklab.units import lines_of, printable
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def lines_in(path: Path, folder: Path) -> list[str]:
+    """The lines of a file of `folder`, none if it cannot be read.
+
+    None either if it is a link that leads out of the folder: what a half names is not for it to choose.
+    """
+    try:
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            return []
+        return lines_of(read_regular(path).decode(errors="replace"))
+    except (OSError, ValueError):
+        return []
 
 
 class SourceLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,12 +31,9 @@ class SourceLine(Struct, frozen=True, forbid_unknown_fields=True):
     text: Annotated[str, Meta(description="The line itself; empty if it cannot be read.")]
 
     @classmethod
-    def at(cls, path: Path, line: int) -> SourceLine:
-        """Line `line` of `path`, counted from 1; without text if there is no such line."""
-        try:
-            lines = lines_of(path.read_text(encoding="utf-8", errors="replace"))
-        except OSError:
-            lines = []
+    def at(cls, path: Path, line: int) -> "SourceLine":
+        """Line `line` of `path`, counted from 1; without text if there is no such line, or none of its folder."""
+        lines = lines_in(path, path.parent)
         return cls(path.name, line, printable(lines[line - 1].strip()) if 1 <= line <= len(lines) else "")
 
     def __str__(self) -> str:

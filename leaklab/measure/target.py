@@ -14,7 +14,20 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from leaklab.errors import MeasureError
-from leaklab.measure.messages import Event, HalfUnloadable, event_of
+from leaklab.measure.messages import (
+    Event,
+    EvidenceGiven,
+    HalfCollected,
+    HalfLoaded,
+    HalfRaised,
+    HalfReady,
+    HalfReturned,
+    HalfUnloadable,
+    StepBegun,
+    StepsTaken,
+    TasksCounted,
+    event_of,
+)
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome
 from leaklab.measure.worker import RUNNER_GONE
@@ -22,7 +35,7 @@ from leaklab.services.client import Services
 from leaklab.system.interrupts import held_back
 from leaklab.system.limits import Limits
 from leaklab.system.machine import fd_limits, resource_limits
-from leaklab.system.processes import Child, remove_folder, start_child
+from leaklab.system.processes import READ_WITHIN_S, Child, remove_folder, start_child
 
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
@@ -41,6 +54,15 @@ WORKER = Path(__file__).with_name("worker.py")
 LONGEST_LINE = 32 * 2**20
 """Bytes of one message: eight times the longest answer, as each of its characters may have to be escaped."""
 
+
+ANSWER_READ_WITHIN_S = 1.0
+"""Seconds in which the answer to a pause must be read: the worker waits for it, and thousands of them would fit."""
+
+PIPE = 2**20
+"""Bytes that a pipe holds at most, unless an administrator allows more (pipe(7), pipe-max-size)."""
+
+BESIDE = (StepBegun, StepsTaken, TasksCounted, EvidenceGiven)
+"""What a worker may say beside what it is asked for, while `run` goes on and after it: threads take steps, too."""
 
 FEW_ADDRESSES = {"MALLOC_ARENA_MAX": "1"}
 """For a half whose addresses are limited: otherwise glibc reserves 64 MiB of them for each of its first threads
@@ -139,6 +161,8 @@ class PythonHalf:
     _output: bytearray = field(init=False, default_factory=bytearray)
     _dropped: int = field(init=False, default=0)
     _ended: bool = field(init=False, default=False)
+    _expected: tuple[type[Event], ...] = field(init=False, default=())
+    _steps: int = field(init=False, default=0)
 
     def __enter__(self) -> Self:
         """Start the worker; it imports the half while the services start."""
@@ -150,6 +174,7 @@ class PythonHalf:
             undo.callback(self._child.end)
             undo.callback(self._selector.close)
             self.services.guard(self.folder, self._child)
+            self._expected = (HalfLoaded, HalfUnloadable)
             os.set_blocking(self._child.output, False)
             for readable in (self._child.channel, self._child.output, self.services.channel):
                 self._selector.register(readable, selectors.EVENT_READ)
@@ -178,6 +203,8 @@ class PythonHalf:
             name: {"$steps": {"count": value.count, "item": value.item}} if isinstance(value, Steps) else value
             for name, value in workload.items()
         }
+        self._steps = max((value.count for value in workload.values() if isinstance(value, Steps)), default=0)
+        self._expected = (HalfReady,)
         self._say({"workload": arguments})
         if self.next_event(LOAD_WITHIN_S) is None:
             raise timed_out(self, f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
@@ -186,6 +213,7 @@ class PythonHalf:
         limits = resource_limits(address_space=address_space, file_size=file_size)
         # Whatever becomes of the lab and its guard, the worker does not outlive this.
         lifetime = min(LONGEST_LIFETIME_S, int(self.limits.time_s * 2 + LOAD_WITHIN_S * 2))
+        self._expected = (*BESIDE, HalfReturned, HalfRaised)
         self._say({"do": "run", "limits": limits, "lifetime": lifetime})
 
     def next_event(self, within_s: float) -> Event | None:
@@ -204,17 +232,33 @@ class PythonHalf:
                     self._read_output()
         line, _, self._buffer = self._buffer.partition(b"\n")
         event = event_of(line)
-        if event is None:
+        if event is None or not isinstance(event, self._expected) or not self._is_possible(event):
             raise TargetEndedError("it wrote on the lab's channel, so that it could not be measured any more,")
         return event
 
+    def _is_possible(self, event: Event) -> bool:
+        """Whether a worker could have said this: a half that writes on the channel may say anything."""
+        match event:
+            case StepBegun(done=done):
+                return done < self._steps
+            case StepsTaken(done=done):
+                return done <= self._steps
+            case HalfRaised(error=error) | HalfUnloadable(error=error):
+                folder = str(self.path.parent)
+                return all(os.path.dirname(place.file) == folder and "\0" not in place.file for place in error.places)  # noqa: PTH120 # as the worker takes it
+            case EvidenceGiven():
+                return self.plan is not None
+        return True
+
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
-        self._say({"next": pause_at})
+        self._say({"next": pause_at}, within_s=ANSWER_READ_WITHIN_S)
 
     def collect(self) -> None:
+        self._expected = (*BESIDE, HalfCollected)
         self._say({"do": "collect"})
 
     def leave(self) -> None:
+        self._expected = BESIDE
         self._say({"do": "leave"})
 
     def hang_location(self) -> SourceLine | None:
@@ -229,7 +273,7 @@ class PythonHalf:
         said = self._output[before:].decode(errors="replace")
         # What the half printed stays as it was.
         del self._output[before:]
-        for file, line in re.findall(r'File "([^"]+)", line (\d+) in ', said):
+        for file, line in re.findall(r'File "([^"\0]+)", line (\d{1,9}) in ', said):
             if Path(file).parent == self.path.parent:
                 return SourceLine.at(Path(file), int(line))
         return None
@@ -262,9 +306,12 @@ class PythonHalf:
         remove_folder(self.folder)
         self.services.release(self.folder)
 
-    def _say(self, message: dict[str, object]) -> None:
+    def _say(self, message: dict[str, object], within_s: float = READ_WITHIN_S) -> None:
         try:
-            self._child.send(message)
+            self._child.send(message, within_s)
+        except TimeoutError:
+            words = "it does not read the lab's channel, so that it could not be measured any more,"
+            raise TargetEndedError(words) from None
         except OSError:
             raise self._gone() from None
 
@@ -293,7 +340,9 @@ class PythonHalf:
         return True
 
     def _drain_output(self) -> None:
-        while self._read_output():
+        # More than a pipe can hold comes from what goes on printing, for ever perhaps.
+        until = len(self._output) + self._dropped + PIPE
+        while self._read_output() and len(self._output) + self._dropped < until:
             pass
 
     def _gone(self) -> TargetEndedError:

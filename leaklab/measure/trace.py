@@ -14,6 +14,7 @@ from leaklab.metrics import METRICS, Metric
 from leaklab.units import printable
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+ShortText = Annotated[str, Meta(max_length=500)]
 Points = list[tuple[int, float]]
 
 
@@ -80,9 +81,9 @@ class Raised(Struct, frozen=True):
         places: the lines of the half's own folder that it went through.
     """
 
-    kinds: Annotated[tuple[str, ...], Meta(min_length=1)]
-    message: str
-    places: tuple[ErrorLine, ...] = ()
+    kinds: Annotated[tuple[ShortText, ...], Meta(min_length=1, max_length=500)]
+    message: ShortText
+    places: Annotated[tuple[ErrorLine, ...], Meta(max_length=5)] = ()
 
     def __str__(self) -> str:
         return self.named(self.kinds[0])

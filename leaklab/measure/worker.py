@@ -313,7 +313,7 @@ def describe(error: BaseException, path: str) -> dict[str, Any]:
         words = str(error.msg if isinstance(error, SyntaxError) else error)
     except BaseException as second:  # noqa: BLE001 # a learner's error class may do anything
         words = f"(its message cannot be printed: {type(second).__name__})"
-    kinds = [kind.__name__ for kind in type(error).__mro__]
+    kinds = [kind.__name__[:500] for kind in type(error).__mro__[:500]]
     return {"kinds": kinds, "message": words[:500], "places": places[-5:]}
 
 

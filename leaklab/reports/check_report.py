@@ -1,6 +1,7 @@
 """A check, hints, a solution and the progress, as Rich renderables that fit 80 columns."""
 
 import ast
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rich.text import Text
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import Finding
 from leaklab.lab.result import Result
-from leaklab.measure.source_line import SourceLine
+from leaklab.measure.source_line import SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import aligned, compared
 from leaklab.reports.rows import evidence_lines, row_label
@@ -164,10 +165,9 @@ def _figures(check: CheckResult, result: Result) -> Table:
 
 def _excerpt(checked: Path, place: SourceLine, around: int = AROUND) -> Iterator[Text]:
     """The line that an error came from, with the lines around it."""
-    try:
-        lines = lines_of(checked.with_name(place.file).read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        lines = []
+    path = checked.parent / place.file
+    # The file that was named may be a link to elsewhere; what it names may not.
+    lines = lines_in(path, Path(os.path.realpath(path)).parent if path == checked else checked.parent)
     if not 1 <= place.line <= len(lines):
         yield Text(f"  {place.file}, line {place.line}: {printable(place.text)}")
         return

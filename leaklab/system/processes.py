@@ -60,6 +60,10 @@ def importing_from(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+READ_WITHIN_S = 30.0
+"""Seconds in which a child must read a message; it is only exceeded if the child reads nothing at all."""
+
+
 @dataclass(slots=True)
 class Child:
     """A child process, leader of its process group.
@@ -85,8 +89,12 @@ class Child:
         assert self.process.stdout is not None  # noqa: S101 # start_child asks for a pipe
         return self.process.stdout.fileno()
 
-    def send(self, message: Mapping[str, object]) -> None:
-        """Send one message over the channel, as a line of JSON. Raises OSError if the channel is closed."""
+    def send(self, message: Mapping[str, object], within_s: float = READ_WITHIN_S) -> None:
+        """Send one message over the channel, as a line of JSON.
+
+        Raises OSError if the channel is closed, and TimeoutError, which is one, if the child does not read it.
+        """
+        self.channel.settimeout(within_s)
         self.channel.sendall(json.dumps(message).encode() + b"\n")
 
     def ended(self, within_s: float) -> int | None:

@@ -10,14 +10,15 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from leaklab.content.catalog import SHARED
-from leaklab.errors import UsageError
+from leaklab.errors import LeaklabError, UsageError
 from leaklab.metrics import METRICS
+from leaklab.system.files import create_whole, read_regular
 from leaklab.units import as_argument
 from leaklab.workshop.progress_file import STATE, Exercise, load, update, write_text
 
@@ -87,29 +88,48 @@ def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = No
 
     Raises UsageError if the exercise exists or the folder cannot be created; ProgressFileError as `update` does.
     """
-    name = file_name(entry)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder} cannot be created: {error.strerror}") from error
-    known, path = load(folder), folder / name
-    if name in known and path.exists():
-        raise UsageError(
-            f"{path} already exists; nothing was written. `leaklab check {as_argument(path)}` measures it, "
-            f"`leaklab reset {as_argument(path)}` starts it over."
-        )
-    text = exercise_text(entry)
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        written = True
-    except FileExistsError:
-        written = False
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    path = folder / file_name(entry)
     place = None if scenarios is None else os.path.relpath(scenarios, folder)
-    update(folder, name, lambda old: old or Exercise(scenario=entry.id, started=_stamp(now), scenarios=place))
+    written = False
+
+    def begin(known: Exercise | None) -> Exercise:
+        nonlocal written
+        if known is not None and os.path.lexists(path):
+            raise UsageError(
+                f"{path} already exists; nothing was written. `leaklab check {as_argument(path)}` measures it, "
+                f"`leaklab reset {as_argument(path)}` starts it over."
+            )
+        try:
+            create_whole(path, exercise_text(entry, place).encode())
+            written = True
+        except FileExistsError:
+            _read(path)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}. Nothing is left of it.") from error
+        return known or Exercise(scenario=entry.id, started=_stamp(now), scenarios=place)
+
+    try:
+        update(folder, path.name, begin)
+    except LeaklabError:
+        if written:
+            # A moment ago it was not there.
+            path.unlink(missing_ok=True)
+        raise
     return path, written
+
+
+def _read(file: Path) -> bytes:
+    """The content of an exercise. Raises UsageError if it cannot be read; FileNotFoundError if it is not there."""
+    try:
+        return read_regular(file)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def file_name(entry: Entry) -> str:
@@ -117,9 +137,9 @@ def file_name(entry: Entry) -> str:
     return f"{entry.folder.name}.py"
 
 
-def exercise_text(entry: Entry) -> str:
-    """The leaky half, verbatim, below the task."""
-    task, leaky = task_text(entry), entry.source("leaky")
+def exercise_text(entry: Entry, scenarios: str | None = None) -> str:
+    """The leaky half, verbatim, below the task; `scenarios` is the folder that it comes from, if it is not built in."""
+    task, leaky = task_text(entry, scenarios), entry.source("leaky")
     if ast.get_docstring(ast.parse(leaky)) is None:
         quoted = task.replace("\\", "\\\\").replace('"""', "'''")
         return f'"""{quoted}"""\n\n{leaky}'
@@ -127,7 +147,7 @@ def exercise_text(entry: Entry) -> str:
     return "".join(f"# {line}".rstrip() + "\n" for line in task.splitlines()) + "\n" + leaky
 
 
-def task_text(entry: Entry) -> str:
+def task_text(entry: Entry, scenarios: str | None = None) -> str:
     """The task of an exercise: what leaks, what to keep, how to check; ends with a line feed."""
     scenario, name = entry.scenario, file_name(entry)
     shows = " and ".join(METRICS[metric].label for metric in scenario.telling)
@@ -145,6 +165,9 @@ def task_text(entry: Entry) -> str:
         f"leaklab watch {name}     the same, every time you save",
         f"leaklab hint {name}      shows the next of {len(scenario.hints)} hints",
     ]
+    if scenarios is not None:
+        own = as_argument(PurePath(scenarios))
+        paragraphs.append(f"Add --scenarios {own} to each command: nothing in that folder is run unless you name it.")
     text = "\n\n".join(textwrap.fill(paragraph.strip(), WIDTH) for paragraph in paragraphs)
     return text + "\n\n" + "\n".join(f"    {line}" for line in commands) + "\n"
 
@@ -174,31 +197,34 @@ def _change(found: LocatedExercise, change: Callable[[Exercise], Exercise]) -> E
 def reset(found: LocatedExercise, entry: Entry, now: datetime) -> Path | None:
     """Start the exercise over, and return the backup of the learner's file; None if there was no file."""
     known = _known(found)
-    backup = _back_up(found.file)
-    write_text(found.file, exercise_text(entry))
-    fresh = Exercise(scenario=known.scenario, started=_stamp(now), scenarios=known.scenarios)
-    _change(found, lambda _: fresh)
+    backup: Path | None = None
+
+    def begin_again(_: Exercise | None) -> Exercise:
+        nonlocal backup
+        backup = _back_up(found.file)
+        write_text(found.file, exercise_text(entry, known.scenarios))
+        return Exercise(scenario=known.scenario, started=_stamp(now), scenarios=known.scenarios)
+
+    _change(found, begin_again)
     return backup
 
 
 def _back_up(file: Path) -> Path | None:
     """Copy `file` to the next free name beside it."""
-    names = (file.with_name(f"{file.name}.{number}.bak") for number in itertools.count(1))
-    backup = next(name for name in names if not name.exists())
     try:
-        data = file.read_bytes()
+        data = _read(file)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    try:
-        with backup.open("xb") as copy:
-            copy.write(data)
-            copy.flush()
-            os.fsync(copy.fileno())
-    except OSError as error:
-        raise UsageError(f"{backup} cannot be written: {error.strerror}. {file} was not changed.") from error
-    return backup
+    for number in itertools.count(1):
+        backup = file.with_name(f"{file.name}.{number}.bak")
+        try:
+            create_whole(backup, data)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UsageError(f"{backup} cannot be written: {error.strerror}. {file} was not changed.") from error
+        return backup
+    raise AssertionError("there is always another number")
 
 
 def known_exercises(folder: Path) -> Mapping[str, Exercise]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.errors import UsageError
 from leaklab.measure.source_line import SourceLine
+from leaklab.system.files import read_regular
 from leaklab.workshop.check_result import CheckResult, CheckState
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
-
-LONGEST_FILE = 2**20
-"""Bytes of a learner's file at most."""
 
 INSIDE = {"leaklab": "the lab that measures it", "__main__": "the process that measures it"}
 """Modules that a learner's file must not use, and what they are."""
@@ -53,13 +52,9 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
 def _source(file: Path) -> bytes:
     """The content of the file. Raises UsageError if it cannot be read, or cannot be a half."""
     try:
-        if not file.is_file() and file.exists():
-            raise UsageError(f"{file} is not a file; name the file of your exercise")
-        if file.stat().st_size > LONGEST_FILE:
-            raise UsageError(f"{file} has more than {LONGEST_FILE:,} bytes; name the file of your exercise")
-        return file.read_bytes()
+        return read_regular(file)
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}. Name the file of your exercise.") from error
 
 
 def _uses_of_the_lab(file: Path, tree: ast.AST, inside: Container[str]) -> Iterator[tuple[Path, int, str]]:
@@ -74,12 +69,10 @@ def _uses_of_the_lab(file: Path, tree: ast.AST, inside: Container[str]) -> Itera
                 if root in inside:
                     yield path, getattr(node, "lineno", 0), root
                 beside = file.with_name(f"{root}.py")
-                if beside not in seen and beside.is_file():
+                if beside not in seen:
                     seen.add(beside)
-                    try:
-                        waiting.append((beside, ast.parse(beside.read_bytes(), str(beside))))
-                    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-                        continue
+                    with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+                        waiting.append((beside, ast.parse(read_regular(beside), str(beside))))
 
 
 def _modules(node: ast.AST) -> list[str]:

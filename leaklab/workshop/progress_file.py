@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,8 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from leaklab.errors import ExitCode, LeaklabError
-from leaklab.system.files import write_whole
+from leaklab.system.files import read_regular, remove_unfinished, write_whole
+from leaklab.units import printable
 
 try:
     import fcntl
@@ -22,6 +24,9 @@ STATE = "leaklab-progress.json"
 
 SCHEMA = 1
 """The version of its form."""
+
+LOCK_WITHIN_S = 0.7
+"""Seconds that another process may hold the lock: a leaklab holds it for some milliseconds."""
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -66,25 +71,32 @@ def load(folder: Path) -> dict[str, Exercise]:
     """
     path = folder / STATE
     try:
-        return _exercises(path.read_bytes())
+        return _exercises(read_regular(path, follow=False))
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise ProgressFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise ProgressFileError(f"{path} cannot be read: {error.strerror}. Move it away, or repair it.") from error
+    except NewerFormError as error:
+        raise ProgressFileError(f"{path} is from a newer leaklab: {error}. Upgrade leaklab.") from error
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise ProgressFileError(
             f"{path} is broken: {error}. Fix it, or move it away and run `leaklab start` again; your files are kept."
         ) from error
 
 
+class NewerFormError(ValueError):
+    """A document has a form that this leaklab does not know yet."""
+
+
 def _exercises(data: bytes) -> dict[str, Exercise]:
     """The exercises in a document. Raises ValueError or DecodeError with what is wrong with it."""
     document = msgspec.json.decode(data, type=_Document)
     if document.schema != SCHEMA:
-        raise ValueError(f'"schema" is {document.schema!r}, but this leaklab reads {SCHEMA}')
+        kind = NewerFormError if document.schema > SCHEMA else ValueError
+        raise kind(f'"schema" is {document.schema}, and this one reads {SCHEMA}')
     exercises: dict[str, Exercise] = {}
     for name, about in document.exercises.items():
-        if Path(name).name != name or name in ("", ".", "..", STATE):
+        if Path(name).name != name or name in ("", ".", "..", STATE) or printable(name) != name:
             raise ValueError(f"{name!r} is not the name of a file in this folder")
         try:
             exercises[name] = msgspec.json.decode(about, type=Exercise)
@@ -100,6 +112,8 @@ def update(folder: Path, name: str, change: Callable[[Exercise | None], Exercise
     broken or cannot be written, and leaves it as it was.
     """
     with _one_at_a_time(folder):
+        for path in (folder / STATE, folder / name):
+            remove_unfinished(path)
         exercises = load(folder)
         changed = exercises[name] = change(exercises.get(name))
         document = msgspec.json.encode({"schema": SCHEMA, "exercises": dict(sorted(exercises.items()))})
@@ -110,21 +124,43 @@ def update(folder: Path, name: str, change: Callable[[Exercise | None], Exercise
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` atomically. Raises ProgressFileError if it cannot be written; the old text is kept."""
     try:
-        write_whole(path, text)
+        write_whole(path, text.encode())
     except OSError as error:
         raise ProgressFileError(f"{path} cannot be written: {error.strerror}. The old content is kept.") from error
 
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep other leaklab processes from changing the folder's state; without a lock if the system has none."""
-    fd = None
-    if fcntl is not None:
-        with contextlib.suppress(OSError):
-            fd = os.open(folder, os.O_RDONLY)
-            fcntl.flock(fd, fcntl.LOCK_EX)
-    try:
+    """Keep other processes from changing the folder's state; without a lock if the system has none.
+
+    Raises ProgressFileError if another one keeps the state locked.
+    """
+    with contextlib.ExitStack() as held:
+        for path in (folder, folder / STATE):
+            descriptor = None
+            with contextlib.suppress(OSError):
+                descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            if descriptor is not None:
+                held.callback(os.close, descriptor)
+                _lock(descriptor, path)
         yield
-    finally:
-        if fd is not None:
-            os.close(fd)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    if fcntl is None:
+        return
+    until = time.monotonic() + LOCK_WITHIN_S
+    # The two kinds of lock that there are do not know of each other (flock(2), fcntl(2)).
+    for lock, how in ((fcntl.flock, fcntl.LOCK_EX), (fcntl.lockf, fcntl.LOCK_SH)):
+        while True:
+            try:
+                lock(descriptor, how | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                if time.monotonic() > until:
+                    words = "is locked by another program. End that, then try again; nothing was changed."
+                    raise ProgressFileError(f"{path} {words}") from None
+                time.sleep(0.01)
+            except OSError:  # a file system without this lock, or a folder, which has none of the second kind
+                break
+            else:
+                break
