@@ -328,7 +328,9 @@ def gave_up_early(bounds: Thresholds, trace: Trace) -> str | None:
 
 def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str | None:
     """What the services were asked, in words, if that is not what the work takes."""
-    asked, made = scenario.requests(settings), trace.requests_by_route
+    made = {route: count for route, count in trace.requests_by_route.items() if count is not None}
+    unknown = trace.requests_by_route.keys() - made.keys()
+    asked = {route: count for route, count in scenario.requests(settings).items() if route not in unknown}
     if asked == made:
         return None
     got, needed = (", ".join(f"{n} × {route}" for route, n in sorted(each.items())) or "none" for each in (made, asked))

@@ -135,7 +135,7 @@ class Trace:
         answer: what `run` returned, as JSON values; None if it did not return.
         ending: how it ended.
         output: what the half printed (standard output and error), cut to a bounded length.
-        requests_by_route: what the services were asked, by route.
+        requests_by_route: what the services were asked, by route; None where a service cannot say.
         cpu_s: CPU seconds in `run`, of the process and of those it started; None if it neither returned nor raised.
         cpu_wait_s: seconds in `run` in which its threads waited for a processor; None where the system does not say.
         answers_awaited_s: seconds until return in which it waited for slow answers; None where no service says.
@@ -151,7 +151,7 @@ class Trace:
     answer: object = None
     ending: Ending = COMPLETED
     output: str = ""
-    requests_by_route: Mapping[str, int] = field(default_factory=dict)
+    requests_by_route: Mapping[str, int | None] = field(default_factory=dict)
     cpu_s: float | None = None
     cpu_wait_s: float | None = None
     answers_awaited_s: float | None = None

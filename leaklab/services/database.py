@@ -52,8 +52,9 @@ class Database:
         self._shown = re.sub(r"(?s)://([^:@]*).*@", r"://\1:***@", uri)
         try:
             within_ms = int(REACH_S * 1000)
+            called: dict[str, Any] = {} if "appname=" in uri.lower() else {"appname": "leaklab"}
             self._client: MongoClient[dict[str, Any]] = MongoClient(
-                uri, serverSelectionTimeoutMS=within_ms, connectTimeoutMS=within_ms, appname="leaklab"
+                uri, serverSelectionTimeoutMS=within_ms, connectTimeoutMS=within_ms, **called
             )
         except (errors.InvalidURI, errors.ConfigurationError, ValueError, TypeError) as error:
             raise UsageError(f"--mongo {self._shown}: {_first_line(error)}. Write mongodb://HOST:PORT.") from error
@@ -110,8 +111,8 @@ class Database:
             cursors_open=_count(status, "metrics", "cursor", "open", "total"),
             sessions_active=_count(status, "logicalSessionRecordCache", "activeSessionsCount"),
             connections_created=_count(status, "connections", "totalCreated"),
-            reads=sum(_count(status, "metrics", "commands", name, "total") or 0 for name in READS),
-            writes=sum(_count(status, "metrics", "commands", name, "total") or 0 for name in WRITES),
+            reads=_commands(status, READS),
+            writes=_commands(status, WRITES),
         )
 
     @contextmanager
@@ -132,6 +133,13 @@ def _count(document: Mapping[str, Any], *path: str) -> int | None:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return None if value is None else int(value)
+
+
+def _commands(status: Mapping[str, Any], names: Sequence[str]) -> int | None:
+    """How often these commands were given; None where the server does not count commands."""
+    if not isinstance(status.get("metrics", {}).get("commands"), Mapping):
+        return None
+    return sum(_count(status, "metrics", "commands", name, "total") or 0 for name in names)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,14 +7,19 @@ from leaklab.services import http_routes
 
 @dataclass(frozen=True, slots=True)
 class HttpEndpoint:
-    """The lab's HTTP service. `secret` makes its profiles differ from those of every other run."""
+    """The lab's HTTP service.
+
+    `base` is what each of its paths begins with, so that it answers this run only; `secret` makes its profiles differ
+    from those of every other run, and no half knows it.
+    """
 
     port: int
     secret: str = ""
+    base: str = ""
 
     def url(self, path: str) -> str:
         """The address of `path`, which starts with a slash."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://127.0.0.1:{self.port}{self.base}{path}"
 
     def profile(self, number: int) -> bytes:
         """The body of `/profiles/{number}` on this service; every other service has another."""
@@ -22,7 +27,7 @@ class HttpEndpoint:
 
     def late_body(self, path: str) -> bytes:
         """All that is sent of the body of a path, however late; `OverflowError` if it has no end."""
-        return http_routes.answer_to("GET", path, self.secret).whole_body
+        return http_routes.answer_to("GET", self.base + path, self.secret, base=self.base).whole_body
 
 
 @dataclass(frozen=True, slots=True)

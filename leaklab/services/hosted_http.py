@@ -10,19 +10,19 @@ from leaklab.services.kinds import ServiceCounts, ServiceNeeds
 
 
 class HostedHttp:
-    """An HttpService with a secret of its own, and its counts."""
+    """An HttpService with secrets of its own, and its counts."""
 
     server: str | None = None
 
     def __init__(self, service: HttpService, port: int) -> None:
         self._service = service
         self.ports = (port,)
-        self.endpoint = {"port": port, "secret": service.secret}
+        self.endpoint = {"port": port, "secret": service.secret, "base": service.base}
 
     @classmethod
     async def start(cls, _needs: ServiceNeeds, _blocking: ThreadPoolExecutor) -> HostedHttp:
         """Start one on a free port."""
-        service = HttpService(secret=secrets.token_hex(8))
+        service = HttpService(secret=secrets.token_hex(8), base=f"/{secrets.token_hex(8)}")
         return cls(service, await service.start())
 
     async def counts(self) -> ServiceCounts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -44,8 +45,9 @@ class HostedMongo:
             if uri is None:
                 from leaklab.services.mongo.server import MongoService
 
-                service = MongoService()
-                uri = f"mongodb://127.0.0.1:{await service.start()}"
+                name = f"leaklab-{secrets.token_hex(8)}"
+                service = MongoService(name=name)
+                uri = f"mongodb://127.0.0.1:{await service.start()}/?appname={name}"
                 undo.push_async_callback(service.stop)
             database = await run(Database, uri)
             undo.push_async_callback(run, database.drop)
@@ -64,7 +66,7 @@ class HostedMongo:
         return ServiceCounts(
             counters={"cursors": cursors, "sessions": sessions, "connections": connections, "requests": reads},
             peaks={} if own is None else {"cursors": own.cursors_peak},
-            routes={name: count for name, count in (("read", reads), ("write", writes)) if count},
+            routes={name: count for name, count in (("read", reads), ("write", writes)) if count != 0},
             connections=(connections, None if own is None else own.connections_open),
         )
 

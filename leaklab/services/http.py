@@ -19,7 +19,7 @@ from typing import cast
 
 import h11
 
-from leaklab.services.http_routes import FILLER, MAX_SIZE, Answer, answer_to, json_body
+from leaklab.services.http_routes import FILLER, MAX_SIZE, Answer, answer_to, comes_from_this_run, json_body, stranger
 from leaklab.services.listener import Listener
 
 # Bounds what the kernel keeps of an unread body; by default that may be 4 MiB for each connection.
@@ -68,13 +68,15 @@ class HttpService:
 
     All methods belong to the thread of the event loop in which it was started. `secret` makes profiles unpredictable.
 
-    A connection counts as open from when the service has accepted it, at the latest when its first request is served,
-    until the first sign that its client has ended it (FIN or RST). So a client that closes one connection and then
-    opens the next never has two open.
+    With a `base`, every path begins with it, and only who knows it is answered and counted: a connection from its first
+    such request on. All others are answered 403. Without one, a connection counts from when it was accepted. It counts
+    as open until the first sign that its client has ended it (FIN or RST): so a client that closes one connection and
+    then opens the next never has two open.
     """
 
-    def __init__(self, *, secret: str = "") -> None:
+    def __init__(self, *, secret: str = "", base: str = "") -> None:
         self.secret = secret
+        self.base = base
         self.open_connections: set[_HttpConnection] = set()  # those that their clients have not ended
         self.requests_by_route: Counter[str] = Counter()
         self.failed: set[int] = set()  # the numbers whose first request has failed (`Answer.fails_first`)
@@ -129,14 +131,22 @@ class HttpService:
             self._hangups = None
 
     def made(self, connection: "_HttpConnection") -> None:
-        """Count a new connection, after those that ended before it was opened are counted out."""
+        """Note a new connection, after those that ended before it was opened are counted out."""
         self._notice_hangups()
         if self._hangups is not None:
             self._hangups.register(connection.fileno, select.EPOLLRDHUP | select.EPOLLONESHOT)
         self._connections[connection.fileno] = connection
-        self.open_connections.add(connection)
+        if not self.base:
+            self.admit(connection)
+
+    def admit(self, connection: "_HttpConnection") -> None:
+        """Count a connection of this run; its client may have left already."""
+        self._notice_hangups()
+        connection.is_admitted = True
         self._accepted += 1
-        self._peak = max(self._peak, len(self.open_connections))
+        self._peak = max(self._peak, len(self.open_connections) + 1)
+        if not connection.has_left:
+            self.open_connections.add(connection)
 
     def set_awaiting(self, connection: "_HttpConnection", awaiting: bool) -> None:
         """Note whether a client waits for a slow answer, from now on; one that has left does not."""
@@ -192,6 +202,8 @@ class _HttpConnection(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport  # set by connection_made, as is fileno
         self.fileno: int
         self.answer_due = False  # whether an answer that takes its time is being given
+        self.is_admitted = False  # whether it counts
+        self.has_left = False  # whether its client has ended it
         self._service = service
         self._http = h11.Connection(h11.SERVER)
         self._answer: Answer | None = None  # to the request that is being read or answered
@@ -217,6 +229,7 @@ class _HttpConnection(asyncio.BufferedProtocol):
 
     def count_out(self) -> None:
         """Count this connection as ended; again has no effect."""
+        self.has_left = True
         self._service.open_connections.discard(self)
         self._service.set_awaiting(self, False)
         if self.answer_due:
@@ -317,9 +330,16 @@ class _HttpConnection(asyncio.BufferedProtocol):
 
     def _begin(self, request: h11.Request) -> None:
         # h11 lets nothing but visible ASCII through in a method or a target.
-        ranges = dict(request.headers).get(b"range", b"").decode("latin-1")
+        headers = dict(request.headers)
+        ranges = headers.get(b"range", b"").decode("latin-1")
         method, target = request.method.decode("ascii"), request.target.decode("ascii")
-        answer = answer_to(method, target, self._service.secret, ranges)
+        host = headers.get(b"host")
+        if not comes_from_this_run(target, self._service.base, None if host is None else host.decode("latin-1")):
+            self._answer, self._head_only = stranger(), method == "HEAD"
+            return
+        if not self.is_admitted:
+            self._service.admit(self)
+        answer = answer_to(method, target, self._service.secret, ranges, self._service.base)
         if answer.fails_first is not None and answer.fails_first not in self._service.failed:
             self._service.failed.add(answer.fails_first)
             answer = replace(answer, status=503, body=json_body({"error": "not available now; ask again"}))
@@ -392,7 +412,8 @@ class _HttpConnection(asyncio.BufferedProtocol):
     def _refuse(self, error: h11.RemoteProtocolError) -> _Work:
         """Answer a client that does not speak HTTP with the error; return when it may be closed."""
         body = json_body({"error": str(error)[:500]})  # h11 quotes what it refuses
-        yield from self._perform(Answer("", error.error_status_hint, (("Connection", "close"),), body))
+        answer = Answer("", error.error_status_hint, (("Connection", "close"),), body)
+        yield from self._perform(answer if self.is_admitted else stranger())
         _, client_has_finished = self._http.trailing_data
         if not client_has_finished:
             # Closing while the client still sends would reset the connection, and the reset may overtake the answer.

@@ -1,7 +1,8 @@
 """What the HTTP service answers to a request: pure functions from method and target to an `Answer`.
 
 Nothing here touches a socket or a clock, so a reader sees in one place what each path does, and the lab can compute
-what a half must have received (`profile`, `Answer.whole_body`).
+what a half must have received (`profile`, `Answer.whole_body`). Where a service is to answer one run only, every path
+begins with a secret of that run.
 
 The routes, by the name under which requests are counted (a request with another method counts as `POST bytes`, say):
 
@@ -26,6 +27,7 @@ The routes, by the name under which requests are counted (a request with another
 """
 
 import hashlib
+import hmac
 import json
 import math
 import re
@@ -41,6 +43,8 @@ _WITHOUT_HEADERS = (204, 304)  # end with their head (RFC 9110, 6.4.1)
 _WITHOUT_CONTENT = (204, 205, 304)  # 205 says "Content-Length: 0" (RFC 9110, 15.3.6)
 _RANGE = re.compile(r"\Abytes=(?:([0-9]{1,15})-([0-9]{0,15})|-([0-9]{1,15}))\Z", re.IGNORECASE)
 _AUTHORITY = re.compile(r"\Ahttps?://[^/]*/?", re.IGNORECASE)
+_PORT = re.compile(r":[0-9]*\Z")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _FIRST_NAMES = ("Ada", "Barbara", "Edsger", "Frances", "Grace", "Ken", "Margaret", "Tony")
 _LAST_NAMES = ("Allen", "Dijkstra", "Hamilton", "Hoare", "Hopper", "Liskov", "Lovelace", "Thompson")
 _BIO = "Opens every connection with care, reads what was sent, and closes what was opened. "
@@ -124,8 +128,36 @@ def profile(n: int, secret: str = "") -> bytes:
     return json_body(document)
 
 
-def answer_to(method: str, target: str, secret: str = "", ranges: str = "") -> Answer:
+def comes_from_this_run(target: str, base: str, host: str | None) -> bool:
+    """Whether a request knows `base`, which every path of the service begins with, and its host is a loopback one.
+
+    Without a base, everything does. `host` is the header of that name, None where there is none: HTTP/1.0 has no need of it. A page in a browser can be
+    led to a loopback port, but not with a loopback name ("DNS rebinding").
+    """
+    if not base:
+        return True
+    hosts = [host] if host is not None else []
+    if authority := _AUTHORITY.match(target):
+        hosts.append(authority[0].split("/")[2])
+    path = _AUTHORITY.sub("/", target)
+    given, known = path[: len(base)].encode(), base.encode()
+    return (
+        hmac.compare_digest(given, known)
+        and path[len(base) :].startswith("/")
+        and all(_PORT.sub("", each).lower() in LOOPBACK_NAMES for each in hosts)
+    )
+
+
+def stranger() -> Answer:
+    """The answer to what does not come from this run."""
+    error = "this service answers only the run of leaklab that started it, by the URLs that it was given"
+    return Answer("stranger", 403, (("Connection", "close"),), json_body({"error": error}))
+
+
+def answer_to(method: str, target: str, secret: str = "", ranges: str = "", base: str = "") -> Answer:
     """Decide the answer to a request for `target`, in origin or absolute form; a query string is ignored.
+
+    Every path begins with `base`, which is taken off.
 
     A method other than GET is part of the route: such a request asks for no body, or brings one. `ranges` is the value
     of the header `Range`. A bad value is answered 400 (route `refused-value`), an unknown path 404 (`unknown`), an
@@ -138,7 +170,7 @@ def answer_to(method: str, target: str, secret: str = "", ranges: str = "") -> A
     origin = _AUTHORITY.sub("/", target)  # servers must accept `http://127.0.0.1:80/bytes/5` (RFC 9112, 3.2.2)
     path = origin.partition("?")[0]
     try:
-        answer = _route(path.split("/")[1:], origin, secret)
+        answer = _route(path.removeprefix(base).split("/")[1:], origin, secret, base)
     except ValueError as bad:
         return Answer("refused-value", 400, body=json_body({"error": str(bad), "path": path}))
     if answer is None:
@@ -148,7 +180,7 @@ def answer_to(method: str, target: str, secret: str = "", ranges: str = "") -> A
     return _range(answer, int(answer.filler or 0), ranges) if answer.route == "bytes" else answer
 
 
-def _route(segments: list[str], origin: str, secret: str) -> Answer | None:
+def _route(segments: list[str], origin: str, secret: str, base: str) -> Answer | None:
     """Find the answer to a path; None if there is no such path, `ValueError` for a bad value in it."""
     answer: Answer | None = None
     match segments:
@@ -158,7 +190,7 @@ def _route(segments: list[str], origin: str, secret: str) -> Answer | None:
             promised = _whole("size", size, MAX_SIZE, "bytes", least=1)
             answer = Answer(route, filler=promised, missing=promised - promised // 2, resets=route == "reset")
         case ["profiles" | "flaky" | "close" | "redirect" as route, n]:
-            answer = _page(route, _whole("n", n, MAX_SIZE), secret)
+            answer = _page(route, _whole("n", n, MAX_SIZE), secret, base)
         case ["idle-close", n, seconds]:
             document, idle = profile(_whole("n", n, MAX_SIZE), secret), _seconds("idle time", seconds)
             answer = Answer("idle-close", 200, (("Connection", "keep-alive"),), document, idle_s=idle)
@@ -187,10 +219,11 @@ def _route(segments: list[str], origin: str, secret: str) -> Answer | None:
     return answer
 
 
-def _page(route: str, n: int, secret: str) -> Answer:
+def _page(route: str, n: int, secret: str, base: str) -> Answer:
     """The answer of a route that leads to the profile `n`."""
     if route == "redirect":
-        return Answer(route, 302, (("Location", f"/profiles/{n}"),), json_body({"location": f"/profiles/{n}"}))
+        location = f"{base}/profiles/{n}"
+        return Answer(route, 302, (("Location", location),), json_body({"location": location}))
     extra = (("Connection", "close"),) if route == "close" else ()
     return Answer(route, 200, extra, profile(n, secret), fails_first=n if route == "flaky" else None)
 

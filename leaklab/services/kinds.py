@@ -30,7 +30,7 @@ class ServiceCounts:
     Attributes:
         counters: by the name that the metrics' table has for them (`Metric.counter`); None where a service cannot say.
         peaks: the highest value so far, by the same names.
-        routes: requests by the kind of request.
+        routes: requests by the kind of request; None where a service cannot say.
         connections: opened and open now, as far as the service says: while they are unchanged, none came or went.
         half_connections: connections open now that are certainly the half's; None where the service cannot say.
         answers_due: answers that take their time and that a client still waits for; None where there are none.
@@ -39,7 +39,7 @@ class ServiceCounts:
 
     counters: Mapping[str, int | None] = field(default_factory=dict)
     peaks: Mapping[str, int] = field(default_factory=dict)
-    routes: Mapping[str, int] = field(default_factory=dict)
+    routes: Mapping[str, int | None] = field(default_factory=dict)
     connections: Sequence[int | None] = ()
     half_connections: int | None = None
     answers_due: int | None = None

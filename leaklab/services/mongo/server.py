@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import time
+from typing import TYPE_CHECKING
 
 from leaklab.services.listener import Listener
+from leaklab.services.mongo.command_error import CommandError
 from leaklab.services.mongo.command_server import CommandServer, MongoCounts
 from leaklab.services.mongo.cursors import CursorTable
 from leaklab.services.mongo.time_limit import TIME_LIMIT
-from leaklab.services.mongo.wire import HEADER_BYTES, FramingError, message_bytes, parse_request, reply_message
+from leaklab.services.mongo.wire import (
+    HEADER_BYTES,
+    FramingError,
+    encode_document,
+    message_bytes,
+    parse_request,
+    reply_message,
+)
 from leaklab.services.mongo.write_commands import TURN_S
+
+if TYPE_CHECKING:
+    from leaklab.services.mongo.arguments import Document
+
+STRANGER = CommandError(13, "this server serves only the run of leaklab that started it: connect by the URI it gave")
+"""What is answered to others (MongoDB manual, "Error Codes": 13 is Unauthorized)."""
 
 _READ_AHEAD_BYTES = 64 * 1024  # how much more of a client is read while its last command is still being answered
 
@@ -22,9 +38,13 @@ class MongoService:
     `cursor_timeout_s` is how long a cursor may be idle, in seconds; past `max_open_cursors` a query that
     needs a cursor is answered with ExceededMemoryLimit. A cursor outlives its client's connection, as on the
     real server. In the main thread no query can hold up the other clients: see TimeLimit.
+
+    With a `name`, only clients are served, and counted, that call their application by it when they connect (`appname`
+    in a URI; MongoDB specification, "MongoDB Handshake").
     """
 
-    def __init__(self, *, cursor_timeout_s: float = 600.0, max_open_cursors: int = 100_000) -> None:
+    def __init__(self, *, name: str = "", cursor_timeout_s: float = 600.0, max_open_cursors: int = 100_000) -> None:
+        self._name = name
         self._listener = Listener(lambda: _MongoConnection(self))
         self._expiry: asyncio.TimerHandle | None = None
         self._is_limited = False
@@ -64,9 +84,18 @@ class MongoService:
             TIME_LIMIT.switch_off()
             self._is_limited = False
 
-    def joined(self, connection: _MongoConnection) -> None:
+    def admits(self, command: Document | CommandError) -> bool:
+        """Whether the first command on a connection is one of this run's."""
+        if not self._name:
+            return True
+        try:
+            given = command["client"]["application"]["name"]  # type: ignore[index] # anything may have been sent
+        except (TypeError, KeyError):
+            return False
+        return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), self._name.encode())
+
+    def joined(self) -> None:
         """Count a connection in."""
-        self.connections.add(connection)
         self.accepted += 1
         self.open += 1
         self.peak = max(self.peak, self.open)
@@ -89,10 +118,11 @@ class _MongoConnection(asyncio.StreamReaderProtocol):
     def __init__(self, service: MongoService) -> None:
         super().__init__(asyncio.StreamReader(limit=_READ_AHEAD_BYTES), self._begin)
         self._service = service
-        self._counted_open = True
+        self._counted_open = False
+        self._has_left = False
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._service.joined(self)
+        self._service.connections.add(self)
         self.abort = writer.transport.abort
         self.answering = asyncio.get_running_loop().create_task(self._answer_all(reader, writer))
         self.answering.add_done_callback(lambda _: self._service.connections.discard(self))
@@ -108,7 +138,8 @@ class _MongoConnection(asyncio.StreamReaderProtocol):
         self._client_left()
 
     def _client_left(self) -> None:
-        if self._counted_open:
+        if not self._has_left:
+            self._has_left = True
             self._count_out()
             self.answering.cancel()
 
@@ -118,10 +149,20 @@ class _MongoConnection(asyncio.StreamReaderProtocol):
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         turn_ends = time.monotonic() + TURN_S
+        is_admitted = False
         try:
             while not writer.is_closing():
                 header = await reader.readexactly(HEADER_BYTES)
                 request = parse_request(header + await reader.readexactly(message_bytes(header) - HEADER_BYTES))
+                if not is_admitted:
+                    if not self._service.admits(request.command):
+                        body = encode_document(STRANGER.document())
+                        writer.write(
+                            reply_message(body, request_id=0, response_to=request.request_id, legacy=request.legacy)
+                        )
+                        return
+                    is_admitted = self._counted_open = True
+                    self._service.joined()
                 try:
                     body = await self._service.commands.run(request.command, legacy=request.legacy)
                 finally:
