@@ -210,6 +210,10 @@ _METRICS = (
         "still on disk after run() returned", "made", rare=True,
     ),
     Metric(
+        "shared_memory_left", "shared memory left", "shared memory segment", "shared", judge=Judge.LEFT_BEHIND,
+        state="there", remains="still there after run() returned", made="made", rare=True,
+    ),
+    Metric(
         "rss", "memory (RSS)", "memory", "rss", "bytes", state="held", remains="still held after run() returned",
         made="made", moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
         heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"}, budgeted=True, resource=Resource.MEMORY,

@@ -37,7 +37,8 @@ def console(**options: Any) -> Console:
             self.quiet = True
             drop_stdout()
 
-    return PipeTolerantConsole(highlight=False, **options)
+    # What people write is shown as it is: it is no markup.
+    return PipeTolerantConsole(highlight=False, markup=False, emoji=False, **options)
 
 
 def drop_stdout() -> None:

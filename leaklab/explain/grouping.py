@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from leaklab.explain import fates, waits
 from leaklab.explain.holders import MAIN, UNREACHED, Root, Walk, kind_words
 from leaklab.explain.naming import collapsed, named
-from leaklab.explain.recorder import Origin
+from leaklab.explain.recorder import SHARED_MEMORY, Origin
 from leaklab.explain.resources import OpenResource, open_resources
 from leaklab.explain.rises import Rises
 from leaklab.measure.worker import with_article
@@ -28,7 +28,7 @@ MEMORY, CONNECTIONS, ELAPSED = "rss", "connections", ""
 STARTED = "started"
 """Said beside them: where child processes were started, which are not looked into."""
 
-FILES = ("files", "file_bytes")
+FILES, SHARED = ("files", "file_bytes"), "shared"
 
 NO_OWNER = "no object that the garbage collector knows"
 """What keeps a descriptor, thread or process that was opened below Python's objects."""
@@ -97,6 +97,8 @@ class Grouping:
             groups += self._connections()
         if set(FILES) & set(counters):
             groups += self._files([name for name in FILES if name in counters])
+        if SHARED in counters:
+            groups += self._shared_memory()
         groups += [_group(STARTED, n, "child process", line) for line, n in Counter(self._recorder.started).items()]
         if ELAPSED in counters:
             groups += [_group(ELAPSED, 1, "the caller", waits=waits.of_thread(MAIN, self._own))]
@@ -174,6 +176,11 @@ class Grouping:
             _group(CONNECTIONS, len(several), "connection", line) | {"became": fates.fate(several)}
             for line, several in fates.by_line(self._recorder, self._ports).items()
         ]
+
+    def _shared_memory(self) -> list[dict[str, Any]]:
+        made = {path: origin for path, origin in self._recorder.paths.items() if path.startswith(f"{SHARED_MEMORY}/")}
+        lines = Counter(origin.line for path, origin in made.items() if os.path.exists(path))  # noqa: PTH110
+        return [_group(SHARED, count, "shared memory segment", line) for line, count in lines.items()]
 
     def _files(self, counters: Sequence[str]) -> list[dict[str, Any]]:
         by_line: dict[Line | None, list[str]] = defaultdict(list)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, this_frame
+from leaklab.explain.recorder import ONE_ANSWER, READ, SHARED_MEMORY, UNREAD, this_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,7 +189,16 @@ def _httpcore(recorder: Recorder, module: Any) -> None:
     recorder.wrap(kind, "_response_closed", before=closes)
 
 
+def _shared_memory(recorder: Recorder, module: Any) -> None:
+    def made(name: str, *_: object, **__: object) -> None:
+        frame = this_frame(3)
+        recorder.note("shared", lambda: recorder.path(f"{SHARED_MEMORY}{name}", recorder.origin(frame)))
+
+    recorder.wrap(module, "shm_open", before=made)
+
+
 _LIBRARIES: dict[str, Callable[[Recorder, Any], None]] = {
+    "_posixshmem": _shared_memory,
     "asyncio.base_events": _asyncio,
     "asyncio.runners": _asyncio_runners,
     "selectors": _selectors,

@@ -37,6 +37,9 @@ UNREAD, READ, ONE_ANSWER = "unread", "read", "one answer"
 """What became of a connection: its body was not read, or was, or it was asked to close after one answer."""
 
 
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 # where Linux has it (shm_overview(7))
+
+
 @dataclass(slots=True)
 class Origin:
     """Where something comes from: the line, whether that is the half's own, and the objects of libraries that made it.
@@ -230,7 +233,7 @@ class Recorder:
             return
         origin = self.origin(frame)
         self._next_descriptor(origin, _absolute(path))
-        self._path(path, origin)
+        self.path(path, origin)
 
     def _next_descriptor(self, origin: Origin, path: str) -> None:
         """What is opened now gets the lowest descriptor that is free."""
@@ -247,13 +250,14 @@ class Recorder:
             self._next_descriptor(self.origin(frame), readlink(f"/proc/self/fd/{number}"))
 
     def _path_made(self, args: tuple[Any, ...], frame: FrameType) -> None:
-        self._path(args[0], self.origin(frame))
+        self.path(args[0], self.origin(frame))
 
     def _renamed(self, args: tuple[Any, ...], frame: FrameType) -> None:
         before = _absolute(args[0])
         self.paths[_absolute(args[1])] = self.paths.get(before) or self.origin(frame)
 
-    def _path(self, path: Any, origin: Origin) -> None:
+    def path(self, path: Any, origin: Origin) -> None:
+        """Note where a file was made."""
         if type(path) in (str, bytes):
             self.paths.setdefault(_absolute(path), origin)
 

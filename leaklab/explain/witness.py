@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
 
 from leaklab.explain import libraries
-from leaklab.explain.grouping import CONNECTIONS, ELAPSED, FILES, MEMORY, Grouping
+from leaklab.explain.grouping import CONNECTIONS, ELAPSED, FILES, MEMORY, SHARED, Grouping
 from leaklab.explain.own_code import OwnCode
 from leaklab.explain.recorder import Recorder, close_fd, dup
 from leaklab.explain.resources import open_resources
@@ -101,7 +101,9 @@ class Witness:
         if not self._left:
             return
         until = monotonic() + SETTLE_S
-        looked_for = {name: count for name, count in self._left.items() if name not in (MEMORY, CONNECTIONS, *FILES)}
+        looked_for = {
+            name: count for name, count in self._left.items() if name not in (MEMORY, CONNECTIONS, SHARED, *FILES)
+        }
         while looked_for and monotonic() < until and not self._has_settled(looked_for):
             sleep(0.02)
         self.look("left", self._left)
@@ -218,6 +220,7 @@ def main() -> None:
     os.set_inheritable(channel.fd, False)
     job = channel.hear()
     worker.limit(job["limits"])
+    worker.note_shared_memory(job["notes"])
     worker.alarm(job["lifetime"])
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
     witness = Witness(job["plan"], job["half"], channel)

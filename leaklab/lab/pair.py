@@ -235,6 +235,7 @@ class _PairRun:
         self._note_interrupt(one)
         trace = one.settle(wait=not self.interrupted)
         one.target.end()
+        trace = replace(trace, shared_memory=tuple(one.target.shared_memory_left))
         self.services.stop(one.its)
         self._note_interrupt(one)
         known = self._known(one.half)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from leaklab.system import temporary
 from leaklab.system.processes import descendants
 
 Counters = dict[str, float | None]
@@ -68,7 +69,7 @@ class SystemProbe:
         pid: the process.
         remote_ports: the ports that a counted socket leads to.
         kind: the kind of connections that can lead there, as psutil calls it: `tcp4`, or `tcp` for IPv6 too.
-        folder: where its temporary files are; None if that is not known.
+        folder: what it makes for a while (`leaklab.system.temporary`); None if that is not known.
     """
 
     def __init__(self, pid: int, remote_ports: frozenset[int], kind: str = "tcp4", folder: Path | None = None) -> None:
@@ -95,11 +96,11 @@ class SystemProbe:
             }
 
     def read_files(self) -> Counters:
-        """Temporary files, and bytes of the disk that they take: {} where the folder is not known."""
+        """Temporary files and bytes of the disk that they take, shared memory: {} where the folder is not known."""
         if self._folder is None:
             return {}
-        files, size = leaves(self._folder)
-        return {"files": files, "file_bytes": size}
+        files, size = leaves(self._folder / temporary.FILES)
+        return {"files": files, "file_bytes": size, "shared": len(temporary.shared_memory(self._folder))}
 
     def read_sockets(self) -> Counters:
         """TCP sockets of the process whose other end is one of the ports: {} where there are no ports.

@@ -7,7 +7,7 @@ import selectors
 import signal
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,10 +32,11 @@ from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome
 from leaklab.measure.worker import RUNNER_GONE
 from leaklab.services.client import Services
+from leaklab.system import temporary
 from leaklab.system.interrupts import held_back
 from leaklab.system.limits import Limits
 from leaklab.system.machine import fd_limits, resource_limits
-from leaklab.system.processes import READ_WITHIN_S, Child, remove_folder, start_child
+from leaklab.system.processes import READ_WITHIN_S, Child, descendants, start_child
 
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
@@ -103,8 +104,13 @@ class Target(AbstractContextManager["Target", None], Protocol):
 
     @property
     def folder(self) -> Path | None:
-        """The folder for its temporary files, once it was started; None if it has none of its own."""
+        """The folder for what it makes for a while, once it was started; None if it has none of its own."""
         return None
+
+    @property
+    def shared_memory_left(self) -> Sequence[str]:
+        """The names of the shared memory that was there when it was ended, and that was removed then."""
+        return ()
 
     def prepare(self, workload: Mapping[str, object]) -> None:
         """Hand over the work and wait until it is ready. Raises RunEndedError or TargetEndedError if it cannot be."""
@@ -143,9 +149,9 @@ def timed_out(target: Target, words: str) -> RunEndedError:
 class PythonHalf:
     """A half in Python: a worker process imports it, calls `run`, and reports each step (docs/protocol.md).
 
-    It has a folder of its own for temporary files, which goes with it. The `services` end the worker and remove the
-    folder should the runner be gone; without them nothing can be measured. `environment` is added to that of
-    the worker. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
+    It has a folder of its own, which goes with it (`leaklab.system.temporary`). The `services` end the worker and
+    remove the folder should the runner be gone; without them nothing can be measured. `environment` is added to that
+    of the worker. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
     """
 
     path: Path
@@ -155,12 +161,15 @@ class PythonHalf:
     script: Path = WORKER
     plan: Mapping[str, object] | None = None
     folder: Path = field(init=False)
+    shared_memory_left: Sequence[str] = field(init=False, default=())
+    _there_before: frozenset[str] = field(init=False, default_factory=temporary.shared_memory_there)
     _child: Child = field(init=False)
     _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
     _buffer: bytes = field(init=False, default=b"")
     _output: bytearray = field(init=False, default_factory=bytearray)
     _dropped: int = field(init=False, default=0)
     _ended: bool = field(init=False, default=False)
+    _held: set[str] = field(init=False, default_factory=set)
     _expected: tuple[type[Event], ...] = field(init=False, default=())
     _steps: int = field(init=False, default=0)
 
@@ -170,7 +179,8 @@ class PythonHalf:
             self._make_folder()
             undo.callback(self._remove_folder)
             few = {} if self.limits.address_room is None else FEW_ADDRESSES
-            self._child = start_child(self.script, TMPDIR=str(self.folder), **self.environment, **few)
+            files = str(self.folder / temporary.FILES)
+            self._child = start_child(self.script, TMPDIR=files, **self.environment, **few)
             undo.callback(self._child.end)
             undo.callback(self._selector.close)
             self.services.guard(self.folder, self._child)
@@ -180,7 +190,9 @@ class PythonHalf:
                 self._selector.register(readable, selectors.EVENT_READ)
             limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
             plan = {} if self.plan is None else {"plan": self.plan}
-            self._say({"half": str(self.path), "limits": limits, "lifetime": int(LOAD_WITHIN_S * 2), **plan})
+            notes = str(self.folder / temporary.NOTES)
+            lifetime = int(LOAD_WITHIN_S * 2)
+            self._say({"half": str(self.path), "limits": limits, "lifetime": lifetime, "notes": notes, **plan})
             undo.pop_all()
         return self
 
@@ -259,6 +271,7 @@ class PythonHalf:
 
     def leave(self) -> None:
         self._expected = BESIDE
+        self._held = self._shared_memory_held()
         self._say({"do": "leave"})
 
     def hang_location(self) -> SourceLine | None:
@@ -288,8 +301,18 @@ class PythonHalf:
             if not self._ended:
                 self._ended = True
                 self._selector.close()
+                held = self._held | self._shared_memory_held()
+                self.shared_memory_left = sorted({*temporary.shared_memory(self.folder), *held})
                 self._child.end()
-                self._remove_folder()
+                self._remove_folder(held)
+
+    def _shared_memory_held(self) -> set[str]:
+        """The shared memory that its processes have open or mapped, and that was not there before."""
+        new = temporary.shared_memory_there() - self._there_before
+        family = [self.pid]
+        with suppress(OSError, ImportError):
+            family += descendants(self.pid) if new else []
+        return temporary.shared_memory_of(family) & new if new else set()
 
     def _make_folder(self) -> None:
         # A short name: the path of a Unix socket in it may have 104 to 108 characters (unix(7)).
@@ -298,12 +321,13 @@ class PythonHalf:
         self.services.guard(self.folder)
         try:
             self.folder.mkdir(mode=0o700)
+            (self.folder / temporary.FILES).mkdir(mode=0o700)
         except OSError as error:
             self.services.release(self.folder)
             raise MeasureError(f"no temporary folder can be made for a half: {error}") from None
 
-    def _remove_folder(self) -> None:
-        remove_folder(self.folder)
+    def _remove_folder(self, held: Iterable[str] = ()) -> None:
+        temporary.remove(self.folder, held)
         self.services.release(self.folder)
 
     def _say(self, message: dict[str, object], within_s: float = READ_WITHIN_S) -> None:

@@ -134,6 +134,7 @@ class Trace:
         peaks: exact highest values that the system and the services kept between samples, by metric name.
         answer: what `run` returned, as JSON values; None if it did not return.
         ending: how it ended.
+        shared_memory: the names of the shared memory that it left, and that was removed.
         output: what the half printed (standard output and error), cut to a bounded length.
         requests_by_route: what the services were asked, by route; None where a service cannot say.
         cpu_s: CPU seconds in `run`, of the process and of those it started; None if it neither returned nor raised.
@@ -151,6 +152,7 @@ class Trace:
     answer: object = None
     ending: Ending = COMPLETED
     output: str = ""
+    shared_memory: tuple[str, ...] = ()
     requests_by_route: Mapping[str, int | None] = field(default_factory=dict)
     cpu_s: float | None = None
     cpu_wait_s: float | None = None

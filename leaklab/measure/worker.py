@@ -271,6 +271,26 @@ def limit(limits: dict[str, int]) -> None:
             continue
 
 
+def note_shared_memory(notes: str) -> None:
+    """Have the name of all shared memory that this process, or one that it forks, makes written to `notes`."""
+    try:
+        import _posixshmem as shm  # type: ignore[import-not-found] # what multiprocessing has it from
+    except ImportError:
+        return
+    make = shm.shm_open
+
+    def shm_open(path: str, flags: int, mode: int = 0o777) -> Any:
+        # What was there before is somebody else's.
+        is_new = flags & os.O_CREAT and (flags & os.O_EXCL or not os.path.exists(f"/dev/shm{path}"))  # noqa: PTH110, S108
+        fd = make(path, flags, mode)
+        if is_new:
+            with open(notes, "a", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+                file.write(path.lstrip("/") + "\n")
+        return fd
+
+    shm.shm_open = shm_open
+
+
 def load(path: str) -> types.ModuleType:
     """The half at `path` as a module, without a compiled file beside it."""
     # By its own name, a process that the half starts by "spawn" or "forkserver" can import it again; unless that is
@@ -379,6 +399,7 @@ def main() -> None:
     os.set_inheritable(channel.fd, False)
     job = channel.hear()
     limit(job["limits"])
+    note_shared_memory(job["notes"])
     # Then the system ends this process, whatever becomes of the lab.
     alarm(job["lifetime"])
     # A half that hangs is asked for its line: the interpreter writes the stack to standard error, whatever it does.

@@ -16,7 +16,7 @@ from leaklab.lab.result import Result
 from leaklab.measure.source_line import SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import aligned, compared
-from leaklab.reports.rows import evidence_lines, row_label
+from leaklab.reports.rows import evidence_lines, left_behind, row_label
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
@@ -75,6 +75,9 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
         if check.showed is not None and check.finding is not None and says_more:
             yield Text("")
             yield Padding.indent(Text(_first_seen(check.showed, METRICS[check.finding.metric])), 2)
+    if check.yours is not None and (left := left_behind(check.yours)):
+        yield Text("")
+        yield Padding.indent(Text(f"{left[0].upper()}{left[1:]}."), 2)
     if check.yours is not None and (output := list(output_lines(check.yours))):
         yield from [Text(""), *output]
     yield Text("")

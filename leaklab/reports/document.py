@@ -113,6 +113,7 @@ class HalfDocument(_Open):
     forecast: Annotated[list[Forecast], Meta(description="What happens if it goes on like this.")]
     metrics: MetricsDocument
     output: Annotated[str, Meta(description="What the half printed, cut to a bounded length; several runs in a row.")]
+    shared_memory_left: Annotated[list[str], Meta(description="The shared memory that it left, and that was removed.")]
     samples: Annotated[list[list[SampleDocument]] | UnsetType, Meta(description="With --samples, by run.")] = UNSET
 
 
@@ -319,6 +320,7 @@ def _half(half: HalfResult, *, samples: bool) -> HalfDocument:
         forecast=list(half.forecast),
         metrics=MetricsDocument(**{name: _metric(half, name) for name in METRICS}),
         output="".join(trace.output for trace in traces),
+        shared_memory_left=[name for trace in traces for name in trace.shared_memory],
         samples=[[_sample(sample) for sample in trace.samples] for trace in traces] if samples else UNSET,
     )
 

@@ -17,6 +17,9 @@ MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: after run() and garbage c
 OUTPUT_LINES = 5
 """Lines of a half's output shown below a table."""
 
+SEGMENTS = 3
+"""Pieces of shared memory that are named."""
+
 GROUPS = 3
 """Groups of evidence that are shown of a finding."""
 
@@ -159,10 +162,19 @@ def remarks(half: HalfResult) -> list[Remark]:
     if half.complaint is not None and not judgement.doubts:
         said.append(Remark("", f"it did not do the work: {half.complaint}"))
     said = said or [Remark("", judgement.looked_at)]
+    if left := left_behind(half):
+        said.append(Remark("", left))
     # A finding or a doubt about the time says it in its own sentence.
     if half.looks > 1 and judgement.verdict is Verdict.CLEAN:
         said.append(Remark("", f"its first answer was late: this is the fastest of {half.looks} runs"))
     return said
+
+
+def left_behind(half: HalfResult) -> str:
+    """What it left that does not go with its process, and was removed; empty if nothing."""
+    names = [name for run in half.runs for name in run.trace.shared_memory]
+    named = ", ".join(names[:SEGMENTS]) + (", …" if len(names) > SEGMENTS else "")
+    return f"it left shared memory behind, which was removed: {printable(named)}" if names else ""
 
 
 def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceLine]:

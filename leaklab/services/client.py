@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from leaklab.errors import ExitCode, LeaklabError, MeasureError, UsageError
+from leaklab.services.guard import GuardList
 from leaklab.services.kinds import SERVICE_KINDS, ServiceCounts, ServiceNeeds
 from leaklab.system.processes import Child, kill, start_child
 
 HOST = Path(__file__).with_name("host.py")
+GUARD = Path(__file__).with_name("guard.py")
 
 ANSWER_WITHIN_S = 30.0
 """Seconds in which the services' process must answer; it is only exceeded if that process is stuck."""
@@ -34,6 +36,7 @@ class HalfServices:
         endpoints: what the half's workload is made from, by kind.
         server: which server it is, where there are several; None where there is only the lab's own.
         is_remote: whether others may use one of these servers, too.
+        database: the run's database on such a server; None where there is none.
     """
 
     numbers: Sequence[int]
@@ -41,17 +44,23 @@ class HalfServices:
     endpoints: Mapping[str, Any] = field(default_factory=dict)
     server: str | None = None
     is_remote: bool = False
+    database: str | None = None
 
 
 class Services:
-    """The services' process.
+    """The services' process, and beside it a guard: what both are to clear up should the runner be gone.
 
-    A context manager, to be entered by an Owner: at its end the process, and all it guards, is gone.
+    A context manager, to be entered by an Owner: at its end both processes, and all they guard, are gone.
     """
 
     _child: Child
+    _guard: Child
     _buffer = b""
     _printed = b""
+    _owed = 0
+
+    def __init__(self) -> None:
+        self._listed = GuardList()
 
     def start(self, kinds: Sequence[str], needs: ServiceNeeds) -> HalfServices:
         """Start services of these kinds, for one half.
@@ -60,6 +69,8 @@ class Services:
             UsageError: `needs` has a value that no service can be started with, such as an invalid URI.
             MeasureError: a service cannot be started or reached.
         """
+        if needs.mongo_uri is not None and "mongo" in kinds:
+            self._list(do="guard", database=needs.database, uri=needs.mongo_uri)
         started = {kind: self._ask(do="start", service=kind, needs=asdict(needs)) for kind in kinds}
         return HalfServices(
             numbers=[about["service"] for about in started.values()],
@@ -67,6 +78,7 @@ class Services:
             endpoints={kind: SERVICE_KINDS[kind].endpoint(**about["endpoint"]) for kind, about in started.items()},
             server=next((about["server"] for about in started.values() if about["server"] is not None), None),
             is_remote=needs.mongo_uri is not None,
+            database=None if needs.mongo_uri is None else needs.database,
         )
 
     def ask_counts(self, services: HalfServices) -> None:
@@ -83,28 +95,57 @@ class Services:
         """Stop what was started for one half."""
         if services.numbers:
             self._ask(do="stop", services=services.numbers)
+            if services.database is not None:
+                self._list(do="release", database=services.database)
 
     def guard(self, folder: Path, child: Child | None = None) -> None:
         """Have a half's `folder` removed if the runner disappears, and `child`, with all that it started, killed."""
-        self._send(do="guard", folder=str(folder), family=None if child is None else [child.pid, child.mark])
+        self._list(do="guard", folder=str(folder), family=None if child is None else [child.pid, child.mark])
 
     def release(self, folder: Path) -> None:
         """Stop guarding what goes with `folder`: it is gone, and the child's number may be given to another process."""
-        # Where the guard itself is gone, the last question to it has reported that.
+        # Where the services' process is gone, the last question to it has reported that.
+        with contextlib.suppress(LeaklabError):
+            self._list(do="release", folder=str(folder))
+
+    def _list(self, **message: object) -> None:
+        """Change the list of what is guarded, here and in both processes. Raises MeasureError if the host is gone."""
+        self._listed.hear(message)
+        # Without its guard a run goes on.
         with contextlib.suppress(OSError):
-            self._child.send({"do": "release", "folder": str(folder)})
+            self._guard.send(message)
+        self._send(**message)
 
     def __enter__(self) -> Self:
-        self._child = start_child(HOST)
-        os.set_blocking(self._child.output, False)
+        with contextlib.ExitStack() as undo:
+            self._guard = start_child(GUARD)
+            undo.callback(self._guard.end)
+            self._child = start_child(HOST)
+            os.set_blocking(self._child.output, False)
+            undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the process clean up and end; kill it if it does not."""
+        """Let the process clean up and end; kill it if it does not.
+
+        Raises MeasureError if it was killed, and a database of the run stays on a server.
+        """
         self._child.channel.close()
         # Dropping a database on a server that just went away takes the longest.
-        self._child.ended(within_s=10)
+        has_cleared_up = self._child.ended(within_s=10) == 0
         self._child.end()
+        left = {} if has_cleared_up else self._listed.drop_databases()
+        for name in self._listed.databases:
+            with contextlib.suppress(OSError):
+                self._guard.send({"do": "release", "database": name})
+        self._guard.channel.close()
+        self._guard.ended(within_s=10)
+        self._guard.end()
+        if left:
+            from leaklab.services.database import words_on_left
+
+            words = "; ".join(words_on_left(name, self._listed.databases[name], why) for name, why in left.items())
+            raise MeasureError(f"the services' process ended unexpectedly, and {words}")
 
     def _send(self, **message: object) -> None:
         try:

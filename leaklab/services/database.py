@@ -4,9 +4,9 @@ The embedded server and a real one are used and read in the same way, through un
 """
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from shlex import quote
 from typing import Any, NamedTuple
 
 import pymongo
@@ -41,15 +41,14 @@ class ServerReading(NamedTuple):
 class Database:
     """A database of this run's own on the server at `uri`, dropped by `drop`."""
 
-    def __init__(self, uri: str) -> None:
-        """Connect and make sure that the server can be read.
+    def __init__(self, uri: str, name: str) -> None:
+        """Connect and make sure that the server can be read; `name` is what the database is called.
 
         Raises:
             UsageError: `uri` is not a valid MongoDB URI.
             MeasureError: the server cannot be reached, or does not let its counters be read.
         """
-        # Without its password.
-        self._shown = re.sub(r"(?s)://([^:@]*).*@", r"://\1:***@", uri)
+        self._shown = _without_password(uri)
         try:
             within_ms = int(REACH_S * 1000)
             called: dict[str, Any] = {} if "appname=" in uri.lower() else {"appname": "leaklab"}
@@ -58,7 +57,7 @@ class Database:
             )
         except (errors.InvalidURI, errors.ConfigurationError, ValueError, TypeError) as error:
             raise UsageError(f"--mongo {self._shown}: {_first_line(error)}. Write mongodb://HOST:PORT.") from error
-        self.name = f"leaklab_{secrets.token_hex(6)}"
+        self.name = name
         self._start: ServerReading | None = None
         with ExitStack() as undo:
             undo.callback(self._client.close)
@@ -133,6 +132,28 @@ def _count(document: Mapping[str, Any], *path: str) -> int | None:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return None if value is None else int(value)
+
+
+def drop(uri: str, name: str) -> str | None:
+    """Drop a database that nobody uses any more; None if it is gone, else why it is not."""
+    within_ms = int(REACH_S * 1000)
+    try:
+        with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=within_ms) as client, pymongo.timeout(REACH_S):
+            client.drop_database(name)
+    except errors.PyMongoError as error:
+        return _first_line(error)
+    return None
+
+
+def words_on_left(name: str, uri: str, why: str) -> str:
+    """That a database is left on a server, why, and how it is removed."""
+    shown = _without_password(uri)
+    command = f"mongosh {quote(shown)} --eval 'db.getSiblingDB(\"{name}\").dropDatabase()'"
+    return f"the database {name} is left on {shown} ({why}). Remove it: {command}"
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"(?s)://([^:@]*).*@", r"://\1:***@", uri)
 
 
 def _commands(status: Mapping[str, Any], names: Sequence[str]) -> int | None:

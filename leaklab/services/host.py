@@ -18,24 +18,20 @@ from pkgutil import resolve_name
 from typing import Any
 
 from leaklab.errors import ExitCode, LeaklabError
+from leaklab.services.guard import GuardList
 from leaklab.services.kinds import SERVICE_KINDS, HostedService, ServiceNeeds
 from leaklab.system.machine import raise_fd_limit
-from leaklab.system.processes import end_family, remove_folder
 
 LONGEST_LINE = 2**26
 """Bytes of one message: a scenario's documents come in one."""
 
 
 class Host:
-    """Starts services, reads their counts, guards halves, and leaves nothing behind.
-
-    Attributes:
-        guarded: the temporary folder of each half; with its process group and mark, once it was started.
-    """
+    """Starts services, reads their counts, guards halves, and leaves nothing behind."""
 
     def __init__(self) -> None:
         self._running: dict[int, HostedService] = {}
-        self.guarded: dict[str, tuple[int, str] | None] = {}
+        self.guarded = GuardList()
         self._numbers = itertools.count(1)
         self._blocking = ThreadPoolExecutor(max_workers=4)
 
@@ -52,10 +48,7 @@ class Host:
 
     async def close(self) -> None:
         """Kill what is guarded, stop what runs."""
-        for folder, family in self.guarded.items():
-            if family is not None:
-                end_family(*family)
-            remove_folder(folder)
+        self.guarded.clear_halves()
         for service in self._running.values():
             await service.stop()
         self._running.clear()
@@ -89,13 +82,9 @@ async def serve(channel: socket.socket) -> None:
     try:
         while line := await reader.readline():
             message = json.loads(line)
-            # No answer is needed to these two: the runner does not wait for this process to be up before it starts
-            # a half.
-            if message["do"] == "guard":
-                host.guarded[message["folder"]] = message["family"]
-            elif message["do"] == "release":
-                host.guarded.pop(message["folder"], None)
-            else:
+            # No answer is needed to those of the guard: the runner does not wait for this process to be up before it
+            # starts a half.
+            if not host.guarded.hear(message):
                 writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
                 await writer.drain()
     except ConnectionError:

@@ -49,7 +49,7 @@ class HostedMongo:
                 service = MongoService(name=name)
                 uri = f"mongodb://127.0.0.1:{await service.start()}/?appname={name}"
                 undo.push_async_callback(service.stop)
-            database = await run(Database, uri)
+            database = await run(Database, uri, needs.database)
             undo.push_async_callback(run, database.drop)
             await run(database.seed, needs.documents)
             undo.pop_all()

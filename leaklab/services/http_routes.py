@@ -131,8 +131,8 @@ def profile(n: int, secret: str = "") -> bytes:
 def comes_from_this_run(target: str, base: str, host: str | None) -> bool:
     """Whether a request knows `base`, which every path of the service begins with, and its host is a loopback one.
 
-    Without a base, everything does. `host` is the header of that name, None where there is none: HTTP/1.0 has no need of it. A page in a browser can be
-    led to a loopback port, but not with a loopback name ("DNS rebinding").
+    Without a base, everything does. `host` is the header of that name, None where there is none: HTTP/1.0 has no need
+    of it. A page in a browser can be led to a loopback port, but not with a loopback name ("DNS rebinding").
     """
     if not base:
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,10 +18,12 @@ class ServiceNeeds:
     Attributes:
         documents: what a database holds before the half runs: documents by collection.
         mongo_uri: a real MongoDB server; None for the embedded one.
+        database: the name of the run's own database.
     """
 
     documents: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     mongo_uri: str | None = None
+    database: str = field(default_factory=lambda: f"leaklab_{secrets.token_hex(6)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
