@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
-from typing import Any
 
 from leaklab.content.declaration import ALL_HALVES, Scenario
-from leaklab.content.loading import in_words, load
+from leaklab.content.loading import broken_imports, in_words, load
 from leaklab.errors import ScenarioError, UsageError
 from leaklab.system.files import read_regular
 
@@ -61,7 +60,12 @@ class Entry:
             if not os.path.isfile(self.folder / name):  # noqa: PTH113
                 may = "" if os.access(self.folder, os.X_OK) else ", or may not be read"
                 raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name} is missing{may}")
-        return load(self.id, self.folder / "scenario.py")
+        return load(self.id, self.folder / "scenario.py", built_in=self.is_built_in)
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is leaklab's own."""
+        return self.folder.parent == built_in_folder()
 
     @property
     def error(self) -> str | None:
@@ -149,6 +153,8 @@ class Catalog:
     def select(self, names: list[str]) -> list[Entry]:
         """The scenarios called `names`, each once, in that order; all in the order of the course if there are none."""
         if not names:
+            # All at once, so that several that loop take no longer than one.
+            broken_imports([one.folder / "scenario.py" for one in self.entries if not one.is_built_in])
             return sorted(self.entries, key=lambda one: (sys.maxsize if one.error else one.scenario.number, one.id))
         return list(dict.fromkeys(self.get(name) for name in names))
 
@@ -156,13 +162,17 @@ class Catalog:
     def _packages(self) -> tuple[list[Path], tuple[str, ...]]:
         """The folders that installed packages offer, and what is wrong with those that cannot be asked."""
         from importlib import metadata
+        from importlib.util import find_spec
 
         folders: list[Path] = []
         problems: list[str] = []
         for point in metadata.entry_points(group=ENTRY_POINTS):
             try:
-                module: Any = point.load()
-                paths = [Path(path) for path in getattr(module, "__path__", [])] or [Path(module.__file__).parent]
+                spec = find_spec(point.module)
+                if spec is None:
+                    raise ModuleNotFoundError(f"No module named {point.module!r}")
+                within = spec.submodule_search_locations
+                paths = [Path(path) for path in within] if within else [Path(spec.origin or "").parent]
             except (Exception, SystemExit) as error:  # noqa: BLE001 # another author's package may raise anything
                 what = f"the scenarios of the installed package {point.value!r} cannot be loaded"
                 problems.append(f"{what}: {in_words(error)}. Repair or uninstall it.")
@@ -184,8 +194,8 @@ def _distinct(found: Iterable[Entry]) -> tuple[Entry, ...]:
 
 def built_in_folder() -> Path:
     """Where the built-in scenarios lie: inside the installed package, or beside it in a checkout."""
-    inside = Path(__file__).parents[1] / "scenarios"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "scenarios"
+    inside = Path(__file__).resolve().parents[1] / "scenarios"
+    return inside if inside.is_dir() else inside.parents[1] / "scenarios"
 
 
 def scan(folder: Path) -> Iterator[Entry]:

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import wraps
@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from leaklab.content.annotations import mismatch, shown
 from leaklab.content.declaration import ALL_HALVES, HALVES, Scenario
 from leaklab.content.settings import COUNT, DURATION, Setting
+from leaklab.content.trial import ContainedError, contained, faults
 from leaklab.errors import ScenarioError, UsageError
 from leaklab.measure.target import Steps
 from leaklab.metrics import METRICS, FindingKind
@@ -33,16 +34,19 @@ NUMBERS = {
 """What the functions of these fields may return."""
 
 
-def load(name: str, path: Path) -> Scenario:
+def load(name: str, path: Path, *, built_in: bool = False) -> Scenario:
     """The scenario that `path` declares, ready for use: an error in one of its functions is a ScenarioError.
 
     Args:
         name: the scenario's id.
         path: its `scenario.py`.
+        built_in: whether it is leaklab's own, which need not be tried first.
 
     Raises:
         ScenarioError: it cannot be run, or it declares no scenario or an inconsistent one.
     """
+    if not built_in and (why := broken_imports([path])):
+        raise _broken(name, f"{path}: {why[path]}")
     with _attributed(name, path):
         scenario = getattr(_module(path), "SCENARIO", None)
     if not isinstance(scenario, Scenario):
@@ -64,9 +68,21 @@ def load(name: str, path: Path) -> Scenario:
     return replace(scenario, **guards, documents=tuple(replace(documents, count=count) for documents, count in pairs))
 
 
+def broken_imports(paths: Iterable[Path]) -> dict[Path, str]:
+    """Which of these `scenario.py` files cannot even be tried, and why, in words; each is tried once."""
+    new = [path for path in paths if path not in _TRIED]
+    _TRIED.update(dict.fromkeys(new, "") | faults(new, _module))
+    return {path: words for path in paths if (words := _TRIED[path])}
+
+
+_TRIED: dict[Path, str] = {}
+
+
 def in_words(error: BaseException) -> str:
     """An error's type and message, as it follows a colon."""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
+    if isinstance(error, ContainedError):
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -79,7 +95,7 @@ def _attributed(name: str, path: Path, what: str = "") -> Iterator[None]:
     """Make an error of the author's code a ScenarioError that names its line."""
     try:
         # Standard output may be a document: what the code prints goes to standard error.
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), contained():
             yield
     except KeyboardInterrupt:
         raise

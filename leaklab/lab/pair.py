@@ -54,12 +54,14 @@ DESCRIPTORS_BESIDE = 64
 class RunOptions:
     """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one).
 
+    `programs` are texts that are run in the place of files, by half.
     `controls` are the halves that are known to be what the scenario says: they are judged by one run.
     With `explain`, the findings on the others are explained, by one more run that is not measured.
     The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
     """
 
     repeat: int = 1
+    programs: Mapping[str, str] = field(default_factory=dict)
     controls: frozenset[str] = frozenset()
     explain: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -218,7 +220,13 @@ class _PairRun:
 
     def _start(self, half: str, owner: Owner) -> Target:
         return owner.enter_context(
-            PythonHalf(self.paths[half], self.services, self.options.limits, environment_of(self.entry))
+            PythonHalf(
+                self.paths[half],
+                self.services,
+                self.options.limits,
+                environment_of(self.entry),
+                program=self.options.programs.get(half),
+            )
         )
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:

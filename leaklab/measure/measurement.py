@@ -11,7 +11,7 @@ from leaklab.measure.sampler import CLOCK_MAX_S, Sampler, StepClock, TraceListen
 from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError, timed_out
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, Judge
-from leaklab.services.client import HalfServices, Services
+from leaklab.services.client import COUNTS_WITHIN_S, HalfServices, Services, ServicesBusyError
 from leaklab.system.limits import Limits
 from leaklab.system.machine import most_memory
 from leaklab.units import format_size
@@ -85,6 +85,9 @@ class Measurement:
             self.target.prepare(workload)
         except RunEndedError as error:
             self.ending = error.ending
+        except ServicesBusyError:
+            words = f"it was ended, as it kept the services so busy that they did not answer for {COUNTS_WITHIN_S:g} s"
+            self.ending = Ending(Outcome.TIMED_OUT, words, self.target.hang_location())
         except TargetEndedError as error:
             self.ending = Ending(Outcome.CRASHED, f"{error} while it was imported")
 
@@ -163,6 +166,9 @@ class Measurement:
             yield
         except RunEndedError as error:
             self.ending = error.ending
+        except ServicesBusyError:
+            words = f"it was ended, as it kept the services so busy that they did not answer for {COUNTS_WITHIN_S:g} s"
+            self.ending = Ending(Outcome.TIMED_OUT, words, self.target.hang_location())
         except TargetEndedError as error:
             self._advance()
             if self.ending is COMPLETED:

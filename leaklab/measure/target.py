@@ -151,13 +151,15 @@ class PythonHalf:
 
     It has a folder of its own, which goes with it (`leaklab.system.temporary`). The `services` end the worker and
     remove the folder should the runner be gone; without them nothing can be measured. `environment` is added to that
-    of the worker. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
+    of the worker. A `program` is run in the place of the file's own: as a file of that name beside links to the file's
+    neighbours. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
     """
 
     path: Path
     services: Services
     limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
+    program: str | None = None
     script: Path = WORKER
     plan: Mapping[str, object] | None = None
     folder: Path = field(init=False)
@@ -192,7 +194,7 @@ class PythonHalf:
             plan = {} if self.plan is None else {"plan": self.plan}
             notes = str(self.folder / temporary.NOTES)
             lifetime = int(LOAD_WITHIN_S * 2)
-            self._say({"half": str(self.path), "limits": limits, "lifetime": lifetime, "notes": notes, **plan})
+            self._say({"half": str(self._file()), "limits": limits, "lifetime": lifetime, "notes": notes, **plan})
             undo.pop_all()
         return self
 
@@ -210,7 +212,8 @@ class PythonHalf:
             raise timed_out(self, f"it was not imported within {within_s:g} s (--limit time)")
         if isinstance(loaded, HalfUnloadable):
             error = loaded.error
-            raise RunEndedError(Ending(Outcome.CRASHED, f"it cannot be imported: {error}", error.source_line()))
+            words = f"it cannot be imported: {error}"
+            raise RunEndedError(Ending(Outcome.CRASHED, words, error.source_line(), error))
         arguments = {
             name: {"$steps": {"count": value.count, "item": value.item}} if isinstance(value, Steps) else value
             for name, value in workload.items()
@@ -256,7 +259,7 @@ class PythonHalf:
             case StepsTaken(done=done):
                 return done <= self._steps
             case HalfRaised(error=error) | HalfUnloadable(error=error):
-                folder = str(self.path.parent)
+                folder = str(self.path.parent if self.program is None else self.folder / temporary.PROGRAM)
                 return all(os.path.dirname(place.file) == folder and "\0" not in place.file for place in error.places)  # noqa: PTH120 # as the worker takes it
             case EvidenceGiven():
                 return self.plan is not None
@@ -325,6 +328,22 @@ class PythonHalf:
         except OSError as error:
             self.services.release(self.folder)
             raise MeasureError(f"no temporary folder can be made for a half: {error}") from None
+
+    def _file(self) -> Path:
+        """The file that is run."""
+        if self.program is None:
+            return self.path
+        beside = self.folder / temporary.PROGRAM
+        try:
+            beside.mkdir()
+            for neighbour in self.path.parent.glob("*.py"):
+                if neighbour.name != self.path.name:
+                    (beside / neighbour.name).symlink_to(neighbour)
+            copy = beside / self.path.name
+            copy.write_text(self.program, encoding="utf-8")
+        except OSError as error:
+            raise MeasureError(f"no copy of {self.path} can be made: {error.strerror}") from None
+        return copy
 
     def _remove_folder(self, held: Iterable[str] = ()) -> None:
         temporary.remove(self.folder, held)

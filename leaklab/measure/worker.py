@@ -351,6 +351,21 @@ def with_article(name: str) -> str:
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
+def not_plain(answer: Any, error: str) -> str:
+    """Why an answer is not plain data, where `error` came of it, and what to return instead."""
+    name = type(answer).__name__
+    if name == "coroutine":
+        answer.close()  # or Python warns that it was never awaited, with a line of this file
+        return "run is a coroutine function: make it a plain one that calls asyncio.run()"
+    if name == "async_generator":
+        return "run is an asynchronous generator function: make it a plain one that returns a list"
+    if name == "generator" and answer.gi_code.co_name == "<genexpr>":
+        return "it is a generator expression, ( … for … ): return a list, [ … for … ]"
+    if name == "generator":
+        return f"{answer.gi_code.co_name} is a generator function: return a list of what it yields"
+    return f"{with_article(name)} that is not plain data ({first_unserializable(answer)}{error})"
+
+
 def plain(answer: object) -> tuple[str | None, str | None]:
     """`answer` as JSON text of a bounded length, or None and the reason why not."""
     try:
@@ -358,16 +373,7 @@ def plain(answer: object) -> tuple[str | None, str | None]:
     except RecursionError:
         return None, "it is nested too deeply, or contains itself"
     except BaseException as error:  # noqa: BLE001 # a learner's answer may be anything
-        name = type(answer).__name__
-        if name == "coroutine":
-            answer.close()  # type: ignore[attr-defined] # or Python warns that it was never awaited, with a line of this file
-            return None, "run is a coroutine function: make it a plain one that calls asyncio.run()"
-        if name == "generator":
-            return None, "run is a generator function: return a list of what it yields"
-        return (
-            None,
-            f"{with_article(name)} that is not plain data ({first_unserializable(answer)}{type(error).__name__})",
-        )
+        return None, not_plain(answer, type(error).__name__)
     if len(text) > ANSWER_LIMIT:
         return None, f"it is {len(text):,} characters long as JSON, over {ANSWER_LIMIT:,}"
     return text, None

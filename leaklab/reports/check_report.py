@@ -175,9 +175,13 @@ def _excerpt(checked: Path, place: SourceLine, around: int = AROUND) -> Iterator
         yield Text(f"  {place.file}, line {place.line}: {printable(place.text)}")
         return
     yield Text(f"  {place.file}, line {place.line}:")
-    for number in range(max(1, place.line - around), min(len(lines), place.line + around) + 1):
+    numbers = range(max(1, place.line - around), min(len(lines), place.line + around) + 1)
+    indents = (lines[number - 1][: -len(lines[number - 1].lstrip()) or None] for number in numbers)
+    mixed = {"\t", " "} <= set().union(*indents)
+    for number in numbers:
         mark, style = ("▸", "bold") if number == place.line else (" ", "dim")
-        code = printable(lines[number - 1].expandtabs(4))
+        # Where both indent, a tab is seen as one.
+        code = printable(lines[number - 1].replace("\t", "→   ") if mixed else lines[number - 1].expandtabs(4))
         parts = (f"  {mark} ", "bold red"), (f"{number:>4}  ", "dim"), (code, style)
         yield Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 

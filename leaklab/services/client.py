@@ -22,8 +22,15 @@ GUARD = Path(__file__).with_name("guard.py")
 ANSWER_WITHIN_S = 30.0
 """Seconds in which the services' process must answer; it is only exceeded if that process is stuck."""
 
+COUNTS_WITHIN_S = 10.0
+"""Seconds in which counts must be answered: it is only exceeded if a half keeps the services busy."""
+
 LAST_WORDS = 1 << 16
 """Bytes that are kept of what it prints: it prints nothing, unless something is wrong with it."""
+
+
+class ServicesBusyError(MeasureError):
+    """The services did not come to an answer: what a half asked of them takes too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +94,11 @@ class Services:
             self._send(do="counts", services=services.numbers)
 
     def hear_counts(self, services: HalfServices) -> ServiceCounts:
-        """The answer to `ask_counts`: the counts of all these services together."""
-        answers = self._hear()["counts"] if services.numbers else []
+        """The answer to `ask_counts`: the counts of all these services together.
+
+        Raises ServicesBusyError if it does not come; the next question can be asked all the same.
+        """
+        answers = self._hear(COUNTS_WITHIN_S)["counts"] if services.numbers else []
         return sum((ServiceCounts(**answer) for answer in answers), ServiceCounts())
 
     def stop(self, services: HalfServices) -> None:
@@ -96,7 +106,7 @@ class Services:
         if services.numbers:
             self._ask(do="stop", services=services.numbers)
             if services.database is not None:
-                self._list(do="release", database=services.database)
+                self._release(database=services.database)
 
     def guard(self, folder: Path, child: Child | None = None) -> None:
         """Have a half's `folder` removed if the runner disappears, and `child`, with all that it started, killed."""
@@ -104,9 +114,15 @@ class Services:
 
     def release(self, folder: Path) -> None:
         """Stop guarding what goes with `folder`: it is gone, and the child's number may be given to another process."""
-        # Where the services' process is gone, the last question to it has reported that.
-        with contextlib.suppress(LeaklabError):
-            self._list(do="release", folder=str(folder))
+        self._release(folder=str(folder))
+
+    def _release(self, **what: str) -> None:
+        message = {"do": "release", **what}
+        self._listed.hear(message)
+        for child in (self._guard, self._child):
+            # Where the services' process is gone, the last question to it has reported that.
+            with contextlib.suppress(OSError):
+                child.send(message)
 
     def _list(self, **message: object) -> None:
         """Change the list of what is guarded, here and in both processes. Raises MeasureError if the host is gone."""
@@ -157,15 +173,27 @@ class Services:
         self._send(**message)
         return self._hear()
 
-    def _hear(self) -> Any:
+    def _hear(self, within_s: float = ANSWER_WITHIN_S) -> Any:
+        until = time.monotonic() + within_s
+        while self._owed:
+            # Answers that came too late are no answer to this question.
+            self._next_line(until, within_s)
+            self._owed -= 1
+        answer = json.loads(self._next_line(until, within_s))
+        if "error" in answer:
+            kind = UsageError if answer["exit_code"] == ExitCode.WRONG_USAGE else MeasureError
+            raise kind(answer["error"])
+        return answer
+
+    def _next_line(self, until: float, within_s: float) -> bytes:
         waiting = select.poll()
         for readable in (self._child.channel, self._child.output):
             waiting.register(readable, select.POLLIN)
-        until = time.monotonic() + ANSWER_WITHIN_S
         while b"\n" not in self._buffer:
             ready = [descriptor for descriptor, _ in waiting.poll(max(0.0, until - time.monotonic()) * 1000)]
             if not ready:
-                raise MeasureError(f"the services did not answer within {ANSWER_WITHIN_S:.0f} s{self._last_words()}")
+                self._owed += 1
+                raise ServicesBusyError(f"the services did not answer within {within_s:.0f} s{self._last_words()}")
             if self._child.output in ready and not self._read_output():
                 waiting.unregister(self._child.output)
             if self._child.channel.fileno() in ready:
@@ -176,11 +204,7 @@ class Services:
                     raise self.gone()
                 self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
-        answer = json.loads(line)
-        if "error" in answer:
-            kind = UsageError if answer["exit_code"] == ExitCode.WRONG_USAGE else MeasureError
-            raise kind(answer["error"])
-        return answer
+        return line
 
     @property
     def channel(self) -> socket.socket:

@@ -1,6 +1,6 @@
 """The lab's own client of a MongoDB server: makes the run's database, fills it, reads `serverStatus`, drops it.
 
-The embedded server and a real one are used and read in the same way, through unmodified pymongo. All calls block.
+The embedded server and a real one are used in the same way, through unmodified pymongo. All calls block.
 """
 
 import re
@@ -78,14 +78,16 @@ class Database:
             for collection, entries in documents.items():
                 self._client[self.name][collection].insert_many([dict(entry) for entry in entries])
 
-    def read(self) -> ServerReading:
-        """The server's counters, all since the first reading. Raises MeasureError on no answer.
+    def read(self, status: Mapping[str, Any] | None = None) -> ServerReading:
+        """The server's counters, all since the first reading; from a `serverStatus` that is known, or a new one.
+
+        Raises MeasureError on no answer.
 
         A shared server has cursors and connections of other clients and of earlier runs, and every server has the
         session of this client: they do not belong to what a half did after its baseline.
         """
         with self._reported():
-            now = self._status()
+            now = self._status() if status is None else _reading(status)
         start = self._start = self._start or now
         pairs = zip(now, start, strict=True)
         return ServerReading(*(None if count is None or before is None else count - before for count, before in pairs))
@@ -105,14 +107,7 @@ class Database:
             self._client.drop_database(self.name)
 
     def _status(self) -> ServerReading:
-        status = self._client.admin.command("serverStatus")
-        return ServerReading(
-            cursors_open=_count(status, "metrics", "cursor", "open", "total"),
-            sessions_active=_count(status, "logicalSessionRecordCache", "activeSessionsCount"),
-            connections_created=_count(status, "connections", "totalCreated"),
-            reads=_commands(status, READS),
-            writes=_commands(status, WRITES),
-        )
+        return _reading(self._client.admin.command("serverStatus"))
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -125,6 +120,16 @@ class Database:
                 remedy = "Start it, correct the address, or leave --mongo out to use the embedded server."
                 words = f"no MongoDB server answered within {REACH_S:.0f} s. {remedy}"
             raise MeasureError(f"--mongo {self._shown}: {words}") from error
+
+
+def _reading(status: Mapping[str, Any]) -> ServerReading:
+    return ServerReading(
+        cursors_open=_count(status, "metrics", "cursor", "open", "total"),
+        sessions_active=_count(status, "logicalSessionRecordCache", "activeSessionsCount"),
+        connections_created=_count(status, "connections", "totalCreated"),
+        reads=_commands(status, READS),
+        writes=_commands(status, WRITES),
+    )
 
 
 def _count(document: Mapping[str, Any], *path: str) -> int | None:

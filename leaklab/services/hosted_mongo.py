@@ -57,7 +57,10 @@ class HostedMongo:
 
     async def counts(self) -> ServiceCounts:
         """What `serverStatus` reports, and the exact peak of open cursors where the server is the embedded one."""
-        cursors, sessions, connections, reads, writes = await self._run(self._database.read)
+        # The embedded server is asked without its wire: a half that keeps it busy does not keep it from saying that.
+        status = None if self._service is None else self._service.commands.server_status()
+        read = await self._run(self._database.read) if status is None else self._database.read(status)
+        cursors, sessions, connections, reads, writes = read
         own = None if self._service is None else self._service.counts()
         # A real server goes on counting a session that was ended until it next refreshes its cache, up to 5 minutes
         # later (logical_session_cache_impl.cpp, `endSessions` and `_refresh`): it cannot say which are open. And every

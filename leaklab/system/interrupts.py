@@ -25,9 +25,13 @@ _raised_at = float("-inf")
 
 
 def end_by_signal() -> None:
-    """From now on, each of these signals raises KeyboardInterrupt in the main thread."""
+    """From now on, each of these signals raises KeyboardInterrupt in the main thread.
+
+    A hang-up that was ignored when leaklab was started stays so: `nohup` is to be trusted.
+    """
     for number in _SIGNALS:
-        signal.signal(number, _on_signal)
+        if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _on_signal)
 
 
 def ignore() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from itertools import accumulate
@@ -15,12 +16,14 @@ from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, w
 from leaklab.lab.result import MeasuredRun, half_result
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, RSS, FindingKind, Judge
+from leaklab.system.files import read_regular
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
 from leaklab.units import format_duration
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.other_data import unless_invented
-from leaklab.workshop.plain_code import FIX_THE_FILE, FIX_THE_LINE, rejection
+from leaklab.workshop.plain_code import rejection
+from leaklab.workshop.remedies import FIX_THE_FILE, FIX_THE_LINE, remedy_of_run, remedy_of_shadow
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
@@ -158,7 +161,8 @@ def _judge_error(scenario: Scenario, settings: Settings, yours: HalfResult) -> J
     """The verdict on a half whose error the scenario accepts as an answer; None if it does not accept it."""
     for run in yours.runs:
         raised = run.trace.ending.raised
-        if scenario.check_error is None or raised is None:
+        # One that could not even be imported has no samples.
+        if scenario.check_error is None or raised is None or not run.trace.samples:
             return None
         # An error of a class of the learner's own counts as its base classes too.
         if not any(scenario.check_error(settings, raised.named(kind)) for kind in raised.kinds):
@@ -204,10 +208,15 @@ def _failed(blank: CheckResult, step: int, ending: Ending, task: str) -> CheckRe
     remedy = FIX_THE_LINE if ending.place else FIX_THE_FILE
     if ending.raised is not None and ending.raised.kinds[0] == "BdbQuit":
         remedy = "It stops at a breakpoint. Remove it, then check again."
-    if ending.raised is not None and any(re.search(rf"\b{kind}\b", task) for kind in ending.raised.kinds):
+    if ending.raised is not None and any(re.search(rf"\b{re.escape(kind)}\b", task) for kind in ending.raised.kinds):
         remedy = task
+    source = b""
+    with contextlib.suppress(OSError):
+        source = read_regular(blank.file)
     if not ending.place and re.search(r"\brun\(\)|\bfunction (called )?run\b", ending.words):
-        remedy = "The file needs a function run() with the same arguments as in the leaky half."
+        remedy = remedy_of_run(source)
+    if ending.raised is not None:
+        remedy = remedy_of_shadow(blank.file, source, ending.raised) or remedy
     return replace(
         blank,
         state=CheckState.FAILED,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ast
-import tempfile
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.measure.trace import Outcome
+from leaklab.system.files import read_regular
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from leaklab.content.catalog import Entry
     from leaklab.content.settings import Settings
@@ -28,21 +27,18 @@ def unless_invented(
 ) -> CheckResult:
     """The same result, unless the file is fixed only because its answer does not come from the scenario's data.
 
-    A copy of the file, in which other numbers stand in the place of `Scenario.data`, must give another answer. Whatever
+    The same file, in which other numbers stand in the place of `Scenario.data`, must give another answer. Whatever
     else it does is no matter here: it fails for all we know because of the other numbers.
     """
     data = entry.scenario.data
     if not found.fixed or not data:
         return found
-    with tempfile.TemporaryDirectory(prefix="ll-") as folder:
-        copy = Path(folder, file.name)
-        for sibling in file.parent.glob("*.py"):
-            with suppress(OSError):
-                Path(folder, sibling.name).symlink_to(sibling)
-        copy.unlink(missing_ok=True)
-        copy.write_text(with_other_numbers(file.read_bytes(), data), encoding="utf-8")
-        once = replace(options, repeat=1, controls=frozenset({YOURS}))
-        half = run_halves(entry, {YOURS: copy}, settings.with_steps(STEPS), once).halves[YOURS]
+    try:
+        text = with_other_numbers(read_regular(file), data)
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return found
+    once = replace(options, repeat=1, controls=frozenset({YOURS}), programs={YOURS: text})
+    half = run_halves(entry, {YOURS: file}, settings.with_steps(STEPS), once).halves[YOURS]
     if half.outcome is not Outcome.COMPLETED or half.complaint is not None:
         return found
     numbers = " and ".join(f"{number:g}" for number in data)

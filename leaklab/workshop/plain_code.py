@@ -12,15 +12,13 @@ from leaklab.errors import UsageError
 from leaklab.measure.source_line import SourceLine
 from leaklab.system.files import read_regular
 from leaklab.workshop.check_result import CheckResult, CheckState
+from leaklab.workshop.remedies import FIX_THE_FILE, FIX_THE_LINE, refuse_as_python_does, remedy_of
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
 
 INSIDE = {"leaklab": "the lab that measures it", "__main__": "the process that measures it"}
 """Modules that a learner's file must not use, and what they are."""
-
-FIX_THE_LINE = "Fix the line, then check again."
-FIX_THE_FILE = "Fix the file, then check again."
 
 
 def rejection(entry: Entry, file: Path) -> CheckResult | None:
@@ -31,13 +29,15 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
 
     source = _source(file)
     try:
+        refuse_as_python_does(source, file)
         tree = ast.parse(source, str(file))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         words, line = (error.msg, error.lineno) if isinstance(error, SyntaxError) else (str(error), None)
         reason = f"it cannot be imported: {type(error).__name__}: {words}"
+        remedy = remedy_of(source, error)
         if not line:
-            return rejected(CheckState.FAILED, reason, FIX_THE_FILE)
-        return rejected(CheckState.FAILED, reason, FIX_THE_LINE, SourceLine.at(file, line))
+            return rejected(CheckState.FAILED, reason, remedy or FIX_THE_FILE)
+        return rejected(CheckState.FAILED, reason, remedy or FIX_THE_LINE, SourceLine.at(file, line))
     inside = dict(INSIDE)
     if entry.shared:
         # Then files of the scenario's folder can be imported, unless the learner's folder has one of that name.

@@ -67,7 +67,7 @@ class CommandServer:
             **dict.fromkeys(("hello", "isMaster", "ismaster"), self._hello),
             **dict.fromkeys(("buildInfo", "buildinfo"), self._build_info),
             "ping": lambda _: {},
-            "serverStatus": self._server_status,
+            "serverStatus": lambda _: self.server_status(),
             "endSessions": self._end_sessions,
             **WriteCommands(self._store).handlers,
             **ReadCommands(self._store, batches).handlers,
@@ -145,7 +145,7 @@ class CommandServer:
         version = ".".join(map(str, _VERSION[:3]))
         return {"version": version, "gitVersion": "leaklab's embedded server", "versionArray": _VERSION, "bits": 64}
 
-    def _server_status(self, _: Arguments) -> Document:
+    def server_status(self) -> Document:
         """Fields and types of the MongoDB manual, "serverStatus", as far as they are known here."""
         counts, cursors = self._counts(), self._cursors
         is_open = {"noTimeout": cursors.no_timeout, "pinned": cursors.pinned, "total": len(cursors)}

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 STRANGER = CommandError(13, "this server serves only the run of leaklab that started it: connect by the URI it gave")
 """What is answered to others (MongoDB manual, "Error Codes": 13 is Unauthorized)."""
 
+_SHORT = ("serverStatus", "hello", "isMaster", "ismaster", "ping", "endSessions", "killCursors")
+"""Commands that never take long."""
+
 _READ_AHEAD_BYTES = 64 * 1024  # how much more of a client is read while its last command is still being answered
 
 
@@ -47,7 +50,7 @@ class MongoService:
         self._name = name
         self._listener = Listener(lambda: _MongoConnection(self))
         self._expiry: asyncio.TimerHandle | None = None
-        self._is_limited = False
+        self._is_limited = self._turn_is_over = False
         self.connections: set[_MongoConnection] = set()
         self.accepted = self.open = self.peak = self.served = 0
         self.cursors = CursorTable(timeout_s=cursor_timeout_s, max_open=max_open_cursors, clock=time.monotonic)
@@ -93,6 +96,23 @@ class MongoService:
         except (TypeError, KeyError):
             return False
         return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), self._name.encode())
+
+    async def turn(self, command: Document | CommandError) -> None:
+        """Wait while a command has taken long in this turn of the loop: between two such others have their turn.
+
+        So however many clients ask what takes long, the lab's questions come through after a few of them.
+        """
+        while self._turn_is_over and not (isinstance(command, dict) and next(iter(command), "") in _SHORT):
+            await asyncio.sleep(0)
+
+    def end_turn(self) -> None:
+        """A command has taken long."""
+        if not self._turn_is_over:
+            self._turn_is_over = True
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+
+    def _begin_turn(self) -> None:
+        self._turn_is_over = False
 
     def joined(self) -> None:
         """Count a connection in."""
@@ -163,10 +183,14 @@ class _MongoConnection(asyncio.StreamReaderProtocol):
                         return
                     is_admitted = self._counted_open = True
                     self._service.joined()
+                await self._service.turn(request.command)
+                begun = time.thread_time()
                 try:
                     body = await self._service.commands.run(request.command, legacy=request.legacy)
                 finally:
                     self._service.watch_cursors()
+                if time.thread_time() - begun > TURN_S:
+                    self._service.end_turn()
                 if request.reply_expected and not writer.is_closing():
                     self._service.served += 1
                     number = self._service.served & 0x7FFFFFFF

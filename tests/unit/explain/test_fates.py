@@ -133,7 +133,7 @@ WASTE = {
         def run(address, items):
             for item in items:
                 with socket.create_connection(tuple(address)) as sock:  # here
-                    sock.sendall(b"GET /bytes/10 HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+                    sock.sendall(b"GET /bytes/10 HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
                     while sock.recv(1000):
                         pass
         """,

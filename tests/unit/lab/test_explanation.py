@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from leaklab.explain.evidence import ReportedGroup, ReportedLine, groups_of, worth_telling
@@ -98,19 +97,19 @@ def test_without_evidence_there_is_a_reason(statement: Statement, why: str) -> N
     assert why in explained.unexplained
 
 
-REST = b'"kept": null, "own": false, "waits": null, "became": "", "note": ""'
+REST = {"what": "", "kept": None, "own": False, "waits": None, "became": "", "note": ""}
 
 
 @pytest.mark.parametrize(
-    "raw",
+    "sent",
     [
-        b"[]",
-        b"{}",
-        b'[{"counter": "sockets"}]',
-        b'[{"counter": "x", "count": -1, "what": "", "opened": null, %s}]' % REST,
-        b'[{"counter": "x", "count": 1, "what": "", "opened": ["f", -1, ""], %s}]' % REST,
-        b"[" * 5_000,
+        [],
+        [{"counter": "sockets"}],
+        [{"counter": "x", "count": -1, "opened": None, **REST}],
+        [{"counter": "x", "count": 10**4000, "opened": None, **REST}],
+        [{"counter": "x", "count": 1, "opened": ["f", -1, ""], **REST}],
+        [[[[]]]],
     ],
 )
-def test_what_is_not_a_group_is_none(raw: bytes) -> None:
-    assert groups_of(msgspec.Raw(raw)) == []
+def test_what_is_not_a_group_is_none(sent: list[object]) -> None:
+    assert groups_of(sent) == []

@@ -18,8 +18,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, what: str, time: int) -> Result
     calls = itertools.count(1)
     does: Callable[..., object] = getattr(Services, what)
 
-    def do(services: Services, *arguments: object) -> object:
-        done = does(services, *arguments)
+    def do(services: Services, *arguments: object, **named: object) -> object:
+        done = does(services, *arguments, **named)
         if next(calls) == time:
             raise KeyboardInterrupt
         return done

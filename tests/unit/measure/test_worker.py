@@ -84,7 +84,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         path.write_text(textwrap.dedent(text))
         worker = Worker(start_child(Path(worker_module.__file__)), lifetime)
         started.append(worker)
-        worker.say(half=str(path), limits=limits, lifetime=60)
+        worker.say(half=str(path), limits=limits, lifetime=60, notes=str(tmp_path / "notes"))
         return worker
 
     yield start_worker
@@ -361,6 +361,10 @@ def test_a_plain_answer_is_carried_over_as_it_is(answer: object) -> None:
     assert (json.loads(text), problem) == (answer, None)
 
 
+def numbers() -> Iterator[int]:
+    yield 1
+
+
 LOOP: list[object] = []
 LOOP.append(LOOP)
 
@@ -372,7 +376,8 @@ LOOP.append(LOOP)
         ([b"x"], "a list that is not plain data (bytes at [0], TypeError)"),
         ({"a": 1, "b": {1}}, "a dict that is not plain data (set at ['b'], TypeError)"),
         ({1, 2}, "a set that is not plain data (TypeError)"),
-        ((n for n in range(1)), "run is a generator function: return a list of what it yields"),
+        ((n for n in range(1)), "it is a generator expression, ( … for … ): return a list, [ … for … ]"),
+        (numbers(), "numbers is a generator function: return a list of what it yields"),
         (LOOP, "a list that is not plain data (ValueError)"),
         ("x" * ANSWER_LIMIT, f"it is {ANSWER_LIMIT + 2:,} characters long as JSON, over {ANSWER_LIMIT:,}"),
     ],

@@ -108,7 +108,7 @@ def test_the_temporary_folder_of_a_half_goes_with_it_whatever_is_in_it(tmp_path:
         services = owner.enter_context(Services())
         target = PythonHalf(half, services)
         target.__enter__()
-        assert psutil.Process(target.pid).environ()["TMPDIR"] == str(target.folder)
+        assert psutil.Process(target.pid).environ()["TMPDIR"] == str(target.folder / "tmp")
         (target.folder / "a" / "b").mkdir(parents=True)
         (target.folder / "a" / "link").symlink_to(kept)
         (target.folder / "a" / "b").chmod(0o500)

@@ -1,0 +1,139 @@
+"""Keeps the code of scenario authors from taking leaklab with it: code that never ends, or that ends the process.
+
+A `scenario.py` that is not built in is first tried in a process that may be lost. What it does later, in leaklab's own
+process, has a time limit there.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from leaklab.system.processes import kill
+
+IMPORTED_WITHIN_S = 5.0
+"""Seconds in which a `scenario.py` must be imported: it declares, and computes nothing."""
+
+ANSWERED_WITHIN_S = 10.0
+"""Seconds in which a function of a scenario must answer."""
+
+_AGAIN_S = 0.5
+"""Seconds after which code that caught the first exception gets another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    pid: int
+    came_to_its_end: int
+    """A descriptor: one byte can be read from it if it did."""
+
+
+def faults(paths: Iterable[Path], run: Callable[[Path], object]) -> dict[Path, str]:
+    """What is wrong with each of these files, in words, where `run` of it does not come back; all are tried at once.
+
+    What `run` raises is no matter here.
+    """
+    if not hasattr(os, "fork"):
+        return {}
+    attempts = {path: _begin(path, run) for path in paths}
+    until = time.monotonic() + IMPORTED_WITHIN_S
+    try:
+        found = {path: _fault(attempt, until) for path, attempt in attempts.items()}
+    finally:
+        for attempt in attempts.values():
+            kill(-attempt.pid)
+            kill(attempt.pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(attempt.pid, 0)
+            os.close(attempt.came_to_its_end)
+    return {path: words for path, words in found.items() if words is not None}
+
+
+def _begin(path: Path, run: Callable[[Path], object]) -> _Attempt:
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        # Python warns where other threads run: the child uses nothing of them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid:
+        os.close(writing)
+        return _Attempt(pid, reading)
+    leave = os._exit
+    try:
+        os.setpgid(0, 0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        # Should leaklab be killed meanwhile, this ends all the same.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(int(IMPORTED_WITHIN_S) + 2)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nowhere, stream)
+        with contextlib.suppress(BaseException):
+            run(path)
+        os.write(writing, b"!")
+    finally:
+        leave(0)
+
+
+def _fault(attempt: _Attempt, until: float) -> str | None:
+    left_s = max(0.0, until - time.monotonic())
+    if not select.select([attempt.came_to_its_end], [], [], left_s)[0]:
+        return f"it is not imported within {IMPORTED_WITHIN_S:g} s: it loops, or waits for something"
+    if os.read(attempt.came_to_its_end, 1):
+        return None
+    _, status = os.waitpid(attempt.pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    return f"importing it ends Python {how}"
+
+
+class ContainedError(BaseException):
+    """Raised in an author's code, which is not expected to catch it; says in words what the code did."""
+
+
+@contextlib.contextmanager
+def contained() -> Iterator[None]:
+    """End the code of the block after a while, and do not let it end the process: both raise an error in it.
+
+    Without a time limit in other threads than the main one: signals have no meaning there.
+    """
+    leave, pid = os._exit, os.getpid()
+
+    def refuse(code: int) -> NoReturn:
+        if os.getpid() != pid:  # a child that it has forked
+            leave(code)
+        raise ContainedError(f"it calls os._exit({code}), which would end leaklab")
+
+    os._exit = refuse  # type: ignore[assignment] # the same but for the name of its argument
+    try:
+        with _time_limited():
+            yield
+    finally:
+        os._exit = leave
+
+
+@contextlib.contextmanager
+def _time_limited() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def too_long(_number: int, _frame: FrameType | None) -> None:
+        raise ContainedError(f"it takes longer than {ANSWERED_WITHIN_S:g} s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, ANSWERED_WITHIN_S, _AGAIN_S)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
