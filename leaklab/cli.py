@@ -74,6 +74,11 @@ def main() -> None:
 
 def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
     try:
+        os.getcwd()  # noqa: PTH109 # it raises where the folder is gone
+    except OSError:
+        output.complain("the folder in which you are is gone: change to another one (cd)")
+        return ExitCode.WRONG_USAGE
+    try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except LeaklabError as error:
@@ -114,7 +119,9 @@ def _system_refuses(error: OSError) -> int:
         output.complain(f"{error.filename}: {error.strerror}. Choose another file or folder.")
         return ExitCode.WRONG_USAGE
     else:
-        return _defect(error)
+        output.complain(
+            f"the system refuses what leaklab needs: {error.strerror or error}. `leaklab doctor` may say why."
+        )
     return ExitCode.COULD_NOT_MEASURE
 
 

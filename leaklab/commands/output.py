@@ -90,8 +90,14 @@ def _why_not_writable(file: Path) -> str | None:
     """Why no report can be written to `file`, said before anything is measured; None if it seems to be possible."""
     path = os.path.realpath(file)
     folder = os.path.dirname(path)  # noqa: PTH120 # unlike pathlib, os.path raises nothing where it may not look
-    if os.path.lexists(path) and not os.path.isfile(path):  # noqa: PTH113 # the same
-        return "this is not a regular file. Choose another name."
+    try:
+        os.lstat(path)
+        if not os.path.isfile(path):  # noqa: PTH113 # the same
+            return "this is not a regular file. Choose another name."
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        return f"{error.strerror}. Choose another name."
     if not os.path.isdir(folder):  # noqa: PTH112 # the same
         return f"there is no folder {folder}. Create it first."
     return None if os.access(folder, os.W_OK) else f"you may not write in {folder}. Choose another folder."

@@ -7,6 +7,8 @@ from textwrap import shorten
 
 from leaklab.content.catalog import FILES, SHARED, Entry, built_in_folder
 from leaklab.errors import UsageError
+from leaklab.system.files import create_whole
+from leaklab.system.processes import remove_folder
 from leaklab.units import lines_of
 
 OPTIONAL_FILES = ("almost.py", SHARED)
@@ -67,7 +69,11 @@ def new_scenario(name: str, parent: Path) -> Path:
     except OSError as error:
         raise UsageError(f"{folder} cannot be created: {error.strerror}") from error
     title = name.replace("-", " ").capitalize()
-    for file in FILES:
-        text = Path(__file__).with_name("templates").joinpath(f"{file}.txt").read_text(encoding="utf-8")
-        (folder / file).write_text(Template(text).safe_substitute(title=title), encoding="utf-8")
+    try:
+        for file in FILES:
+            text = Path(__file__).with_name("templates").joinpath(f"{file}.txt").read_text(encoding="utf-8")
+            create_whole(folder / file, Template(text).safe_substitute(title=title).encode())
+    except OSError as error:
+        remove_folder(folder)
+        raise UsageError(f"{folder} cannot be written: {error.strerror}. Nothing is left of it.") from error
     return folder

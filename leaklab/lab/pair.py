@@ -256,7 +256,7 @@ class _PairRun:
         return expected.findings if half in self.options.controls else None
 
     def _note_interrupt(self, one: Measurement) -> None:
-        self.interrupted = self.interrupted or one.ending.outcome is Outcome.INTERRUPTED
+        self.interrupted = self.interrupted or one.was_interrupted
 
     def _shortest(self, half: str, first: MeasuredRun) -> MeasuredRun:
         """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""

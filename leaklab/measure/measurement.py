@@ -48,6 +48,7 @@ class Measurement:
         half: what the target is called.
         its: the services of this target.
         ending: how the run ended, once it has.
+        was_interrupted: whether the lab was interrupted meanwhile.
     """
 
     half: str
@@ -57,6 +58,7 @@ class Measurement:
     limits: Limits
     listeners: Sequence[TraceListener] = ()
     ending: Ending = field(init=False, default=COMPLETED)
+    was_interrupted: bool = field(init=False, default=False)
     _settled: bool = field(init=False, default=True)
     _cpu_wait_s: float | None = field(init=False, default=None)
     _awaited_s: float | None = field(init=False, default=None)
@@ -115,7 +117,9 @@ class Measurement:
                 case HalfReturned():
                     self._answer = event.value()
                 case HalfRaised(error=error):
-                    self.ending = Ending(Outcome.CRASHED, f"it raised {error}", error.source_line(), error)
+                    is_interrupt = error.kinds[0] == KeyboardInterrupt.__name__
+                    outcome = Outcome.INTERRUPTED if is_interrupt else Outcome.CRASHED
+                    self.ending = Ending(outcome, f"it raised {error}", error.source_line(), error)
             sampler.moment(Phase.RETURNED)
             self._awaited_s = sampler.counts.waited_s
             self.target.collect()
@@ -174,6 +178,7 @@ class Measurement:
             if self.ending is COMPLETED:
                 self.ending = Ending(Outcome.CRASHED, f"{error} after {clock.done} whole steps")
         except KeyboardInterrupt:
+            self.was_interrupted = True
             self._watch()
             self.ending = Ending(Outcome.INTERRUPTED, f"it was interrupted after {clock.done} whole steps")
 

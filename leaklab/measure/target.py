@@ -318,8 +318,11 @@ class PythonHalf:
         return temporary.shared_memory_of(family) & new if new else set()
 
     def _make_folder(self) -> None:
-        # A short name: the path of a Unix socket in it may have 104 to 108 characters (unix(7)).
-        self.folder = Path(tempfile.gettempdir()) / f"ll-{secrets.token_hex(8)}"
+        try:
+            # A short name: the path of a Unix socket in it may have 104 to 108 characters (unix(7)).
+            self.folder = Path(tempfile.gettempdir()) / f"ll-{secrets.token_hex(8)}"
+        except OSError as error:
+            raise MeasureError(f"no temporary folder can be made for a half: {error.strerror}") from None
         # Guarded before it is there: it does not stay, at whatever moment the runner is killed.
         self.services.guard(self.folder)
         try:

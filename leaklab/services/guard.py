@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 
 # This process does nothing until the end: what it needs then is imported then.
@@ -66,8 +67,15 @@ class GuardList:
         return left
 
 
+def outlive_the_runner() -> None:
+    """Ignore what ends the runner: this process is to end after it, when its channel closes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def main() -> None:
     """Keep the list that the runner sends, until the runner is gone; then clear up what is on it."""
+    outlive_the_runner()
     channel, buffer, listed = int(sys.argv[1]), b"", GuardList()
     while True:
         try:

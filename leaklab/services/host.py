@@ -18,7 +18,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from leaklab.errors import ExitCode, LeaklabError
-from leaklab.services.guard import GuardList
+from leaklab.services.guard import GuardList, outlive_the_runner
 from leaklab.services.kinds import SERVICE_KINDS, HostedService, ServiceNeeds
 from leaklab.system.machine import raise_fd_limit
 
@@ -96,6 +96,7 @@ async def serve(channel: socket.socket) -> None:
 
 def main() -> None:
     """Run the host on the socket whose descriptor is the argument."""
+    outlive_the_runner()
     raise_fd_limit()
     asyncio.run(serve(socket.socket(fileno=int(sys.argv[1]))))
     # All is stopped and dropped. What the interpreter would still wait for are pymongo's own threads, asleep for up to
