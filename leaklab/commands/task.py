@@ -109,9 +109,12 @@ def locate(
             "or begin with `leaklab start NAME`"
         )
     if scenarios is None and found.scenarios is not None:
+        began = f"{found.file} was started from the scenarios in {printable(str(found.scenarios))}"
+        if not os.path.isdir(found.scenarios):  # noqa: PTH112 # it raises nothing
+            raise UsageError(f"{began}, and that folder is gone: name it with --scenarios DIR")
         raise UsageError(
-            f"{found.file} was started from the scenarios in {printable(str(found.scenarios))}. Nothing there is run "
-            f"unless you name it: add --scenarios {as_argument(found.scenarios)} if you know what it holds"
+            f"{began}. Nothing there is run unless you name it: add --scenarios {as_argument(found.scenarios)} "
+            "if you know what it holds"
         )
     entry = Catalog(scenarios).get(name)
     if found.exercise is not None and found.exercise.scenario != entry.id:

@@ -122,7 +122,7 @@ def _examine_measuring() -> Diagnosis:
         target = owner.enter_context(PythonHalf(HALF, services))
         its = services.start(["http"], ServiceNeeds())
         measurement = Measurement("doctor", target, services, its, Limits())
-        measurement.prepare({"paths": Steps(OPENED, "/profiles/{n}"), "port": its.endpoints["http"].port})
+        measurement.prepare({"urls": Steps(OPENED, its.endpoints["http"].url("/profiles/{n}"))})
         measurement.run()
         trace = measurement.settle()
         if trace.outcome is Outcome.INTERRUPTED:

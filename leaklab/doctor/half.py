@@ -2,16 +2,18 @@
 
 import http.client
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 kept: list[http.client.HTTPConnection] = []
 
 
-def run(paths: Iterable[str], port: int) -> int:
-    """Request every path on a connection of its own, keep the connections open, and return how many there are."""
-    for path in paths:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        connection.request("GET", path)
+def run(urls: Iterable[str]) -> int:
+    """Request every URL on a connection of its own, keep the connections open, and return how many there are."""
+    for url in urls:
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection("127.0.0.1", parts.port)
+        connection.request("GET", parts.path)
         if (status := connection.getresponse().status) != 200:
-            raise ConnectionError(f"the HTTP service answered {path} with {status}")
+            raise ConnectionError(f"the HTTP service answered {url} with {status}")
         kept.append(connection)
     return len(kept)

@@ -316,7 +316,7 @@ class _HttpConnection(asyncio.BufferedProtocol):
                 if isinstance(event, h11.Request):
                     self._begin(event)
                 elif isinstance(event, h11.EndOfMessage) and self._answer is not None:
-                    self._is_reusable = self._http.their_state is not h11.MUST_CLOSE
+                    self._is_reusable = self.is_admitted and self._http.their_state is not h11.MUST_CLOSE
                     yield from self._perform(self._answer)
                     self._answer, self._head_only = None, False
                     if self._http.our_state is not h11.DONE:  # it must close, or broke off

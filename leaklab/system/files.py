@@ -44,9 +44,12 @@ def read_regular(path: Path, *, follow: bool = True) -> bytes:
         )
     except OSError as error:
         # A socket cannot be opened, nor can a link that is not followed.
-        with contextlib.suppress(OSError):
-            _refuse_other_than_regular((os.stat if follow else os.lstat)(path), path)
-        raise error from None
+        try:
+            status = os.stat(path) if follow else os.lstat(path)  # noqa: PTH116 # as os.open takes it
+        except OSError:
+            raise error from None
+        _refuse_other_than_regular(status, path)
+        raise
     try:
         _refuse_other_than_regular(os.fstat(descriptor), path)
         with open(descriptor, "rb", closefd=False) as file:
@@ -61,13 +64,7 @@ def read_regular(path: Path, *, follow: bool = True) -> bytes:
 def _refuse_other_than_regular(status: os.stat_result, path: Path) -> None:
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        raise NotRegularError(
-            errno.EINVAL, f"it is {_KINDS.get(kind, 'something else')}, not a regular file", str(path)
-        )
-
-
-class NotRegularError(OSError):
-    """There is something at a path that is no regular file."""
+        raise OSError(errno.EINVAL, f"it is {_KINDS.get(kind, 'something else')}, not a regular file", str(path))
 
 
 def write_whole(path: Path, data: bytes) -> None:
