@@ -6,8 +6,8 @@ process, has a time limit there.
 
 import contextlib
 import os
-import select
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -50,8 +50,7 @@ def faults(paths: Iterable[Path], run: Callable[[Path], object]) -> dict[Path, s
     finally:
         for attempt in attempts.values():
             kill(-attempt.pid)
-            kill(attempt.pid)
-            with contextlib.suppress(ChildProcessError):
+            with contextlib.suppress(ChildProcessError):  # it has been waited for
                 os.waitpid(attempt.pid, 0)
             os.close(attempt.came_to_its_end)
     return {path: words for path, words in found.items() if words is not None}
@@ -65,6 +64,9 @@ def _begin(path: Path, run: Callable[[Path], object]) -> _Attempt:
         pid = os.fork()
     if pid:
         os.close(writing)
+        # As in the child itself: whichever comes first.
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
         return _Attempt(pid, reading)
     leave = os._exit
     try:
@@ -77,6 +79,7 @@ def _begin(path: Path, run: Callable[[Path], object]) -> _Attempt:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nowhere, stream)
+        sys.stdout = sys.stderr = open(nowhere, "w", encoding="utf-8")  # noqa: SIM115 # for as long as this runs
         with contextlib.suppress(BaseException):
             run(path)
         os.write(writing, b"!")
@@ -85,13 +88,16 @@ def _begin(path: Path, run: Callable[[Path], object]) -> _Attempt:
 
 
 def _fault(attempt: _Attempt, until: float) -> str | None:
-    left_s = max(0.0, until - time.monotonic())
-    if not select.select([attempt.came_to_its_end], [], [], left_s)[0]:
-        return f"it is not imported within {IMPORTED_WITHIN_S:g} s: it loops, or waits for something"
-    if os.read(attempt.came_to_its_end, 1):
-        return None
-    _, status = os.waitpid(attempt.pid, 0)
-    code = os.waitstatus_to_exitcode(status)
+    while not (ended := os.waitpid(attempt.pid, os.WNOHANG))[0]:
+        if time.monotonic() > until:
+            return f"it is not imported within {IMPORTED_WITHIN_S:g} s: it loops, or waits for something"
+        time.sleep(0.002)
+    os.set_blocking(attempt.came_to_its_end, False)
+    # Nothing may be there although others still could write: what it has started may go on.
+    with contextlib.suppress(BlockingIOError):
+        if os.read(attempt.came_to_its_end, 1):
+            return None
+    code = os.waitstatus_to_exitcode(ended[1])
     how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     return f"importing it ends Python {how}"
 

@@ -100,7 +100,7 @@ def _newer_syntax(source: bytes, error: SyntaxError) -> tuple[int, int] | None:
     known = [since for since, begin in NEWER if since > sys.version_info[:2] and re.match(begin, line)]
     if (error.msg or "").startswith("f-string") and sys.version_info[:2] < (3, 12):
         known.append((3, 12))
-    return min(known, default=None)
+    return max(known, default=None)
 
 
 def remedy_of_run(source: bytes) -> str:
