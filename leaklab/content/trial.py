@@ -79,7 +79,7 @@ def _begin(path: Path, run: Callable[[Path], object]) -> _Attempt:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nowhere, stream)
-        sys.stdout = sys.stderr = open(nowhere, "w", encoding="utf-8")  # noqa: SIM115 # for as long as this runs
+        sys.stdout = sys.stderr = os.fdopen(nowhere, "w", encoding="utf-8")
         with contextlib.suppress(BaseException):
             run(path)
         os.write(writing, b"!")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import socket
+import sys
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import pexpect
 import psutil
 import pytest
 
@@ -21,8 +27,11 @@ from tests.integration.conftest import (
     Finished,
     Run,
     Started,
+    environment,
+    processes_of,
     wait_until,
 )
+from tests.integration.test_cli_refusals import SCENARIO, make
 
 OURS = ("--scenarios", str(CONTENT))
 
@@ -267,3 +276,44 @@ def test_when_the_measured_process_is_killed_its_half_has_crashed(leaklab: Comma
     busy.kill()
     (crashed,) = (half for half in started.finish().document["halves"].values() if half["outcome"] == "crashed")
     assert "SIGKILL" in crashed["error"]
+
+
+# ---- hang-ups
+
+
+def test_a_run_under_nohup_survives_the_hang_up_of_its_terminal(tmp_path: Path) -> None:
+    """The terminal goes while the halves run; what was measured is in the file."""
+    tag, steps, out = uuid.uuid4().hex, tmp_path / "steps", tmp_path / "out.json"
+    command = [sys.executable, "-m", "leaklab", "run", "slow", "--steps", "12", "--json", "-o", str(out), *OURS]
+    child = pexpect.spawn(
+        "nohup", command, cwd=str(tmp_path), env=environment(tag, {STEPS_FILE: str(steps), "TMPDIR": str(tmp_path)})
+    )
+    wait_until(lambda: steps.exists() and steps.stat().st_size >= 3, "step 3")
+    # Only the terminal is closed: pexpect's own way would send signals besides.
+    pty: Any = child
+    pty.ptyproc.fileobj.close()
+    pty.closed = pty.ptyproc.closed = True
+    wait_until(out.exists, "the end of the run")
+    wait_until(lambda: processes_of(tag) == [], "the end of all processes")
+    assert os.waitstatus_to_exitcode(os.waitpid(pty.pid, 0)[1]) == 0
+    halves = json.loads(out.read_text())["halves"]
+    assert {half["outcome"] for half in halves.values()} == {"completed"}
+
+
+def test_a_scenario_that_never_comes_back_is_named_by_list_and_one_that_ends_python_by_validate(
+    leaklab: Command, tmp_path: Path
+) -> None:
+    for name, last in {"loops": "while True: pass", "leaves": "import os; os._exit(0)", "works": ""}.items():
+        folder = make(tmp_path / "ours", name)
+        (folder / "scenario.py").write_text(SCENARIO + last + "\n")
+    ours = ("--scenarios", str(tmp_path / "ours"))
+    listed = leaklab("list", *ours)
+    assert listed.code == NOT_AS_EXPECTED
+    shown = " ".join(listed.stdout.split())
+    assert "loops is broken" in shown
+    assert "leaves is broken" in shown
+    assert "works Tiny nothing it works" in shown
+    validated = leaklab("validate", "leaves", *ours)
+    assert validated.code == NOT_AS_EXPECTED
+    assert "scenario leaves is broken" in validated.stdout
+    assert "importing it ends Python with exit code 0" in " ".join(validated.stdout.split())
