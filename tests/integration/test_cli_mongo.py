@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.integration.conftest import Command, wait_until
+from tests.integration.endings import WAYS
 
 if importlib.util.find_spec("secantus") is None:
     pytest.skip("SecantusDB is not installed (it has no release for this Python)", allow_module_level=True)
@@ -67,11 +67,22 @@ def test_compare_uses_the_real_server_where_a_scenario_has_one(leaklab: Command,
     assert ours(uri) == []
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
-def test_a_run_that_is_ended_in_the_middle_drops_its_database_too(leaklab: Command, uri: str, how: str) -> None:
+KILLED = {
+    "SIGINT runner": 130,
+    "SIGKILL runner": -9,
+    "SIGKILL services": 3,
+    "SIGKILL runner and services": -9,
+    "SIGKILL runner and guard": -9,
+}
+
+
+@pytest.mark.parametrize("way", KILLED)
+def test_a_run_that_is_ended_in_the_middle_drops_its_database_too(leaklab: Command, uri: str, way: str) -> None:
     started = leaklab.start("run", "open-cursor", "--mongo", uri, "--steps", "5000")
     wait_until(lambda: bool(ours(uri)), "the run's database")
-    started.send(signal.Signals[how])
-    started.process.wait()
+    WAYS[way](started)
+    _, stderr = started.process.communicate()
+    assert started.process.returncode == KILLED[way]
+    assert b"Traceback" not in stderr
     started.check_nothing_is_left(patience_s=20)
     wait_until(lambda: ours(uri) == [], "the drop of the run's database", 20)

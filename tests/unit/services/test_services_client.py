@@ -13,7 +13,7 @@ from leaklab.content.catalog import Catalog
 from leaklab.errors import MeasureError
 from leaklab.lab.pair import RunOptions, run_scenario
 from leaklab.measure.target import PythonHalf
-from leaklab.services import client
+from leaklab.services import client, database
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts, ServiceNeeds
 from leaklab.system.interrupts import Owner
@@ -120,6 +120,24 @@ def test_the_temporary_folder_of_a_half_goes_with_it_whatever_is_in_it(tmp_path:
     assert not psutil.pid_exists(target.pid) or psutil.Process(target.pid).status() == psutil.STATUS_ZOMBIE
     assert kept.stat().st_mode & 0o777 == 0o500
     target.end()
+
+
+def test_a_database_that_stays_on_a_server_is_named_with_the_command_that_drops_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The services' process is killed, and the server is gone, too: nobody can drop it."""
+    monkeypatch.setattr(database, "REACH_S", 0.1)
+    uri = "mongodb://me:***@127.0.0.1:1/"
+    command = f"Remove it: mongosh '{uri}' --eval 'db.getSiblingDB(\"leaklab_x\").dropDatabase()'"
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        owner.pop_all()
+        services._list(do="guard", database="leaklab_x", uri="mongodb://me:secret@127.0.0.1:1/")
+        services._child.process.kill()
+        with pytest.raises(MeasureError) as raised:
+            services.__exit__()
+    assert f"ended unexpectedly, and the database leaklab_x is left on {uri} (" in str(raised.value)
+    assert str(raised.value).endswith(command)
 
 
 def test_the_last_words_of_a_process_that_dies_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
