@@ -214,6 +214,8 @@ def combine(judgements: Sequence[Judgement]) -> Judgement:
 
 def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     """How `half` differs from its expectation, as sentences."""
+    if half.outcome is Outcome.INTERRUPTED and half.error is not None:
+        return [half.error]
     found = {(finding.kind.value, finding.metric) for finding in half.judgement.findings}
     surprises: list[str] = []
     hung = expected is not None and expected.may_hang and half.outcome is Outcome.TIMED_OUT

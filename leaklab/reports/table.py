@@ -51,7 +51,9 @@ def validation_line(validation: Validation) -> Text:
     name, result = (validation.scenario, "bold"), validation.result
     if validation.problems:
         problems = (f"\n      {problem}" for problem in validation.problems)
-        return Text.assemble(("FAIL  ", "bold red"), name, *problems)
+        stopped = result is not None and result.interrupted
+        head = ("interrupted  ", "bold yellow") if stopped else ("FAIL  ", "bold red")
+        return Text.assemble(head, name, *problems)
     halves = result.halves.items() if result else ()
     verdicts = ", ".join(f"{half_label(half)} {its.judgement.verdict}" for half, its in halves)
     return Text.assemble(("ok    ", "bold green"), name, f"  {verdicts}")

@@ -163,7 +163,8 @@ def _without_password(uri: str) -> str:
 
 def _commands(status: Mapping[str, Any], names: Sequence[str]) -> int | None:
     """How often these commands were given; None where the server does not count commands."""
-    if not isinstance(status.get("metrics", {}).get("commands"), Mapping):
+    metrics = status.get("metrics")
+    if not isinstance(metrics, Mapping) or not isinstance(metrics.get("commands"), Mapping):
         return None
     return sum(_count(status, "metrics", "commands", name, "total") or 0 for name in names)
 
