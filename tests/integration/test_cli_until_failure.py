@@ -74,7 +74,8 @@ def test_the_leaky_half_dies_where_it_was_foretold_and_the_fixed_half_goes_on(
 
 
 def test_memory_runs_out_near_where_it_was_foretold(leaklab: Command) -> None:
-    told = until_failure(leaklab, "open-cursor")["until_failure"]
+    """Under half of the usual limit, which takes half of the steps."""
+    told = until_failure(leaklab, "open-cursor", "--limit", "memory=24MiB")["until_failure"]
     assert told["resource"] == "memory"
     assert told["died_at_step"] == pytest.approx(told["steps_foretold"], rel=0.25)
 
@@ -92,9 +93,9 @@ def test_what_is_open_before_the_first_step_is_part_of_the_forecast(
 def test_a_half_that_meets_the_time_limit_first_did_not_die(
     leaklab: Command, opens_before: Callable[..., tuple[str, ...]]
 ) -> None:
-    """A thousand steps of 10 ms each, in 5 s."""
+    """A thousand steps of 10 ms each, in 3 s."""
     slow = opens_before(0, pause=0.01)
-    limits = ("--limit", "fds=1000", "--limit", "time=5s")
+    limits = ("--limit", "fds=1000", "--limit", "time=3s")
     document = until_failure(leaklab, *slow, *limits, code=TIME_LIMIT)
     assert document["until_failure"]["died_at_step"] is None
     assert not document["as_expected"]
