@@ -14,15 +14,16 @@ import psutil
 
 from tests.integration.conftest import CONTENT, ROOT, Started
 
+OURS = ("--scenarios", str(CONTENT))
 FIXES = ROOT / "tests" / "fixes"
 
 RUNS = (
-    ("run", "unclosed-body", "--steps", "100"),
-    ("run", "open-cursor", "--steps", "100"),
-    ("run", "leaves-daemon", "--scenarios", str(CONTENT)),
+    ("run", "unclosed-body"),
+    ("run", "open-cursor", "--no-explain"),
+    ("run", "leaves-daemon", *OURS),
+    ("compare", "leaks-threads", "huge-array", "--set", "size=32MiB", "--json", *OURS),
     ("check", str(FIXES / "huge_array" / "right_del.py"), "--scenario", "huge-array", "--set", "size=32MiB"),
     ("check", str(FIXES / "unclosed_body" / "wrong_child_processes_left.py"), "--scenario", "unclosed-body"),
-    ("compare", "close-in-loop", "huge-array", "--set", "size=32MiB", "--json"),
 )
 
 PARTS: Mapping[str, str | None] = {"runner": None, "services": "host.py", "worker": "worker.py", "guard": "guard.py"}

@@ -37,12 +37,26 @@ of such counts, and of the like, at every number of steps."""
 MANY = 130
 """At which some programs that talk to a service are run, too: not every one of so many steps is read."""
 
-SHOWN_BY = (": 1 every step", ": 1 every 10th step", ": pool that grows to 8")
+SHOWN_BY = (": 1 every 10th step", ": pool that grows to 8")
+
+DEAR = ("sockets", "cursors")
+"""Halves that talk to a service, the dearest to run."""
+
+BY_OTHERS = (
+    ": 3 every step",
+    ": 1 every 10th step, from the 1st",
+    ": 8 at once every 10th step",
+    ": pool that grows to 3, each 4th step",
+    ": cache of 8, filled by chance",
+)
+"""Schedules that a dear half need not run: descriptors and threads, judged as these are, run them all."""
 
 
 def step_counts(program: Program) -> Iterator[int]:
+    if program.half in DEAR and program.name.endswith(BY_OTHERS):
+        return
     yield from STEP_COUNTS[program.half]
-    if program.half in ("sockets", "cursors") and program.name.endswith(SHOWN_BY):
+    if program.half in DEAR and program.name.endswith(SHOWN_BY):
         yield MANY
 
 

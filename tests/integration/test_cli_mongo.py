@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tests.integration.conftest import Command, wait_until
+from tests.integration.conftest import CONTENT, Command, wait_until
 from tests.integration.endings import WAYS
 
 if importlib.util.find_spec("secantus") is None:
@@ -45,25 +45,20 @@ def ours(uri: str) -> list[str]:
         return [name for name in client.list_database_names() if name.startswith("leaklab")]
 
 
-def test_a_real_server_gives_the_same_figures_and_keeps_no_database(leaklab: Command, uri: str) -> None:
-    finished = leaklab("run", "open-cursor", "--json", "--mongo", uri)
+def test_a_real_server_gives_the_same_figures_where_a_scenario_has_one_and_keeps_no_database(
+    leaklab: Command, uri: str
+) -> None:
+    options = ("--json", "--mongo", uri, "--scenarios", str(CONTENT))
+    finished = leaklab("compare", "leaks-files", "open-cursor", *options)
     assert (finished.code, finished.stderr) == (0, "")
-    document = finished.document
+    without, document = finished.document["results"]
+    assert without["environment"]["mongo"] is None
     leaky, fixed = document["halves"]["leaky"], document["halves"]["fixed"]
     assert leaky["metrics"]["open_cursors"]["collected"] == 50
     assert ("leaked", "open_cursors") in {(finding["kind"], finding["metric"]) for finding in leaky["findings"]}
     assert fixed["metrics"]["open_cursors"]["collected"] == 0
     assert (fixed["verdict"], fixed["findings"]) == ("clean", [])
     assert document["environment"]["mongo"].startswith("server ")
-    assert ours(uri) == []
-
-
-def test_compare_uses_the_real_server_where_a_scenario_has_one(leaklab: Command, uri: str) -> None:
-    finished = leaklab("compare", "unclosed-body", "open-cursor", "--steps", "7", "--json", "--mongo", uri)
-    assert finished.code == 0
-    mongo = {result["scenario"]: result["environment"]["mongo"] for result in finished.document["results"]}
-    assert mongo["unclosed-body"] is None
-    assert mongo["open-cursor"].startswith("server ")
     assert ours(uri) == []
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.conftest import INTERRUPTED, WRONG_USAGE, Command, Finished, Terminal, complaint
 
-RUN = ("run", "unclosed-body", "--steps", "6")
+RUN = ("run", "unclosed-body", "--steps", "6", "--no-explain")
 ROOM = """\
 who,half,metric,guess
 Ada,leaky,open_sockets,6
@@ -57,7 +57,9 @@ def test_guesses_come_from_standard_input_where_that_is_no_terminal(leaklab: Com
 
 def test_memory_is_guessed_in_mib_and_with_units(leaklab: Command) -> None:
     guesses = "half,metric,guess\nleaky,rss,85\nfixed,rss,3GiB\n"
-    finished = piped(leaklab, guesses, "run", "huge-array", "--set", "size=64MiB", "--predict", "--json")
+    finished = piped(
+        leaklab, guesses, "run", "huge-array", "--set", "size=64MiB", "--no-explain", "--predict", "--json"
+    )
     leaky, fixed = finished.document["predictions"]
     assert (leaky["moment"], leaky["right"]) == ("end", 1)
     assert (fixed["guesses"][0]["guess"], fixed["right"]) == (3 * 2**30, 0)

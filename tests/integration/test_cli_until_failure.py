@@ -30,6 +30,23 @@ def run(jobs):
 """
 
 
+KEEPS_MEMORY = """
+import tempfile
+
+kept = []
+
+
+def run(jobs):
+    done = []
+    for job in jobs:
+        kept.append(b"x" * 2**15)
+        tempfile.mkdtemp()
+        done.append(job)
+    return done
+"""
+"""That something grows is seen at once by the folders it leaves, its memory only after more steps than are usual."""
+
+
 @pytest.fixture
 def opens_before(tmp_path: Path) -> Callable[..., tuple[str, ...]]:
     """How to name a scenario whose leaky half opens so many files before its first step, and one at each step."""
@@ -73,9 +90,12 @@ def test_the_leaky_half_dies_where_it_was_foretold_and_the_fixed_half_goes_on(
     assert document["as_expected"]
 
 
-def test_memory_runs_out_near_where_it_was_foretold(leaklab: Command) -> None:
-    told = until_failure(leaklab, "open-cursor")["until_failure"]
-    assert told["resource"] == "memory"
+def test_memory_runs_out_near_where_it_was_foretold(leaklab: Command, tmp_path: Path) -> None:
+    folder = shutil.copytree(CONTENT / "leaks_files", tmp_path / "pack" / "leaks_files")
+    (folder / "leaky.py").write_text(KEEPS_MEMORY)
+    told = until_failure(leaklab, "leaks-files", "--scenarios", str(folder.parent))["until_failure"]
+    assert (told["resource"], told["limit"]) == ("memory", 48 * 2**20)
+    assert told["error"].startswith("it raised MemoryError")
     assert told["died_at_step"] == pytest.approx(told["steps_foretold"], rel=0.25)
 
 
@@ -92,9 +112,9 @@ def test_what_is_open_before_the_first_step_is_part_of_the_forecast(
 def test_a_half_that_meets_the_time_limit_first_did_not_die(
     leaklab: Command, opens_before: Callable[..., tuple[str, ...]]
 ) -> None:
-    """A thousand steps of 10 ms each, in 5 s."""
+    """A thousand steps of 10 ms each, in 3 s."""
     slow = opens_before(0, pause=0.01)
-    limits = ("--limit", "fds=1000", "--limit", "time=5s")
+    limits = ("--limit", "fds=1000", "--limit", "time=3s")
     document = until_failure(leaklab, *slow, *limits, code=TIME_LIMIT)
     assert document["until_failure"]["died_at_step"] is None
     assert not document["as_expected"]

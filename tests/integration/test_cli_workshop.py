@@ -14,6 +14,7 @@ import pytest
 
 from leaklab.workshop.progress_file import STATE
 from tests.integration.conftest import (
+    CONTENT,
     INTERRUPTED,
     NOT_AS_EXPECTED,
     SCENARIOS,
@@ -29,7 +30,13 @@ from tests.integration.conftest import (
 
 EXERCISE = "unclosed_body.py"
 FIX = (SCENARIOS / "unclosed_body" / "fixed.py").read_bytes()
-SLEEPS = "import time\ndef run(urls):\n    open({mark!r}, 'w').close()\n    time.sleep({seconds})\n"
+
+QUICK = ("start", "leaks-files", "--scenarios", str(CONTENT))
+"""The start of an exercise whose halves talk to no service: it is measured in a third of the time."""
+
+QUICK_EXERCISE = "leaks_files.py"
+QUICK_FIX = (CONTENT / "leaks_files" / "fixed.py").read_bytes()
+SLEEPS = "import time\ndef run(jobs):\n    open({mark!r}, 'w').close()\n    time.sleep({seconds})\n"
 KEYS_LINE = "q quit"
 
 
@@ -97,12 +104,12 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
 
 
 def test_the_document_of_a_check_is_json_and_holds_as_many_steps_as_were_asked_for(room: Command) -> None:
-    room("start", "unclosed-body")
-    finished = room("check", "--json", "--steps", "20")
+    room(*QUICK)
+    finished = room("check", "--json", "--steps", "30")
     assert finished.code == NOT_AS_EXPECTED
     document = finished.document
     assert (document["state"], document["fixed"], document["exercise"]["attempts"]) == ("leaks", False, 1)
-    assert document["result"]["halves"]["yours"]["metrics"]["open_sockets"]["collected"] == 20
+    assert document["result"]["halves"]["yours"]["findings"][0]["work"][0] == {"steps": 30, "value": 30}
 
 
 def test_a_file_of_ones_own_is_checked_by_naming_the_scenario_and_no_state_is_written(room: Command) -> None:
@@ -113,11 +120,11 @@ def test_a_file_of_ones_own_is_checked_by_naming_the_scenario_and_no_state_is_wr
 
 
 def test_a_broken_progress_file_is_told_and_a_check_goes_on_without_it(room: Command) -> None:
-    room("start", "unclosed-body")
+    room(*QUICK)
     state = folder_of(room) / STATE
     state.write_text('{"schema": 1, "exer')
     assert f"{STATE} is broken" in complaint(room("check"), WRONG_USAGE)
-    checked = room("check", EXERCISE, "--scenario", "unclosed-body")
+    checked = room("check", QUICK_EXERCISE, "--scenario", "leaks-files", *QUICK[2:])
     assert checked.code == NOT_AS_EXPECTED
     assert "is broken" in checked.stderr
     assert state.read_text() == '{"schema": 1, "exer'
@@ -151,13 +158,13 @@ def test_an_exercise_that_is_not_there_is_refused_in_a_line(
     ("text", "words"),
     [
         (
-            "def run(urls):\n    print('so far')\n    for n, url in enumerate(urls):\n        1 / (3 - n)\n",
+            "def run(jobs):\n    print('so far')\n    for n, job in enumerate(jobs):\n        1 / (3 - n)\n",
             ["ZeroDivisionError: division by zero", "line 4", "in step 4", "Your file printed:", "so far"],
         ),
-        ("import os\ndef run(urls):\n    for url in urls:\n        os._exit(7)\n", ["code 7", "after 0 whole steps"]),
-        ("def run(pages):\n    pass\n", ["unexpected keyword argument 'urls'", "needs a function"]),
+        ("import os\ndef run(jobs):\n    for job in jobs:\n        os._exit(7)\n", ["code 7", "after 0 whole steps"]),
+        ("def run(pages):\n    pass\n", ["unexpected keyword argument 'jobs'", "needs a function"]),
         (
-            "def run(urls):\n    print('x' * 500 + '\\x1b[2J\\n' * 1000)\n",
+            "def run(jobs):\n    print('x' * 500 + '\\x1b[2J\\n' * 1000)\n",
             ["the work is not done", "Your file printed (5 of 1,001 lines):"],
         ),
     ],
@@ -166,8 +173,8 @@ def test_an_exercise_that_is_not_there_is_refused_in_a_line(
 def test_a_broken_file_is_told_by_its_own_line_and_error_in_one_screen(
     room: Command, text: str, words: list[str]
 ) -> None:
-    room("start", "unclosed-body")
-    (folder_of(room) / EXERCISE).write_text(text)
+    room(*QUICK)
+    (folder_of(room) / QUICK_EXERCISE).write_text(text)
     finished = room("check")
     assert finished.code == NOT_AS_EXPECTED, finished.stderr
     said = one_screen(finished)
@@ -178,8 +185,8 @@ def test_a_broken_file_is_told_by_its_own_line_and_error_in_one_screen(
 
 
 def test_a_file_that_hangs_is_ended_at_the_time_limit(room: Command) -> None:
-    room("start", "unclosed-body")
-    (folder_of(room) / EXERCISE).write_text("def run(urls):\n    for url in urls:\n        while True: pass\n")
+    room(*QUICK)
+    (folder_of(room) / QUICK_EXERCISE).write_text("def run(jobs):\n    for job in jobs:\n        while True: pass\n")
     finished = room("check", "--limit", "time=1s")
     assert finished.code == TIME_LIMIT
     said = one_screen(finished)
@@ -188,13 +195,13 @@ def test_a_file_that_hangs_is_ended_at_the_time_limit(room: Command) -> None:
 
 
 def test_an_interrupted_check_is_no_attempt_and_leaves_nothing(room: Command) -> None:
-    room("start", "unclosed-body")
+    room(*QUICK)
     mark = folder_of(room) / "began"
-    (folder_of(room) / EXERCISE).write_text(SLEEPS.format(mark=str(mark), seconds=600))
+    (folder_of(room) / QUICK_EXERCISE).write_text(SLEEPS.format(mark=str(mark), seconds=600))
     started = room.start("check", "--limit", "time=300s")
     wait_until(mark.exists, "the learner's half")
     started.interrupt()
-    assert json.loads((folder_of(room) / STATE).read_text())["exercises"][EXERCISE]["attempts"] == 0
+    assert json.loads((folder_of(room) / STATE).read_text())["exercises"][QUICK_EXERCISE]["attempts"] == 0
 
 
 # ---- watch, in a terminal
@@ -256,7 +263,7 @@ def modes(terminal: Terminal) -> tuple[bool, bool]:
 
 
 def test_however_watch_ends_the_terminal_is_as_it_was(terminal: Callable[..., Terminal]) -> None:
-    terminal("start", "unclosed-body").end()
+    terminal(*QUICK).end()
     watches = {number: terminal("watch") for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number, watch in watches.items():
         watch.expect(KEYS_LINE)
@@ -270,44 +277,44 @@ def test_however_watch_ends_the_terminal_is_as_it_was(terminal: Callable[..., Te
 def test_a_file_that_breaks_and_is_gone_for_a_while_does_not_end_watch(
     terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:
-    terminal("start", "unclosed-body").end()
-    file = tmp_path / EXERCISE
+    terminal(*QUICK).end()
+    file = tmp_path / QUICK_EXERCISE
     watch = terminal("watch", "--poll")
     watch.expect(KEYS_LINE)
-    file.write_text("def run(urls):\n    return [\n")
+    file.write_text("def run(jobs):\n    return [\n")
     watch.expect("SyntaxError")
     watch.expect(KEYS_LINE)
     file.unlink()
-    file.write_bytes(FIX)
-    watch.expect("9 counts")
+    file.write_bytes(QUICK_FIX)
+    watch.expect("7 counts")
     watch.expect(KEYS_LINE, "c")
-    watch.expect("9 counts", "q")
+    watch.expect("7 counts", "q")
     assert watch.end() == 0
 
 
 def test_a_save_while_a_check_is_running_is_checked_afterwards(
     terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:
-    terminal("start", "unclosed-body").end()
-    file, mark = tmp_path / EXERCISE, tmp_path / "began"
+    terminal(*QUICK).end()
+    file, mark = tmp_path / QUICK_EXERCISE, tmp_path / "began"
     file.write_text(SLEEPS.format(mark=str(mark), seconds=1))
     watch = terminal("watch")
     wait_until(mark.exists, "the first check")
-    file.write_bytes(FIX)
-    watch.expect("the work is not done")
-    watch.expect("9 counts", "q")
+    file.write_bytes(QUICK_FIX)
+    watch.expect("expected the jobs 1 to 20")
+    watch.expect("7 counts", "q")
     assert watch.end() == 0
 
 
 def test_without_a_terminal_watch_has_no_keys_clears_nothing_and_ends_on_a_signal(
     room: Command, tmp_path: Path
 ) -> None:
-    room("start", "unclosed-body")
+    room(*QUICK)
     text = tmp_path / "out"
     with text.open("w+b") as out:
         started = room.start("watch", env={"PYTHONUNBUFFERED": "1"}, stdout=out.fileno())
         wait_until(lambda: b"Ctrl-C" in text.read_bytes(), "the first check")
-        (folder_of(room) / EXERCISE).write_bytes(FIX)
+        (folder_of(room) / QUICK_EXERCISE).write_bytes(QUICK_FIX)
         wait_until(lambda: text.read_bytes().count(b"Ctrl-C") == 2, "the second check")
         started.interrupt(signal.SIGTERM)
     said = text.read_text()

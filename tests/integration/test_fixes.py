@@ -26,8 +26,11 @@ from leaklab.workshop.other_data import unless_invented
 TESTS = Path(__file__).parents[1]
 FIXES, SCENARIOS = TESTS / "fixes", TESTS.parent / "scenarios"
 
-TOGETHER = 12
+TOGETHER = 24
 """Files that are measured in one run of the lab, beside one leaky and one fixed half."""
+
+TOGETHER_WAITING = 12
+"""The same, where each waits for a dead service: they do so one after the other."""
 
 WAITING = 5
 """Runs of the lab at once that wait for a dead service most of the time."""
@@ -121,9 +124,10 @@ def batches(wanted: Sequence[Case]) -> Iterator[list[Case]]:
     groups: dict[tuple[str, str | None], list[Case]] = {}
     for case in wanted:
         groups.setdefault((case.scenario, case.dead), []).append(case)
-    for group in groups.values():
-        for first in range(0, len(group), TOGETHER):
-            yield group[first : first + TOGETHER]
+    for (_, dead), group in groups.items():
+        together = TOGETHER if dead is None else TOGETHER_WAITING
+        for first in range(0, len(group), together):
+            yield group[first : first + together]
 
 
 @pytest.fixture(scope="module")

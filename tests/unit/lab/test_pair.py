@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from leaklab.content.catalog import Catalog
-from leaklab.lab.pair import RunOptions, run_scenario
+from leaklab.lab.pair import RunOptions, run_halves
 from leaklab.lab.result import Result
 from leaklab.services.client import Services
 
+CONTENT = Path(__file__).parents[2] / "content"
+
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, what: str, time: int) -> Result:
-    """Five rounds of two halves, interrupted when the services have done this for the so many-th time."""
+    """Five rounds of two halves that leak, interrupted when the services have done this for the so many-th time."""
     calls = itertools.count(1)
     does: Callable[..., object] = getattr(Services, what)
 
@@ -25,8 +28,9 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, what: str, time: int) -> Result
         return done
 
     monkeypatch.setattr(Services, what, do)
-    entry = Catalog().get("unclosed-body")
-    return run_scenario(entry, entry.scenario.settings.changed(entry.id, {"steps": 2}), RunOptions(repeat=5))
+    entry = Catalog(CONTENT).get("leaks-files")
+    halves = dict.fromkeys(("leaky", "fixed"), entry.half_path("leaky"))
+    return run_halves(entry, halves, entry.scenario.settings, RunOptions(repeat=5))
 
 
 @pytest.mark.parametrize(("what", "time"), [("start", 10), ("stop", 10), ("__exit__", 1)])
