@@ -135,7 +135,7 @@ class Services:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
             self._guard = start_child(GUARD)
-            undo.callback(self._guard.end)
+            undo.callback(self._guard.end_alone)
             self._child = start_child(HOST)
             os.set_blocking(self._child.output, False)
             undo.pop_all()
@@ -149,14 +149,14 @@ class Services:
         self._child.channel.close()
         # Dropping a database on a server that just went away takes the longest.
         has_cleared_up = self._child.ended(within_s=10) == 0
-        self._child.end()
+        self._child.end_alone()
         left = {} if has_cleared_up else self._listed.drop_databases()
         for name in self._listed.databases:
             with contextlib.suppress(OSError):
                 self._guard.send({"do": "release", "database": name})
         self._guard.channel.close()
         self._guard.ended(within_s=10)
-        self._guard.end()
+        self._guard.end_alone()
         if left:
             from leaklab.services.database import words_on_left
 

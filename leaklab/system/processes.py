@@ -117,6 +117,12 @@ class Child:
             time.sleep(0.005)
         return self.process.returncode
 
+    def end_alone(self) -> int:
+        """End the child, which has started no other process, and return its exit code (negative: a signal)."""
+        self.process.kill()
+        with self.process, self.channel:
+            return self.process.wait()
+
     def end(self) -> int:
         """End the child and all it started, and return its exit code (negative: a signal)."""
         end_family(self.pid, self.mark, waited_for=self.process.returncode is not None)
