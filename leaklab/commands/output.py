@@ -75,7 +75,7 @@ def destination(
     """Where a report is shown, as the options say. Raises UsageError if it cannot be, or they contradict each other."""
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: leave one of them out")
-    chosen = "json" if as_json else form or "table"
+    chosen = "json" if as_json else "table" if form is None else form
     if chosen not in report.renderers:
         choices = " or ".join(report.renderers)
         raise UsageError(f"--format {chosen}: {report.what} has no such format. Choose {choices}.")
