@@ -62,6 +62,11 @@ class Destination:
         elif self.file is None:
             show_text(shown)
         else:
+    def spare(self, file: Path) -> None:
+        """See that the report does not take the place of `file`, which is read. Raises UsageError if it would."""
+        if self.file is not None and os.path.realpath(self.file) == os.path.realpath(file):
+            raise UsageError(f"--output {self.file}: this is the file that is read. Choose another name.")
+
             paper = io.StringIO()
             if not isinstance(shown, str):
                 console(file=paper, width=80, color_system=None).print(shown)
@@ -89,7 +94,10 @@ def destination(
 def _why_not_writable(file: Path) -> str | None:
     """Why no report can be written to `file`, said before anything is measured; None if it seems to be possible."""
     path = os.path.realpath(file)
-    folder = os.path.dirname(path)  # noqa: PTH120 # unlike pathlib, os.path raises nothing where it may not look
+    folder, name = os.path.split(path)  # unlike pathlib, os.path raises nothing where it may not look
+    with contextlib.suppress(ProgressFileError):
+        if name == STATE or name in load(Path(folder)):
+            return "this is an exercise, or the progress of some. Choose another name."
     try:
         os.lstat(path)
         if not os.path.isfile(path):  # noqa: PTH113 # the same
@@ -98,6 +106,8 @@ def _why_not_writable(file: Path) -> str | None:
         pass
     except OSError as error:
         return f"{error.strerror}. Choose another name."
+    from leaklab.workshop.progress_file import STATE, ProgressFileError, load
+
     if not os.path.isdir(folder):  # noqa: PTH112 # the same
         return f"there is no folder {folder}. Create it first."
     return None if os.access(folder, os.W_OK) else f"you may not write in {folder}. Choose another folder."

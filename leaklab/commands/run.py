@@ -54,6 +54,8 @@ def command(
         raise UsageError("--until-failure cannot be combined with --predict, --guesses, --almost or --repeat")
     report = FAILURE if until_failure else PREDICTION if predict else RUN
     target = output.destination(report, form, file, as_json=as_json, samples=samples)
+    if guesses is not None:
+        target.spare(guesses)
     entry = Catalog(scenarios).get(name)
     settings = options.settings_from_options(entry.id, entry.scenario.settings, options.given_settings(steps, set_))
     if until_failure:
