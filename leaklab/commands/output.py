@@ -30,15 +30,23 @@ def console(**options: Any) -> Console:
     """A console on standard output, or as `options` say: plain where that is no terminal, or NO_COLOR is set."""
     from rich.console import Console
 
-    class PipeTolerantConsole(Console):
-        """Goes on when its reader has gone: what was measured still has its exit code."""
+    class SafeConsole(Console):
+        """Lets nothing that others wrote move the cursor; goes on when its reader has gone.
+
+        What was measured still has its exit code then.
+        """
+
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Any]:
+            for segment in super().render(renderable, options):
+                shown = segment.control or segment.text.isprintable()
+                yield segment if shown else segment._replace(text=printable(segment.text))
 
         def on_broken_pipe(self) -> None:
             self.quiet = True
             drop_stdout()
 
     # What people write is shown as it is: it is no markup.
-    return PipeTolerantConsole(highlight=False, markup=False, emoji=False, **options)
+    return SafeConsole(highlight=False, markup=False, emoji=False, **options)
 
 
 def drop_stdout() -> None:
@@ -62,6 +70,8 @@ class Destination:
         elif self.file is None:
             show_text(shown)
         else:
+        if isinstance(shown, str) and self.format != "json":
+            shown = printable(shown)
     def spare(self, file: Path) -> None:
         """See that the report does not take the place of `file`, which is read. Raises UsageError if it would."""
         if self.file is not None and os.path.realpath(self.file) == os.path.realpath(file):
@@ -150,7 +160,9 @@ def answer(prompt: str) -> str | None:
 def complain(*messages: str) -> None:
     """Say on standard error what was wrong, a line for each, unless that was closed."""
     with contextlib.suppress(OSError):
-        say_aside("".join(f"leaklab: {printable(message)}\n" for message in messages))
+        # What was typed or raised may hold line feeds.
+        lines = (printable(message).replace("\n", " ") for message in messages)
+        say_aside("".join(f"leaklab: {line}\n" for line in lines))
 
 
 @contextlib.contextmanager

@@ -204,6 +204,8 @@ def _read_row(
     who = cells.get("who")
     if who == "":
         raise ValueError("the name of the person is missing")
+    if who is not None and not who.isprintable():
+        raise ValueError(f"the name {who!r} holds characters that cannot be shown")
     return who, question, parse_guess(question, cells["guess"])
 
 
