@@ -44,9 +44,12 @@ def read_regular(path: Path, *, follow: bool = True) -> bytes:
         )
     except OSError as error:
         # A socket cannot be opened, nor can a link that is not followed.
-        with contextlib.suppress(OSError):
-            _refuse_other_than_regular((os.stat if follow else os.lstat)(path), path)
-        raise error from None
+        try:
+            status = (os.stat if follow else os.lstat)(path)
+        except OSError:
+            raise error from None
+        _refuse_other_than_regular(status, path)
+        raise
     try:
         _refuse_other_than_regular(os.fstat(descriptor), path)
         with open(descriptor, "rb", closefd=False) as file:
