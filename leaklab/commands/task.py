@@ -69,11 +69,12 @@ class Task:
 
     def show_solution(self, console: Console) -> None:
         """Show the fixed half beside the learner's file. Raises UsageError if that cannot be read."""
+        from leaklab.measure.source_line import decoded
         from leaklab.reports.check_report import solution_report
         from leaklab.system.files import read_regular
 
         try:
-            text = read_regular(self.file).decode(errors="replace")
+            text = decoded(read_regular(self.file))
         except OSError as error:
             raise UsageError(f"{self.file} cannot be read: {error.strerror}") from error
         fixed, release = self.entry.source("fixed"), self.entry.scenario.release
