@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from leaklab.content.catalog import SHARED
-from leaklab.errors import LeaklabError, UsageError
+from leaklab.errors import LeaklabError, ScenarioError, UsageError
 from leaklab.metrics import METRICS
 from leaklab.system.files import create_whole, read_regular
 from leaklab.units import as_argument
@@ -140,7 +140,12 @@ def file_name(entry: Entry) -> str:
 def exercise_text(entry: Entry, scenarios: str | None = None) -> str:
     """The leaky half, verbatim, below the task; `scenarios` is the folder that it comes from, if it is not built in."""
     task, leaky = task_text(entry, scenarios), entry.source("leaky")
-    if ast.get_docstring(ast.parse(leaky)) is None:
+    try:
+        own = ast.get_docstring(ast.parse(leaky, "leaky.py"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        where = entry.half_path("leaky")
+        raise ScenarioError(f"scenario {entry.id} is broken: {where}: {type(error).__name__}: {error}") from error
+    if own is None:
         quoted = task.replace("\\", "\\\\").replace('"""', "'''")
         return f'"""{quoted}"""\n\n{leaky}'
     # The half's own docstring must stay the first statement.
