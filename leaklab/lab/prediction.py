@@ -160,7 +160,7 @@ def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Gue
     head = next((line for line in lines.splitlines() if line.strip()), "")
     separator = max(",;\t", key=head.count)
     try:
-        rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator, skipinitialspace=True)
+        rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
         numbered = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise UsageError(f"{source} is not CSV: {error}") from None
