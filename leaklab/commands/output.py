@@ -62,21 +62,21 @@ class Destination:
     format: str
     file: Path | None
 
-    def show(self, **data: object) -> None:
-        """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
-        shown = self.report.made(self.format, **data)
-        if self.file is None and not isinstance(shown, str):
-            console().print(shown)
-        elif self.file is None:
-            show_text(shown)
-        else:
-        if isinstance(shown, str) and self.format != "json":
-            shown = printable(shown)
     def spare(self, file: Path) -> None:
         """See that the report does not take the place of `file`, which is read. Raises UsageError if it would."""
         if self.file is not None and os.path.realpath(self.file) == os.path.realpath(file):
             raise UsageError(f"--output {self.file}: this is the file that is read. Choose another name.")
 
+    def show(self, **data: object) -> None:
+        """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
+        shown = self.report.made(self.format, **data)
+        if isinstance(shown, str) and self.format != "json":
+            shown = printable(shown)
+        if self.file is None and not isinstance(shown, str):
+            console().print(shown)
+        elif self.file is None:
+            show_text(shown)
+        else:
             paper = io.StringIO()
             if not isinstance(shown, str):
                 console(file=paper, width=80, color_system=None).print(shown)
@@ -103,6 +103,8 @@ def destination(
 
 def _why_not_writable(file: Path) -> str | None:
     """Why no report can be written to `file`, said before anything is measured; None if it seems to be possible."""
+    from leaklab.workshop.progress_file import STATE, ProgressFileError, load
+
     path = os.path.realpath(file)
     folder, name = os.path.split(path)  # unlike pathlib, os.path raises nothing where it may not look
     with contextlib.suppress(ProgressFileError):
@@ -116,8 +118,6 @@ def _why_not_writable(file: Path) -> str | None:
         pass
     except OSError as error:
         return f"{error.strerror}. Choose another name."
-    from leaklab.workshop.progress_file import STATE, ProgressFileError, load
-
     if not os.path.isdir(folder):  # noqa: PTH112 # the same
         return f"there is no folder {folder}. Create it first."
     return None if os.access(folder, os.W_OK) else f"you may not write in {folder}. Choose another folder."
@@ -129,7 +129,9 @@ def _write(file: Path, text: str) -> None:
     try:
         write_whole(Path(os.path.realpath(file)), text.encode(errors="replace"))
     except OSError as error:
-        raise UsageError(f"--output {file}: the report cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"--output {file}: the report cannot be written: {error.strerror}. Choose another place."
+        ) from error
     say_aside(f"leaklab: wrote {file}\n")
 
 

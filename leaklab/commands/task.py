@@ -76,7 +76,7 @@ class Task:
         try:
             text = decoded(read_regular(self.file))
         except OSError as error:
-            raise UsageError(f"{self.file} cannot be read: {error.strerror}") from error
+            raise UsageError(f"{self.file} cannot be read: {error.strerror}. Move it away, then try again.") from error
         fixed, release = self.entry.source("fixed"), self.entry.scenario.release
         console.print(solution_report(text, self.file.name, fixed, release, console))
 

@@ -71,7 +71,7 @@ def new_scenario(name: str, parent: Path) -> Path:
     except FileExistsError:
         raise UsageError(f"{folder} already exists: nothing was written. Choose another name or folder.") from None
     except OSError as error:
-        raise UsageError(f"{folder} cannot be created: {error.strerror}") from error
+        raise UsageError(f"{folder} cannot be created: {error.strerror}. Choose another name or folder.") from error
     title = name.replace("-", " ").capitalize()
     try:
         for file in FILES:

@@ -163,7 +163,7 @@ def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Gue
         rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
         numbered = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise UsageError(f"{source} is not CSV: {error}") from None
+        raise UsageError(f"{source} is not CSV: {error}. Write {','.join(COLUMNS)} in each line.") from None
     if not numbered:
         raise UsageError(f"{source} is empty: write a header, {','.join(COLUMNS)}, and one line per guess")
     names = [cell.strip().lower() for cell in numbered[0][1]]

@@ -91,7 +91,7 @@ def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = No
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be created: {error.strerror}") from error
+        raise UsageError(f"{folder} cannot be created: {error.strerror}. Choose another folder.") from error
     path = folder / file_name(entry)
     place = None if scenarios is None else os.path.relpath(scenarios, folder)
     written = False
@@ -107,7 +107,10 @@ def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = No
             create_whole(path, exercise_text(entry, place).encode())
             written = True
         except FileExistsError:
-            _read(path)
+            try:
+                _read(path)
+            except FileNotFoundError:
+                raise UsageError(f"{path} is a link that leads nowhere. Move it away, then try again.") from None
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}. Nothing is left of it.") from error
         return known or Exercise(scenario=entry.id, started=_stamp(now), scenarios=place)
@@ -129,7 +132,7 @@ def _read(file: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}. Move it away, then try again.") from error
 
 
 def file_name(entry: Entry) -> str:
