@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 from importlib import import_module
 from typing import Annotated
@@ -61,10 +62,11 @@ def _main(
 def main() -> None:
     """Run the command line; every error becomes a line for a person and an exit code."""
     output.ensure_standard_streams()
-    # Nothing can be shown in fewer than 20 columns; a terminal of unknown width says 0.
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns) < 20:
-        del os.environ["COLUMNS"]
+    # Nothing can be shown in fewer than 20 columns; a terminal of unknown width says 0. Rich takes whatever is there.
+    for name, least in {"COLUMNS": 20, "LINES": 1}.items():
+        said = os.environ.get(name, "")
+        if not re.fullmatch("[0-9]{1,4}", said) or int(said) < least:
+            os.environ.pop(name, None)
     output.install_ascii_fallback()
     interrupts.end_by_signal()
     code = _run_app()

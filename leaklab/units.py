@@ -111,3 +111,8 @@ def lines_of(text: str) -> list[str]:
 def printable(text: str) -> str:
     """`text` without what would move the cursor, change colours or ring the bell; lines and tabs stay."""
     return "".join(char if char.isprintable() or char in "\t\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def without_password(uri: str) -> str:
+    """`uri` as it may be shown, also where it is not quite one."""
+    return re.sub(r"\A((?:[\w+.-]*://)?[^:@]*).*@", r"\1:***@", uri, flags=re.DOTALL)

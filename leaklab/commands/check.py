@@ -29,6 +29,7 @@ def command(
     target = output.destination(CHECK, form, out, as_json=as_json)
     how = options.run_options(limit, repeat, mongo, LEARNERS_TIME_LIMIT_S, explain=not no_explain)
     task = locate(file, scenario, scenarios)
+    target.spare(task.file)
     checked = task.measure(how, options.given_settings(steps, set_))
     exercise = task.found.exercise if checked.state is CheckState.INTERRUPTED else task.record(checked)
     target.show(check=checked, file=task.file, exercise=exercise)

@@ -4,9 +4,22 @@ from typing import Any  # Typer has no public name for the context and the forma
 
 from typer.core import TyperCommand, TyperGroup
 
+from leaklab.errors import UsageError
+
 
 class PlainCommand(TyperCommand):
-    """A command whose help has a line for each argument and option, and no types."""
+    """A command whose help has a line for each argument and option, and no types; one option has one value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what was typed. Raises UsageError if an option that takes one value is given twice."""
+        if not ctx.resilient_parsing:
+            # Typer would take the last value, without a word.
+            order: list[Any] = self.make_parser(ctx).parse_args(args=[*args])[2]
+            for number, one in enumerate(order):
+                single = one.param_type_name == "option" and not one.is_flag and not one.multiple
+                if single and one in order[:number]:
+                    raise UsageError(f"{max(one.opts, key=len)} is given twice: leave one of them out")
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """`[OPTIONS] NAME`: arguments as their metavar writes them."""

@@ -13,7 +13,7 @@ from typer import Argument, Option
 from leaklab.content.settings import COUNT, DURATION, SIZE, Setting, Settings, Value
 from leaklab.errors import LeaklabError, UsageError
 from leaklab.system.limits import MEMORY_SHARE, OUTPUT, THREADS, TIME_LIMIT_S, Limits
-from leaklab.units import written_size
+from leaklab.units import without_password, written_size
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
@@ -144,7 +144,9 @@ def mongo_uri(mongo: str | None) -> str | None:
     if mongo in (None, "embedded"):
         return None
     if not mongo.startswith(("mongodb://", "mongodb+srv://")):
-        raise UsageError(f"--mongo {mongo}: not a valid MongoDB URI. Write mongodb://HOST:PORT, or embedded.")
+        raise UsageError(
+            f"--mongo {without_password(mongo)}: not a valid MongoDB URI. Write mongodb://HOST:PORT, or embedded."
+        )
     return mongo
 
 

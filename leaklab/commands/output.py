@@ -30,15 +30,23 @@ def console(**options: Any) -> Console:
     """A console on standard output, or as `options` say: plain where that is no terminal, or NO_COLOR is set."""
     from rich.console import Console
 
-    class PipeTolerantConsole(Console):
-        """Goes on when its reader has gone: what was measured still has its exit code."""
+    class SafeConsole(Console):
+        """Lets nothing that others wrote move the cursor; goes on when its reader has gone.
+
+        What was measured still has its exit code then.
+        """
+
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Any]:
+            for segment in super().render(renderable, options):
+                shown = segment.control or segment.text.isprintable()
+                yield segment if shown else segment._replace(text=printable(segment.text))
 
         def on_broken_pipe(self) -> None:
             self.quiet = True
             drop_stdout()
 
     # What people write is shown as it is: it is no markup.
-    return PipeTolerantConsole(highlight=False, markup=False, emoji=False, **options)
+    return SafeConsole(highlight=False, markup=False, emoji=False, **options)
 
 
 def drop_stdout() -> None:
@@ -54,9 +62,16 @@ class Destination:
     format: str
     file: Path | None
 
+    def spare(self, file: Path) -> None:
+        """See that the report does not take the place of `file`, which is read. Raises UsageError if it would."""
+        if self.file is not None and os.path.realpath(self.file) == os.path.realpath(file):
+            raise UsageError(f"--output {self.file}: this is the file that is read. Choose another name.")
+
     def show(self, **data: object) -> None:
         """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
         shown = self.report.made(self.format, **data)
+        if isinstance(shown, str) and self.format != "json":
+            shown = printable(shown)
         if self.file is None and not isinstance(shown, str):
             console().print(shown)
         elif self.file is None:
@@ -75,7 +90,7 @@ def destination(
     """Where a report is shown, as the options say. Raises UsageError if it cannot be, or they contradict each other."""
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: leave one of them out")
-    chosen = "json" if as_json else form or "table"
+    chosen = "json" if as_json else "table" if form is None else form
     if chosen not in report.renderers:
         choices = " or ".join(report.renderers)
         raise UsageError(f"--format {chosen}: {report.what} has no such format. Choose {choices}.")
@@ -88,8 +103,13 @@ def destination(
 
 def _why_not_writable(file: Path) -> str | None:
     """Why no report can be written to `file`, said before anything is measured; None if it seems to be possible."""
+    from leaklab.workshop.progress_file import STATE, ProgressFileError, load
+
     path = os.path.realpath(file)
-    folder = os.path.dirname(path)  # noqa: PTH120 # unlike pathlib, os.path raises nothing where it may not look
+    folder, name = os.path.split(path)  # unlike pathlib, os.path raises nothing where it may not look
+    with contextlib.suppress(ProgressFileError):
+        if name == STATE or name in load(Path(folder)):
+            return "this is an exercise, or the progress of some. Choose another name."
     try:
         os.lstat(path)
         if not os.path.isfile(path):  # noqa: PTH113 # the same
@@ -109,7 +129,9 @@ def _write(file: Path, text: str) -> None:
     try:
         write_whole(Path(os.path.realpath(file)), text.encode(errors="replace"))
     except OSError as error:
-        raise UsageError(f"--output {file}: the report cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"--output {file}: the report cannot be written: {error.strerror}. Choose another place."
+        ) from error
     say_aside(f"leaklab: wrote {file}\n")
 
 
@@ -140,7 +162,9 @@ def answer(prompt: str) -> str | None:
 def complain(*messages: str) -> None:
     """Say on standard error what was wrong, a line for each, unless that was closed."""
     with contextlib.suppress(OSError):
-        say_aside("".join(f"leaklab: {printable(message)}\n" for message in messages))
+        # What was typed or raised may hold line feeds.
+        lines = (printable(message).replace("\n", " ") for message in messages)
+        say_aside("".join(f"leaklab: {line}\n" for line in lines))
 
 
 @contextlib.contextmanager

@@ -54,6 +54,8 @@ def command(
         raise UsageError("--until-failure cannot be combined with --predict, --guesses, --almost or --repeat")
     report = FAILURE if until_failure else PREDICTION if predict else RUN
     target = output.destination(report, form, file, as_json=as_json, samples=samples)
+    if guesses is not None:
+        target.spare(guesses)
     entry = Catalog(scenarios).get(name)
     settings = options.settings_from_options(entry.id, entry.scenario.settings, options.given_settings(steps, set_))
     if until_failure:
@@ -85,8 +87,12 @@ def _guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> S
     try:
         # What is named may be a pipe of the shell's.
         with sys.stdin if file is None else file.open(encoding="utf-8") as source:
-            text = source.read(MOST_GUESSES)
+            text = source.read(MOST_GUESSES + 1)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"--guesses {file or '(standard input)'} cannot be read: {reason}") from error
-    return read_guesses(text, asked, "standard input" if file is None else str(file))
+        what = f"--guesses {file or '(standard input)'} cannot be read: {reason}"
+        raise UsageError(f"{what}. Save them as CSV in UTF-8, and name that file.") from error
+    source_name = "standard input" if file is None else str(file)
+    if len(text) > MOST_GUESSES:
+        raise UsageError(f"{source_name} has more than {MOST_GUESSES:,} characters: leave some guesses out")
+    return read_guesses(text, asked, source_name)

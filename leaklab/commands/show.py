@@ -17,10 +17,11 @@ def command(
     from leaklab.reports.lesson import code, lesson, settings_table
 
     entry = Catalog(scenarios).get(name)
+    scenario = entry.scenario
     console = output.console()
     halves = {half: entry.source(half) for half in options.halves_of(entry, almost=almost)}
     shared = entry.text(SHARED) if entry.shared else ""
     shown = code(halves, console, shared) if only_code else lesson(entry.lesson, halves, console, shared)
     console.print(shown)
-    if not only_code and entry.scenario.settings.declared:
-        console.print(settings_table(entry.scenario))
+    if not only_code and scenario.settings.declared:
+        console.print(settings_table(scenario))

@@ -69,13 +69,14 @@ class Task:
 
     def show_solution(self, console: Console) -> None:
         """Show the fixed half beside the learner's file. Raises UsageError if that cannot be read."""
+        from leaklab.measure.source_line import decoded
         from leaklab.reports.check_report import solution_report
         from leaklab.system.files import read_regular
 
         try:
-            text = read_regular(self.file).decode(errors="replace")
+            text = decoded(read_regular(self.file))
         except OSError as error:
-            raise UsageError(f"{self.file} cannot be read: {error.strerror}") from error
+            raise UsageError(f"{self.file} cannot be read: {error.strerror}. Move it away, then try again.") from error
         fixed, release = self.entry.source("fixed"), self.entry.scenario.release
         console.print(solution_report(text, self.file.name, fixed, release, console))
 
@@ -102,8 +103,8 @@ def locate(
         found = exercises.LocatedExercise(file, None)
     if must_exist and not os.path.lexists(found.file):
         raise UsageError(f"{found.file} is gone: `leaklab reset {as_argument(found.file)}` restores the leaky half")
-    name = scenario or (found.exercise and found.exercise.scenario)
-    if not name:
+    name = scenario if found.exercise is None or scenario is not None else found.exercise.scenario
+    if name is None:
         raise UsageError(
             f"{found.file} is not an exercise of its folder: name its scenario with --scenario NAME, "
             "or begin with `leaklab start NAME`"

@@ -208,7 +208,8 @@ def scan(folder: Path) -> Iterator[Entry]:
 
 def _scan_own(folder: Path) -> list[Entry]:
     """The scenarios of the folder that --scenarios names. Raises UsageError if it is not a folder, or holds none."""
-    if not folder.is_dir():
+    # Unlike Path.is_dir, this does not raise where a name is too long.
+    if not os.path.isdir(folder):  # noqa: PTH112
         raise UsageError(f"--scenarios {folder}: there is no such folder")
     entries = list(scan(folder))
     if not entries:

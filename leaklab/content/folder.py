@@ -1,11 +1,12 @@
 """A scenario's folder: begun from a template, and checked without running anything."""
 
 import re
+import sys
 from pathlib import Path
 from string import Template
 from textwrap import shorten
 
-from leaklab.content.catalog import FILES, SHARED, Entry, built_in_folder
+from leaklab.content.catalog import FILES, SHARED, Entry, built_in_folder, scan
 from leaklab.errors import UsageError
 from leaklab.system.files import create_whole
 from leaklab.system.processes import remove_folder
@@ -59,15 +60,18 @@ def new_scenario(name: str, parent: Path) -> Path:
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(f"{name!r} is not a scenario name: write lower-case words with hyphens, like slow-close")
-    if (built_in_folder() / name.replace("-", "_")).is_dir():
+    if name in [entry.id for entry in scan(built_in_folder())]:
         raise UsageError(f"{name} is a built-in scenario: choose another name")
+    if name.replace("-", "_") in sys.stdlib_module_names:
+        # Its exercise would be imported in the place of the module.
+        raise UsageError(f"{name} is a module of Python: choose another name")
     folder = parent / name.replace("-", "_")
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
         raise UsageError(f"{folder} already exists: nothing was written. Choose another name or folder.") from None
     except OSError as error:
-        raise UsageError(f"{folder} cannot be created: {error.strerror}") from error
+        raise UsageError(f"{folder} cannot be created: {error.strerror}. Choose another name or folder.") from error
     title = name.replace("-", " ").capitalize()
     try:
         for file in FILES:

@@ -80,7 +80,10 @@ _TRIED: dict[Path, str] = {}
 
 def in_words(error: BaseException) -> str:
     """An error's type and message, as it follows a colon."""
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        text = str(error.msg if isinstance(error, SyntaxError) else error)
+    except BaseException:  # noqa: BLE001 # an author's class may do anything
+        text = ""
     if isinstance(error, ContainedError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -160,10 +160,10 @@ def read_guesses(text: str, asked: Sequence[Question], source: str) -> tuple[Gue
     head = next((line for line in lines.splitlines() if line.strip()), "")
     separator = max(",;\t", key=head.count)
     try:
-        rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator, skipinitialspace=True)
+        rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
         numbered = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise UsageError(f"{source} is not CSV: {error}") from None
+        raise UsageError(f"{source} is not CSV: {error}. Write {','.join(COLUMNS)} in each line.") from None
     if not numbered:
         raise UsageError(f"{source} is empty: write a header, {','.join(COLUMNS)}, and one line per guess")
     names = [cell.strip().lower() for cell in numbered[0][1]]
@@ -204,6 +204,8 @@ def _read_row(
     who = cells.get("who")
     if who == "":
         raise ValueError("the name of the person is missing")
+    if who is not None and not who.isprintable():
+        raise ValueError(f"the name {who!r} holds characters that cannot be shown")
     return who, question, parse_guess(question, cells["guess"])
 
 

@@ -18,9 +18,20 @@ def lines_in(path: Path, folder: Path) -> list[str]:
     try:
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
             return []
-        return lines_of(read_regular(path).decode(errors="replace"))
+        return lines_of(decoded(read_regular(path)))
     except (OSError, ValueError):
         return []
+
+
+def decoded(source: bytes) -> str:
+    """The text of a Python file, in the encoding that it names; what is not in that encoding is replaced."""
+    from io import BytesIO
+    from tokenize import detect_encoding
+
+    try:
+        return source.decode(detect_encoding(BytesIO(source).readline)[0], errors="replace")
+    except (SyntaxError, LookupError):
+        return source.decode(errors="replace")
 
 
 class SourceLine(Struct, frozen=True, forbid_unknown_fields=True):

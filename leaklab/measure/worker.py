@@ -303,6 +303,8 @@ def load(path: str) -> types.ModuleType:
     sys.modules[name] = module
     sys.path.insert(0, os.path.dirname(path))  # noqa: PTH120
     sys.argv = [path]
+    # What it imports from its folder leaves none either.
+    sys.dont_write_bytecode = True
     with open(path, "rb") as file:  # noqa: PTH123
         source = file.read()
     exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 # running the half is what this is for

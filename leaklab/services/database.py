@@ -3,7 +3,6 @@
 The embedded server and a real one are used in the same way, through unmodified pymongo. All calls block.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from shlex import quote
@@ -13,6 +12,7 @@ import pymongo
 from pymongo import MongoClient, errors
 
 from leaklab.errors import MeasureError, UsageError
+from leaklab.units import without_password
 
 REACH_S = 3.0
 """Seconds to find and reach the server in: with a start of the lab's processes this stays under 5."""
@@ -48,7 +48,7 @@ class Database:
             UsageError: `uri` is not a valid MongoDB URI.
             MeasureError: the server cannot be reached, or does not let its counters be read.
         """
-        self._shown = _without_password(uri)
+        self._shown = without_password(uri)
         try:
             within_ms = int(REACH_S * 1000)
             called: dict[str, Any] = {} if "appname=" in uri.lower() else {"appname": "leaklab"}
@@ -152,13 +152,9 @@ def drop(uri: str, name: str) -> str | None:
 
 def words_on_left(name: str, uri: str, why: str) -> str:
     """That a database is left on a server, why, and how it is removed."""
-    shown = _without_password(uri)
+    shown = without_password(uri)
     command = f"mongosh {quote(shown)} --eval 'db.getSiblingDB(\"{name}\").dropDatabase()'"
     return f"the database {name} is left on {shown} ({why}). Remove it: {command}"
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"(?s)://([^:@]*).*@", r"://\1:***@", uri)
 
 
 def _commands(status: Mapping[str, Any], names: Sequence[str]) -> int | None:

@@ -45,7 +45,7 @@ def read_regular(path: Path, *, follow: bool = True) -> bytes:
     except OSError as error:
         # A socket cannot be opened, nor can a link that is not followed.
         try:
-            status = os.stat(path) if follow else os.lstat(path)  # noqa: PTH116 # as os.open takes it
+            status = (os.stat if follow else os.lstat)(path)
         except OSError:
             raise error from None
         _refuse_other_than_regular(status, path)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from leaklab.content.catalog import SHARED
-from leaklab.errors import LeaklabError, UsageError
+from leaklab.errors import LeaklabError, ScenarioError, UsageError
 from leaklab.metrics import METRICS
 from leaklab.system.files import create_whole, read_regular
 from leaklab.units import as_argument
@@ -91,7 +91,7 @@ def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = No
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be created: {error.strerror}") from error
+        raise UsageError(f"{folder} cannot be created: {error.strerror}. Choose another folder.") from error
     path = folder / file_name(entry)
     place = None if scenarios is None else os.path.relpath(scenarios, folder)
     written = False
@@ -107,7 +107,10 @@ def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = No
             create_whole(path, exercise_text(entry, place).encode())
             written = True
         except FileExistsError:
-            _read(path)
+            try:
+                _read(path)
+            except FileNotFoundError:
+                raise UsageError(f"{path} is a link that leads nowhere. Move it away, then try again.") from None
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}. Nothing is left of it.") from error
         return known or Exercise(scenario=entry.id, started=_stamp(now), scenarios=place)
@@ -129,7 +132,7 @@ def _read(file: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}. Move it away, then try again.") from error
 
 
 def file_name(entry: Entry) -> str:
@@ -140,7 +143,12 @@ def file_name(entry: Entry) -> str:
 def exercise_text(entry: Entry, scenarios: str | None = None) -> str:
     """The leaky half, verbatim, below the task; `scenarios` is the folder that it comes from, if it is not built in."""
     task, leaky = task_text(entry, scenarios), entry.source("leaky")
-    if ast.get_docstring(ast.parse(leaky)) is None:
+    try:
+        own = ast.get_docstring(ast.parse(leaky, "leaky.py"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        where = entry.half_path("leaky")
+        raise ScenarioError(f"scenario {entry.id} is broken: {where}: {type(error).__name__}: {error}") from error
+    if own is None:
         quoted = task.replace("\\", "\\\\").replace('"""', "'''")
         return f'"""{quoted}"""\n\n{leaky}'
     # The half's own docstring must stay the first statement.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import os
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from leaklab.errors import UsageError
 from leaklab.measure.source_line import SourceLine
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 INSIDE = {"leaklab": "the lab that measures it", "__main__": "the process that measures it"}
 """Modules that a learner's file must not use, and what they are."""
+
+IMPORTERS = ("__import__", "import_module", "run_module")
+"""Functions that import the module whose name they are given."""
 
 
 def rejection(entry: Entry, file: Path) -> CheckResult | None:
@@ -45,7 +51,8 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
         inside |= dict.fromkeys(others, "a half of the scenario")
     for path, line, name in _uses_of_the_lab(file, tree, inside):
         reason = f"it imports {name}, {inside[name]}: a fix is plain code, as you would write it at work"
-        return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", SourceLine.at(path, line))
+        place = replace(SourceLine.at(path, line), file=os.path.relpath(path, file.parent))
+        return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", place)
     return None
 
 
@@ -68,11 +75,22 @@ def _uses_of_the_lab(file: Path, tree: ast.AST, inside: Container[str]) -> Itera
                 root = name.partition(".")[0]
                 if root in inside:
                     yield path, getattr(node, "lineno", 0), root
-                beside = file.with_name(f"{root}.py")
-                if beside not in seen:
-                    seen.add(beside)
-                    with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-                        waiting.append((beside, ast.parse(read_regular(beside), str(beside))))
+                for beside in _files_beside(file, name):
+                    if beside not in seen:
+                        seen.add(beside)
+                        with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+                            waiting.append((beside, ast.parse(read_regular(beside), str(beside))))
+
+
+def _files_beside(file: Path, name: str) -> Iterator[Path]:
+    """Where the module `name` may be in the folder of `file`, and the packages that it is in."""
+    folder = file.parent
+    for part in name.split("."):
+        if not part.isidentifier():
+            return
+        yield folder / f"{part}.py"
+        folder /= part
+        yield folder / "__init__.py"
 
 
 def _modules(node: ast.AST) -> list[str]:
@@ -80,15 +98,16 @@ def _modules(node: ast.AST) -> list[str]:
     match node:
         case ast.Import(names=names):
             return [alias.name for alias in names]
-        case (
-            ast.ImportFrom(module=str(name), level=0)
-            | ast.Call(
-                func=ast.Name(id="__import__" | "import_module")
-                | ast.Attribute(attr="import_module")
-                | ast.Attribute(value=ast.Attribute(attr="modules")),
-                args=[ast.Constant(value=str(name)), *_],
-            )
-            | ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Constant(value=str(name)))
-        ):
-            return [name]
+        case ast.ImportFrom(module=str(name), names=names, level=0):
+            return [name, *(f"{name}.{alias.name}" for alias in names)]
+        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called in IMPORTERS:
+            return _texts(node)
+        case ast.Call(func=ast.Attribute(value=modules)) | ast.Subscript(value=modules):
+            return _texts(node) if getattr(modules, "attr", getattr(modules, "id", "")) == "modules" else []
     return []
+
+
+def _texts(node: ast.Call | ast.Subscript) -> list[str]:
+    """The texts that are written in a call, or between brackets."""
+    given = [node.slice] if isinstance(node, ast.Subscript) else [*node.args, *(one.value for one in node.keywords)]
+    return [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,6 @@ from msgspec import Meta, Raw, Struct
 
 from leaklab.errors import ExitCode, LeaklabError
 from leaklab.system.files import read_regular, remove_unfinished, write_whole
-from leaklab.units import printable
 
 try:
     import fcntl
@@ -25,10 +25,13 @@ STATE = "leaklab-progress.json"
 SCHEMA = 1
 """The version of its form."""
 
+LONGEST_NAME = 255
+"""Bytes that the name of a file may have."""
+
 LOCK_WITHIN_S = 0.7
 """Seconds that another process may hold the lock: a leaklab holds it for some milliseconds."""
 
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=10**9)]
 
 
 class ProgressFileError(LeaklabError):
@@ -72,7 +75,7 @@ def load(folder: Path) -> dict[str, Exercise]:
     path = folder / STATE
     try:
         return _exercises(read_regular(path, follow=False))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise ProgressFileError(f"{path} cannot be read: {error.strerror}. Move it away, or repair it.") from error
@@ -96,13 +99,25 @@ def _exercises(data: bytes) -> dict[str, Exercise]:
         raise kind(f'"schema" is {document.schema}, and this one reads {SCHEMA}')
     exercises: dict[str, Exercise] = {}
     for name, about in document.exercises.items():
-        if Path(name).name != name or name in ("", ".", "..", STATE) or printable(name) != name:
+        is_name = Path(name).name == name and name.isprintable() and len(os.fsencode(name)) <= LONGEST_NAME
+        if not is_name or name in ("", ".", "..", STATE):
             raise ValueError(f"{name!r} is not the name of a file in this folder")
         try:
             exercises[name] = msgspec.json.decode(about, type=Exercise)
         except msgspec.ValidationError as error:
             raise ValueError(f"{name!r}: {error}") from error
+        for text in (exercises[name].started, exercises[name].solved):
+            if text is not None and not _is_time(text):
+                raise ValueError(f"{name!r}: {text!r} is not a time, like 2026-01-31T10:00:00+00:00")
     return exercises
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def update(folder: Path, name: str, change: Callable[[Exercise | None], Exercise]) -> Exercise:

@@ -61,10 +61,15 @@ def refuse_as_python_does(source: bytes, file: Path) -> None:
             more = "encoding declared; see https://peps.python.org/pep-0263/ for details"
             raise refused(words + more, error.start) from None
     elif cookie is not None and not re.fullmatch(rb"utf[-_]?8([-_].*)?", cookie[1], re.IGNORECASE):
+        encoding = cookie[1].decode()
         try:
-            source.decode(cookie[1].decode())
-        except (LookupError, UnicodeDecodeError):
-            raise refused(f"encoding problem: {cookie[1].decode()}", cookie.start(1)) from None
+            source.decode(encoding)
+            # In UTF-16, and the like, the line that names it could not be read.
+            readable = "#".encode(encoding) == b"#"
+        except (LookupError, UnicodeError):
+            readable = False
+        if not readable:
+            raise refused(f"encoding problem: {encoding}", cookie.start(1))
     if b"\0" in source:
         raise refused("source code cannot contain null bytes", source.index(b"\0"))
 
@@ -78,7 +83,7 @@ def remedy_of(source: bytes, error: Exception) -> str:
         return f"It is saved as {wide}. Save it as UTF-8, then check again."
     if not isinstance(error, SyntaxError):
         return ""
-    if (error.msg or "").startswith(("Non-UTF-8", "encoding problem")):
+    if (error.msg or "").startswith(("Non-UTF-8", "encoding problem", "(unicode error) 'utf-8' codec")):
         return "Save it as UTF-8, or name its encoding in the first line (# coding: latin-1), then check again."
     if isinstance(error, TabError):
         return "Its lines are indented with tabs (→) and with spaces. Use spaces only, then check again."
@@ -100,6 +105,7 @@ def _newer_syntax(source: bytes, error: SyntaxError) -> tuple[int, int] | None:
     known = [since for since, begin in NEWER if since > sys.version_info[:2] and re.match(begin, line)]
     if (error.msg or "").startswith("f-string") and sys.version_info[:2] < (3, 12):
         known.append((3, 12))
+    # A line may hold several: it is Python only where all of them are known.
     return max(known, default=None)
 
 

@@ -30,7 +30,7 @@ NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 BUILT_IN = Catalog().select([])
 ENTRY = Catalog().get("unclosed-body")
 FILE = "unclosed_body.py"
-NEW = Exercise(scenario="x", started="")
+NEW = Exercise(scenario="x", started="2026-01-02T03:04:05+00:00")
 
 
 def started(folder: Path, entry: Entry = ENTRY) -> LocatedExercise:
