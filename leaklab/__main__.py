@@ -2,12 +2,16 @@
 
 # The interpreter's own module: `signal` is Python, and takes some milliseconds to import.
 import _signal
+import sys
 
 
 def main() -> None:
     """Run the command line; a Ctrl-C while it is still being imported ends it without a word."""
     # Nothing has been started yet that would have to be ended.
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    # With `python -m leaklab`, Python looks for modules in this folder first: what lies in it is not leaklab's.
+    if __name__ == "__main__" and not sys.flags.safe_path:
+        del sys.path[0]
     from leaklab.cli import main as run
 
     run()

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from importlib import import_module
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -75,6 +76,10 @@ def main() -> None:
 
 
 def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
+    for option, given in pairwise(sys.argv[1:]):
+        if option in ("--show-completion", "--install-completion") and not given.startswith("-"):
+            output.complain(f"{option} {given}: it takes no shell: run it in the one that is meant")
+            return ExitCode.WRONG_USAGE
     try:
         os.getcwd()  # noqa: PTH109 # it raises where the folder is gone
     except OSError:
@@ -136,5 +141,8 @@ def _stdout_closed() -> int:
 def _defect(error: BaseException) -> int:
     if os.environ.get("LEAKLAB_DEBUG"):
         raise error
+    if "_LEAKLAB_COMPLETE" in os.environ:
+        output.complain("the shell's completion does not fit this leaklab: install it again with --install-completion")
+        return ExitCode.WRONG_USAGE
     output.complain(f"this is a defect of leaklab: {type(error).__name__}: {error} (LEAKLAB_DEBUG=1 shows where)")
     return ExitCode.COULD_NOT_MEASURE

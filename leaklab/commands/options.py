@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,13 @@ def _complete(incomplete: str) -> list[str]:
     return []
 
 
+def _file(text: str) -> Path:
+    # `Path` drops the slash of a folder.
+    if text.endswith(os.sep):
+        raise UsageError(f"--output {text}: this names a folder. Choose another name.")
+    return Path(text)
+
+
 Text = str | None
 Texts = list[str] | None
 
@@ -66,7 +74,9 @@ Mongo = Annotated[Text, Option(metavar="URI", help="A MongoDB server. Default: e
 Almost = Annotated[bool, Option("--almost", help="Include the partial fix, if there is one.")]
 NoExplain = Annotated[bool, Option("--no-explain", help="Leave out which line leaks, and what keeps it.")]
 Json = Annotated[bool, Option("--json", help="Short for --format json.")]
-Output = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="Write the report to a file.")]
+Output = Annotated[
+    Path | None, Option("--output", "-o", metavar="FILE", help="Write the report to a file.", parser=_file)
+]
 Samples = Annotated[bool, Option("--samples", help="With --json: add every sample of the trace.")]
 
 

@@ -81,7 +81,12 @@ class Destination:
             if not isinstance(shown, str):
                 console(file=paper, width=80, color_system=None).print(shown)
                 shown = "".join(f"{line.rstrip()}\n" for line in paper.getvalue().splitlines())
-            _write(self.file, shown)
+            try:
+                _write(self.file, shown)
+            except UsageError:
+                # It took its time to measure: it is not lost.
+                show_text(shown)
+                raise
 
 
 def destination(

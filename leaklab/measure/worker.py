@@ -410,6 +410,9 @@ def main() -> None:
     note_shared_memory(job["notes"])
     # Then the system ends this process, whatever becomes of the lab.
     alarm(job["lifetime"])
+    # A half is plain code: it finds neither the lab nor this module, by whatever way it looks for them.
+    modules["leaklab"] = None  # type: ignore[assignment] # by this, importing it is refused
+    modules["__main__"] = types.ModuleType("__main__")
     # A half that hangs is asked for its line: the interpreter writes the stack to standard error, whatever it does.
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
     try:

@@ -172,8 +172,9 @@ def _lock(descriptor: int, path: Path) -> None:
                 lock(descriptor, how | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
                 if time.monotonic() > until:
+                    what = "this folder" if path == Path() else path
                     words = "is locked by another program. End that, then try again; nothing was changed."
-                    raise ProgressFileError(f"{path} {words}") from None
+                    raise ProgressFileError(f"{what} {words}") from None
                 time.sleep(0.01)
             except OSError:  # a file system without this lock, or a folder, which has none of the second kind
                 break

@@ -31,8 +31,8 @@ STEP_COUNTS = {
     "child_memory": (50,),
     **dict.fromkeys(COUNTED, (20,)),
 }
-"""At which each program is run: of 101 steps and more not every one is read. tests/unit/test_growth.py has the growth
-of such counts, and of the like, at every number of steps."""
+"""At which each program is run: of 101 steps and more not every one is read. tests/unit/judge/test_verdict.py has
+the growth of such counts, and of the like, at every number of steps."""
 
 MANY = 130
 """At which some programs that talk to a service are run, too: not every one of so many steps is read."""

@@ -221,3 +221,27 @@ def test_a_file_cannot_be_larger_than_the_memory_a_half_may_hold(tmp_path: Path)
     )
     assert half.outcome is Outcome.CRASHED
     assert "File too large" in (half.error or "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["exec('import leaklab')", "import importlib; importlib.import_module('leak' + 'lab.cli')"],
+)
+def test_the_lab_is_not_found_however_it_is_looked_for(tmp_path: Path, line: str) -> None:
+    half = measured(tmp_path, f"def run(jobs):\n    {line}\n    return [*jobs]\n")
+    assert half.outcome is Outcome.CRASHED
+    assert "it raised ModuleNotFoundError: import of leaklab" in (half.error or "")
+
+
+def test_the_worker_is_not_found_as_the_main_module(tmp_path: Path) -> None:
+    half = measured(
+        tmp_path,
+        """
+        import sys
+
+        def run(jobs):
+            assert [name for name in vars(sys.modules["__main__"]) if not name.startswith("__")] == []
+            return [*jobs]
+        """,
+    )
+    assert (half.outcome, half.error, half.complaint) == (Outcome.COMPLETED, None, None)
