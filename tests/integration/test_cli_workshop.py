@@ -31,7 +31,8 @@ from tests.integration.conftest import (
 EXERCISE = "unclosed_body.py"
 FIX = (SCENARIOS / "unclosed_body" / "fixed.py").read_bytes()
 
-QUICK = ("start", "leaks-files", "--scenarios", str(CONTENT))
+OURS = ("--scenarios", str(CONTENT))
+QUICK = ("start", "leaks-files", *OURS)
 """The start of an exercise whose halves talk to no service: it is measured in a third of the time."""
 
 QUICK_EXERCISE = "leaks_files.py"
@@ -105,7 +106,7 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
 
 def test_the_document_of_a_check_is_json_and_holds_as_many_steps_as_were_asked_for(room: Command) -> None:
     room(*QUICK)
-    finished = room("check", "--json", "--steps", "30")
+    finished = room("check", "--json", "--steps", "30", *OURS)
     assert finished.code == NOT_AS_EXPECTED
     document = finished.document
     assert (document["state"], document["fixed"], document["exercise"]["attempts"]) == ("leaks", False, 1)
@@ -124,7 +125,7 @@ def test_a_broken_progress_file_is_told_and_a_check_goes_on_without_it(room: Com
     state = folder_of(room) / STATE
     state.write_text('{"schema": 1, "exer')
     assert f"{STATE} is broken" in complaint(room("check"), WRONG_USAGE)
-    checked = room("check", QUICK_EXERCISE, "--scenario", "leaks-files", *QUICK[2:])
+    checked = room("check", QUICK_EXERCISE, "--scenario", "leaks-files", *OURS)
     assert checked.code == NOT_AS_EXPECTED
     assert "is broken" in checked.stderr
     assert state.read_text() == '{"schema": 1, "exer'
@@ -175,7 +176,7 @@ def test_a_broken_file_is_told_by_its_own_line_and_error_in_one_screen(
 ) -> None:
     room(*QUICK)
     (folder_of(room) / QUICK_EXERCISE).write_text(text)
-    finished = room("check")
+    finished = room("check", *OURS)
     assert finished.code == NOT_AS_EXPECTED, finished.stderr
     said = one_screen(finished)
     assert said.startswith("NOT FIXED")
@@ -187,7 +188,7 @@ def test_a_broken_file_is_told_by_its_own_line_and_error_in_one_screen(
 def test_a_file_that_hangs_is_ended_at_the_time_limit(room: Command) -> None:
     room(*QUICK)
     (folder_of(room) / QUICK_EXERCISE).write_text("def run(jobs):\n    for job in jobs:\n        while True: pass\n")
-    finished = room("check", "--limit", "time=1s")
+    finished = room("check", "--limit", "time=1s", *OURS)
     assert finished.code == TIME_LIMIT
     said = one_screen(finished)
     assert "its time limit of 1 s" in said
@@ -198,7 +199,7 @@ def test_an_interrupted_check_is_no_attempt_and_leaves_nothing(room: Command) ->
     room(*QUICK)
     mark = folder_of(room) / "began"
     (folder_of(room) / QUICK_EXERCISE).write_text(SLEEPS.format(mark=str(mark), seconds=600))
-    started = room.start("check", "--limit", "time=300s")
+    started = room.start("check", "--limit", "time=300s", *OURS)
     wait_until(mark.exists, "the learner's half")
     started.interrupt()
     assert json.loads((folder_of(room) / STATE).read_text())["exercises"][QUICK_EXERCISE]["attempts"] == 0
@@ -264,7 +265,7 @@ def modes(terminal: Terminal) -> tuple[bool, bool]:
 
 def test_however_watch_ends_the_terminal_is_as_it_was(terminal: Callable[..., Terminal]) -> None:
     terminal(*QUICK).end()
-    watches = {number: terminal("watch") for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    watches = {number: terminal("watch", *OURS) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number, watch in watches.items():
         watch.expect(KEYS_LINE)
         assert modes(watch) == (False, False)
@@ -279,7 +280,7 @@ def test_a_file_that_breaks_and_is_gone_for_a_while_does_not_end_watch(
 ) -> None:
     terminal(*QUICK).end()
     file = tmp_path / QUICK_EXERCISE
-    watch = terminal("watch", "--poll")
+    watch = terminal("watch", "--poll", *OURS)
     watch.expect(KEYS_LINE)
     file.write_text("def run(jobs):\n    return [\n")
     watch.expect("SyntaxError")
@@ -298,7 +299,7 @@ def test_a_save_while_a_check_is_running_is_checked_afterwards(
     terminal(*QUICK).end()
     file, mark = tmp_path / QUICK_EXERCISE, tmp_path / "began"
     file.write_text(SLEEPS.format(mark=str(mark), seconds=1))
-    watch = terminal("watch")
+    watch = terminal("watch", *OURS)
     wait_until(mark.exists, "the first check")
     file.write_bytes(QUICK_FIX)
     watch.expect("expected the jobs 1 to 20")
@@ -312,7 +313,7 @@ def test_without_a_terminal_watch_has_no_keys_clears_nothing_and_ends_on_a_signa
     room(*QUICK)
     text = tmp_path / "out"
     with text.open("w+b") as out:
-        started = room.start("watch", env={"PYTHONUNBUFFERED": "1"}, stdout=out.fileno())
+        started = room.start("watch", *OURS, env={"PYTHONUNBUFFERED": "1"}, stdout=out.fileno())
         wait_until(lambda: b"Ctrl-C" in text.read_bytes(), "the first check")
         (folder_of(room) / QUICK_EXERCISE).write_bytes(QUICK_FIX)
         wait_until(lambda: text.read_bytes().count(b"Ctrl-C") == 2, "the second check")

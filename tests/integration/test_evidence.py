@@ -129,7 +129,9 @@ def test_a_file_that_is_fixed_costs_no_other_run(monkeypatch: pytest.MonkeyPatch
 def test_a_witness_that_fails_changes_no_verdict(tmp_path: Path, breaks: str, why: str) -> None:
     """A half that is another one beside a witness."""
     file = tmp_path / "mine.py"
-    file.write_text(f"import sys\nif 'leakl' + 'ab' in sys.modules:\n    {breaks}\n" + TWO_LEAKS, encoding="utf-8")
+    file.write_text(
+        f"import sys\nif 'leakl' + 'ab.explain' in sys.modules:\n    {breaks}\n" + TWO_LEAKS, encoding="utf-8"
+    )
     found = check(Catalog().get("unclosed-body"), file, EXPLAINED)
     assert found.state is CheckState.LEAKS
     assert found.finding is not None
