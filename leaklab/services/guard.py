@@ -47,6 +47,8 @@ class GuardList:
 
     def clear_halves(self) -> None:
         """End every half, and remove its folder and the shared memory that it made."""
+        if not self.halves:
+            return
         from leaklab.system.processes import end_family
         from leaklab.system.temporary import remove
 
@@ -58,9 +60,11 @@ class GuardList:
 
     def drop_databases(self) -> dict[str, str]:
         """Drop the databases; those that could not be dropped, with the words why."""
+        left: dict[str, str] = {}
+        if not self.databases:
+            return left
         from leaklab.services.database import drop
 
-        left: dict[str, str] = {}
         for name, uri in self.databases.items():
             if (why := drop(uri, name)) is not None:
                 left[name] = why

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import ANY, Mock
 
@@ -19,6 +19,7 @@ from leaklab.measure.sampler import Sampler, StepClock
 from leaklab.measure.trace import Phase
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
+from leaklab.system import connections
 from tests.unit.scripted import MIB
 
 BEGIN = """
@@ -114,6 +115,47 @@ def test_a_socket_that_the_other_end_has_closed_is_in_close_wait() -> None:
             theirs.close()
             assert ours.recv(1) == b""
             assert probe.read_sockets() == {"sockets": 1, "own_sockets": 1, "close_wait": 1, "fds": ANY}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be asked for some ports")
+@pytest.mark.parametrize("kind", ["tcp4", "tcp"])
+def test_sockets_are_counted_alike_in_both_ways(kind: str) -> None:
+    """Two to each port, one of them with two descriptors, one closed by the other end; and some that do not count."""
+    with ExitStack() as opened:
+        families = (socket.AF_INET, socket.AF_INET6) if socket.has_ipv6 else (socket.AF_INET,)
+        servers = [
+            opened.enter_context(
+                socket.create_server(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0), family=family)
+            )
+            for family in (*families, socket.AF_INET)
+        ]
+        ports = [server.getsockname()[1] for server in servers]
+        for server in servers:
+            address = server.getsockname()[:2]
+            first, second, third = (opened.enter_context(socket.create_connection(address)) for _ in range(3))
+            opened.enter_context(first.dup())
+            for number in range(3):
+                other, _ = server.accept()
+                if number == 1:
+                    other.close()
+                else:
+                    opened.enter_context(other)
+            assert second.recv(1) == b""
+            third.close()
+        probe = SystemProbe(os.getpid(), frozenset(ports[:-1]), kind)
+        asked, elsewhere = probe._socket_states(), probe._socket_states_elsewhere()
+        assert asked == elsewhere
+        counted = len(families) if kind == "tcp" else 1
+        assert asked[:2] == (counted, 2 * counted)
+        # The last three descriptors may be those of the reading itself.
+        assert asked[2] == pytest.approx(len(list(Path("/proc/self/fd").iterdir())), abs=2)
+
+
+def test_where_sockets_cannot_be_asked_for_they_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "states", Mock(side_effect=PermissionError))
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        probe = SystemProbe(os.getpid(), frozenset({server.getsockname()[1]}))
+        assert probe.read_sockets() == {"sockets": 1, "own_sockets": 1, "close_wait": 0, "fds": ANY}
 
 
 def test_what_is_dear_is_read_at_some_steps_and_what_children_hold_at_each_once_there_are_any() -> None:
