@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import warnings
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,11 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
     source = _source(file)
     try:
         refuse_as_python_does(source, file)
-        tree = ast.parse(source, str(file))
+        with warnings.catch_warnings():
+            # What Python warns of, it says when the file is run.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source, str(file))
+            compile(source, str(file), "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         words, line = (error.msg, error.lineno) if isinstance(error, SyntaxError) else (str(error), None)
         reason = f"it cannot be imported: {type(error).__name__}: {words}"

@@ -484,7 +484,11 @@ SYNTAX = (
     refused("JSON of a notebook's", '{"cells": [}\n', "does not match", "line 1", "Fix the line"),
     refused("a number of 5,000 digits", f"x = {'9' * 5000}\n{RUNS}", "Exceeds the limit", "Fix"),
     refused("5,000 brackets", f"x = {'(' * 5000}{')' * 5000}\n{RUNS}", "too many nested parentheses", "Fix"),
-    refused("5,000 minus signs", f"x = {'-' * 5000}1\n{RUNS}", "it cannot be imported", "Fix"),
+    refused("100,000 minus signs", f"x = {'-' * 100_000}1\n{RUNS}", "it cannot be imported", "Fix"),
+    refused(
+        "a return outside of a function", f"return 1\n{RUNS}", "'return' outside function", "line 1", "Fix the line"
+    ),
+    refused("an argument twice", "def run(urls, urls):\n    return []\n", "duplicate argument 'urls'", "Fix the line"),
     refused("100 indents too many", "".join(f"{' ' * n}if 1:\n" for n in range(101)), "too many levels", "Fix"),
     refused(
         "syntax of a Python to come", "lazy import os\n" + RUNS, "That is syntax of Python 3.15", "Write it without"

@@ -1,9 +1,10 @@
-"""A run is measured: driven here with a scripted target and scripted probes, so that nothing is started."""
+"""A run is measured: driven here with a scripted target, whose process does nothing."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -31,7 +32,7 @@ RETURNED = HalfReturned(at=0.5, cpu=0.1, answer="[1]", problem=None)
 class ScriptedTarget(Target):
     """Reports these events in turn; an exception in their place is raised, None is silence."""
 
-    pid = os.getpid()
+    pid = 0
     begin = collect = end = Mock()
 
     def __init__(self, *events: Event | BaseException | None, unprepared: Ending | None = None) -> None:
@@ -76,6 +77,15 @@ class ScriptedServices:
 
     def hear_counts(self, _: HalfServices) -> ServiceCounts:
         return ServiceCounts(counters={"connections": self.asked}, peaks={"sockets": 7}, routes={"profiles": 3})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def at_rest() -> Iterator[None]:
+    """What is counted of the target's process stays the same: of this one it would not."""
+    with subprocess.Popen(["sleep", "600"]) as process:  # noqa: S607 # any will do
+        ScriptedTarget.pid = process.pid
+        yield
+        process.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from leaklab.services import client, database
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts, ServiceNeeds
 from leaklab.system.interrupts import Owner
+from tests.integration.conftest import wait_until
 
 BEGIN = """
 import json, os, socket, sys
@@ -108,6 +109,8 @@ def test_the_temporary_folder_of_a_half_goes_with_it_whatever_is_in_it(tmp_path:
         services = owner.enter_context(Services())
         target = PythonHalf(half, services)
         target.__enter__()
+        # While it becomes another program, a process has no environment.
+        wait_until(lambda: psutil.Process(target.pid).environ() != {}, "the start of the worker")
         assert psutil.Process(target.pid).environ()["TMPDIR"] == str(target.folder / "tmp")
         (target.folder / "a" / "b").mkdir(parents=True)
         (target.folder / "a" / "link").symlink_to(kept)
