@@ -25,6 +25,8 @@ IMPORTED_WITHIN_S = 8.0
 ANSWERED_WITHIN_S = 10.0
 """Seconds in which a function of a scenario must answer."""
 
+_SET_PDEATHSIG = 1  # prctl(2)
+
 _AGAIN_S = 0.5
 """Seconds after which code that caught the first exception gets another one."""
 
@@ -73,7 +75,11 @@ def _begin(path: Path, run: Callable[[Path], object]) -> _Attempt:
         os.setpgid(0, 0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        # Should leaklab be killed meanwhile, this ends all the same.
+        # Should leaklab be killed meanwhile, this ends all the same: at once on Linux, elsewhere after a while.
+        with contextlib.suppress(OSError, AttributeError, ImportError):
+            import ctypes
+
+            ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(int(IMPORTED_WITHIN_S) + 2)
         nowhere = os.open(os.devnull, os.O_RDWR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from leaklab.content import trial
 from leaklab.content.trial import ContainedError, contained, faults
+from tests.integration.conftest import wait_until
 
 
 def run(path: Path) -> None:
@@ -78,3 +80,17 @@ def test_code_that_takes_too_long_is_ended_also_if_it_catches_what_is_raised(mon
         catches_what_is_raised()
     assert signal.getsignal(signal.SIGALRM) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends only after a while")
+def test_what_is_tried_ends_with_leaklab_however_that_ends(tmp_path: Path) -> None:
+    (tmp_path / "loops.py").write_text("import os\nopen('began', 'w').write(str(os.getpid()))\nwhile True: pass\n")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom leaklab.content.trial import faults\n"
+        "faults([Path('loops.py')], lambda path: exec(path.read_text()))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as process:
+        wait_until(lambda: (tmp_path / "began").exists() and (tmp_path / "began").stat().st_size > 0, "the trial")
+        process.kill()
+    pid = int((tmp_path / "began").read_text())
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, "its end", 5)
