@@ -27,6 +27,8 @@ from leaklab.units import format_size
 FIXES = Path(__file__).parents[1] / "tests" / "fixes"
 MARK = "LEAKLAB_CLASSROOM"
 LOOK_S = 0.5
+EACH = 3
+"""Right files, and wrong ones, of each scenario: with five scenarios, thirty files."""
 
 
 def files() -> list[tuple[str, Path]]:
@@ -34,9 +36,15 @@ def files() -> list[tuple[str, Path]]:
     rows = []
     for entry in Catalog().local:
         folder = FIXES / entry.folder.name
-        right, wrong = (sorted(folder.glob(f"{kind}_*.py")) for kind in ("right", "wrong"))
-        rows.append([(entry.id, file) for pair in zip(right, wrong, strict=False) for file in pair])
+        # An even spread of the files, which are many.
+        right, wrong = (spread(sorted(folder.glob(f"{kind}_*.py"))) for kind in ("right", "wrong"))
+        rows.append([(entry.id, file) for pair in zip(right, wrong, strict=True) for file in pair])
     return [one for several in zip(*rows, strict=False) for one in several]
+
+
+def spread(files: list[Path]) -> list[Path]:
+    """EACH of these files, evenly spread."""
+    return [files[index * len(files) // EACH] for index in range(EACH)]
 
 
 def processes_of(tag: str) -> list[psutil.Process]:
