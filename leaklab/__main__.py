@@ -2,6 +2,7 @@
 
 # The interpreter's own module: `signal` is Python, and takes some milliseconds to import.
 import _signal
+import os
 import sys
 
 
@@ -14,7 +15,17 @@ def main() -> None:
         del sys.path[0]
     from leaklab.cli import main as run
 
-    run()
+    try:
+        run()
+    except SystemExit as left:
+        # All is decided and ended. Python would still wait for threads, and run what is left to be run at its exit: an
+        # author's code may have made both.
+        for stream in (sys.stdout, sys.stderr):
+            try:  # noqa: SIM105 # contextlib is an import
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(left.code if isinstance(left.code, int) else 1)
 
 
 if __name__ == "__main__":

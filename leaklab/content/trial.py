@@ -5,6 +5,7 @@ process, has a time limit there.
 """
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from leaklab.system.processes import kill
+from leaklab.system.processes import kill, signal_name
 
 IMPORTED_WITHIN_S = 8.0
 """Seconds in which a `scenario.py` must be imported: it declares, and computes nothing, but a machine may be busy."""
@@ -26,6 +27,11 @@ ANSWERED_WITHIN_S = 10.0
 """Seconds in which a function of a scenario must answer."""
 
 _SET_PDEATHSIG = 1  # prctl(2)
+
+_LAST_S = 3.0
+"""Seconds that it has after that."""
+
+_leave = os._exit
 
 _AGAIN_S = 0.5
 """Seconds after which code that caught the first exception gets another one."""
@@ -104,7 +110,7 @@ def _fault(attempt: _Attempt, until: float) -> str | None:
         if os.read(attempt.came_to_its_end, 1):
             return None
     code = os.waitstatus_to_exitcode(ended[1])
-    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    how = f"by {signal_name(-code)}" if code < 0 else f"with exit code {code}"
     return f"importing it ends Python {how}"
 
 
@@ -143,9 +149,26 @@ def _time_limited() -> Iterator[None]:
         raise ContainedError(f"it takes longer than {ANSWERED_WITHIN_S:g} s")
 
     before = signal.signal(signal.SIGALRM, too_long)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, ANSWERED_WITHIN_S, _AGAIN_S)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    # Code that catches all that is raised in it, or blocks the signal, ends leaklab, which says so; code that lets no
+    # other thread run ends it without a word. What was started is cleared up by others then.
+    last = threading.Timer(ANSWERED_WITHIN_S + _LAST_S, _give_up)
+    last.daemon = True
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 # it has no name to be a path
+        try:
+            last.start()
+            faulthandler.dump_traceback_later(ANSWERED_WITHIN_S + 2 * _LAST_S, exit=True, file=nowhere)
+            signal.setitimer(signal.ITIMER_REAL, ANSWERED_WITHIN_S, _AGAIN_S)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            faulthandler.cancel_dump_traceback_later()
+            last.cancel()
+
+
+def _give_up() -> None:
+    words = (
+        f"leaklab: a function of a scenario takes longer than {ANSWERED_WITHIN_S:g} s, and cannot be ended. Repair it."
+    )
+    os.write(2, f"{words}\n".encode())
+    _leave(2)

@@ -26,6 +26,9 @@ SETTLE_S = 2.0
 """Seconds that are waited, at most, for what is just ending: pymongo's background thread kills the cursors it was left
 with once a second."""
 
+COLLECT_WITHIN_S = 5.0
+"""Seconds in which garbage may be collected, whatever the limit of time is."""
+
 SETTLE_LOOK_S = (0.001, 0.1)
 """Seconds between two looks while waiting: the first pause, and what it doubles up to."""
 
@@ -242,13 +245,14 @@ class Measurement:
 
     def _await_collection(self) -> None:
         """Wait until garbage is collected; threads that the half left behind may go on taking steps meanwhile."""
-        until = time.monotonic() + LOAD_WITHIN_S
+        within_s = min(LOAD_WITHIN_S, max(COLLECT_WITHIN_S, self.limits.time_s))
+        until = time.monotonic() + within_s
         while (left_s := until - time.monotonic()) > 0 and (event := self.target.next_event(left_s)) is not None:
             if isinstance(event, HalfCollected):
                 return
             self._take_step(event)
         words = (
-            f"it came to no end within {LOAD_WITHIN_S:g} s after run was left: garbage is collected then, and what "
+            f"it came to no end within {within_s:g} s after run was left: garbage is collected then, and what "
             "has a __del__ runs it"
         )
         raise timed_out(self.target, words)

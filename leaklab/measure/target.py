@@ -7,7 +7,7 @@ import selectors
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,7 @@ from leaklab.system import temporary
 from leaklab.system.interrupts import held_back
 from leaklab.system.limits import Limits
 from leaklab.system.machine import fd_limits, resource_limits
-from leaklab.system.processes import READ_WITHIN_S, Child, descendants, start_child
+from leaklab.system.processes import READ_WITHIN_S, Child, signal_name, start_child
 
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
@@ -164,16 +164,16 @@ class PythonHalf:
     plan: Mapping[str, object] | None = None
     folder: Path = field(init=False)
     shared_memory_left: Sequence[str] = field(init=False, default=())
-    _there_before: frozenset[str] = field(init=False, default_factory=temporary.shared_memory_there)
     _child: Child = field(init=False)
     _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
     _buffer: bytes = field(init=False, default=b"")
     _output: bytearray = field(init=False, default_factory=bytearray)
     _dropped: int = field(init=False, default=0)
     _ended: bool = field(init=False, default=False)
-    _held: set[str] = field(init=False, default_factory=set)
     _expected: tuple[type[Event], ...] = field(init=False, default=())
     _steps: int = field(init=False, default=0)
+    _process: int | None = field(init=False, default=None)
+    _has_exited: bool = field(init=False, default=False)
 
     def __enter__(self) -> Self:
         """Start the worker; it imports the half while the services start."""
@@ -190,6 +190,11 @@ class PythonHalf:
             os.set_blocking(self._child.output, False)
             for readable in (self._child.channel, self._child.output, self.services.channel):
                 self._selector.register(readable, selectors.EVENT_READ)
+            if hasattr(os, "pidfd_open"):
+                # A child that the half has forked may keep the channel open.
+                self._process = os.pidfd_open(self._child.pid)
+                undo.callback(os.close, self._process)
+                self._selector.register(self._process, selectors.EVENT_READ)
             limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
             plan = {} if self.plan is None else {"plan": self.plan}
             notes = str(self.folder / temporary.NOTES)
@@ -234,12 +239,18 @@ class PythonHalf:
     def next_event(self, within_s: float) -> Event | None:
         until = time.monotonic() + within_s
         while b"\n" not in self._buffer and len(self._buffer) <= LONGEST_LINE:
+            if self._has_exited:
+                self._read_the_rest()
+                continue
             left = until - time.monotonic()
             if left <= 0:
                 return None
             for key, _ in self._selector.select(left):
                 if key.fileobj is self._child.channel:
                     self._read_channel()
+                elif key.fileobj == self._process:
+                    self._selector.unregister(self._process)
+                    self._has_exited = True
                 elif key.fileobj is self.services.channel:
                     # It says nothing unasked: it has ended, and the half is no longer guarded.
                     raise self.services.gone()
@@ -274,7 +285,6 @@ class PythonHalf:
 
     def leave(self) -> None:
         self._expected = BESIDE
-        self._held = self._shared_memory_held()
         self._say({"do": "leave"})
 
     def hang_location(self) -> SourceLine | None:
@@ -304,18 +314,11 @@ class PythonHalf:
             if not self._ended:
                 self._ended = True
                 self._selector.close()
-                held = self._held | self._shared_memory_held()
-                self.shared_memory_left = sorted({*temporary.shared_memory(self.folder), *held})
+                if self._process is not None:
+                    os.close(self._process)
+                self.shared_memory_left = sorted(temporary.shared_memory(self.folder))
                 self._child.end()
-                self._remove_folder(held)
-
-    def _shared_memory_held(self) -> set[str]:
-        """The shared memory that its processes have open or mapped, and that was not there before."""
-        new = temporary.shared_memory_there() - self._there_before
-        family = [self.pid]
-        with suppress(OSError, ImportError):
-            family += descendants(self.pid) if new else []
-        return temporary.shared_memory_of(family) & new if new else set()
+                self._remove_folder()
 
     def _make_folder(self) -> None:
         try:
@@ -348,8 +351,8 @@ class PythonHalf:
             raise MeasureError(f"no copy of {self.path} can be made: {error.strerror}") from None
         return copy
 
-    def _remove_folder(self, held: Iterable[str] = ()) -> None:
-        temporary.remove(self.folder, held)
+    def _remove_folder(self) -> None:
+        temporary.remove(self.folder)
         self.services.release(self.folder)
 
     def _say(self, message: dict[str, object], within_s: float = READ_WITHIN_S) -> None:
@@ -364,11 +367,22 @@ class PythonHalf:
     def _read_channel(self) -> None:
         try:
             data = self._child.channel.recv(1 << 20)
+        except BlockingIOError:
+            raise
         except OSError:
             data = b""
         if not data:
             raise self._gone()
         self._buffer += data
+
+    def _read_the_rest(self) -> None:
+        """The process has ended: hear what it said last. Raises TargetEndedError if that is nothing."""
+        self._child.channel.setblocking(False)
+        with suppress(BlockingIOError):
+            while b"\n" not in self._buffer and len(self._buffer) <= LONGEST_LINE:
+                self._read_channel()
+        if b"\n" not in self._buffer:
+            raise self._gone()
 
     def _read_output(self) -> bool:
         """Keep what the half printed, up to a bound; False if there is nothing (more) to read."""
@@ -399,5 +413,5 @@ class PythonHalf:
         if code == RUNNER_GONE:
             return TargetEndedError("it closed the lab's channel, so that it could not be measured any more, and ended")
         if code < 0:
-            return TargetEndedError(f"it was ended by {signal.Signals(-code).name}")
+            return TargetEndedError(f"it was ended by {signal_name(-code)}")
         return TargetEndedError(f"it exited with code {code}")

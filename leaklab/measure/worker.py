@@ -39,6 +39,8 @@ RESERVE = [bytearray(4 * 2**20)]
 """Memory that is given up to report an error: the half may have used up all the rest. It is never touched, so that it
 costs addresses and no pages."""
 
+SHARED_MEMORY = "/dev/shm/"  # noqa: S108 # where Linux has it (shm_overview(7))
+
 RUNNER_GONE = 70
 """The exit code of a worker whose runner is gone."""
 
@@ -272,23 +274,44 @@ def limit(limits: dict[str, int]) -> None:
 
 
 def note_shared_memory(notes: str) -> None:
-    """Have the name of all shared memory that this process, or one that it forks, makes written to `notes`."""
+    """Have all shared memory that this process, or one that it forks, makes or removes written to `notes`.
+
+    A line each: `+NAME INODE`, with 0 where that is not known, or `-NAME`.
+    """
+
+    def note(line: str) -> None:
+        with open(notes, "a", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            file.write(line + "\n")
+
+    def hear(event: str, args: tuple[Any, ...]) -> None:
+        # There are many events: what is not meant costs no more than this.
+        if event in ("open", "os.remove") and type(args[0]) is str and args[0].startswith(SHARED_MEMORY):
+            name = args[0][len(SHARED_MEMORY) :]
+            if event == "os.remove":
+                note(f"-{name}")
+            elif args[2] & os.O_CREAT and not os.path.exists(args[0]):  # noqa: PTH110
+                note(f"+{name} 0")
+
     try:
         import _posixshmem as shm  # type: ignore[import-not-found] # what multiprocessing has it from
     except ImportError:
         return
-    make = shm.shm_open
+    make, remove = shm.shm_open, shm.shm_unlink
 
     def shm_open(path: str, flags: int, mode: int = 0o777) -> Any:
         # What was there before is somebody else's.
-        is_new = flags & os.O_CREAT and (flags & os.O_EXCL or not os.path.exists(f"/dev/shm{path}"))  # noqa: PTH110, S108
+        is_new = flags & os.O_CREAT and (flags & os.O_EXCL or not os.path.exists(SHARED_MEMORY + path.lstrip("/")))  # noqa: PTH110
         fd = make(path, flags, mode)
         if is_new:
-            with open(notes, "a", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                file.write(path.lstrip("/") + "\n")
+            note(f"+{path.lstrip('/')} {os.fstat(fd).st_ino}")
         return fd
 
-    shm.shm_open = shm_open
+    def shm_unlink(path: str) -> None:
+        remove(path)
+        note(f"-{path.lstrip('/')}")
+
+    shm.shm_open, shm.shm_unlink = shm_open, shm_unlink
+    sys.addaudithook(hear)
 
 
 def load(path: str) -> types.ModuleType:
@@ -365,6 +388,8 @@ def not_plain(answer: Any, error: str) -> str:
         return "it is a generator expression, ( … for … ): return a list, [ … for … ]"
     if name == "generator":
         return f"{answer.gi_code.co_name} is a generator function: return a list of what it yields"
+    if hasattr(type(answer), "__next__"):
+        return f"it is {with_article(name)}, which gives its items once: return a list of them"
     return f"{with_article(name)} that is not plain data ({first_unserializable(answer)}{error})"
 
 

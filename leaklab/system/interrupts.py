@@ -29,6 +29,9 @@ def end_by_signal() -> None:
 
     A hang-up that was ignored when leaklab was started stays so: `nohup` is to be trusted.
     """
+    if hasattr(signal, "SIGCHLD"):
+        # Where a parent ignored it, nobody could wait for a child.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in _SIGNALS:
         if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)

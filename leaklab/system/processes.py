@@ -239,6 +239,14 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
+def signal_name(number: int) -> str:
+    """What a signal is called; real-time signals have numbers only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def kill(pid: int) -> None:
     """Kill a process, or with a negative number a process group (kill(2)); it may be gone already."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -249,13 +257,18 @@ def remove_folder(folder: Path | str) -> None:
     """Remove a folder with all that is in it, also what may not be written; links are not followed."""
     import shutil
 
-    for at, folders, _ in os.walk(folder):
-        for path in (os.path.join(at, name) for name in folders):  # noqa: PTH118 # imports
-            # Who may not write in a folder may remove nothing from it.
-            with contextlib.suppress(OSError):
-                if not os.path.islink(path):  # noqa: PTH114 # imports
-                    os.chmod(path, 0o700)  # noqa: PTH101 # imports
-    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(RecursionError):
+        for at, folders, _ in os.walk(folder):
+            for path in (os.path.join(at, name) for name in folders):  # noqa: PTH118 # imports
+                # Who may not write in a folder may remove nothing from it.
+                with contextlib.suppress(OSError):
+                    if not os.path.islink(path):  # noqa: PTH114 # imports
+                        os.chmod(path, 0o700)  # noqa: PTH101 # imports
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.path.lexists(folder):
+        # Folders in folders, deeper than Python can go, or than a path can be long.
+        with contextlib.suppress(OSError):
+            subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)  # noqa: S607 # POSIX has it
 
 
 def _look_for(mark: str) -> tuple[set[int], set[int]]:

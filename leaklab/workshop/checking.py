@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from leaklab.lab.result import HalfResult, Result
 
 
+NO_SUCH_RUN = r"\brun\(\)|\bfunction (called )?run\b|\(\) (got an unexpected keyword|missing \d+ required) "
+"""What an error says where `run` is not there, or has other arguments: those of a decorator of it, perhaps."""
+
+
 def learners_options() -> RunOptions:
     """The default options for a learner's file."""
     return RunOptions(limits=Limits(time_s=LEARNERS_TIME_LIMIT_S))
@@ -213,7 +217,7 @@ def _failed(blank: CheckResult, step: int, ending: Ending, task: str) -> CheckRe
     source = b""
     with contextlib.suppress(OSError):
         source = read_regular(blank.file)
-    if not ending.place and re.search(r"\brun\(\)|\bfunction (called )?run\b", ending.words):
+    if not ending.place and re.search(NO_SUCH_RUN, ending.words):
         remedy = remedy_of_run(source)
     if ending.raised is not None:
         remedy = remedy_of_shadow(blank.file, source, ending.raised) or remedy

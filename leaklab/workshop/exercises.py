@@ -20,7 +20,7 @@ from leaklab.errors import LeaklabError, ScenarioError, UsageError
 from leaklab.metrics import METRICS
 from leaklab.system.files import create_whole, read_regular
 from leaklab.units import as_argument
-from leaklab.workshop.progress_file import STATE, Exercise, load, update, write_text
+from leaklab.workshop.progress_file import STATE, Exercise, ProgressFileError, load, update, write_text
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
@@ -206,14 +206,28 @@ def reset(found: LocatedExercise, entry: Entry, now: datetime) -> Path | None:
     """Start the exercise over, and return the backup of the learner's file; None if there was no file."""
     known = _known(found)
     backup: Path | None = None
+    is_new = False
 
     def begin_again(_: Exercise | None) -> Exercise:
-        nonlocal backup
+        nonlocal backup, is_new
         backup = _back_up(found.file)
-        write_text(found.file, exercise_text(entry, known.scenarios))
+        try:
+            write_text(found.file, exercise_text(entry, known.scenarios))
+        except ProgressFileError:
+            # The file is as it was: it needs no copy.
+            if backup is not None:
+                backup.unlink(missing_ok=True)
+            raise
+        is_new = True
         return Exercise(scenario=known.scenario, started=_stamp(now), scenarios=known.scenarios)
 
-    _change(found, begin_again)
+    try:
+        _change(found, begin_again)
+    except ProgressFileError as error:
+        if not is_new:
+            raise
+        kept = "" if backup is None else f", and your version is {backup}"
+        raise ProgressFileError(f"{found.file} is the leaky half again{kept}. But {error}") from error
     return backup
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import codecs
+import os
 import re
 import sys
 from importlib.util import find_spec
@@ -144,11 +145,15 @@ def remedy_of_shadow(file: Path, source: bytes, raised: Raised) -> str:
         imported = set()
     passed = {Path(place.file).stem for place in raised.places if Path(place.file) != file}
     for name in sorted(imported | passed | set(re.findall(r"\w+", raised.message))):
-        beside = next((path for path in (file.with_name(f"{name}.py"), file.with_name(name)) if path.exists()), None)
+        beside = next((path for path in (file.with_name(f"{name}.py"), file.with_name(name)) if _is_there(path)), None)
         if beside is not None and (name in imported or beside != file) and _is_module_elsewhere(name, file.parent):
             itself = " is this file itself" if beside == file else f" is {beside.name}, beside your file,"
             return f"What is imported as {name}{itself} and not the module {name}. Rename it, then check again."
     return ""
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 # Path.exists raises where a name is too long
 
 
 def _imports(node: ast.AST) -> Iterator[str]:

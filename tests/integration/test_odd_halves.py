@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, field
 from functools import cached_property
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from leaklab.measure.sampler import CLOCK_MAX_S
 from leaklab.measure.target import Steps
 from leaklab.measure.trace import Outcome
 from leaklab.system.limits import Limits
+from leaklab.system.temporary import SHARED_MEMORY
 
 MIB = 2**20
 STEPS = 20
@@ -245,3 +247,75 @@ def test_the_worker_is_not_found_as_the_main_module(tmp_path: Path) -> None:
         """,
     )
     assert (half.outcome, half.error, half.complaint) == (Outcome.COMPLETED, None, None)
+
+
+SHARES = """
+from multiprocessing import resource_tracker, shared_memory
+
+def run(jobs):
+    done = [*jobs]
+    {does}
+    return done
+"""
+
+
+def shared(does: str) -> str:
+    return SHARES.format(does=does.replace("\n", "\n    "))
+
+
+MAKES = (
+    "made = shared_memory.SharedMemory(create=True, size=10)\nresource_tracker.unregister(made._name, 'shared_memory')"
+)
+
+
+IN_A_CHILD = MAKES.replace("\n", "\n    ")
+
+
+@pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason="shared memory has no folder here")
+@pytest.mark.parametrize(
+    ("does", "left"),
+    [
+        (f"{MAKES}\nmade.close()", 1),
+        (f"{MAKES}\nimport os\nos._exit(3)", 1),
+        (f"import os\nif os.fork() == 0:\n    {IN_A_CHILD}\n    os._exit(0)\nos.wait()", 1),
+        ("open('/dev/shm/leaklab-test', 'w').close()", 1),
+        ("made = shared_memory.SharedMemory(create=True, size=10)\nmade.close()\nmade.unlink()", 0),
+        ("kept = shared_memory.SharedMemory('{theirs}')\nresource_tracker.unregister(kept._name, 'shared_memory')", 0),
+        ("kept = open('/dev/shm/{theirs}', 'r+b')", 0),
+    ],
+)
+def test_shared_memory_of_its_own_is_removed_and_told_and_that_of_others_is_kept(
+    tmp_path: Path, does: str, left: int
+) -> None:
+    theirs = SharedMemory(create=True, size=10)
+    try:
+        half = measured(tmp_path, shared(does.replace("{theirs}", theirs.name)))
+        names = half.runs[0].trace.shared_memory
+        assert len(names) == left
+        assert [name for name in names if (SHARED_MEMORY / name).exists()] == []
+        assert (SHARED_MEMORY / theirs.name).exists()
+    finally:
+        theirs.close()
+        theirs.unlink()
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [("os._exit(3)", "it exited with code 3"), ("os.kill(os.getpid(), 40)", "it was ended by signal 40")],
+)
+def test_the_end_of_a_half_is_seen_although_a_child_of_it_keeps_the_channel(
+    tmp_path: Path, ends: str, words: str
+) -> None:
+    half = measured(
+        tmp_path,
+        f"""
+        import os, time
+
+        def run(jobs):
+            if os.fork() == 0:
+                time.sleep(600)
+            {ends}
+        """,
+    )
+    assert half.outcome is Outcome.CRASHED
+    assert (half.error or "").startswith(words)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import secrets
 from collections.abc import Iterator
 from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
@@ -28,31 +26,48 @@ def segment() -> Iterator[str]:
     (temporary.SHARED_MEMORY / made.name).unlink(missing_ok=True)
 
 
+def note(folder: Path, *lines: str) -> None:
+    (folder / temporary.NOTES).write_text("".join(f"{line}\n" for line in lines), errors="surrogateescape")
+
+
 def test_what_is_noted_is_its_own_and_goes_with_its_folder(tmp_path: Path, segment: str) -> None:
-    folder = tmp_path / "half"
+    folder, inode = tmp_path / "half", (temporary.SHARED_MEMORY / segment).stat().st_ino
     folder.mkdir()
-    assert temporary.shared_memory(folder) == {}
-    notes = f"{segment}\n{segment}\ngone\n../../etc/hosts\n..\n\n\udcff\n"
-    (folder / temporary.NOTES).write_text(notes, errors="surrogateescape")
-    assert temporary.shared_memory(folder) == {segment: 4096}
+    assert temporary.shared_memory(folder) == []
+    note(
+        folder, f"+{segment} {inode}", f"+{segment} 0", "+gone 0", "+../../etc/hosts 0", "+.. 0", "", "+ 0", "+\udcff 0"
+    )
+    assert temporary.shared_memory(folder) == [segment]
     temporary.remove(folder)
-    assert segment not in temporary.shared_memory_there()
+    assert not (temporary.SHARED_MEMORY / segment).exists()
     assert not folder.exists()
 
 
-def test_what_a_process_has_open_or_mapped_is_found(tmp_path: Path) -> None:
-    path = temporary.SHARED_MEMORY / f"leaklab-test-{secrets.token_hex(4)}"
-    with path.open("w+b") as file:
-        try:
-            file.truncate(4096)
-            assert temporary.shared_memory_of([os.getpid()]) >= {path.name}
-            mapped = mmap.mmap(file.fileno(), 4096)
-            file.close()
-            assert temporary.shared_memory_of([os.getpid()]) >= {path.name}
-            mapped.close()
-            assert path.name not in temporary.shared_memory_of([os.getpid()])
-            assert path.name in temporary.shared_memory_there()
-            temporary.remove(tmp_path / "none", [path.name])
-            assert not path.exists()
-        finally:
-            path.unlink(missing_ok=True)
+@pytest.mark.parametrize(
+    "lines",
+    [("+{name} {inode}", "-{name}"), ("+{name} {other}",), ("-{name}",), ("{name}",), ("+{name}",), ("+{name} x",)],
+)
+def test_what_is_not_its_own_any_more_or_never_was_is_kept(
+    tmp_path: Path, segment: str, lines: tuple[str, ...]
+) -> None:
+    """A name may be given again, to what another program makes."""
+    folder, inode = tmp_path / "half", (temporary.SHARED_MEMORY / segment).stat().st_ino
+    folder.mkdir()
+    note(folder, *(line.format(name=segment, inode=inode, other=inode + 1) for line in lines))
+    assert temporary.shared_memory(folder) == []
+    temporary.remove(folder)
+    assert (temporary.SHARED_MEMORY / segment).exists()
+
+
+def test_folders_may_be_deeper_than_python_goes(tmp_path: Path) -> None:
+    folder, here = tmp_path / "half", Path.cwd()
+    folder.mkdir()
+    os.chdir(folder)
+    try:
+        for _ in range(1_500):
+            os.mkdir("d" * 50)  # noqa: PTH102 # the whole path would be too long
+            os.chdir("d" * 50)
+    finally:
+        os.chdir(here)
+    temporary.remove(folder)
+    assert not folder.exists()

@@ -152,3 +152,7 @@ def test_neighbours_that_shadow_nothing_or_have_nothing_to_do_with_it_are_not_na
     places = (ErrorLine(str(tmp_path / "helpers.py"), 3),)
     source = b"import helpers\nimport requests\n"
     assert remedy_of_shadow(tmp_path / "half.py", source, Raised(("ValueError",), "no helpers", places)) == ""
+
+
+def test_a_long_word_in_a_message_is_no_name_of_a_file(tmp_path: Path) -> None:
+    assert remedy_of_shadow(tmp_path / "half.py", b"import os\n", Raised(("ValueError",), "x" * 300)) == ""
