@@ -150,18 +150,14 @@ class Services:
         # Dropping a database on a server that just went away takes the longest.
         has_cleared_up = self._child.ended(within_s=10) == 0
         self._child.end_alone()
-        left = {} if has_cleared_up else self._listed.drop_databases()
-        for name in self._listed.databases:
-            with contextlib.suppress(OSError):
-                self._guard.send({"do": "release", "database": name})
+        left = [] if has_cleared_up else self._listed.drop_databases()
+        for name in [*self._listed.databases]:
+            self._release(database=name)
         self._guard.channel.close()
         self._guard.ended(within_s=10)
         self._guard.end_alone()
         if left:
-            from leaklab.services.database import words_on_left
-
-            words = "; ".join(words_on_left(name, self._listed.databases[name], why) for name, why in left.items())
-            raise MeasureError(f"the services' process ended unexpectedly, and {words}")
+            raise MeasureError(f"the services' process ended unexpectedly, and {'; '.join(left)}")
 
     def _send(self, **message: object) -> None:
         try:

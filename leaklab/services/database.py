@@ -94,17 +94,8 @@ class Database:
 
     def drop(self) -> None:
         """Drop the database and close the client; a server that is gone has nothing left to drop."""
-        with self._client, suppress(errors.PyMongoError), pymongo.timeout(REACH_S):
-            database = self._client[self.name]
-            # The cursors that the half left open, where the server lists them (MongoDB manual, $currentOp).
-            match = {"type": "idleCursor", "ns": {"$regex": f"^{self.name}\\."}}
-            idle: list[dict[str, Any]] = [{"$currentOp": {"idleCursors": True}}, {"$match": match}]
-            # The embedded server has no $currentOp, and ends with the run; elsewhere the permission may be missing.
-            with suppress(errors.OperationFailure, KeyError):
-                for operation in self._client.admin.aggregate(idle):
-                    collection = operation["ns"].partition(".")[2]
-                    database.command("killCursors", collection, cursors=[operation["cursor"]["cursorId"]])
-            self._client.drop_database(self.name)
+        with self._client, suppress(errors.PyMongoError):
+            _drop(self._client, self.name)
 
     def _status(self) -> ServerReading:
         return _reading(self._client.admin.command("serverStatus"))
@@ -140,21 +131,30 @@ def _count(document: Mapping[str, Any], *path: str) -> int | None:
 
 
 def drop(uri: str, name: str) -> str | None:
-    """Drop a database that nobody uses any more; None if it is gone, else why it is not."""
-    within_ms = int(REACH_S * 1000)
+    """Drop a database that nobody uses any more. What is said if it stays: where, why, and how it is removed."""
     try:
-        with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=within_ms) as client, pymongo.timeout(REACH_S):
-            client.drop_database(name)
+        with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=int(REACH_S * 1000)) as client:
+            _drop(client, name)
     except errors.PyMongoError as error:
-        return _first_line(error)
+        shown = without_password(uri)
+        command = f"mongosh {quote(shown)} --eval 'db.getSiblingDB(\"{name}\").dropDatabase()'"
+        return f"the database {name} is left on {shown} ({_first_line(error)}). Remove it: {command}"
     return None
 
 
-def words_on_left(name: str, uri: str, why: str) -> str:
-    """That a database is left on a server, why, and how it is removed."""
-    shown = without_password(uri)
-    command = f"mongosh {quote(shown)} --eval 'db.getSiblingDB(\"{name}\").dropDatabase()'"
-    return f"the database {name} is left on {shown} ({why}). Remove it: {command}"
+def _drop(client: MongoClient[dict[str, Any]], name: str) -> None:
+    """Drop a database, and the cursors that a half left open on it. Raises PyMongoError if the server refuses."""
+    with pymongo.timeout(REACH_S):
+        database = client[name]
+        # Where the server lists them (MongoDB manual, $currentOp).
+        match = {"type": "idleCursor", "ns": {"$regex": f"^{name}\\."}}
+        idle: list[dict[str, Any]] = [{"$currentOp": {"idleCursors": True}}, {"$match": match}]
+        # The embedded server has no $currentOp, and ends with the run; elsewhere the permission may be missing.
+        with suppress(errors.OperationFailure, KeyError):
+            for operation in client.admin.aggregate(idle):
+                collection = operation["ns"].partition(".")[2]
+                database.command("killCursors", collection, cursors=[operation["cursor"]["cursorId"]])
+        client.drop_database(name)
 
 
 def _commands(status: Mapping[str, Any], names: Sequence[str]) -> int | None:

@@ -58,17 +58,13 @@ class GuardList:
             remove(folder)
         self.halves.clear()
 
-    def drop_databases(self) -> dict[str, str]:
-        """Drop the databases; those that could not be dropped, with the words why."""
-        left: dict[str, str] = {}
+    def drop_databases(self) -> list[str]:
+        """Drop the databases; what is said of those that stay."""
         if not self.databases:
-            return left
+            return []
         from leaklab.services.database import drop
 
-        for name, uri in self.databases.items():
-            if (why := drop(uri, name)) is not None:
-                left[name] = why
-        return left
+        return [words for name, uri in self.databases.items() if (words := drop(uri, name)) is not None]
 
 
 def outlive_the_runner() -> None:

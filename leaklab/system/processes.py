@@ -120,15 +120,14 @@ class Child:
     def end_alone(self) -> int:
         """End the child, which has started no other process, and return its exit code (negative: a signal)."""
         self.process.kill()
+        # Popen's own end: it waits, and closes the pipe.
         with self.process, self.channel:
             return self.process.wait()
 
     def end(self) -> int:
         """End the child and all it started, and return its exit code (negative: a signal)."""
         end_family(self.pid, self.mark, waited_for=self.process.returncode is not None)
-        # Popen's own end: it waits, and closes the pipe.
-        with self.process, self.channel:
-            return self.process.wait()
+        return self.end_alone()
 
 
 def start_child(script: Path, **environment: str) -> Child:
