@@ -109,9 +109,11 @@ def test_an_expensive_write_of_many_documents_is_put_back(c: Docs) -> None:
 def test_a_large_batch_is_written_in_turn_with_other_clients(embedded: Server, c: Docs) -> None:
     documents = [{"_id": i} for i in range(100, 30_000)]
     writer = threading.Thread(target=lambda: c.insert_many(documents))
-    writer.start()
     answers = 0
     with Client(embedded.uri) as other:
+        # To connect may take as long as the whole batch.
+        other.admin.command("ping")
+        writer.start()
         while writer.is_alive():
             answers += other.admin.command("ping")["ok"] == 1.0
     writer.join()
