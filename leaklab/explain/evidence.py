@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from leaklab.measure.source_line import lines_in
+from leaklab.measure.source_line import UNPARSABLE, lines_in, text_of
 from leaklab.metrics import RSS
 from leaklab.units import printable
 
@@ -111,9 +111,9 @@ def _code_line(reported: ReportedLine | None, folder: Path) -> CodeSite | None:
     path, function = Path(reported.file), _short(reported.function)
     if path.is_relative_to(folder):
         lines = lines_in(path, folder)
-        code = printable(lines[reported.line - 1].strip()) if 1 <= reported.line <= len(lines) else ""
         name = printable(str(path.relative_to(folder)))
-        return CodeSite(name, reported.line, function or _function_at("\n".join(lines), reported.line), code)
+        function = function or _function_at("\n".join(lines), reported.line)
+        return CodeSite(name, reported.line, function, text_of(lines, reported.line))
     file = reported.file.rpartition(SITE_PACKAGES)[2] if SITE_PACKAGES in reported.file else path.name
     return CodeSite(_short(file), reported.line, function, "")
 
@@ -122,7 +122,7 @@ def _function_at(source: str, line: int) -> str:
     """The function that a line is in; empty if it is in none."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNPARSABLE:
         return ""
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     inside = [node for node in functions if node.lineno <= line <= (node.end_lineno or 0)]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from leaklab.explain import fates, waits
 from leaklab.explain.holders import MAIN, UNREACHED, Root, Walk, kind_words
 from leaklab.explain.naming import collapsed, named
-from leaklab.explain.recorder import SHARED_MEMORY, Origin
+from leaklab.explain.recorder import Origin
 from leaklab.explain.resources import OpenResource, open_resources
 from leaklab.explain.rises import Rises
-from leaklab.measure.worker import with_article
+from leaklab.measure.worker import SHARED_MEMORY, with_article
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -178,7 +178,7 @@ class Grouping:
         ]
 
     def _shared_memory(self) -> list[dict[str, Any]]:
-        made = {path: origin for path, origin in self._recorder.paths.items() if path.startswith(f"{SHARED_MEMORY}/")}
+        made = {path: origin for path, origin in self._recorder.paths.items() if path.startswith(SHARED_MEMORY)}
         lines = Counter(origin.line for path, origin in made.items() if os.path.exists(path))  # noqa: PTH110
         return [_group(SHARED, count, "shared memory segment", line) for line, count in lines.items()]
 

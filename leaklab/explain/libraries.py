@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import ONE_ANSWER, READ, SHARED_MEMORY, UNREAD, this_frame
+from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, this_frame
+from leaklab.measure.worker import SHARED_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,7 +193,7 @@ def _httpcore(recorder: Recorder, module: Any) -> None:
 def _shared_memory(recorder: Recorder, module: Any) -> None:
     def made(name: str, *_: object, **__: object) -> None:
         frame = this_frame(3)
-        recorder.note("shared", lambda: recorder.path(f"{SHARED_MEMORY}{name}", recorder.origin(frame)))
+        recorder.note("shared", lambda: recorder.path(f"{SHARED_MEMORY}{name.lstrip('/')}", recorder.origin(frame)))
 
     recorder.wrap(module, "shm_open", before=made)
 

@@ -37,9 +37,6 @@ UNREAD, READ, ONE_ANSWER = "unread", "read", "one answer"
 """What became of a connection: its body was not read, or was, or it was asked to close after one answer."""
 
 
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 # where Linux has it (shm_overview(7))
-
-
 @dataclass(slots=True)
 class Origin:
     """Where something comes from: the line, whether that is the half's own, and the objects of libraries that made it.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from leaklab.measure.worker import SHARED_MEMORY
 from leaklab.system import connections, temporary
 from leaklab.system.processes import descendants
 
@@ -37,7 +38,7 @@ class Family:
     unmapped: int = 0
 
 
-SHARED_FILES = ("/memfd:", "/dev/shm/")  # noqa: S108 # it is only compared with
+SHARED_FILES = ("/memfd:", SHARED_MEMORY)
 """How Linux names a descriptor of shared memory (memfd_create(2), shm_overview(7))."""
 
 BLOCK = 512
@@ -77,8 +78,7 @@ class SystemProbe:
         # Imported here, it is imported while the workers are busy with their own imports.
         import psutil
 
-        # AttributeError: not every system has the sockets that list sockets.
-        self._failures = (psutil.Error, OSError, AttributeError)
+        self._failures = (psutil.Error, OSError)
         self._process = psutil.Process(pid)
         self._peak_before: int | None = None
         self._remote_ports = remote_ports

@@ -1,6 +1,7 @@
 """A source location (file, line, text): where an error came from, or where a half hangs."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,14 @@ from msgspec import Meta, Struct
 
 from leaklab.system.files import read_regular
 from leaklab.units import lines_of, printable
+
+UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What `ast.parse` and `compile` raise for a text that is not Python."""
+
+
+def text_of(lines: Sequence[str], line: int) -> str:
+    """Line `line`, counted from 1, as it is shown; empty if there is no such line."""
+    return printable(lines[line - 1].strip()) if 1 <= line <= len(lines) else ""
 
 
 def lines_in(path: Path, folder: Path) -> list[str]:
@@ -44,8 +53,7 @@ class SourceLine(Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def at(cls, path: Path, line: int) -> "SourceLine":
         """Line `line` of `path`, counted from 1; without text if there is no such line, or none of its folder."""
-        lines = lines_in(path, path.parent)
-        return cls(path.name, line, printable(lines[line - 1].strip()) if 1 <= line <= len(lines) else "")
+        return cls(path.name, line, text_of(lines_in(path, path.parent), line))
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.line}{': ' if self.text else ''}{self.text}"

@@ -164,6 +164,7 @@ class PythonHalf:
     plan: Mapping[str, object] | None = None
     folder: Path = field(init=False)
     shared_memory_left: Sequence[str] = field(init=False, default=())
+    _running: Path = field(init=False)
     _child: Child = field(init=False)
     _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
     _buffer: bytes = field(init=False, default=b"")
@@ -199,7 +200,8 @@ class PythonHalf:
             plan = {} if self.plan is None else {"plan": self.plan}
             notes = str(self.folder / temporary.NOTES)
             lifetime = int(LOAD_WITHIN_S * 2)
-            self._say({"half": str(self._file()), "limits": limits, "lifetime": lifetime, "notes": notes, **plan})
+            self._running = self._file()
+            self._say({"half": str(self._running), "limits": limits, "lifetime": lifetime, "notes": notes, **plan})
             undo.pop_all()
         return self
 
@@ -270,7 +272,7 @@ class PythonHalf:
             case StepsTaken(done=done):
                 return done <= self._steps
             case HalfRaised(error=error) | HalfUnloadable(error=error):
-                folder = str(self.path.parent if self.program is None else self.folder / temporary.PROGRAM)
+                folder = str(self._running.parent)
                 return all(os.path.dirname(place.file) == folder and "\0" not in place.file for place in error.places)  # noqa: PTH120 # as the worker takes it
             case EvidenceGiven():
                 return self.plan is not None
@@ -300,7 +302,7 @@ class PythonHalf:
         # What the half printed stays as it was.
         del self._output[before:]
         for file, line in re.findall(r'File "([^"\0]+)", line (\d{1,9}) in ', said):
-            if Path(file).parent == self.path.parent:
+            if Path(file).parent == self._running.parent:
                 return SourceLine.at(Path(file), int(line))
         return None
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import Finding
 from leaklab.lab.result import Result
-from leaklab.measure.source_line import SourceLine, lines_in
+from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import aligned, compared
 from leaklab.reports.rows import evidence_lines, left_behind, row_label
@@ -205,7 +205,7 @@ def _task_lines(learners: str) -> int:
     """The number of lines of the task at the top of a learner's file."""
     try:
         tree = ast.parse(learners)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNPARSABLE:
         return 0
     return (tree.body[0].end_lineno or 0) if ast.get_docstring(tree, clean=False) is not None else 0
 

@@ -45,6 +45,8 @@ def _connections_to(port: int, family: int) -> list[tuple[int, int]]:
     wanted = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _ALL & ~_OVER)
     wanted += struct.pack(">HH", 0, port) + bytes(44)
     found: list[tuple[int, int]] = []
+    if not hasattr(socket, "AF_NETLINK"):
+        raise OSError("this system has no sock_diag")
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as asked:
         asked.send(_HEADER.pack(_HEADER.size + len(wanted), _BY_FAMILY, _DUMP, 1, 0) + wanted)
         while True:

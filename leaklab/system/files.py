@@ -31,17 +31,20 @@ _FLAGS = {name: getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O
 """Flags of open(2) that Windows has not."""
 
 
+def open_to_read(path: Path, *, follow: bool = True) -> int:
+    """A descriptor of what is at a path, opened without waiting for anything. Raises OSError if it cannot be."""
+    links = 0 if follow else _FLAGS["O_NOFOLLOW"]
+    return os.open(path, os.O_RDONLY | links | _FLAGS["O_NONBLOCK"] | _FLAGS["O_CLOEXEC"] | _FLAGS["O_NOCTTY"])
+
+
 def read_regular(path: Path, *, follow: bool = True) -> bytes:
     """The content of a regular file, without waiting for anything: a FIFO or a device could make one wait for ever.
 
     Raises OSError, whose `strerror` says in words why it is not read: it is not there, it is something else, it is a
     link and those are not to be followed, or it has more than LONGEST_FILE bytes.
     """
-    links = 0 if follow else _FLAGS["O_NOFOLLOW"]
     try:
-        descriptor = os.open(
-            path, os.O_RDONLY | links | _FLAGS["O_NONBLOCK"] | _FLAGS["O_CLOEXEC"] | _FLAGS["O_NOCTTY"]
-        )
+        descriptor = open_to_read(path, follow=follow)
     except OSError as error:
         # A socket cannot be opened, nor can a link that is not followed.
         try:

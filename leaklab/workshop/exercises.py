@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from leaklab.content.catalog import SHARED
 from leaklab.errors import LeaklabError, ScenarioError, UsageError
+from leaklab.measure.source_line import UNPARSABLE
 from leaklab.metrics import METRICS
 from leaklab.system.files import create_whole, read_regular
 from leaklab.units import as_argument
@@ -145,7 +146,7 @@ def exercise_text(entry: Entry, scenarios: str | None = None) -> str:
     task, leaky = task_text(entry, scenarios), entry.source("leaky")
     try:
         own = ast.get_docstring(ast.parse(leaky, "leaky.py"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except UNPARSABLE as error:
         where = entry.half_path("leaky")
         raise ScenarioError(f"scenario {entry.id} is broken: {where}: {type(error).__name__}: {error}") from error
     if own is None:
@@ -237,8 +238,9 @@ def _back_up(file: Path) -> Path | None:
         data = _read(file)
     except FileNotFoundError:
         return None
-    for number in itertools.count(1):
-        backup = file.with_name(f"{file.name}.{number}.bak")
+    backups = (file.with_name(f"{file.name}.{number}.bak") for number in itertools.count(1))
+    while True:
+        backup = next(backups)
         try:
             create_whole(backup, data)
         except FileExistsError:
@@ -246,7 +248,6 @@ def _back_up(file: Path) -> Path | None:
         except OSError as error:
             raise UsageError(f"{backup} cannot be written: {error.strerror}. {file} was not changed.") from error
         return backup
-    raise AssertionError("there is always another number")
 
 
 def known_exercises(folder: Path) -> Mapping[str, Exercise]:

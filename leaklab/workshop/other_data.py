@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leaklab.lab.pair import RunOptions, run_halves
+from leaklab.measure.source_line import UNPARSABLE
 from leaklab.measure.trace import Outcome
 from leaklab.system.files import read_regular
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState
@@ -35,7 +36,7 @@ def unless_invented(
         return found
     try:
         text = with_other_numbers(read_regular(file), data)
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+    except (OSError, *UNPARSABLE):
         return found
     once = replace(options, repeat=1, controls=frozenset({YOURS}), programs={YOURS: text})
     half = run_halves(entry, {YOURS: file}, settings.with_steps(STEPS), once).halves[YOURS]

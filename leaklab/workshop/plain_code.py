@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from leaklab.errors import UsageError
-from leaklab.measure.source_line import SourceLine
+from leaklab.measure.source_line import UNPARSABLE, SourceLine
 from leaklab.system.files import read_regular
 from leaklab.workshop.check_result import CheckResult, CheckState
+from leaklab.workshop.imports import modules_of
 from leaklab.workshop.remedies import FIX_THE_FILE, FIX_THE_LINE, refuse_as_python_does, remedy_of
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 INSIDE = {"leaklab": "the lab that measures it", "__main__": "the process that measures it"}
 """Modules that a learner's file must not use, and what they are."""
-
-IMPORTERS = ("__import__", "import_module", "run_module")
-"""Functions that import the module whose name they are given."""
 
 
 def rejection(entry: Entry, file: Path) -> CheckResult | None:
@@ -42,7 +40,7 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
             warnings.simplefilter("ignore")
             tree = ast.parse(source, str(file))
             compile(source, str(file), "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except UNPARSABLE as error:
         words, line = (error.msg, error.lineno) if isinstance(error, SyntaxError) else (str(error), None)
         reason = f"it cannot be imported: {type(error).__name__}: {words}"
         remedy = remedy_of(source, error)
@@ -76,14 +74,14 @@ def _uses_of_the_lab(file: Path, tree: ast.AST, inside: Container[str]) -> Itera
     while waiting:
         path, tree = waiting.pop()
         for node in ast.walk(tree):
-            for name in _modules(node):
+            for name in modules_of(node):
                 root = name.partition(".")[0]
                 if root in inside:
                     yield path, getattr(node, "lineno", 0), root
                 for beside in _files_beside(file, name):
                     if beside not in seen:
                         seen.add(beside)
-                        with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+                        with contextlib.suppress(OSError, *UNPARSABLE):
                             waiting.append((beside, ast.parse(read_regular(beside), str(beside))))
 
 
@@ -96,23 +94,3 @@ def _files_beside(file: Path, name: str) -> Iterator[Path]:
         yield folder / f"{part}.py"
         folder /= part
         yield folder / "__init__.py"
-
-
-def _modules(node: ast.AST) -> list[str]:
-    """The modules that a node imports, or takes from `sys.modules`, by name."""
-    match node:
-        case ast.Import(names=names):
-            return [alias.name for alias in names]
-        case ast.ImportFrom(module=str(name), names=names, level=0):
-            return [name, *(f"{name}.{alias.name}" for alias in names)]
-        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called in IMPORTERS:
-            return _texts(node)
-        case ast.Call(func=ast.Attribute(value=modules)) | ast.Subscript(value=modules):
-            return _texts(node) if getattr(modules, "attr", getattr(modules, "id", "")) == "modules" else []
-    return []
-
-
-def _texts(node: ast.Call | ast.Subscript) -> list[str]:
-    """The texts that are written in a call, or between brackets."""
-    given = [node.slice] if isinstance(node, ast.Subscript) else [*node.args, *(one.value for one in node.keywords)]
-    return [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]

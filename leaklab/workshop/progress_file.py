@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from leaklab.errors import ExitCode, LeaklabError
-from leaklab.system.files import read_regular, remove_unfinished, write_whole
+from leaklab.system.files import open_to_read, read_regular, remove_unfinished, write_whole
 
 try:
     import fcntl
@@ -154,7 +154,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         for path in (folder, folder / STATE):
             descriptor = None
             with contextlib.suppress(OSError):
-                descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+                descriptor = open_to_read(path, follow=path == folder)
             if descriptor is not None:
                 held.callback(os.close, descriptor)
                 _lock(descriptor, path)

@@ -11,9 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from leaklab.measure.source_line import UNPARSABLE
+from leaklab.workshop.imports import modules_of
 
+if TYPE_CHECKING:
     from leaklab.measure.trace import Raised
 
 FIX_THE_LINE = "Fix the line, then check again."
@@ -114,7 +115,7 @@ def remedy_of_run(source: bytes) -> str:
     """What to do about a file in which there is no function `run`."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNPARSABLE:
         return NEEDS_RUN
     for around in ast.walk(tree):
         inside = [node for node in ast.walk(around) if _is_run(node)] if not isinstance(around, ast.Module) else []
@@ -140,27 +141,18 @@ def remedy_of_shadow(file: Path, source: bytes, raised: Raised) -> str:
     It is named if the learner's file imports that module, or the error tells of it.
     """
     try:
-        imported = {name.partition(".")[0] for node in ast.walk(ast.parse(source)) for name in _imports(node)}
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        imported = {name.partition(".")[0] for node in ast.walk(ast.parse(source)) for name in modules_of(node)}
+    except UNPARSABLE:
         imported = set()
     passed = {Path(place.file).stem for place in raised.places if Path(place.file) != file}
     for name in sorted(imported | passed | set(re.findall(r"\w+", raised.message))):
-        beside = next((path for path in (file.with_name(f"{name}.py"), file.with_name(name)) if _is_there(path)), None)
+        paths = (file.with_name(f"{name}.py"), file.with_name(name))
+        # Unlike Path.exists, this does not raise where a name is too long.
+        beside = next((path for path in paths if os.path.exists(path)), None)  # noqa: PTH110
         if beside is not None and (name in imported or beside != file) and _is_module_elsewhere(name, file.parent):
             itself = " is this file itself" if beside == file else f" is {beside.name}, beside your file,"
             return f"What is imported as {name}{itself} and not the module {name}. Rename it, then check again."
     return ""
-
-
-def _is_there(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 # Path.exists raises where a name is too long
-
-
-def _imports(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield node.module
 
 
 def _is_module_elsewhere(name: str, folder: Path) -> bool:
