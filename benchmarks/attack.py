@@ -6,6 +6,7 @@ process, a file in the temporary folder or shared memory, or did not end.
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import subprocess
@@ -53,14 +54,11 @@ def ended(leaklab: Command, arguments: tuple[str, ...], way: str, after_s: float
 
 def main() -> None:
     """End many runs, and print the table."""
-    many, seed = (
-        (int(text) for text in [*sys.argv[1:3], "200", "1"][-2:])
-        if len(sys.argv) < 2
-        else (
-            int(sys.argv[1]),
-            int(sys.argv[2]) if len(sys.argv) > 2 else 1,
-        )
-    )
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("many", type=int, nargs="?", default=200)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    asked = parser.parse_args()
+    many, seed = asked.many, asked.seed
     rng = random.Random(seed)  # noqa: S311 # repeatable moments, no secret
     shared = Path("/dev/shm")  # noqa: S108 # it is only looked at
     before = set(shared.iterdir()) if shared.exists() else set()

@@ -23,9 +23,9 @@ import psutil
 
 from leaklab.content.catalog import Catalog
 from leaklab.units import format_size
+from tests.integration.conftest import environment, processes_of
 
 FIXES = Path(__file__).parents[1] / "tests" / "fixes"
-MARK = "LEAKLAB_CLASSROOM"
 LOOK_S = 0.5
 EACH = 3
 """Right files, and wrong ones, of each scenario: with five scenarios, thirty files."""
@@ -45,16 +45,6 @@ def files() -> list[tuple[str, Path]]:
 def spread(files: list[Path]) -> list[Path]:
     """EACH of these files, evenly spread."""
     return [files[index * len(files) // EACH] for index in range(EACH)]
-
-
-def processes_of(tag: str) -> list[psutil.Process]:
-    """All processes of this classroom."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == tag and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
 
 
 def memory_of(processes: list[psutil.Process]) -> int:
@@ -77,20 +67,19 @@ def main() -> None:
     many = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     tag = uuid.uuid4().hex
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, MARK: tag, "TMPDIR": folder}
         taken = list(islice(cycle(files()), many))
         begun = time.monotonic()
-        running = {
-            index: subprocess.Popen(
+        running = [
+            subprocess.Popen(
                 [sys.executable, "-m", "leaklab", "check", str(file), "--scenario", scenario, "--json", "--no-explain"],
-                env=environment,
+                env=environment(tag, {"TMPDIR": folder}),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
-            for index, (scenario, file) in enumerate(taken)
-        }
+            for scenario, file in taken
+        ]
         memory = most = 0
-        while any(process.poll() is None for process in running.values()):
+        while any(process.poll() is None for process in running):
             there = processes_of(tag)
             most = max(most, len(there))
             memory = max(memory, memory_of(there))
@@ -98,9 +87,8 @@ def main() -> None:
         took = time.monotonic() - begun
         states: Counter[str] = Counter()
         wrong: list[str] = []
-        for index, process in running.items():
+        for process, (scenario, file) in zip(running, taken, strict=True):
             out, err = process.communicate()
-            scenario, file = taken[index]
             try:
                 found = json.loads(out)
                 state, reason = found["state"], found["reason"]

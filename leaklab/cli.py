@@ -122,7 +122,7 @@ def _system_refuses(error: OSError) -> int:
     elif error.errno in (errno.EMFILE, errno.ENFILE):
         output.complain("the limit of open files (ulimit -n) is too low: raise it to 256 or more.")
     elif isinstance(error.filename, str):
-        # A name too long, a folder of somebody else: what was typed cannot be used.
+        # A name that is too long, or another user's folder: what was typed cannot be used.
         output.complain(f"{error.filename}: {error.strerror}. Choose another file or folder.")
         return ExitCode.WRONG_USAGE
     else:

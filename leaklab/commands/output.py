@@ -95,15 +95,16 @@ def destination(
     """Where a report is shown, as the options say. Raises UsageError if it cannot be, or they contradict each other."""
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: leave one of them out")
-    chosen = "json" if as_json else "table" if form is None else form
-    if chosen not in report.renderers:
+    if form is None:
+        form = "json" if as_json else "table"
+    if form not in report.renderers:
         choices = " or ".join(report.renderers)
-        raise UsageError(f"--format {chosen}: {report.what} has no such format. Choose {choices}.")
-    if samples and chosen != "json":
+        raise UsageError(f"--format {form}: {report.what} has no such format. Choose {choices}.")
+    if samples and form != "json":
         raise UsageError("--samples: the trace is part of the JSON document: add --json")
     if file is not None and (reason := _why_not_writable(file)):
         raise UsageError(f"--output {file}: {reason}")
-    return Destination(report, chosen, file)
+    return Destination(report, form, file)
 
 
 def _why_not_writable(file: Path) -> str | None:

@@ -85,14 +85,17 @@ def _guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> S
         output.say_aside(f"{title}. Predict the measurements. Enter skips a question.\n")
         return ask(asked, lambda question: output.answer(prompt(question)), lambda why: output.say_aside(f"  {why}\n"))
     try:
-        # What is named may be a pipe of the shell's.
-        with sys.stdin if file is None else file.open(encoding="utf-8") as source:
-            text = source.read(MOST_GUESSES + 1)
+        if file is None:
+            text = sys.stdin.read(MOST_GUESSES + 1)
+        else:
+            # What is named may be a pipe of the shell's.
+            with file.open(encoding="utf-8") as source:
+                text = source.read(MOST_GUESSES + 1)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         what = f"--guesses {file or '(standard input)'} cannot be read: {reason}"
         raise UsageError(f"{what}. Save them as CSV in UTF-8, and name that file.") from error
-    source_name = "standard input" if file is None else str(file)
+    called = str(file or "standard input")
     if len(text) > MOST_GUESSES:
-        raise UsageError(f"{source_name} has more than {MOST_GUESSES:,} characters: leave some guesses out")
-    return read_guesses(text, asked, source_name)
+        raise UsageError(f"{called} has more than {MOST_GUESSES:,} characters: leave some guesses out")
+    return read_guesses(text, asked, called)

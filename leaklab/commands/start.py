@@ -14,7 +14,9 @@ def command(name: options.Name, directory: options.Folder = Path(), scenarios: o
 
     path, written = exercises.start(Catalog(scenarios).get(name), directory, datetime.now(UTC), scenarios)
     done = f"Created {path}. The task is at the top of the file." if written else f"Kept {path} as it was."
-    named = as_argument(path) + ("" if scenarios is None else f" --scenarios {as_argument(scenarios)}")
+    named = as_argument(path)
+    if scenarios is not None:
+        named += f" --scenarios {as_argument(scenarios)}"
     output.show_text(
         f"{done}\n"
         "Edit it in any editor, then measure it:\n"

@@ -103,7 +103,9 @@ def locate(
         found = exercises.LocatedExercise(file, None)
     if must_exist and not os.path.lexists(found.file):
         raise UsageError(f"{found.file} is gone: `leaklab reset {as_argument(found.file)}` restores the leaky half")
-    name = scenario if found.exercise is None or scenario is not None else found.exercise.scenario
+    name = scenario
+    if name is None and found.exercise is not None:
+        name = found.exercise.scenario
     if name is None:
         raise UsageError(
             f"{found.file} is not an exercise of its folder: name its scenario with --scenario NAME, "

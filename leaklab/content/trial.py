@@ -26,15 +26,14 @@ IMPORTED_WITHIN_S = 8.0
 ANSWERED_WITHIN_S = 10.0
 """Seconds in which a function of a scenario must answer."""
 
-_SET_PDEATHSIG = 1  # prctl(2)
-
-_LAST_S = 3.0
-"""Seconds that it has after that."""
-
-_leave = os._exit
-
 _AGAIN_S = 0.5
 """Seconds after which code that caught the first exception gets another one."""
+
+_LAST_S = 3.0
+"""Seconds in which it must have ended then; after that leaklab itself ends."""
+
+_SET_PDEATHSIG = 1  # prctl(2)
+_leave = os._exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,6 @@ def _begin(path: Path, run: Callable[[Path], object]) -> _Attempt:
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         return _Attempt(pid, reading)
-    leave = os._exit
     try:
         os.setpgid(0, 0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -97,7 +95,7 @@ def _begin(path: Path, run: Callable[[Path], object]) -> _Attempt:
             run(path)
         os.write(writing, b"!")
     finally:
-        leave(0)
+        _leave(0)
 
 
 def _fault(attempt: _Attempt, until: float) -> str | None:
@@ -125,11 +123,11 @@ def contained() -> Iterator[None]:
 
     Without a time limit in other threads than the main one: signals have no meaning there.
     """
-    leave, pid = os._exit, os.getpid()
+    before, pid = os._exit, os.getpid()
 
     def refuse(code: int) -> NoReturn:
         if os.getpid() != pid:  # a child that it has forked
-            leave(code)
+            _leave(code)
         raise ContainedError(f"it calls os._exit({code}), which would end leaklab")
 
     os._exit = refuse  # type: ignore[assignment] # the same but for the name of its argument
@@ -137,7 +135,7 @@ def contained() -> Iterator[None]:
         with _time_limited():
             yield
     finally:
-        os._exit = leave
+        os._exit = before
 
 
 @contextlib.contextmanager
@@ -154,7 +152,7 @@ def _time_limited() -> Iterator[None]:
     # other thread run ends it without a word. What was started is cleared up by others then.
     last = threading.Timer(ANSWERED_WITHIN_S + _LAST_S, _give_up)
     last.daemon = True
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 # it has no name to be a path
+    with Path(os.devnull).open("wb") as nowhere:
         try:
             last.start()
             faulthandler.dump_traceback_later(ANSWERED_WITHIN_S + 2 * _LAST_S, exit=True, file=nowhere)
