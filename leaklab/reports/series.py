@@ -1,0 +1,58 @@
+"""How a metric went during a run, as points to draw: the picture beside each figure of a report."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from leaklab.measure.trace import Phase, Trace
+
+SPARKS = "▁▂▃▄▅▆▇█"
+"""The heights of a sparkline, lowest first: eighths of a block."""
+
+
+class Series(NamedTuple):
+    """One metric of one run.
+
+    Attributes:
+        points: where, in steps done or in seconds since the start, and the value there, in the metric's unit.
+        after: the value after `run` returned and garbage was collected; None if it was not read.
+        unit: what `points` go by: `steps` or `seconds`.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    after: float | None
+    unit: str
+
+    @property
+    def values(self) -> list[float]:
+        """All values in order, that after return last."""
+        return [value for _, value in self.points] + ([] if self.after is None else [self.after])
+
+
+def series(trace: Trace, metric: str) -> Series:
+    """How `metric` went: by steps, or by the clock where the work has no steps."""
+    by_steps = trace.step_points(metric)
+    after = trace.value(metric, Phase.COLLECTED)
+    if len(by_steps) > 1:
+        return Series(tuple(by_steps), after, "steps")
+    at_times = [(sample.at_s, sample.get(metric)) for sample in trace.samples if sample.phase is not Phase.COLLECTED]
+    return Series(tuple((at, value) for at, value in at_times if value is not None), after, "seconds")
+
+
+def sparkline(values: Sequence[float], lowest: float, highest: float, width: int) -> str:
+    """At most `width` characters, as high as `values` are between `lowest` and `highest`; what came last ends it.
+
+    Of several values that share a character, the highest is shown, so that no peak is lost.
+    """
+    if not values or width < 1:
+        return ""
+    *before, last = values
+    room = min(width - 1, len(before))
+    parts = (before[index * len(before) // room : (index + 1) * len(before) // room] for index in range(room))
+    shown = [*map(max, parts), last]
+    return "".join(SPARKS[_height(value, lowest, highest)] for value in shown)
+
+
+def _height(value: float, lowest: float, highest: float) -> int:
+    if highest <= lowest:
+        return 0
+    return min(len(SPARKS) - 1, max(0, round((value - lowest) / (highest - lowest) * (len(SPARKS) - 1))))
