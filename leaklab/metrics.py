@@ -1,7 +1,7 @@
 """The one table of what leaklab counts: name, label, unit, who counts it, how it is judged, where it is shown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from leaklab.units import format_duration, format_size
@@ -14,6 +14,16 @@ class FindingKind(StrEnum):
     HELD = "held"
     WASTED = "wasted"
     STALLED = "stalled"
+
+    @property
+    def means(self) -> str:
+        """What it means, in three words: a report says it where the kind appears first."""
+        return {
+            FindingKind.LEAKED: "still there afterwards",
+            FindingKind.HELD: "kept until return",
+            FindingKind.WASTED: "opened, not reused",
+            FindingKind.STALLED: "past its deadline",
+        }[self]
 
 
 class Judge(StrEnum):
@@ -75,7 +85,6 @@ class Metric:
         remains: what is said of those that survive.
         made: what the line did that one of them comes from.
         moments: the moments a table shows, in order.
-        heads: the heads of its columns in a comparison, by moment; a line break is for narrow tables.
         rare: whether a table leaves it out where there are only a few.
         part_of: the metric that counts it too, among others: a socket is a file descriptor.
         serves: the metric that counts what each of them was used for: a connection serves requests.
@@ -96,7 +105,6 @@ class Metric:
     remains: str = "still open after run() returned"
     made: str = "opened"
     moments: tuple[Moment, ...] = (Moment.PEAK, Moment.COLLECTED)
-    heads: Mapping[Moment, str] = field(default_factory=dict, hash=False)
     rare: bool = False
     part_of: str | None = None
     serves: str | None = None
@@ -132,7 +140,9 @@ class Metric:
         return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
     def quantity(self, value: float) -> str:
-        """`value` with the name of what is counted: `50 sockets`, `1 thread`, `256 MiB of memory`."""
+        """`value` with the name of what is counted: `50 sockets`, `1 thread`, `256 MiB of memory`, `3.01 s`."""
+        if self.unit == "seconds":
+            return self.format(value)
         if self.unit == "bytes":
             return f"{self.format(value)} of {self.singular}"
         return f"{self.format(value)} {self.singular if value == 1 else self.plural}"
@@ -157,8 +167,8 @@ RUNNING = "still running after run() returned"
 
 _METRICS = (
     Metric(
-        "open_sockets", "open sockets", "socket", SOCKETS, heads={Moment.PEAK: "open\nsockets"}, part_of="open_fds",
-        abandoned=True, resource=Resource.DESCRIPTORS, services=("http", "mongo"),
+        "open_sockets", "open sockets", "socket", SOCKETS, part_of="open_fds", abandoned=True,
+        resource=Resource.DESCRIPTORS, services=("http", "mongo"),
     ),
     Metric(
         "sockets_close_wait", "sockets in CLOSE_WAIT", "socket in CLOSE_WAIT", "close_wait", judge=Judge.WORK,
@@ -167,8 +177,7 @@ _METRICS = (
     ),
     Metric(
         "connections_opened", "connections opened", "connection", "connections", judge=Judge.REUSE,
-        moments=(Moment.COLLECTED,), heads={Moment.PEAK: "conns\nopened"}, serves="requests_served",
-        services=("http", "mongo"),
+        moments=(Moment.COLLECTED,), serves="requests_served", services=("http", "mongo"),
     ),
     Metric(
         "connections_spent", "connections not reusable", "connection that could not be reused", "spent",
@@ -179,14 +188,13 @@ _METRICS = (
         moments=(Moment.COLLECTED,), services=("http", "mongo"),
     ),
     Metric(
-        "open_cursors", "open cursors", "cursor", "cursors", heads={Moment.PEAK: "open\ncursors"},
-        resource=Resource.CURSORS, services=("mongo",),
+        "open_cursors", "open cursors", "cursor", "cursors", resource=Resource.CURSORS, services=("mongo",),
     ),
     # Those that open cursors do not account for.
     Metric("open_sessions", "open sessions", "session", "sessions", rare=True, services=("mongo",)),
     Metric(
         "threads", "threads", "thread", "threads", state="running", remains=RUNNING, made="started",
-        heads={Moment.PEAK: "threads\n"}, abandoned=True, resource=Resource.THREADS,
+        abandoned=True, resource=Resource.THREADS,
     ),
     Metric(
         "tasks", "asyncio tasks", "task", TASKS, judge=Judge.LEFT_BEHIND, state="pending",
@@ -214,13 +222,12 @@ _METRICS = (
         state="there", remains="still there after run() returned", made="made", rare=True,
     ),
     Metric(
-        "rss", "memory (RSS)", "memory", "rss", "bytes", state="held", remains="still held after run() returned",
+        "rss", "memory", "memory", "rss", "bytes", state="held", remains="still held after run() returned",
         made="made", moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
-        heads={Moment.PEAK: "peak RSS", Moment.END: "end RSS"}, budgeted=True, resource=Resource.MEMORY,
+        budgeted=True, resource=Resource.MEMORY,
     ),
     Metric(
         "elapsed", "elapsed", "second", "", "seconds", Judge.DEADLINE, made="started", moments=(Moment.PEAK,),
-        heads={Moment.PEAK: "time"},
     ),
 )  # fmt: skip
 

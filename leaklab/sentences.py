@@ -72,7 +72,7 @@ def _be(metric: Metric, count: float, one: str, many: str) -> str:
 
 def over_budget(held: float, left: float, budget: int, when: str, *, survived: bool) -> str:
     """Bytes above the start that were held at a moment, and what was left of them after return."""
-    above = f"still {format_size(held)} above the start {when} ({format_size(budget)} allowed)"
+    above = f"memory is still {format_size(held)} above the start {when} ({format_size(budget)} allowed)"
     if when == "after run() returned":
         return above
     if survived:

@@ -1,4 +1,4 @@
-"""`compare`: several scenarios are run one after the other and shown in one table."""
+"""`compare`: several scenarios are run one after the other and shown in one table, which grows meanwhile."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def command(
     """Run several scenarios and show their halves in one table."""
     from leaklab.content.catalog import Catalog
     from leaklab.lab.pair import run_scenario
+    from leaklab.reports.table import Comparison
 
     target = output.destination(COMPARISON, form, file, as_json=as_json, samples=samples)
     how = options.run_options(limit, repeat, mongo)
@@ -45,7 +46,8 @@ def command(
     results: list[Result] = []
     try:
         for entry, settings, its_how in _plan(usable, options.given_settings(steps, set_), how):
-            with output.progress_bar(its_how, entry.id, settings.steps) as watched:
+            so_far = Comparison(results) if results else None
+            with output.live_counts(its_how, entry.id, entry.scenario.telling, so_far) as watched:
                 results.append(run_scenario(entry, settings, watched, options.halves_of(entry, almost=almost)))
             if results[-1].interrupted:
                 break

@@ -1,5 +1,6 @@
 """`list`: the scenarios there are."""
 
+from pathlib import Path
 from typing import Annotated
 
 from leaklab.commands import options, output
@@ -12,13 +13,19 @@ def command(
     form: Annotated[options.Text, options.format_of(LIST)] = None,
     file: options.Output = None,
 ) -> ExitCode:
-    """List the scenarios."""
+    """List the scenarios, and how far you are with them in this folder."""
     from leaklab.content.catalog import Catalog
+    from leaklab.workshop.progress_file import ProgressFileError, load
 
     target = output.destination(LIST, form, file)
     catalog = Catalog(scenarios)
     listed = [(entry, entry.error) for entry in catalog.select([])]
-    target.show(entries=listed)
-    output.complain(*catalog.problems)
+    exercises, unreadable = {}, []
+    try:
+        exercises = load(Path())
+    except ProgressFileError as error:
+        unreadable = [str(error)]
+    target.show(entries=listed, exercises=exercises)
+    output.complain(*catalog.problems, *unreadable)
     broken = catalog.problems or any(error for _, error in listed)
     return ExitCode.NOT_AS_EXPECTED if broken else ExitCode.DONE

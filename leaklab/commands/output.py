@@ -17,13 +17,28 @@ from leaklab.system.interrupts import Owner
 from leaklab.units import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import Result
     from leaklab.reports.formats import Report
 
-_IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
+NO_SUCH_COMMAND = 127
+"""The exit code of a shell that does not find its command (POSIX, 2.8.2)."""
+
+_IN_ASCII = str.maketrans(
+    {
+        "–": "-",
+        "→": "->",
+        "…": "...",
+        "×": "x",
+        "▸": ">",
+        "·": "-",
+        "’": "'",
+        "⋮": ":",
+        **dict(zip("▁▂▃▄▅▆▇█", "_.-=+*%#", strict=True)),
+    }
+)
 
 
 def console(**options: Any) -> Console:
@@ -141,6 +156,37 @@ def _write(file: Path, text: str) -> None:
     say_aside(f"leaklab: wrote {file}\n")
 
 
+def show_pages(console: Console, parts: Sequence[RenderableType]) -> None:
+    """Print these; on a terminal in the pager that $PAGER names, or else in less, as git does.
+
+    Of what fits on the screen less makes no page (`less -FRX`). PAGER=cat, or an empty one, is for no pager.
+    """
+    command = os.environ.get("PAGER", "less")
+    if not console.is_terminal or command in ("", "cat"):
+        for part in parts:
+            console.print(part)
+        return
+    import signal
+    import subprocess
+
+    from rich.pager import Pager
+
+    class CommandPager(Pager):
+        def show(self, content: str) -> None:
+            environment = {"LESS": "FRX", "LESSCHARSET": "utf-8", "LV": "-c", **os.environ}
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
+            try:
+                run = subprocess.run(command, shell=True, input=content.encode(), env=environment, check=False)  # noqa: S602 # it is a command for the shell, as git's
+            finally:
+                signal.signal(signal.SIGINT, before)
+            if run.returncode == NO_SUCH_COMMAND:
+                show_text(content)
+
+    with console.pager(CommandPager(), styles=True):
+        for part in parts:
+            console.print(part)
+
+
 def show_text(text: str) -> None:
     """Print lines as they are, however long."""
     try:
@@ -174,15 +220,17 @@ def complain(*messages: str) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(how: RunOptions, label: str, steps: int | None = None) -> Iterator[RunOptions]:
-    """These options, followed by a progress bar on standard error if that is a terminal."""
+def live_counts(
+    how: RunOptions, label: str, telling: Sequence[str] = (), above: RenderableType | None = None
+) -> Iterator[RunOptions]:
+    """These options, followed by the telling counts as they grow, on standard error if that is a terminal."""
     if not sys.stderr.isatty():
         yield how
         return
-    from leaklab.reports.live import ProgressBars
+    from leaklab.reports.live import LiveCounts
 
     with Owner() as owner:
-        yield replace(how, progress=owner.enter_context(ProgressBars(console(stderr=True), label, steps, how.repeat)))
+        yield replace(how, progress=owner.enter_context(LiveCounts(console(stderr=True), label, telling, above)))
 
 
 def exit_code(results: Sequence[Result], *, as_expected: bool) -> ExitCode:

@@ -20,6 +20,7 @@ MOST_GUESSES = 2**20
 """Characters of guesses that are read."""
 
 UntilFailure = Annotated[bool, typer.Option("--until-failure", help="Run under a low limit until the leaky half dies.")]
+Every = Annotated[bool, typer.Option("--all", help="Show every row of the table, not only those that tell.")]
 Predict = Annotated[bool, typer.Option("--predict", help="Predict the measurements before you see them.")]
 Guesses = Annotated[Path | None, typer.Option(metavar="FILE", help="Predictions as CSV: who,half,metric,guess.")]
 
@@ -30,6 +31,7 @@ def command(
     set_: options.Set = None,
     repeat: options.Repeat = "1",
     almost: options.Almost = False,
+    every: Every = False,
     no_explain: options.NoExplain = False,
     until_failure: UntilFailure = False,
     predict: Predict = False,
@@ -54,12 +56,14 @@ def command(
         raise UsageError("--until-failure cannot be combined with --predict, --guesses, --almost or --repeat")
     report = FAILURE if until_failure else PREDICTION if predict else RUN
     target = output.destination(report, form, file, as_json=as_json, samples=samples)
+    if every and (until_failure or target.format not in ("table", "markdown")):
+        raise UsageError(f"--all is for the table of a run: {report.what} as {target.format} has no rows to add")
     if guesses is not None:
         target.spare(guesses)
     entry = Catalog(scenarios).get(name)
     settings = options.settings_from_options(entry.id, entry.scenario.settings, options.given_settings(steps, set_))
     if until_failure:
-        with output.progress_bar(how, entry.id) as watched:
+        with output.live_counts(how, entry.id, entry.scenario.telling) as watched:
             failure = run_until_failure(entry, settings, watched)
         target.show(failure=failure, samples=samples)
         return output.exit_code([failure.result], as_expected=failure.as_expected)
@@ -70,9 +74,11 @@ def command(
         check_settings(entry.id, entry.scenario, settings, how)
         asked = questions(entry.scenario, halves)
         guessed = _guesses_from(guesses, asked, ", ".join(filter(None, (entry.id, str(settings)))))
-    with output.progress_bar(how, entry.id, settings.steps) as watched:
+    with output.live_counts(how, entry.id, entry.scenario.telling) as watched:
         result = run_scenario(entry, settings, watched, halves)
-    target.show(result=result, why=entry.why, samples=samples, predicted=predictions(asked, guessed, result))
+    target.show(
+        result=result, why=entry.why, every=every, samples=samples, predicted=predictions(asked, guessed, result)
+    )
     return output.exit_code([result], as_expected=result.as_expected)
 
 

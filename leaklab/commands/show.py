@@ -12,7 +12,7 @@ OnlyCode = Annotated[bool, typer.Option("--code", help="Show only the halves, wi
 def command(
     name: options.Name, almost: options.Almost = False, only_code: OnlyCode = False, scenarios: options.Scenarios = None
 ) -> None:
-    """Show a scenario's lesson, its halves side by side, its settings."""
+    """Show what the fix changes, the lesson, and the settings."""
     from leaklab.content.catalog import SHARED, Catalog
     from leaklab.reports.lesson import code, lesson, settings_table
 
@@ -21,7 +21,7 @@ def command(
     console = output.console()
     halves = {half: entry.source(half) for half in options.halves_of(entry, almost=almost)}
     shared = entry.text(SHARED) if entry.shared else ""
-    shown = code(halves, console, shared) if only_code else lesson(entry.lesson, halves, console, shared)
-    console.print(shown)
+    parts = [code(halves, console, shared) if only_code else lesson(entry.lesson, halves, console, shared)]
     if not only_code and scenario.settings.declared:
-        console.print(settings_table(scenario))
+        parts.append(settings_table(scenario))
+    output.show_pages(console, parts)

@@ -45,7 +45,7 @@ class Task:
         from leaklab.workshop.checking import check, learners_settings
 
         settings = options.settings_from_options(self.entry.id, learners_settings(self.entry.scenario), given or {})
-        with output.progress_bar(how, self.entry.id, settings.steps) as watched:
+        with output.live_counts(how, self.entry.id, self.entry.scenario.telling) as watched:
             return check(self.entry, self.file, watched, settings)
 
     def record(self, checked: CheckResult) -> Exercise | None:

@@ -24,8 +24,8 @@ def command(
     catalog = Catalog(scenarios)
     failed = False
     for entry, its_how in options.options_of_each(catalog.select(names or []), how):
-        steps = entry.scenario.settings.steps if entry.error is None else None
-        with output.progress_bar(its_how, entry.id, steps) as watched:
+        telling = entry.scenario.telling if entry.error is None else ()
+        with output.live_counts(its_how, entry.id, telling) as watched:
             validation = validate(entry, watched)
         target.show(validation=validation)
         failed = failed or bool(validation.problems)

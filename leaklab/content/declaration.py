@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from leaklab.content.annotations import shown
 from leaklab.content.settings import Settings, Value
@@ -112,6 +112,8 @@ class Scenario:
     Attributes:
         title: the pattern's name in words.
         number: its place in the course; scenarios without one come last.
+        minutes: how long the exercise takes; None if nobody has tried it yet.
+        difficulty: of the exercise, `easy`, `medium` or `hard`; empty if that is not known.
         leaks: what is left open, for how long, in a few words.
         summary: one line on how it happens.
         settings: what a person can set, with the defaults.
@@ -157,6 +159,8 @@ class Scenario:
     expected: Mapping[str, Expected]
     telling: tuple[str, ...]
     number: int = 1_000
+    minutes: int | None = None
+    difficulty: Literal["", "easy", "medium", "hard"] = ""
     settings: Settings = field(default_factory=Settings)
     learners: Mapping[str, Value] = field(default_factory=dict)
     services: tuple[str, ...] = ()

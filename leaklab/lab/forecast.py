@@ -39,13 +39,12 @@ class Capacities:
     threads: int | None = None
 
     def of(self, resource: Resource) -> tuple[int, str] | None:
-        """The limit of a resource, and in words what happens when it is reached; None where there is none."""
+        """The limit of a resource, and in words what it is gone on until; None where there is none."""
         match resource:
             case Resource.DESCRIPTORS if self.descriptors is not None:
-                limit = f"the limit of {self.descriptors:,} open files ({self.descriptors_are}) is reached"
-                return self.descriptors, limit
+                return self.descriptors, f"the limit of {self.descriptors:,} open files ({self.descriptors_are})"
             case Resource.THREADS if self.threads is not None:
-                return self.threads, f"the limit of {self.threads:,} threads is reached"
+                return self.threads, f"the limit of {self.threads:,} threads"
             case Resource.MEMORY if self.memory is not None:
                 return self.memory, f"the {format_size(self.memory)} {self.memory_is} is used up"
         return None
@@ -88,7 +87,7 @@ def forecasts(run: SizedRun, findings: Sequence[Finding], capacities: Capacities
             limit = capacity[0] + (start if resource is Resource.MEMORY else 0)
             # From the last step on: what `run` opens before its first step does not come again.
             steps = max(0, run.steps + int((limit - reached) / pace))
-            words = f"at {each_step(metric, pace)}, {capacity[1]} after about {steps:,} steps"
+            words = f"about {steps:,} steps until {capacity[1]}"
         else:
             continue
         found.append(Forecast(metric.name, pace, limit, steps, words))

@@ -18,7 +18,7 @@ from leaklab.lab.explanation import Inside, suspected
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.provision import environment_of, start_services
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
-from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
+from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_label, half_result
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import UnreadableAnswer
 from leaklab.measure.sampler import TraceListener
@@ -184,6 +184,7 @@ class _PairRun:
 
     def _explained(self, judged: HalfResult, findings: Sequence[Finding]) -> tuple[Finding, ...]:
         options = self.options
+        options.progress.begins(f"looking inside {half_label(judged.half)}: which line, and what keeps it")
         inside = Inside(self.entry, self.paths[judged.half], self.settings, options.limits, options.mongo_uri)
         return inside.explained(findings, judged.elapsed_s, self.services)
 
@@ -196,12 +197,14 @@ class _PairRun:
         try:
             with self._prepared(dict.fromkeys(self.paths, self.settings)) as prepared:
                 for half, one in prepared.items():
+                    self.options.progress.begins(f"running {half_label(half)}")
                     measured[half] = self._shortest(half, self._measure(one, self.settings))
                     if self.interrupted:
                         return
             sizes = {half: size for half, run in measured.items() if (size := self._second_size(run)) is not None}
             with self._prepared({half: self.settings.with_steps(size) for half, size in sizes.items()}) as prepared:
                 for half, one in prepared.items():
+                    self.options.progress.begins(f"running {half_label(half)} again, with {sizes[half]:,} steps")
                     measured[half] = self._with_other_sizes(measured[half], one, sizes[half])
                     if self.interrupted:
                         return

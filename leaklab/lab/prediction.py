@@ -211,7 +211,7 @@ def _read_row(
 
 def _metric_name(text: str) -> str:
     """The name of a metric that is given by its name or its label."""
-    text = text.lower().partition(",")[0]  # a row of a table: `open sockets, after return`
+    text = text.lower().partition(",")[0]  # a row of a table: `open sockets, after run()`
     by_label = {metric.label.lower(): metric.name for metric in METRICS.values()}
     return by_label.get(text, re.sub(r"[\s-]+", "_", text))
 

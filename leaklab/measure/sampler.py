@@ -20,6 +20,9 @@ little for the message and more as its own code goes on with cold caches; with f
 SOCKET_SAMPLES = 6
 """Steps at which open sockets are read too, the dearest of the counters; file descriptors are read at every sample."""
 
+SOCKETS_DUE_S = 0.5
+"""Seconds after which they are read at the next sampled step in any case, so that a screen shows what there is now."""
+
 CLOCK_MAX_S = 0.25
 """Seconds without a sample after which one is due by the clock: what allocates without end takes some hundred MiB in
 this time, and then it is stopped."""
@@ -31,7 +34,10 @@ T = TypeVar("T")
 
 
 class TraceListener:
-    """Follows a measurement while it goes on, as a progress bar does. This one does nothing: it is the base class."""
+    """Follows a measurement while it goes on, as a screen does. This one does nothing: it is the base class."""
+
+    def begins(self, words: str) -> None:
+        """What is done from now on, in words: `running leaky again, with 200 steps`."""
 
     def stepped(self, half: str, done: int) -> None:
         """`half` has done so many whole steps."""
@@ -92,6 +98,7 @@ class Sampler:
     _pauses: list[int] = field(init=False)
     _socket_steps: frozenset[int] = field(init=False)
     _sockets: tuple[object, Counters] | None = field(init=False, default=None)
+    _sockets_at: float = field(init=False, default=0.0)
     _taken_at: float = field(init=False, default=0.0)
     _took_s: float = field(init=False, default=0.0)
 
@@ -111,7 +118,8 @@ class Sampler:
 
     def step(self) -> None:
         """Take the sample of a step; sockets are read at some of them only, and child processes once there are any."""
-        sockets, begun = self.clock.done in self._socket_steps, time.process_time()
+        due = time.monotonic() - self._sockets_at >= SOCKETS_DUE_S
+        sockets, begun = due or self.clock.done in self._socket_steps, time.process_time()
         self.keep(Phase.STEP, self._read(family=sockets or bool(self.family.running), sockets=sockets, fresh=False))
         self._took_s = time.process_time() - begun
 
@@ -174,6 +182,7 @@ class Sampler:
         if not fresh and self._sockets is not None and self._sockets[0] == state:
             counters |= self._sockets[1]
         elif sockets:
+            self._sockets_at = time.monotonic()
             read = self.system.read_sockets()
             if children and counts.half_connections is not None and read.get(SOCKETS) is not None:
                 read[SOCKETS] = max(read[SOCKETS] or 0, counts.half_connections)

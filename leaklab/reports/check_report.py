@@ -16,7 +16,7 @@ from leaklab.lab.result import Result
 from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import aligned, compared
-from leaklab.reports.rows import evidence_lines, left_behind, row_label
+from leaklab.reports.rows import evidence_lines, left_behind, telling_rows
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
@@ -57,7 +57,9 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     yield Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
     reason = f"It does the work: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
     if reason:
-        yield Padding.indent(Text(reason), 2)
+        kind = check.finding.kind if check.finding is not None and check.state is CheckState.LEAKS else None
+        head = "" if kind is None else f"{kind} ({kind.means}): "
+        yield Padding.indent(Text.assemble((head, "bold"), reason), 2)
     if check.place is not None:
         yield Text("")
         yield from _excerpt(check.file, check.place)
@@ -147,22 +149,19 @@ def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
     told = [line for line in evidence_lines(finding, shown) if first is None or line.words != str(first)]
     yield Padding.indent(evidence(told), 2)
     for other in others[:OTHERS]:
-        yield Padding.indent(Text(f"also {other.kind}: {METRICS[other.metric].label}"), 2)
+        yield Padding.indent(Text(f"also {other.kind} ({other.kind.means}): {METRICS[other.metric].label}"), 2)
         yield Padding.indent(evidence(list(evidence_lines(other, shown))[:OTHERS]), 2)
     if len(others) > OTHERS:
         yield Padding.indent(Text(f"and {len(others) - OTHERS} more; `--json` has them all"), 2)
 
 
 def _figures(check: CheckResult, result: Result) -> Table:
-    """The key metrics of the three halves, and the metric that decided."""
-    decisive = None if check.finding is None else check.finding.metric
+    """What tells of the three halves; the row that decided is marked."""
+    decisive = None if check.finding is None else METRICS[check.finding.metric]
     halves = (numbers(half, style="bold" if half == YOURS else "") for half in result.halves)
-    table = ruled(Column("", no_wrap=True), "measured", *halves, gap=2)
-    for metric in METRICS.values():
-        mark = "▸" if metric.name == decisive else ""
-        for moment in metric.moments if mark or metric.name in result.telling else ():
-            cells = [metric.format(half.value(metric.name, moment)) for half in result.halves.values()]
-            table.add_row(mark, row_label(metric, moment), *cells)
+    table = ruled(Column("", no_wrap=True), "", *halves, gap=2)
+    for row in telling_rows(result):
+        table.add_row("▸" if row.metric is decisive else "", row.label, *row.cells)
     return table
 
 

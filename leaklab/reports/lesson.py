@@ -1,6 +1,7 @@
-"""A scenario as reading material: its lesson, then its halves with the lines that differ marked."""
+"""A scenario as reading material: its halves with the lines that differ marked, then its lesson."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
@@ -22,6 +23,10 @@ THEME = "ansi_dark"
 MARKS = {"removed": ("-", "red"), "added": ("+", "green"), "same": (" ", "")}
 
 
+CONTEXT = 1
+"""Lines shown around what a partial fix changes: the rest of it stands above."""
+
+
 class CodeLine(NamedTuple):
     """One line of a half: its number (None for a gap), its text, and its mark in MARKS."""
 
@@ -31,10 +36,27 @@ class CodeLine(NamedTuple):
 
 
 def lesson(markdown: str, halves: Mapping[str, str], console: Console, shared: str = "") -> RenderableType:
-    """The lesson as rendered Markdown, then the halves as `code` shows them."""
+    """The halves as `code` shows them, then the lesson as rendered Markdown, without the code that is above."""
     from rich.markdown import Markdown  # slow to import, and only the lesson needs it
 
-    return Group(Markdown(markdown), Text(""), code(halves, console, shared))
+    return Group(code(halves, console, shared), Text(""), Markdown(_without_halves(markdown, halves)))
+
+
+def _without_halves(markdown: str, halves: Mapping[str, str]) -> str:
+    """The lesson with the place of each piece of a shown half instead of its lines."""
+
+    def place(found: re.Match[str]) -> str:
+        half, quoted = found["half"], found["lines"]
+        before, it, _ = halves.get(half, "").partition(quoted)
+        if not it:
+            return found[0]
+        first, last = before.count("\n") + 1, before.count("\n") + quoted.count("\n")
+        where = f"line {first}" if first == last else f"lines {first} to {last}"
+        return f"*{half}.py, {where}, above*\n"
+
+    return re.sub(
+        r"^```python (?P<half>\w+)\.py\n(?P<lines>.*?\n)```\n", place, markdown, flags=re.MULTILINE | re.DOTALL
+    )
 
 
 def settings_table(scenario: Scenario) -> RenderableType:
@@ -51,27 +73,53 @@ def settings_table(scenario: Scenario) -> RenderableType:
 
 
 def code(halves: Mapping[str, str], console: Console, shared: str = "") -> RenderableType:
-    """The halves: the first and the last side by side if the console is wide enough, the others below them.
+    """What the fix changes: the first and the last half side by side, or merged if the console is not wide enough.
 
-    Last comes what they share, if anything.
+    Of the halves between, below them, only what they change of the first. Last comes what they share, if anything.
     """
     first, *between, last = halves
-    heads = (f"{first}.py", f"{last}.py")
-    parts = [compared(heads, *aligned(halves[first], halves[last]), console.width)]
+    heads, both = (f"{first}.py", f"{last}.py"), aligned(halves[first], halves[last])
+    if _side_by_side(heads, *both) <= console.width:
+        parts = [compared(heads, *both, console.width)]
+    else:
+        parts = _below(f"what the fix changes: {heads[0]} (-), {heads[1]} (+)", merged(halves[first], halves[last]))
     for name in between:
-        _, lines = aligned(halves[first], halves[name])
-        parts += _below(f"{name}.py ({half_label(name)}; + lines are not in {first}.py)", lines)
+        head = f"what the {half_label(name)} changes: {first}.py (-), {name}.py (+)"
+        parts += _below(head, merged(halves[first], halves[name], CONTEXT))
     if shared:
         parts += _below(f"{SHARED} (the halves import it)", aligned(shared, shared)[0])
     return Group(*parts)
+
+
+def merged(left: str, right: str, context: int | None = None) -> list[CodeLine]:
+    """Both texts as one: what only the left one has, what only the right one has, and what both have once.
+
+    With `context`, only the changes, with so many lines around each, and a line of its own for what is left out.
+    """
+    ours, theirs = lines_of(left), lines_of(right)
+    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
+    groups = [matcher.get_opcodes()] if context is None else list(matcher.get_grouped_opcodes(context))
+    lines: list[CodeLine] = []
+    for group in groups:
+        if context is not None and group[0][1]:
+            lines.append(CodeLine(0, "⋮"))
+        for tag, a, b, c, d in group:
+            mark = "same" if tag == "equal" else "removed"
+            lines += [CodeLine(number + 1, ours[number], mark) for number in range(a, b)]
+            lines += [CodeLine(number + 1, theirs[number], "added") for number in range(c, d) if tag != "equal"]
+    return lines
+
+
+def _side_by_side(heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine]) -> int:
+    """Columns that two columns of code take."""
+    return 2 * max(*map(len, heads), *(len(line.text) + 8 for line in (*left, *right))) + 2
 
 
 def compared(
     heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine], width: int, *, no_wrap: bool = False
 ) -> RenderableType:
     """Aligned lines below their heads: side by side if `width` columns are enough, otherwise one below the other."""
-    column = max(*map(len, heads), *(len(line.text) + 8 for line in (*left, *right)))
-    if width < 2 * column + 2:
+    if width < _side_by_side(heads, left, right):
         return Group(*_below(heads[0], left, no_wrap=no_wrap), *_below(heads[1], right, no_wrap=no_wrap))
     columns = (Column(head, no_wrap=True) for head in heads)
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)

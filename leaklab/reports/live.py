@@ -1,34 +1,95 @@
-"""A progress bar per half while it runs, on a terminal only."""
+"""What each half has open while it runs, on a terminal only."""
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from leaklab.lab.result import half_label
 from leaklab.measure.sampler import TraceListener
+from leaklab.measure.trace import Sample
+from leaklab.metrics import METRICS, Judge, Metric
+from leaklab.reports.series import SPARKLINE, scale, sparkline
 
 REDRAWS_A_SECOND = 8
 
 
-class ProgressBars(Progress, TraceListener):
-    """Shows how many steps each half has done. A context manager; on exit the bars disappear from the screen."""
+class LiveCounts(TraceListener):
+    """Shows the telling counts of each half as they grow, and below them what the lab is doing.
 
-    def __init__(self, console: Console, label: str, steps: int | None, repeat: int) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        super().__init__(*columns, console=console, transient=True, refresh_per_second=REDRAWS_A_SECOND)
-        self._total = None if steps is None else steps * repeat
+    A context manager; on exit all of it disappears from the screen.
+
+    Args:
+        label: the scenario.
+        telling: the names of the metrics.
+        above: what is shown above, such as the results so far.
+    """
+
+    def __init__(
+        self, console: Console, label: str, telling: Sequence[str], above: RenderableType | None = None
+    ) -> None:
         self._label = label
-        self._bars: dict[str, TaskID] = {}
-        self._finished: dict[str, int] = {}
-        self._last: dict[str, int] = {}
+        self._telling = [METRICS[name] for name in telling]
+        self._above = above
+        self._halves: dict[str, _Counted] = {}
+        self._doing = "starting"
+        self._live = Live(
+            console=console, get_renderable=self._shown, transient=True, refresh_per_second=REDRAWS_A_SECOND
+        )
+
+    def __enter__(self) -> "LiveCounts":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def begins(self, words: str) -> None:
+        """Show what the lab does from now on."""
+        self._doing = words
 
     def stepped(self, half: str, done: int) -> None:
         """Show that `half` has done this many steps of its current run."""
-        if half not in self._bars:
-            self._bars[half] = self.add_task(f"{self._label} {half_label(half)}", total=self._total)
-        last = self._last.get(half, 0)
-        if done < last:
-            # The next of several runs has started.
-            self._finished[half] = self._finished.get(half, 0) + last
-        if done != last:
-            self._last[half] = done
-            self.update(self._bars[half], completed=self._finished.get(half, 0) + done)
+        counted = self._halves.get(half)
+        if counted is None or done < counted.done:
+            counted = self._halves[half] = _Counted()
+        counted.done = done
+
+    def sampled(self, half: str, sample: Sample) -> None:
+        """Show what was counted of `half`."""
+        self._halves.setdefault(half, _Counted()).samples.append(sample)
+
+    def _shown(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        halves = dict(self._halves)
+        columns = [_cells(metric, list(halves.values())) for metric in self._telling]
+        for index, (half, counted) in enumerate(halves.items()):
+            steps = f"{counted.done:,} steps" if counted.done else ""
+            table.add_row(half_label(half), steps, *(column[index] for column in columns))
+        doing = Text.assemble((self._label, "bold"), f"  {self._doing} …")
+        return Group(*([] if self._above is None else [self._above, ""]), doing, table)
+
+
+class _Counted:
+    """One half: its samples, and the steps that it has done."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.samples: list[Sample] = []
+
+
+def _cells(metric: Metric, halves: Sequence[_Counted]) -> list[Text]:
+    """A metric of each half: `sockets 37 ▁▃▅`, all pictures on one scale; the seconds of a metric that is timed."""
+    # Copies: the samples come in another thread than this is drawn in.
+    samples = [list(counted.samples) for counted in halves]
+    if metric.judge is Judge.DEADLINE:
+        return [Text(f"{its[-1].at_s:.1f} s" if its else "") for its in samples]
+    went = [[value for sample in its if (value := sample.get(metric.name)) is not None] for its in samples]
+    lowest, highest = scale(metric, went)
+    what = metric.singular if metric.unit == "bytes" else metric.plural
+    return [
+        Text(f"{what} {metric.format(values[-1])} {sparkline(values, lowest, highest, SPARKLINE)}" if values else "")
+        for values in went
+    ]

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from leaklab.content.declaration import ALL_HALVES
+from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
+from leaklab.metrics import FindingKind
 from leaklab.reports import rows
-from leaklab.reports.rows import WITH_END
 
 _MARKUP = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
 """What GitHub would read as markup. An underscore inside a word is not: `open_fds` stays readable."""
@@ -18,14 +20,15 @@ def escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(_UNPRINTABLE.sub(" ", text).split()))
 
 
-def scenario_result(result: Result, why: str) -> str:
-    """One scenario: the table, the findings as a list, and `why`, which is Markdown already.
+def scenario_result(result: Result, why: str, every: bool = False) -> str:
+    """One scenario: the rows that tell, or `every` row, the findings as a list, and `why`, which is Markdown already.
 
     Lines have no trailing blanks; the last ends with a line feed.
     """
     under = rows.conditions(result)
-    parts = [f"### {escaped(result.scenario)}{f': {escaped(under)}' if under else ''}", _metrics(result)]
-    parts.append("\n".join(line for name, half in result.halves.items() for line in _remarks(name, half)))
+    parts = [f"### {escaped(result.scenario)}{f': {escaped(under)}' if under else ''}", _metrics(result, every=every)]
+    known = set[FindingKind]()
+    parts.append("\n".join(line for name, half in result.halves.items() for line in _remarks(name, half, known)))
     parts += [part for half in result.halves.values() for part in _output(half)]
     if why:
         parts.append(f"**Why:** {why.strip()}")
@@ -33,31 +36,32 @@ def scenario_result(result: Result, why: str) -> str:
 
 
 def comparison(results: Sequence[Result]) -> str:
-    """All pairs, the halves' figures side by side, units in the heads. Lines as in `scenario_result`."""
-    heads = [" ".join(f"{column.head} {column.unit and f'({column.unit})'}".split()) for column in WITH_END]
+    """Each pair in a line: what tells of each half. Lines as in `scenario_result`."""
+    names = [name for name in ALL_HALVES if any(name in result.halves for result in results)]
     lines: list[list[str]] = []
     for result in results:
-        compared = [(cell.joined(" / "), cell.is_key) for cell in rows.compared_cells(result, WITH_END)]
-        cells = [f"**{text}**" if is_key and text != "–" else text for text, is_key in compared]
-        verdicts = " / ".join(half.judgement.verdict.value for half in result.halves.values())
-        lines.append([f"**{escaped(result.scenario)}**", *cells, verdicts])
-    table = _table(["scenario", *heads, "verdict"], [False, *[True] * len(WITH_END), False], lines)
-    return _joined([f"Each cell: {escaped(rows.halves_compared(results))}.", table])
+        cells = dict.fromkeys(names, "")
+        for name, (words, _) in rows.at_a_glance(result).items():
+            decided = result.halves[name].judgement.verdict
+            cells[name] = f"**{words}**" if decided is Verdict.LEAKS else f"{decided}, {words}"
+        lines.append([f"**{escaped(result.scenario)}**", *cells.values()])
+    return _joined([_table(["scenario", *map(half_label, names)], [False] * (len(names) + 1), lines)])
 
 
-def _metrics(result: Result) -> str:
-    heads = ["", "metric", *[escaped(half_label(half)) for half in result.halves], "difference"]
-    lines: list[list[str]] = []
-    for row in rows.metric_rows(result):
-        cells = [escaped(cell) for cell in (row.label, *row.cells, row.difference)]
-        lines.append(["▸", *[f"**{cell}**" for cell in cells]] if row.is_key else ["", *cells])
-    return _table(heads, [False, False, *[True] * (len(heads) - 2)], lines)
+def _metrics(result: Result, *, every: bool) -> str:
+    heads = ["", *[escaped(half_label(half)) for half in result.halves]]
+    lines = [[escaped(row.label), *[f"**{escaped(cell)}**" for cell in row.cells]] for row in rows.telling_rows(result)]
+    lines.append(["verdict", *[half.judgement.verdict.value for half in result.halves.values()]])
+    others = rows.other_rows(result) if every else ()
+    lines += [[escaped(row.label), *map(escaped, row.cells)] for row in others]
+    return _table(heads, [False, *[True] * (len(heads) - 1)], lines)
 
 
-def _remarks(name: str, half: HalfResult) -> Iterator[str]:
+def _remarks(name: str, half: HalfResult, known: set[FindingKind]) -> Iterator[str]:
     yield f"- **{escaped(half_label(name))}: {half.judgement.verdict.value}**"
-    for remark in rows.remarks(half):
-        kind = f"**{escaped(remark.kind)}** " if remark.kind else ""
+    for remark in rows.remarks(half, known):
+        means = f" ({remark.means})" if remark.means else ""
+        kind = f"**{escaped(remark.kind)}**{means}: " if remark.kind else ""
         yield f"  - {kind}{escaped(remark.words)}"
         for line in remark.evidence:
             words = _code(line.words) if line.is_code else escaped(line.words)

@@ -1,18 +1,17 @@
 """The content of every report, as plain rows of text; the renderers differ only in how they draw them."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import NOT_LOOKED_FOR, Finding, Verdict
-from leaklab.lab.result import HalfResult, Result, half_label
-from leaklab.metrics import METRICS, Judge, Metric, Moment
+from leaklab.lab.result import HalfResult, Result
+from leaklab.metrics import METRICS, FindingKind, Judge, Metric, Moment
 from leaklab.units import printable
 
-MOMENT_LABELS = {Moment.PEAK: "most at once", Moment.END: "at the last step", Moment.COLLECTED: "after return"}
-"""The names of the moments in tables; MOMENTS_EXPLAINED explains what is not obvious about them."""
-
-MOMENTS_EXPLAINED = "RSS: memory in RAM. After return: after run() and garbage collection."
+MOMENT_LABELS = {Moment.PEAK: "peak", Moment.END: "last step", Moment.COLLECTED: "after run()"}
+"""The names of the moments in tables; the last is after garbage collection, too."""
 
 OUTPUT_LINES = 5
 """Lines of a half's output shown below a table."""
@@ -21,84 +20,50 @@ SEGMENTS = 3
 """Pieces of shared memory that are named."""
 
 GROUPS = 3
-"""Groups of evidence that are shown of a finding."""
+"""Groups of evidence that are shown of a finding, at most."""
+
+MOST_OF_IT = 0.9
+"""A group that is this share of all that was found is enough."""
 
 LAST_LINES = 2
 """How many of them come from its end."""
 
 
 class MetricRow(NamedTuple):
-    """A metric at a moment: a cell with its unit per half, and the first half's figure less the last one's, if any.
+    """A metric at a moment, and a cell with its unit for each half."""
 
-    `is_key` says whether the metric shows this scenario's leak.
-    """
-
-    label: str
+    metric: Metric
+    moment: Moment
     cells: tuple[str, ...]
-    difference: str
-    is_key: bool
+
+    @property
+    def label(self) -> str:
+        """What a table calls it."""
+        return row_label(self.metric, self.moment)
 
 
 class EvidenceLine(NamedTuple):
-    """A line of evidence: what it says, as `opened` or `kept by`, and that: code, or words."""
+    """A line of evidence: what it says, as `opened` or `kept by`, and that: code, or words.
+
+    `is_place` says that it begins with a file and a line: what follows may be cut off.
+    """
 
     head: str
     words: str
     is_code: bool = True
+    is_place: bool = False
 
 
 class Remark(NamedTuple):
-    """A remark on a half: the kind of finding, `forecast:` or nothing, the sentence, and the evidence for it."""
+    """A remark on a half: the kind of finding, `forecast:` or nothing, the sentence, and the evidence for it.
+
+    `means` says in three words what the kind is, where it appears for the first time.
+    """
 
     kind: str
     words: str
     evidence: tuple[EvidenceLine, ...] = ()
-
-
-class Column(NamedTuple):
-    """One column of a comparison: a metric at a moment."""
-
-    metric: Metric
-    moment: Moment
-
-    @property
-    def head(self) -> str:
-        """Its head, with a line break for narrow tables."""
-        return self.metric.heads[self.moment]
-
-    @property
-    def unit(self) -> str:
-        """The unit of its bare figures, empty for counts."""
-        return {"bytes": "MiB", "seconds": "s"}.get(self.metric.unit, "")
-
-    def figure(self, half: HalfResult) -> str:
-        """The half's bare figure in that unit; a dash if it was not read."""
-        value = half.value(self.metric.name, self.moment)
-        if value is None:
-            return "–"
-        return {"MiB": f"{value / 2**20:.0f}", "s": f"{value:.2f}"}.get(self.unit, f"{value:.0f}")
-
-
-# Memory comes last, so that what there is no room for is at the end.
-WITH_END = sorted(
-    (Column(metric, moment) for metric in METRICS.values() for moment in metric.heads),
-    key=lambda column: column.metric.unit == "bytes",
-)
-"""The columns if there is room: a buffer that was freed peaks like one that was kept, but does not end like it."""
-
-COMPARED = [column for column in WITH_END if column.moment is Moment.PEAK]
-"""The columns of `compare`."""
-
-
-class ComparedCell(NamedTuple):
-    """One metric of one pair: a figure per half, in the unit of the column, and whether it shows the leak."""
-
-    figures: tuple[str, ...]
-    is_key: bool
-
-    def joined(self, separator: str) -> str:
-        """All figures in one cell; a dash if the metric was read for none of the halves."""
-        return "–" if set(self.figures) == {"–"} else separator.join(self.figures)
+    means: str = ""
 
 
 def conditions(result: Result) -> str:
@@ -108,35 +73,54 @@ def conditions(result: Result) -> str:
     return ", ".join(filter(None, [str(result.settings), repeated]))
 
 
-def metric_rows(result: Result) -> Iterator[MetricRow]:
-    """The rows of one scenario's table: each metric at each moment that was read for any half."""
-    halves = list(result.halves.values())
+def telling_rows(result: Result) -> list[MetricRow]:
+    """The rows that made a finding on any half, at the moment that tells, the first half's first.
+
+    If nothing was found, they are those that the scenario is known for.
+    """
+    halves = result.halves.values()
+    shown = [(METRICS[one.metric], telling_moment(one)) for half in halves for one in found(half)]
+    known = [(METRICS[name], moment) for name in result.telling for moment in METRICS[name].moments]
+    return [row for metric, moment in dict.fromkeys(shown or known) if (row := _row(result, metric, moment))]
+
+
+def other_rows(result: Result) -> list[MetricRow]:
+    """Each metric at each moment that was read for any half, without `telling_rows`, in the order of the metrics."""
+    telling = {(row.metric, row.moment) for row in telling_rows(result)}
+    rows: list[MetricRow] = []
     for metric in METRICS.values():
-        most = max(half.rise(metric.name, Moment.PEAK) or 0 for half in halves)
+        most = max(half.rise(metric.name, Moment.PEAK) or 0 for half in result.halves.values())
         if metric.rare and most < metric.floor and metric.name not in result.telling:
             continue
-        for moment in metric.moments:
-            values = [half.value(metric.name, moment) for half in halves]
-            if any(value is not None for value in values):
-                cells = tuple(_cell(metric, half, moment) for half in halves)
-                is_key = metric.name in result.telling
-                yield MetricRow(row_label(metric, moment), cells, _difference(metric, values), is_key)
+        places = ((metric, moment) for moment in metric.moments if (metric, moment) not in telling)
+        rows += [row for place in places if (row := _row(result, *place))]
+    return rows
+
+
+def found(half: HalfResult) -> tuple[Finding, ...]:
+    """The findings on a half; of one without a verdict, what was there and may be a leak."""
+    return (*half.judgement.findings, *half.suspected)
+
+
+def telling_moment(finding: Finding) -> Moment:
+    """The moment of the metric at which a table shows what was found."""
+    metric = METRICS[finding.metric]
+    if finding.kind is not FindingKind.HELD:
+        return metric.moments[-1]
+    # What is held without growing with the work is over a budget, which is for the last step.
+    return Moment.PEAK if finding.work or Moment.END not in metric.moments else Moment.END
 
 
 def row_label(metric: Metric, moment: Moment) -> str:
-    """What a table calls a metric at a moment: `open sockets, after return`."""
-    if len(metric.moments) == 1:
-        return metric.label
-    peak_of_memory = moment is Moment.PEAK and metric.unit == "bytes"
-    return f"{metric.label}, {'peak' if peak_of_memory else MOMENT_LABELS[moment]}"
+    """What a table calls a metric at a moment: `open sockets, after run()`."""
+    return metric.label if len(metric.moments) == 1 else f"{metric.label}, {MOMENT_LABELS[moment]}"
 
 
-def _difference(metric: Metric, values: Sequence[float | None]) -> str:
-    first, last = values[0], values[-1]
-    if first is None or last is None or len(values) == 1:
-        return "–"
-    gap = first - last
-    return "0" if gap == 0 else f"{'+' if gap > 0 else '-'}{metric.format(abs(gap))}"
+def _row(result: Result, metric: Metric, moment: Moment) -> MetricRow | None:
+    halves = result.halves.values()
+    if all(half.value(metric.name, moment) is None for half in halves):
+        return None
+    return MetricRow(metric, moment, tuple(_cell(metric, half, moment) for half in halves))
 
 
 def _cell(metric: Metric, half: HalfResult, moment: Moment) -> str:
@@ -147,17 +131,17 @@ def _cell(metric: Metric, half: HalfResult, moment: Moment) -> str:
     return f"{median} ({metric.format(min(values))} to {metric.format(max(values))})"
 
 
-def remarks(half: HalfResult) -> list[Remark]:
-    """The remarks on a half: findings, doubts, forecasts, what is wrong with its work; at least one."""
+def remarks(half: HalfResult, known: set[FindingKind] | None = None) -> list[Remark]:
+    """The remarks on a half: findings, doubts, forecasts, what is wrong with its work; at least one.
+
+    `known` are the kinds of finding that were explained before; those that are explained here are added.
+    """
     judgement, shown = half.judgement, set[CodeSite]()
     said = [
-        *(
-            Remark(found.kind, f"{METRICS[found.metric].label}: {found.reason}", tuple(evidence_lines(found, shown)))
-            for found in judgement.findings
-        ),
+        *(_of_finding(finding, shown, set() if known is None else known) for finding in judgement.findings),
         *(Remark("", doubt) for doubt in judgement.doubts),
         *(Remark("", found.reason, tuple(evidence_lines(found, shown))) for found in half.suspected),
-        *(Remark("forecast:", forecast.words) for forecast in half.forecast),
+        *(Remark("forecast", forecast.words) for forecast in half.forecast),
     ]
     if half.complaint is not None and not judgement.doubts:
         said.append(Remark("", f"it did not do the work: {half.complaint}"))
@@ -170,6 +154,12 @@ def remarks(half: HalfResult) -> list[Remark]:
     return said
 
 
+def _of_finding(finding: Finding, shown: set[CodeSite], known: set[FindingKind]) -> Remark:
+    means = "" if finding.kind in known else finding.kind.means
+    known.add(finding.kind)
+    return Remark(finding.kind, finding.reason, tuple(evidence_lines(finding, shown)), means)
+
+
 def left_behind(half: HalfResult) -> str:
     """What it left that does not go with its process, and was removed; empty if nothing."""
     names = [name for run in half.runs for name in run.trace.shared_memory]
@@ -178,31 +168,38 @@ def left_behind(half: HalfResult) -> str:
 
 
 def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceLine]:
-    """The evidence for a finding, or why there is none. Of lines that are `shown` already the place is enough."""
+    """The evidence for a finding, or why there is none. A line of code that is `shown` already is not repeated."""
     metric = METRICS[finding.metric]
     if not finding.evidence and finding.unexplained != NOT_LOOKED_FOR:
         yield EvidenceLine(metric.made, f"unknown: {finding.unexplained}", is_code=False)
-    told = finding.evidence[:GROUPS]
+    found = sum(one.count for one in finding.evidence)
+    told = [one for one in finding.evidence if one.count >= MOST_OF_IT * found] or finding.evidence[:GROUPS]
+    # Among several places each is named, with or without its code.
+    here = {one.opened for one in told} if len({one.opened for one in told}) > 1 else set()
     for number, one in enumerate(told):
         if one.waits_at is not None:
-            yield EvidenceLine("waits at", code_words(one.waits_at, shown))
-        if one.opened is not None and one.opened not in [other.opened for other in told[:number]]:
-            yield EvidenceLine(metric.made, code_words(one.opened, shown))
+            yield EvidenceLine("waits at", code_words(one.waits_at, shown), is_place=True)
+        is_new = one.opened not in shown or one.opened in here
+        if one.opened is not None and is_new and one.opened not in [other.opened for other in told[:number]]:
+            yield EvidenceLine(metric.made, code_words(one.opened, shown), is_place=True)
         kept, count = one.kept_by, f"{one.count:,} × " if len(finding.evidence) > 1 and one.count > 1 else ""
         if kept is not None and one.waits_at is None:
-            yield EvidenceLine("kept by", f"{count}{kept.chain}   ({kept.root}, {kept.through})")
+            file = "" if one.opened is None else re.escape(one.opened.file)
+            # The file is named in the line above.
+            root = re.sub(f" (of|in) {file}$", "", kept.root) if file else kept.root
+            yield EvidenceLine("kept by", f"{count}{kept.chain}  ({root}, {kept.through})")
         elif one.note:
             head = "then" if metric.judge is Judge.REUSE else "kept by"
             yield EvidenceLine(head, f"{count}{one.note}", is_code=False)
-    if more := len(finding.evidence) - len(told):
+    if (more := len(finding.evidence) - len(told)) and len(told) > 1:
         yield EvidenceLine("", f"and {more:,} more place{'' if more == 1 else 's'}", is_code=False)
 
 
 def code_words(line: CodeSite, shown: set[CodeSite]) -> str:
-    """A line of code with its place: `leaky.py:11 in run()   response = session.get(url, stream=True)`."""
+    """A line of code with its place: `leaky.py:11 in run()  response = session.get(url, stream=True)`."""
     known = line in shown
     shown.add(line)
-    return str(line) if known or not line.code else f"{line}   {line.code}"
+    return str(line) if known or not line.code else f"{line}  {line.code}"
 
 
 def printed(half: HalfResult) -> list[str]:
@@ -217,23 +214,24 @@ def printed(half: HalfResult) -> list[str]:
     return [f"{who} printed{more}:", *lines] if lines else []
 
 
-def halves_compared(results: Sequence[Result]) -> str:
-    """The halves whose figures a comparison's cells hold, in order."""
-    return " / ".join(map(half_label, max((result.halves for result in results), key=len, default=[])))
+def at_a_glance(result: Result) -> dict[str, tuple[str, Metric]]:
+    """For each half what tells most, in a few words, and the metric: `50 sockets leaked`, or `1 socket` if it is clean.
 
-
-def compared_cells(result: Result, columns: Sequence[Column]) -> list[ComparedCell]:
-    """One pair's cells, in the order of `columns`."""
+    Of a half without a finding it is the figure of what the first one with a finding left. Figures are above the start.
+    """
     halves = result.halves.values()
-    return [ComparedCell(tuple(map(column.figure, halves)), column.metric.name in result.telling) for column in columns]
+    first = next((one for half in halves for one in found(half)), None)
+    told: dict[str, tuple[str, Metric]] = {}
+    for half in halves:
+        finding = next(iter(half.judgement.findings), first)
+        metric = METRICS[result.telling[0] if finding is None else finding.metric]
+        if finding in half.judgement.findings:
+            told[half.half] = f"{_few_words(metric, finding.value)} {finding.kind}", metric
+            continue
+        rise = half.rise(metric.name, metric.moments[-1] if finding is None else telling_moment(finding))
+        told[half.half] = metric.format(None) if rise is None else _few_words(metric, max(0, rise)), metric
+    return told
 
 
-def left_out(result: Result, shown: Sequence[Column]) -> list[str]:
-    """Key figures that are in none of the columns shown: `memory (RSS), at the last step: 271/15 MiB`."""
-    telling = [metric for metric in METRICS.values() if metric.name in result.telling]
-    columns = [*WITH_END, *(Column(metric, metric.moments[-1]) for metric in telling if not metric.heads)]
-    out = [column for column in columns if column not in shown and column.metric in telling]
-    figures = [cell.joined("/") for cell in compared_cells(result, out)]
-    return [
-        f"{row_label(*column)}: {text} {column.unit}" for column, text in zip(out, figures, strict=True) if text != "–"
-    ]
+def _few_words(metric: Metric, value: float) -> str:
+    return metric.format(value) if metric.unit == "bytes" else metric.quantity(value)

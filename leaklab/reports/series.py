@@ -1,9 +1,13 @@
 """How a metric went during a run, as points to draw: the picture beside each figure of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from leaklab.measure.trace import Phase, Trace
+from leaklab.metrics import Metric
+
+SPARKLINE = 8
+"""Characters of a sparkline, where there is room."""
 
 SPARKS = "▁▂▃▄▅▆▇█"
 """The heights of a sparkline, lowest first: eighths of a block."""
@@ -36,6 +40,13 @@ def series(trace: Trace, metric: str) -> Series:
         return Series(tuple(by_steps), after, "steps")
     at_times = [(sample.at_s, sample.get(metric)) for sample in trace.samples if sample.phase is not Phase.COLLECTED]
     return Series(tuple((at, value) for at, value in at_times if value is not None), after, "seconds")
+
+
+def scale(metric: Metric, went: Iterable[Sequence[float]]) -> tuple[float, float]:
+    """The lowest and the highest value of a picture of all these halves; what is below the floor looks flat."""
+    values = [value for values in went for value in values]
+    lowest = min(values, default=0.0)
+    return lowest, max([lowest + metric.floor, *values])
 
 
 def sparkline(values: Sequence[float], lowest: float, highest: float, width: int) -> str:

@@ -1,25 +1,34 @@
 """Results as Rich tables: one scenario with its metrics down, or all scenarios with their halves side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, OverflowMethod, RenderableType
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Column as TableColumn
 from rich.table import Table
 from rich.text import Text
 
 from leaklab.content.catalog import Entry
+from leaklab.content.declaration import ALL_HALVES
 from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
+from leaklab.metrics import FindingKind, Metric, Moment
 from leaklab.reports import rows
-from leaklab.reports.rows import COMPARED, MOMENTS_EXPLAINED, WITH_END, Column, EvidenceLine
+from leaklab.reports.rows import EvidenceLine
+from leaklab.reports.series import SPARKLINE, scale, series, sparkline
+from leaklab.workshop.progress_file import Exercise
 
-KEY = {True: "bold", False: "dim"}
 STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONCLUSIVE: "bold yellow"}
+
+LEAST_SPARKLINE = 4
+"""Characters of the shortest sparkline that is worth it."""
+
+UNBOUNDED = 10_000
+"""Columns in which any table has room."""
 
 
 def ruled(*columns: TableColumn | str, title: Text | None = None, gap: int = 1) -> Table:
@@ -34,15 +43,24 @@ def numbers(head: str, style: str = "") -> TableColumn:
     return TableColumn(head, justify="right", style=style)
 
 
-def scenario_list(entries: Sequence[tuple[Entry, str | None]]) -> Table:
-    """The scenarios: id, pattern, what leaks, the cause. A broken one has its error instead."""
+def scenario_list(entries: Sequence[tuple[Entry, str | None]], exercises: Mapping[str, Exercise]) -> Table:
+    """The scenarios: id, what leaks; of the exercise the minutes, the difficulty, and how far it has come.
+
+    A broken one has its error instead. `exercises` are those of the folder.
+    """
     first = TableColumn("scenario", no_wrap=True, style="bold")
-    table = Table(first, "pattern", "leaks", "cause", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = ruled(first, "leaks", numbers("minutes"), "difficulty", "exercise", gap=2)
+    here = {exercise.scenario: exercise for exercise in exercises.values()}
     for entry, error in entries:
-        if error is None:
-            table.add_row(entry.id, entry.scenario.title, entry.scenario.leaks, entry.scenario.summary)
-        else:
-            table.add_row(entry.id, Text("broken", style="bold red"), "", Text(error, style="red"))
+        if error is not None:
+            table.add_row(entry.id, Text.assemble(("broken: ", "bold red"), (error, "red")))
+            continue
+        scenario, exercise = entry.scenario, here.get(entry.id)
+        minutes = "–" if scenario.minutes is None else str(scenario.minutes)
+        done = Text("–" if exercise is None else "started" if exercise.solved is None else "solved")
+        if exercise is not None:
+            done.stylize("yellow" if exercise.solved is None else "green")
+        table.add_row(entry.id, scenario.leaks, minutes, scenario.difficulty or "–", done)
     return table
 
 
@@ -59,46 +77,100 @@ def validation_line(validation: Validation) -> Text:
     return Text.assemble(("ok    ", "bold green"), name, f"  {verdicts}")
 
 
-def scenario_result(result: Result, why: str) -> RenderableType:
-    """One scenario: the table, the findings as sentences, one line of why."""
-    explained = Text(f"   {MOMENTS_EXPLAINED}\n", style="dim")
-    parts: list[RenderableType] = [_metrics_table(result), explained, _findings(result), Text("")]
+def scenario_result(result: Result, why: str, every: bool = False) -> RenderableType:
+    """One scenario: the rows that tell, or `every` row, the findings as sentences, one line of why."""
+    known = set[FindingKind]()
+    parts: list[RenderableType] = [MetricsTable(result, every=every), Text("")]
+    parts += [part for half in result.halves.values() for part in _findings(half, known)]
     for half in result.halves.values():
         if output := list(output_lines(half)):
-            parts += [*output, Text("")]
+            parts += [Text(""), *output]
     if why:
-        parts.append(Text.assemble(("Why: ", "bold"), why))
+        parts += [Text(""), Text.assemble(("Why: ", "bold"), why)]
     return Group(*parts)
 
 
-def _metrics_table(result: Result) -> Table:
-    title = Text.assemble((result.scenario, "bold"), f"  {rows.conditions(result)}")
-    halves = (numbers(half_label(half)) for half in result.halves)
-    table = ruled(TableColumn("", no_wrap=True), "metric", *halves, numbers("difference"), title=title)
-    for row in rows.metric_rows(result):
-        table.add_row("▸" if row.is_key else "", row.label, *row.cells, row.difference, style=KEY[row.is_key])
-    return table
+@dataclass(frozen=True, slots=True)
+class MetricsTable:
+    """The rows of one scenario, a column for each half; beside each figure that tells, how it came to that."""
+
+    result: Result
+    every: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        head = Text.assemble((self.result.scenario, "bold"), f"  {rows.conditions(self.result)}")
+        # It stands in the head of the first column, unless that takes the room of the sparklines.
+        for first in (head, Text("")):
+            plain = Measurement.get(console, options.update(width=UNBOUNDED), self._table(first, 0)).maximum
+            room = min(SPARKLINE, (options.max_width - plain) // len(self.result.halves) - 1)
+            if room >= LEAST_SPARKLINE:
+                break
+        if not first:
+            yield head
+        yield self._table(first, room if room >= LEAST_SPARKLINE else 0)
+
+    def _table(self, first: Text, spark: int) -> Table:
+        result = self.result
+        table = ruled(TableColumn(first), *(numbers(half_label(half)) for half in result.halves), gap=2)
+        for row in rows.telling_rows(result):
+            pictures = pictures_of(result, row.metric, row.moment, spark)
+            cells = (Text.assemble(cell, (picture, "dim")) for cell, picture in zip(row.cells, pictures, strict=True))
+            table.add_row(row.label, *cells)
+        table.add_row("verdict", *map(verdict, result.halves.values()))
+        if self.every:
+            table.add_section()
+            for row in rows.other_rows(result):
+                table.add_row(row.label, *row.cells, style="dim")
+        return table
 
 
-def _findings(result: Result) -> Table:
-    grid = Table.grid(TableColumn(no_wrap=True), TableColumn(no_wrap=True), "", padding=(0, 2, 0, 0))
-    for name, half in result.halves.items():
-        head: list[RenderableType] = [Text(half_label(name), style="bold"), _verdict(half)]
-        for remark in rows.remarks(half):
-            grid.add_row(*head, Text.assemble((remark.kind, "bold"), f"{' ' if remark.kind else ''}{remark.words}"))
-            head = ["", ""]
-            if remark.evidence:
-                grid.add_row("", "", evidence(remark.evidence))
-    return grid
+def pictures_of(result: Result, metric: Metric, moment: Moment, width: int) -> list[str]:
+    """For each half how the metric went, in `width` characters and a blank before them; a bar for seconds."""
+    if not width:
+        return [""] * len(result.halves)
+    halves = result.halves.values()
+    if metric.unit == "seconds":
+        took = [half.value(metric.name, moment) or 0.0 for half in halves]
+        return [" " + ("█" * max(1, round(width * each / (max(took) or 1)))).ljust(width) for each in took]
+    went = [series(half.runs[0].trace, metric.name).values for half in halves]
+    lowest, highest = scale(metric, went)
+    return [" " + sparkline(values, lowest, highest, width).ljust(width) for values in went]
+
+
+def _findings(half: HalfResult, known: set[FindingKind]) -> Iterator[RenderableType]:
+    """What is said of a half: its name, each remark with the evidence below it."""
+    head = (f"{half_label(half.half)}  ", "bold")
+    for remark in rows.remarks(half, known):
+        means = f" ({remark.means})" if remark.means else ""
+        kind = f"{remark.kind}{means}: " if remark.kind else ""
+        yield Hanging(Text.assemble(head, (kind, "bold"), remark.words))
+        head = ("  ", "")
+        if remark.evidence:
+            yield Padding.indent(evidence(remark.evidence), 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """A sentence whose lines after the first one are indented."""
+
+    text: Text
+    indent: int = 2
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        head, rest = self.text.divide([self.indent])
+        first, *others = rest.wrap(console, options.max_width - self.indent)
+        yield Text.assemble(head, first)
+        yield from (Padding.indent(line, self.indent) for line in others)
 
 
 def evidence(lines: Sequence[EvidenceLine]) -> Table:
     """Lines of evidence, what each says in front of it."""
     grid = Table.grid(
-        TableColumn(no_wrap=True, style="dim", min_width=8), TableColumn(overflow="fold"), padding=(0, 1, 0, 0)
+        TableColumn(no_wrap=True, style="dim", min_width=7), TableColumn(overflow="fold"), padding=(0, 1, 0, 0)
     )
     for line in lines:
-        grid.add_row(line.head, Text(line.words))
+        overflow: OverflowMethod = "ellipsis" if line.is_place else "fold"
+        grid.add_row(line.head, Text(line.words, no_wrap=line.is_place, overflow=overflow))
     return grid
 
 
@@ -110,45 +182,43 @@ def output_lines(half: HalfResult) -> Iterator[RenderableType]:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All pairs, as a Rich renderable: the halves' figures side by side if they fit, otherwise one row per half."""
+    """Each pair in a line, as a Rich renderable: what tells of each half; beside it how it came to that, if it fits."""
 
     results: Sequence[Result]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        unbounded = options.update(width=10_000)
-        for beside, columns in product((True, False), (WITH_END, COMPARED)):
-            table = _compared(self.results, columns, beside=beside)
-            if Measurement.get(console, unbounded, table).maximum <= options.max_width:
-                break
-        yield table
-        notes = [f"{result.scenario}: {words}" for result in self.results for words in rows.left_out(result, columns)]
-        yield from map(Text, ["", *notes] if notes else [])
+        plain = Measurement.get(console, options.update(width=UNBOUNDED), self._table(0)).maximum
+        halves = max((len(result.halves) for result in self.results), default=1)
+        room = (options.max_width - plain) // halves - 1
+        yield self._table(min(SPARKLINE, room) if room >= LEAST_SPARKLINE else 0)
+        kinds = {one.kind for result in self.results for half in result.halves.values() for one in rows.found(half)[:1]}
+        words = "; ".join(f"{kind}: {kind.means}" for kind in FindingKind if kind in kinds)
+        yield Text(f"\n{words}" if words else "", style="dim")
+
+    def _table(self, spark: int) -> Table:
+        names = [name for name in ALL_HALVES if any(name in result.halves for result in self.results)]
+        table = ruled(TableColumn("scenario", no_wrap=True, style="bold"), *map(half_label, names), gap=2)
+        for result in self.results:
+            cells = dict.fromkeys(names, Text(""))
+            for index, (name, (words, metric)) in enumerate(rows.at_a_glance(result).items()):
+                picture = pictures_of(result, metric, telling_at(result, metric), spark)[index]
+                cells[name] = Text.assemble(_in_words(result.halves[name], words), (picture, "dim"))
+            table.add_row(result.scenario, *cells.values())
+        return table
 
 
-def _compared(results: Sequence[Result], columns: Sequence[Column], *, beside: bool) -> Table:
-    # The narrowest box, so that all pairs fit into 80 columns.
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, title_justify="left")
-    table.add_column("scenario\n", no_wrap=True, style="bold")
-    if beside:
-        table.title = f"each cell: {rows.halves_compared(results)}"
-    else:
-        table.add_column("half\n")
-    for column in columns:
-        head = f"{column.head}\n{column.unit}" if column.unit else column.head
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("verdict\n", no_wrap=True)
-    for result in results:
-        cells, halves = rows.compared_cells(result, columns), result.halves
-        if beside:
-            figures = [Text(cell.joined("/"), style=KEY[cell.is_key]) for cell in cells]
-            table.add_row(result.scenario, *figures, Text("/").join(map(_verdict, halves.values())))
-            continue
-        for index, (name, half) in enumerate(halves.items()):
-            figures = [Text(cell.figures[index], style=KEY[cell.is_key]) for cell in cells]
-            table.add_row("" if index else result.scenario, half_label(name), *figures, _verdict(half))
-        table.add_section()
-    return table
+def telling_at(result: Result, metric: Metric) -> Moment:
+    """The moment at which a metric tells in this result."""
+    moments = (rows.telling_moment(one) for half in result.halves.values() for one in rows.found(half))
+    return next((moment for moment in moments if moment in metric.moments), metric.moments[-1])
 
 
-def _verdict(half: HalfResult) -> Text:
+def _in_words(half: HalfResult, glance: str) -> Text:
+    decided = half.judgement.verdict
+    said = glance if decided is Verdict.LEAKS else f"{decided}, {glance}"
+    return Text(said, style=STYLES[decided])
+
+
+def verdict(half: HalfResult) -> Text:
+    """The verdict on a half, in its colour."""
     return Text(half.judgement.verdict.value, style=STYLES[half.judgement.verdict])

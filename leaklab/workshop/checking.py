@@ -110,7 +110,7 @@ def _by_measure(blank: CheckResult, result: Result, scenario: Scenario, judgemen
         return replace(
             blank,
             state=CheckState.LEAKS,
-            reason=f"{METRICS[finding.metric].label}: {finding.reason}",
+            reason=finding.reason,
             finding=finding,
             showed=first_showed(result.halves[YOURS].runs[0].trace, result.halves["fixed"].runs[0].trace, finding),
         )

@@ -16,6 +16,8 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=2,
+    minutes=8,
+    difficulty="easy",
     title="Close in loop",
     leaks="a socket per request, until the function returns",
     summary="each response is closed at the end of the function, not of the iteration",

@@ -18,6 +18,8 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=5,
+    minutes=5,
+    difficulty="easy",
     title="Huge array",
     leaks="the whole buffer, until the function returns",
     summary="a name that is no longer used keeps a large buffer alive",

@@ -21,6 +21,8 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=3,
+    minutes=8,
+    difficulty="medium",
     title="Open cursor",
     leaks="a cursor on the database server per query",
     summary="a result is neither read to its end nor closed",

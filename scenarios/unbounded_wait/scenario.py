@@ -46,6 +46,8 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=4,
+    minutes=15,
+    difficulty="hard",
     title="Unbounded wait",
     leaks="the caller's time, plus a thread and a socket for as long as it waits",
     summary="three services are asked, one is dead, and the wait has no limit",

@@ -16,6 +16,8 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=1,
+    minutes=8,
+    difficulty="easy",
     title="Unclosed body",
     leaks="a socket and a connection per request",
     summary="a streamed response is neither read to its end nor closed",

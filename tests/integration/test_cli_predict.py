@@ -97,7 +97,7 @@ def test_a_person_is_asked_before_anything_is_shown_and_again_after_a_slip(
     printed = tmp_path / "printed"
     person = terminal(*RUN, "--predict", "--json", printed=printed)
     for words, answer in (
-        ("leaky: open sockets, after return? ", "many\n"),
+        ("leaky: open sockets, after run()? ", "many\n"),
         ("'many' is not a number of sockets", ""),
         ("leaky: open sockets", "6\n"),
         ("fixed: open sockets", "-\n"),

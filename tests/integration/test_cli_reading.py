@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from typer.testing import CliRunner
 import leaklab as package
 from leaklab.cli import COMMANDS, app
 from leaklab.content.catalog import Catalog
-from tests.integration.conftest import CONTENT, Command, Finished, wait_until
+from leaklab.reports.series import SPARKS
+from tests.integration.conftest import CONTENT, Command, Finished, Terminal, wait_until
 
 SCENARIOS = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
 """In the order of the course."""
@@ -35,10 +38,10 @@ def assert_plain(finished: Finished, *, width: int = 80) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def row(lines: list[str], start: str) -> list[str]:
-    """The cells after the first of the one line that starts so."""
-    (found,) = [line for line in lines if line.lstrip("▸ ").startswith(start)]
-    return re.split(r"\s{2,}", found.lstrip("▸ ").strip())[1:]
+def figures(lines: list[str], start: str) -> list[str]:
+    """The figures of the one line that starts so, without their pictures."""
+    (found,) = [line for line in lines if line.startswith(start)]
+    return re.sub(f"[{SPARKS}]", "", found.removeprefix(start)).split()
 
 
 def test_the_version_is_the_packages_own_and_the_installed_script_is_the_module(leaklab: Command) -> None:
@@ -72,7 +75,7 @@ def test_a_report_is_written_to_a_file_whole_and_nothing_is_printed(leaklab: Com
     file = tmp_path / "report.md"
     finished = leaklab("compare", *QUICK, "--steps", "3", "--format", "markdown", "-o", str(file))
     assert (finished.code, finished.stdout, finished.stderr) == (0, "", f"leaklab: wrote {file}\n")
-    assert file.read_text().startswith("Each cell: leaky / fixed.")
+    assert file.read_text().startswith("| scenario | leaky | fixed |")
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["report.md"]
 
 
@@ -103,11 +106,17 @@ def test_run_shows_the_counts_the_findings_and_why_at_80_columns(leaklab: Comman
     lines = assert_plain(finished)
     assert finished.code == 0
     assert "unclosed-body  7 steps" in lines[0]
-    assert row(lines, "open sockets, most at once") == ["7", "1", "+6"]
-    assert row(lines, "connections opened") == ["7", "1", "+6"]
-    assert row(lines, "requests served") == ["7", "7", "0"]
-    assert [line for line in lines if line.startswith("▸")], "the telling rows are marked without colour too"
+    assert figures(lines, "open sockets, after run()") == ["7", "1"]
+    assert figures(lines, "connections opened") == ["7", "1"]
+    assert figures(lines, "verdict") == ["leaks", "clean"]
+    assert not [line for line in lines if line.startswith("requests served")], "rows that tell nothing are left out"
     assert "Why: " in finished.stdout
+    assert len(lines) <= 23, "a screen of 24 lines shows all of it, with the prompt"
+
+
+def test_run_shows_every_row_if_that_is_asked_for(leaklab: Command) -> None:
+    lines = assert_plain(leaklab("run", *QUICK, "--all"))
+    assert figures(lines, "threads, peak") == ["1", "1"]
 
 
 @pytest.mark.parametrize("arguments", [("show", "unclosed-body"), ("run", *QUICK)])
@@ -155,6 +164,42 @@ def test_a_reader_that_takes_one_line_gets_it(leaklab: Command) -> None:
     finished = leaklab("show", "unbounded-wait")
     assert len(finished.stdout.splitlines()) == 1
     assert finished.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("pager", "first"),
+    [
+        ("sed s/^/paged:/", "paged:"),
+        ("cat", "what the fix changes"),
+        ("", "what the fix changes"),
+        ("no-pager", "what"),
+    ],
+)
+def test_show_pages_on_a_terminal_as_git_does(terminal: Callable[..., Terminal], pager: str, first: str) -> None:
+    reader = terminal("show", "huge-array", "--code", PAGER=pager, NO_COLOR="1")
+    assert reader.end() == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", reader.seen).splitlines()
+    assert [line for line in lines if line.startswith(first)]
+    assert "return results" in lines[-1]
+
+
+def test_less_is_left_at_once_if_all_of_it_fits(terminal: Callable[..., Terminal]) -> None:
+    """It is git's way, and the way of less where nothing else is said: no key has to be pressed."""
+    if shutil.which("less") is None:
+        pytest.skip("less is not installed: there is no pager to look at")
+    assert terminal("show", "huge-array", "--code").end() == 0
+
+
+def test_the_telling_counts_are_seen_while_it_runs_and_are_gone_afterwards(
+    terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    table = tmp_path / "table"
+    viewer = terminal("run", "unclosed-body", "--steps", "400", "--no-explain", printed=table)
+    viewer.expect("running leaky")
+    viewer.expect("running fixed")
+    assert viewer.end() == 0
+    assert re.search(f"leaky .*sockets [0-9]+ [{SPARKS}]+ .*connections [0-9]+ [{SPARKS}]+", viewer.seen)
+    assert not re.search("running|\x1b", table.read_text())
 
 
 def test_the_name_of_a_scenario_is_completed(leaklab: Command) -> None:

@@ -130,7 +130,7 @@ def test_the_partial_fix_may_be_named_as_in_tables(name: str) -> None:
         "half,metric,guess\nleaky,open_sockets,50",
         "\N{BYTE ORDER MARK}half;metric;guess\r\nleaky;open_sockets;50\r\n",
         "half\tmetric\tguess\nleaky\topen_sockets\t50\n",
-        'Metric, Half, Guess\n"open sockets, after return", Leaky, 50\n\n',
+        'Metric, Half, Guess\n"open sockets, after run()", Leaky, 50\n\n',
         'half,metric,guess\nleaky,open-sockets,"50"\n',
         "\n\nhalf,metric,guess\n,,\nleaky,OPEN_SOCKETS,50\n",
     ],

@@ -27,6 +27,7 @@ from leaklab.metrics import Resource
 from leaklab.reports.failure import failure_table
 from leaklab.reports.lesson import aligned, lesson
 from leaklab.reports.table import Comparison, scenario_list, scenario_result, validation_line
+from leaklab.workshop.progress_file import Exercise
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, rendered, sections
 from tests.unit.scripted import MIB, Half
@@ -105,6 +106,8 @@ RUNS = {
 
 def test_the_tables_of_runs() -> None:
     shown = {name: rendered(scenario_result(each, "why [not]?")) for name, each in RUNS.items()}
+    shown["every_row"] = rendered(scenario_result(PAIR, "", every=True))
+    shown["with_room"] = rendered(scenario_result(RUNS["explained"], ""), 120)
     assert_golden("run", sections(**shown))
 
 
@@ -126,23 +129,23 @@ def test_a_terminal_gets_colours() -> None:
 # ---- comparisons, lists and other tables
 
 
-def big(name: str) -> Result:
-    """A pair whose figures are as wide as they get."""
-    huge = counters(lambda done: done).counts("open_cursors", lambda done: done * 100)
-    huge.counts("rss", lambda done: (300 + done * 90) * MIB)
-    return result(*(half(each, replace(huge.trace(), elapsed_s=12.34)) for each in ("leaky", "fixed")), name=name)
+LATE = Half(0, elapsed_s=3.01).counts("threads", lambda _: 1, before=1)
+SLOW = Thresholds(deadline_s=0.5, hang_s=3.0)
 
 
 def test_the_tables_of_comparisons() -> None:
-    """Side by side if they fit, otherwise a row per half; what does not fit at all is below."""
-    names = ("unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array")
-    pairs = [replace(PAIR, scenario=name) for name in names[:4]] + [replace(RUNS["a_buffer"], scenario=names[4])]
-    three = [RUNS["with_the_partial_fix"]]
-    wide = [big("unbounded-wait"), big("close-in-loop")]
+    """A line for each pair: what was found of each half, and of a clean one the figure of the same thing."""
+    waits = replace(
+        result(half("leaky", LATE.trace(), bounds=SLOW), half("fixed", replace(LATE.trace(), elapsed_s=0.5))),
+        scenario="unbounded-wait",
+    )
+    broken = result(half("leaky", CRASHED), half("fixed", FIXED), name="close-in-loop")
+    pairs = [PAIR, broken, waits, replace(RUNS["a_buffer"], scenario="huge-array")]
+    three = [RUNS["explained"], RUNS["with_the_partial_fix"], PAIR]
     shown = {
         name: rendered(Comparison(results), width)
         for name, results, width in (
-            ("five_pairs", pairs, 80), ("with_room", pairs, 100), ("three_halves", three, 80), ("a_row_each", wide, 80),
+            ("pairs", pairs, 80), ("three_halves", three, 80), ("with_room", three, 120), ("narrow", pairs, 60),
         )
     }  # fmt: skip
     assert all(len(line.rstrip()) <= 80 for name in shown if name != "with_room" for line in shown[name].splitlines())
@@ -152,11 +155,20 @@ def test_the_tables_of_comparisons() -> None:
 
 
 def test_the_list_of_scenarios() -> None:
-    declared = SimpleNamespace(title="Unclosed body", leaks="a socket per request", summary="nothing closes the body")
-    good, bad = (cast("Entry", SimpleNamespace(id=name, scenario=declared)) for name in ("unclosed-body", "my-leak"))
-    assert_golden("list", rendered(scenario_list([(good, None), (bad, "it lacks [everything]")])))
+    declared = SimpleNamespace(leaks="a socket per request", minutes=8, difficulty="easy")
+    unknown = SimpleNamespace(leaks="the rest", minutes=None, difficulty="")
+    names = {"unclosed-body": declared, "close-in-loop": declared, "my-leak": unknown, "my-other-leak": unknown}
+    listed = [cast("Entry", SimpleNamespace(id=name, scenario=scenario)) for name, scenario in names.items()]
+    errors = (None, None, None, "it lacks [everything]")
+    began = "2026-11-27T10:00:00+00:00"
+    exercises = {
+        "a.py": Exercise(scenario="unclosed-body", started=began, solved=began),
+        "b.py": Exercise(scenario="close-in-loop", started=began),
+        "c.py": Exercise(scenario="gone", started=began),
+    }
+    assert_golden("list", rendered(scenario_list(list(zip(listed, errors, strict=True)), exercises)))
     entries = Catalog().select([])
-    text = rendered(scenario_list([(entry, None) for entry in entries]))
+    text = rendered(scenario_list([(entry, None) for entry in entries], {}))
     assert all(re.search(rf"(?m)^{entry.id} ", text) for entry in entries)
     assert max(len(line) for line in text.splitlines()) <= 80
 
