@@ -50,8 +50,12 @@ def comparison(results: Sequence[Result]) -> str:
 
 def _metrics(result: Result, *, every: bool) -> str:
     heads = ["", *[escaped(half_label(half)) for half in result.halves]]
-    lines = [[escaped(row.label), *[f"**{escaped(cell)}**" for cell in row.cells]] for row in rows.telling_rows(result)]
-    lines.append(["verdict", *[half.judgement.verdict.value for half in result.halves.values()]])
+    halves = result.halves.values()
+    lines: list[list[str]] = []
+    for row in rows.telling_rows(result):
+        cells = zip(map(escaped, row.cells), [rows.is_found(half, row) for half in halves], strict=True)
+        lines.append([escaped(row.label), *[f"**{cell}**" if convicts else cell for cell, convicts in cells]])
+    lines.append(["verdict", *[half.judgement.verdict.value for half in halves]])
     others = rows.other_rows(result) if every else ()
     lines += [[escaped(row.label), *map(escaped, row.cells)] for row in others]
     return _table(heads, [False, *[True] * (len(heads) - 1)], lines)

@@ -102,6 +102,11 @@ def found(half: HalfResult) -> tuple[Finding, ...]:
     return (*half.judgement.findings, *half.suspected)
 
 
+def is_found(half: HalfResult, row: MetricRow) -> bool:
+    """Whether the figure of a half in this row is a finding on it."""
+    return (row.metric, row.moment) in [(METRICS[one.metric], telling_moment(one)) for one in half.judgement.findings]
+
+
 def telling_moment(finding: Finding) -> Moment:
     """The moment of the metric at which a table shows what was found."""
     metric = METRICS[finding.metric]

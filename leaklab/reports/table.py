@@ -114,7 +114,11 @@ class MetricsTable:
         table = ruled(TableColumn(first), *(numbers(half_label(half)) for half in result.halves), gap=2)
         for row in rows.telling_rows(result):
             pictures = pictures_of(result, row.metric, row.moment, spark)
-            cells = (Text.assemble(cell, (picture, "dim")) for cell, picture in zip(row.cells, pictures, strict=True))
+            convicts = (rows.is_found(half, row) for half in result.halves.values())
+            cells = (
+                Text.assemble((cell, STYLES[Verdict.LEAKS] if its_finding else ""), (picture, "dim"))
+                for cell, picture, its_finding in zip(row.cells, pictures, convicts, strict=True)
+            )
             table.add_row(row.label, *cells)
         table.add_row("verdict", *map(verdict, result.halves.values()))
         if self.every:
