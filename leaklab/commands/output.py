@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from leaklab.lab.result import Result
     from leaklab.reports.formats import Report
 
-_IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'"})
+_IN_ASCII = str.maketrans({"–": "-", "→": "->", "…": "...", "×": "x", "▸": ">", "·": "-", "’": "'", "█": "#", "▌": "#"})
 
 
 def console(**options: Any) -> Console:

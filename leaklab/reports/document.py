@@ -136,9 +136,10 @@ class UntilFailureDocument(_Closed):
 
 
 class GuessDocument(_Closed):
-    """What one person guessed."""
+    """What one person guessed, or all who raised their hands for it."""
 
-    who: Annotated[str | None, Meta(description="Whose guess it is; null if only one person was asked.")]
+    who: Annotated[str | None, Meta(description="Whose guess it is; null in a tally, or if only one person was asked.")]
+    count: Annotated[int, Meta(ge=1, description="How many people made it: more than 1 only in a tally.")]
     guess: Annotated[Quantity, Meta(description="In the unit.")]
     right: Annotated[bool, Meta(description="Whether it is right: counts exactly, seconds and bytes within 20 %.")]
 
@@ -151,10 +152,12 @@ class PredictionDocument(_Closed):
     moment: Moment
     unit: Unit
     measured: Annotated[Value, Meta(description="Null if it could not be read.")]
-    guesses: Annotated[list[GuessDocument], Meta(description="In the order they were made.")]
-    median: Annotated[Value, Meta(description="The median guess; null if there is none.")]
-    closest: Annotated[list[str], Meta(description="Who came closest; several if they were equally close.")]
-    right: Annotated[Count, Meta(description="How many guesses are right.")]
+    guesses: Annotated[list[GuessDocument], Meta(description="As given: of each file, the rows and then the tallies.")]
+    median: Annotated[Value, Meta(description="The median of what people guessed; null without guesses.")]
+    closest: Annotated[
+        list[str], Meta(description="Whose guess came closest; several if equally close. A tally has no names.")
+    ]
+    right: Annotated[Count, Meta(description="How many people are right.")]
 
 
 class ResultDocument(_Open):
@@ -347,7 +350,10 @@ def _prediction(prediction: Prediction) -> PredictionDocument:
         metric=question.metric,
         moment=question.reading,
         unit=question.counted.unit,
-        guesses=[GuessDocument(who=g.who, guess=g.value, right=is_right(g, measured)) for g in prediction.guesses],
+        guesses=[
+            GuessDocument(who=guess.who, count=guess.people, guess=guess.value, right=is_right(guess, measured))
+            for guess in prediction.guesses
+        ],
         closest=[guess.who for guess in prediction.closest if guess.who is not None],
-        right=len(prediction.right),
+        right=sum(guess.people for guess in prediction.right),
     )

@@ -1034,6 +1034,11 @@ GUESSES = tuple(
                 ("of another unit", HEAD + "Ada,leaky,open_sockets,5 MiB\n", "line 2: '5 MiB'"),
                 ("of 400 digits", HEAD + f"Ada,leaky,open_sockets,{DIGITS}\n", "more sockets than any machine has"),
                 ("of one person twice", HEAD + "Ada,leaky,open_sockets,5\n" * 2, "line 3: Ada already guessed"),
+                ("tallied for no question", "leeky,open_sockets: 0×3\n", "line 1: there is no question 'leeky,open"),
+                ("tallied in words", "leaky,open_sockets: many×3\n", "line 1: 'many' is not a number of sockets"),
+                ("tallied without counts", "leaky,open_sockets: 0 12\n", "write them like leaky,open_sockets: 7×12"),
+                ("tallied for ever", f"leaky,open_sockets: 3×{DIGITS}\n", "more people than a room holds"),
+                ("tallied without end", "leaky,open_sockets: " + "1×2 " * 200_000 + "?", "'?' is not a guess and"),
                 ("of too many people", HEAD + PEOPLE, "more than 1,048,576 characters: leave some guesses out"),
                 ("of a field without end", HEAD + '"' + "a" * 200_000 + "\n", "Write who,half,metric,guess"),
                 (
