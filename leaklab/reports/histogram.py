@@ -56,9 +56,12 @@ class Histogram:
         width = options.max_width // columns
         each = [bar for shelf in barred for several in shelf for bar in several]
         label = max((len(bar.label) for bar in each), default=0)
-        # One block for a person, or as much of it as lets every row fit.
+        # One block for a person, or as much of it as lets every row fit; but no long note makes all bars alike.
         room = width - label - len(" ▸   ") - 2
-        block = min(1.0, *((room - len(bar.tail)) / bar.people for bar in each if bar.people))
+        least = room / 3 / max((bar.people for bar in each), default=1)
+        block = min(
+            1.0, max(least, min(((room - len(bar.tail)) / bar.people for bar in each if bar.people), default=1))
+        )
         before = None
         for shelf, several in zip(shelves, barred, strict=True):
             question = shelf[0].question
@@ -96,10 +99,11 @@ def bars(prediction: Prediction, most: int) -> list[Bar]:
     ]
     others = [guess for label in ranked[len(kept) :] for guess in by_label[label]]
     if others:
-        values = [guess.value for guess in others]
+        low, high = figure(min(guess.value for guess in others)), figure(max(guess.value for guess in others))
+        # The unit of both is written once.
+        spread = f"{low.removesuffix(high.partition(' ')[2]).rstrip()} to {high}"
         right = _right(others, measured)
-        among = f", {right:,} right" if right else ""
-        shown.append(Bar("others", _people(others), f"{figure(min(values))} to {figure(max(values))}{among}"))
+        shown.append(Bar("others", _people(others), f"{right:,} right" if right else spread))
     return shown
 
 

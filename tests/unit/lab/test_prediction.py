@@ -328,6 +328,18 @@ def test_guesses_that_are_shown_alike_share_a_row_and_the_fewest_share_the_last(
     few = [Bar("0", 12), Bar("1", 3), Bar("50", 0, is_measured=True), Bar("others", 4, "2 to 40")]
     assert bars(many, 4) == few
     assert [bar.label for bar in bars(many, 6)] == ["0", "1", "2", "7", "40", "50"]
+    sizes = Prediction(MEMORY, 50 * MIB, tuple(Guess(MEMORY, n * MIB, hands=9 - n) for n in range(1, 7)))
+    assert bars(sizes, 4)[-1] == Bar("others", 18, "3.0 to 6.0 MiB")
+
+
+def test_a_long_note_does_not_make_all_bars_alike() -> None:
+    # Eighteen people share the last row, which goes from MiB to GiB.
+    few = [Guess(MEMORY, size * MIB, hands=3) for size in (400, 800, 1600, 8000)]
+    made = (*few, *(Guess(MEMORY, n * MIB, hands=n) for n in (6, 7, 8, 9, 10)))
+    shown = rendered(guesses_shown([Prediction(MEMORY, 99 * MIB, made)] * 2))
+    blocks = [line[:39].count("█") for line in shown.splitlines() if "MiB  █" in line]
+    assert blocks == sorted(blocks)
+    assert blocks[0] < blocks[-1]
 
 
 def test_the_tables_of_predictions_and_the_questions() -> None:
