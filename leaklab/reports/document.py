@@ -17,6 +17,7 @@ from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Outcome, Phase, Sample
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
+from leaklab.workshop.learners import Learner
 from leaklab.workshop.progress_file import Exercise
 
 SCHEMA: Literal[2] = 2
@@ -194,6 +195,35 @@ class ExerciseDocument(_Closed):
     scenarios: Annotated[str | None, Meta(description="The folder of its scenario; null for a built-in scenario.")]
 
 
+class StandingDocument(ExerciseDocument):
+    """How far an exercise has come."""
+
+    file: Annotated[Words, Meta(description="The name of its file.")]
+    minutes: Annotated[
+        Count, Meta(description="Whole minutes from its start until it was solved; until now if it is not.")
+    ]
+
+
+class LearnerDocument(_Closed):
+    """A folder of exercises."""
+
+    who: Annotated[Words, Meta(description="What tells the folder from the others: as a rule, its name.")]
+    folder: Annotated[Words, Meta(description="The folder, as it was given.")]
+    stuck: Annotated[
+        Count | None,
+        Meta(description="Whole minutes since an exercise was last started or solved; null if all are solved."),
+    ]
+    exercises: Annotated[list[StandingDocument], Meta(min_length=1, description="In the order of the course.")]
+
+
+class ProgressDocument(_Closed):
+    """What `leaklab progress` found in learners' folders."""
+
+    schema: SchemaVersion
+    leaklab: LeaklabVersion
+    learners: Annotated[list[LearnerDocument], Meta(description="Who is stuck longest comes first.")]
+
+
 class CheckDocument(_Closed):
     """What `leaklab check` found in a learner's file."""
 
@@ -232,7 +262,7 @@ class CheckupDocument(_Closed):
 
 def schema() -> Document:
     """The JSON Schema (2020-12) of every document."""
-    documents = [ResultDocument, ComparisonDocument, CheckDocument, CheckupDocument]
+    documents = [ResultDocument, ComparisonDocument, CheckDocument, ProgressDocument, CheckupDocument]
     references, definitions = msgspec.json.schema_components(documents, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -282,6 +312,23 @@ def check_document(check: CheckResult, exercise: Exercise | None = None) -> Docu
     result = check.result and _result(check.result, samples=False)
     others = {"file": check.file.name, "first_showed": check.showed, "exercise": progress, "result": result}
     return _plain(_filled(CheckDocument, check, **_HEAD, **others))
+
+
+def progress_document(learners: Sequence[Learner]) -> Document:
+    """The progress of learners as JSON values."""
+    listed = [
+        LearnerDocument(
+            who=learner.who,
+            folder=str(learner.folder),
+            stuck=learner.stuck,
+            exercises=[
+                _filled(StandingDocument, standing.exercise, file=standing.file, minutes=standing.minutes)
+                for standing in learner.standings
+            ],
+        )
+        for learner in learners
+    ]
+    return _plain(ProgressDocument(**_HEAD, learners=listed))
 
 
 def checkup_document(checks: Sequence[HealthCheck]) -> Document:

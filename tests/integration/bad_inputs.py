@@ -242,7 +242,9 @@ PAIRS = (
         "--format that a check has not", (*CHECK, "--format", "markdown"), ("--format markdown", "Choose table"), MINE
     ),
     Kind("--format that a list has not", ("list", "--format", "json"), ("--format json", "Choose table")),
-    Kind("--format that a progress has not", ("progress", "--format", "json"), ("--format json", "Choose table")),
+    Kind(
+        "--format that a progress has not", ("progress", "--format", "markdown"), ("--format", "Choose table or json")
+    ),
     Kind("--samples without --json", (*RUN, "--samples"), ("--samples", "add --json")),
     Kind("--until-failure with --repeat", (*RUN, "--until-failure", "--repeat", "2"), ("--until-failure", "--repeat")),
     Kind("--until-failure with --almost", (*RUN, "--until-failure", "--almost"), ("--until-failure", "--almost")),
