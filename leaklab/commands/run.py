@@ -22,7 +22,7 @@ MOST_GUESSES = 2**20
 UntilFailure = Annotated[bool, typer.Option("--until-failure", help="Run under a low limit until the leaky half dies.")]
 Predict = Annotated[bool, typer.Option("--predict", help="Predict the measurements before you see them.")]
 Guesses = Annotated[
-    list[Path] | None, typer.Option(metavar="FILE", help="A room's guesses: rows (who,half,metric,guess), or tallies.")
+    list[Path] | None, typer.Option(metavar="FILE", help="A room's guesses: who,half,metric,guess, or tallies.")
 ]
 
 

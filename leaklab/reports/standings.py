@@ -43,7 +43,7 @@ def _exercises(standings: Sequence[Standing]) -> RenderableType:
 def _room(learners: Sequence[Learner]) -> RenderableType:
     """A row for each learner, a column for each exercise that any of them has started."""
     standings = [standing for learner in learners for standing in learner.standings]
-    files = {standing.file: standing.place for standing in sorted(standings, key=lambda one: one.place)}
+    files = list(dict.fromkeys(standing.file for standing in sorted(standings, key=lambda one: one.place)))
     heads = [Column(Text(_head(file)), overflow="fold") for file in files]
     who = Column("who", overflow="fold", max_width=NAME_WIDTH, style="bold")
     table = ruled(who, numbers("stuck"), *heads)
