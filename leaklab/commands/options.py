@@ -64,6 +64,11 @@ ScenarioName = Annotated[
 Scenarios = Annotated[Path | None, Option(metavar="DIR", help="A folder of your own scenarios, in addition.")]
 File = Annotated[Path | None, Argument(metavar="[FILE]", help="The exercise. Optional if the folder has only one.")]
 Folder = Annotated[Path, Argument(metavar="[DIR]", help="The folder of the exercises. Default: this folder.")]
+Folders = Annotated[
+    list[Path] | None,
+    # One that may not be read does not keep the others from being shown.
+    Argument(metavar="[DIR]...", help="Folders of exercises, a learner's each. Default: this.", readable=False),
+]
 Steps = Annotated[Text, Option(metavar="N", help="Units of work, 1 to 10,000,000. Default: the scenario's.")]
 Set = Annotated[
     Texts, Option("--set", metavar="NAME=VALUE", help="A setting of the scenario; `leaklab show` lists them.")

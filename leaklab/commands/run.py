@@ -22,7 +22,9 @@ MOST_GUESSES = 2**20
 UntilFailure = Annotated[bool, typer.Option("--until-failure", help="Run under a low limit until the leaky half dies.")]
 Every = Annotated[bool, typer.Option("--all", help="Show every row of the table, not only those that tell.")]
 Predict = Annotated[bool, typer.Option("--predict", help="Predict the measurements before you see them.")]
-Guesses = Annotated[Path | None, typer.Option(metavar="FILE", help="Predictions as CSV: who,half,metric,guess.")]
+Guesses = Annotated[
+    list[Path] | None, typer.Option(metavar="FILE", help="A room's guesses: who,half,metric,guess, or tallies.")
+]
 
 
 def command(
@@ -50,7 +52,7 @@ def command(
     from leaklab.lab.prediction import predictions, questions
     from leaklab.lab.until_failure import run_until_failure
 
-    predict = predict or guesses is not None
+    predict = predict or bool(guesses)
     how = options.run_options(limit, repeat, mongo, explain=not no_explain)
     if until_failure and (predict or almost or how.repeat > 1):
         raise UsageError("--until-failure cannot be combined with --predict, --guesses, --almost or --repeat")
@@ -58,8 +60,8 @@ def command(
     target = output.destination(report, form, file, as_json=as_json, samples=samples)
     if every and (until_failure or target.format not in ("table", "markdown")):
         raise UsageError(f"--all is for the table of a run: {report.what} as {target.format} has no rows to add")
-    if guesses is not None:
-        target.spare(guesses)
+    for source in guesses or ():
+        target.spare(source)
     entry = Catalog(scenarios).get(name)
     settings = options.settings_from_options(entry.id, entry.scenario.settings, options.given_settings(steps, set_))
     if until_failure:
@@ -73,7 +75,7 @@ def command(
     if predict:
         check_settings(entry.id, entry.scenario, settings, how)
         asked = questions(entry.scenario, halves)
-        guessed = _guesses_from(guesses, asked, ", ".join(filter(None, (entry.id, str(settings)))))
+        guessed = _guesses_from(guesses or (), asked, ", ".join(filter(None, (entry.id, str(settings)))))
     with output.live_counts(how, entry.id, entry.scenario.telling) as watched:
         result = run_scenario(entry, settings, watched, halves)
     target.show(
@@ -82,14 +84,20 @@ def command(
     return output.exit_code([result], as_expected=result.as_expected)
 
 
-def _guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> Sequence[Guess]:
-    """The guesses in `file`, or on standard input, or typed at the terminal. Raises UsageError if they are unusable."""
+def _guesses_from(files: Sequence[Path], asked: Sequence[Question], title: str) -> Sequence[Guess]:
+    """The guesses in `files`, or on standard input, or typed at the terminal. Raises UsageError if they are no use."""
     from leaklab.lab.prediction import ask, read_guesses
     from leaklab.reports.guesses import prompt
 
-    if file is None and sys.stdin.isatty():
+    if not files and sys.stdin.isatty():
         output.say_aside(f"{title}. Predict the measurements. Enter skips a question.\n")
         return ask(asked, lambda question: output.answer(prompt(question)), lambda why: output.say_aside(f"  {why}\n"))
+    texts = {str(file or "standard input"): _text_of(file) for file in files or (None,)}
+    return read_guesses(texts, asked)
+
+
+def _text_of(file: Path | None) -> str:
+    """The text of a file of guesses, or of standard input. Raises UsageError if it cannot be read or is too long."""
     try:
         if file is None:
             text = sys.stdin.read(MOST_GUESSES + 1)
@@ -101,7 +109,7 @@ def _guesses_from(file: Path | None, asked: Sequence[Question], title: str) -> S
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         what = f"--guesses {file or '(standard input)'} cannot be read: {reason}"
         raise UsageError(f"{what}. Save them as CSV in UTF-8, and name that file.") from error
-    called = str(file or "standard input")
     if len(text) > MOST_GUESSES:
-        raise UsageError(f"{called} has more than {MOST_GUESSES:,} characters: leave some guesses out")
-    return read_guesses(text, asked, called)
+        what = f"{file or 'standard input'} has more than {MOST_GUESSES:,} characters"
+        raise UsageError(f"{what}: leave some guesses out")
+    return text

@@ -1,8 +1,8 @@
-"""A check, hints, a solution and the progress, as Rich renderables that fit 80 columns."""
+"""A check, hints and a solution, as Rich renderables that fit 80 columns."""
 
 import ast
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -112,17 +112,6 @@ def solution_report(learners: str, name: str, fixed: str, release: str, console:
     return Group(shown, *why)
 
 
-def progress_report(exercises: Mapping[str, Exercise]) -> RenderableType:
-    """A row for each exercise."""
-    first, started = Column("exercise", no_wrap=True, style="bold"), Column("started", no_wrap=True)
-    table = ruled(first, started, numbers("attempts"), numbers("hints"), Column("solved", no_wrap=True), gap=2)
-    for name, exercise in exercises.items():
-        solved = Text("no", style="dim") if exercise.solved is None else Text(_day(exercise.solved), style="green")
-        table.add_row(name, _day(exercise.started), str(exercise.attempts), str(exercise.hints), solved)
-    done = sum(exercise.solved is not None for exercise in exercises.values())
-    return Group(table, Text(f"\n{done} of {len(exercises)} solved"))
-
-
 def _first_seen(showed: FirstSeen, metric: Metric) -> str:
     if showed.last == 0:
         return "It was already there before the first step finished."
@@ -207,8 +196,3 @@ def _task_lines(learners: str) -> int:
     except UNPARSABLE:
         return 0
     return (tree.body[0].end_lineno or 0) if ast.get_docstring(tree, clean=False) is not None else 0
-
-
-def _day(stamp: str) -> str:
-    """A time of the progress file, to the minute."""
-    return stamp[:16].replace("T", " ")

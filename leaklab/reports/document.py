@@ -17,6 +17,7 @@ from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Outcome, Phase, Sample
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
+from leaklab.workshop.learners import Learner
 from leaklab.workshop.progress_file import Exercise
 
 SCHEMA: Literal[2] = 2
@@ -136,9 +137,10 @@ class UntilFailureDocument(_Closed):
 
 
 class GuessDocument(_Closed):
-    """What one person guessed."""
+    """What one person guessed, or all who raised their hands for it."""
 
-    who: Annotated[str | None, Meta(description="Whose guess it is; null if only one person was asked.")]
+    who: Annotated[str | None, Meta(description="Whose guess it is; null in a tally, or if only one person was asked.")]
+    count: Annotated[int, Meta(ge=1, description="How many people made it: more than 1 only in a tally.")]
     guess: Annotated[Quantity, Meta(description="In the unit.")]
     right: Annotated[bool, Meta(description="Whether it is right: counts exactly, seconds and bytes within 20 %.")]
 
@@ -151,10 +153,12 @@ class PredictionDocument(_Closed):
     moment: Moment
     unit: Unit
     measured: Annotated[Value, Meta(description="Null if it could not be read.")]
-    guesses: Annotated[list[GuessDocument], Meta(description="In the order they were made.")]
-    median: Annotated[Value, Meta(description="The median guess; null if there is none.")]
-    closest: Annotated[list[str], Meta(description="Who came closest; several if they were equally close.")]
-    right: Annotated[Count, Meta(description="How many guesses are right.")]
+    guesses: Annotated[list[GuessDocument], Meta(description="As given: of each file, the rows and then the tallies.")]
+    median: Annotated[Value, Meta(description="The median of what people guessed; null without guesses.")]
+    closest: Annotated[
+        list[str], Meta(description="Whose guess came closest; several if equally close. A tally has no names.")
+    ]
+    right: Annotated[Count, Meta(description="How many people are right.")]
 
 
 class ResultDocument(_Open):
@@ -189,6 +193,35 @@ class ExerciseDocument(_Closed):
     hints: Annotated[Count, Meta(description="How many hints were shown.")]
     solved: Annotated[str | None, Meta(description="When a check first found it fixed; null if none has.")]
     scenarios: Annotated[str | None, Meta(description="The folder of its scenario; null for a built-in scenario.")]
+
+
+class StandingDocument(ExerciseDocument):
+    """How far an exercise has come."""
+
+    file: Annotated[Words, Meta(description="The name of its file.")]
+    minutes: Annotated[
+        Count, Meta(description="Whole minutes from its start until it was solved; until now if it is not.")
+    ]
+
+
+class LearnerDocument(_Closed):
+    """A folder of exercises."""
+
+    who: Annotated[Words, Meta(description="What tells the folder from the others: as a rule, its name.")]
+    folder: Annotated[Words, Meta(description="The folder, as it was given.")]
+    stuck: Annotated[
+        Count | None,
+        Meta(description="Whole minutes since an exercise was last started or solved; null if all are solved."),
+    ]
+    exercises: Annotated[list[StandingDocument], Meta(min_length=1, description="In the order of the course.")]
+
+
+class ProgressDocument(_Closed):
+    """What `leaklab progress` found in learners' folders."""
+
+    schema: SchemaVersion
+    leaklab: LeaklabVersion
+    learners: Annotated[list[LearnerDocument], Meta(description="Who is stuck longest comes first.")]
 
 
 class CheckDocument(_Closed):
@@ -229,7 +262,7 @@ class CheckupDocument(_Closed):
 
 def schema() -> Document:
     """The JSON Schema (2020-12) of every document."""
-    documents = [ResultDocument, ComparisonDocument, CheckDocument, CheckupDocument]
+    documents = [ResultDocument, ComparisonDocument, CheckDocument, ProgressDocument, CheckupDocument]
     references, definitions = msgspec.json.schema_components(documents, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -279,6 +312,23 @@ def check_document(check: CheckResult, exercise: Exercise | None = None) -> Docu
     result = check.result and _result(check.result, samples=False)
     others = {"file": check.file.name, "first_showed": check.showed, "exercise": progress, "result": result}
     return _plain(_filled(CheckDocument, check, **_HEAD, **others))
+
+
+def progress_document(learners: Sequence[Learner]) -> Document:
+    """The progress of learners as JSON values."""
+    listed = [
+        LearnerDocument(
+            who=learner.who,
+            folder=str(learner.folder),
+            stuck=learner.stuck,
+            exercises=[
+                _filled(StandingDocument, standing.exercise, file=standing.file, minutes=standing.minutes)
+                for standing in learner.standings
+            ],
+        )
+        for learner in learners
+    ]
+    return _plain(ProgressDocument(**_HEAD, learners=listed))
 
 
 def checkup_document(checks: Sequence[HealthCheck]) -> Document:
@@ -347,7 +397,10 @@ def _prediction(prediction: Prediction) -> PredictionDocument:
         metric=question.metric,
         moment=question.reading,
         unit=question.counted.unit,
-        guesses=[GuessDocument(who=g.who, guess=g.value, right=is_right(g, measured)) for g in prediction.guesses],
+        guesses=[
+            GuessDocument(who=guess.who, count=guess.people, guess=guess.value, right=is_right(guess, measured))
+            for guess in prediction.guesses
+        ],
         closest=[guess.who for guess in prediction.closest if guess.who is not None],
-        right=len(prediction.right),
+        right=sum(guess.people for guess in prediction.right),
     )

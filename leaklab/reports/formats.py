@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leaklab.reports import check_report, checkup, document, failure, guesses, markdown, table
+    from leaklab.reports import check_report, checkup, document, failure, guesses, markdown, standings, table
 else:
 
     class _Later:
@@ -21,7 +21,8 @@ else:
             return lambda **data: _called(getattr(import_module(f"leaklab.reports.{self._name}"), function), data)
 
     check_report, checkup, document = _Later("check_report"), _Later("checkup"), _Later("document")
-    failure, guesses, markdown, table = _Later("failure"), _Later("guesses"), _Later("markdown"), _Later("table")
+    failure, guesses, markdown = _Later("failure"), _Later("guesses"), _Later("markdown")
+    standings, table = _Later("standings"), _Later("table")
 
 
 def _called(function: Callable[..., Any], data: Mapping[str, object]) -> Any:
@@ -67,6 +68,6 @@ COMPARISON = Report(
 CHECK = Report("a check", {"table": check_report.check_report, "json": document.check_document})
 CHECKUP = Report("a checkup", {"table": checkup.checkup, "json": document.checkup_document})
 VALIDATION = Report("a validation", {"table": table.validation_line})
-PROGRESS = Report("the progress", {"table": check_report.progress_report})
+PROGRESS = Report("the progress", {"table": standings.progress_report, "json": document.progress_document})
 LIST = Report("the list", {"table": table.scenario_list})
 SCHEMA = Report("the schema", {"json": document.schema})

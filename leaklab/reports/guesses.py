@@ -7,11 +7,9 @@ from rich.text import Text
 
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
 from leaklab.lab.result import Result, half_label
+from leaklab.reports.histogram import Histogram
 from leaklab.reports.rows import row_label
 from leaklab.reports.table import numbers, ruled, scenario_result
-
-NAMES = 3
-"""Names shown of people whose guesses are equally close; the others are counted."""
 
 BEST = 5
 """People whose score is shown: a room may hold many."""
@@ -24,29 +22,26 @@ def prompt(question: Question) -> str:
     return f"{half}: {label}{unit}? "
 
 
-def predictions_table(predicted: Sequence[Prediction]) -> RenderableType:
-    """Each question with its guesses and the measurement, then the scores."""
-    alone = all(guess.who is None for prediction in predicted for guess in prediction.guesses)
-    if alone:
-        table = ruled("metric", "half", numbers("your guess"), numbers("measured"), "")
-    else:
-        table = ruled("metric", "half", *map(numbers, ("guesses", "median", "measured", "right")), "closest")
+def guesses_shown(predicted: Sequence[Prediction]) -> RenderableType:
+    """One person's guesses beside the measurements, or the histogram of a room; below, how many are right."""
+    guesses = [guess for prediction in predicted for guess in prediction.guesses]
+    alone = all(guess.who is None and guess.hands is None for guess in guesses)
+    return Group(_of_one(predicted) if alone else Histogram(predicted), _scores(predicted, alone=alone), Text(""))
+
+
+def predicted_result(result: Result, why: str, predicted: Sequence[Prediction], every: bool = False) -> RenderableType:
+    """The predictions, and the table of the run below them."""
+    return Group(guesses_shown(predicted), scenario_result(result, why, every))
+
+
+def _of_one(predicted: Sequence[Prediction]) -> RenderableType:
+    table = ruled("metric", "half", numbers("your guess"), numbers("measured"), "")
     for prediction in predicted:
         figure, measured = prediction.question.counted.format, prediction.measured
-        if alone:
-            guess = next(iter(prediction.guesses), None)
-            guessed, mark = figure(None if guess is None else guess.value), _mark(guess, measured)
-            cells: tuple[RenderableType, ...] = guessed, figure(measured), mark
-        else:
-            guesses, right = (f"{len(these):,}" for these in (prediction.guesses, prediction.right))
-            cells = guesses, figure(prediction.median), figure(measured), right, _closest(prediction)
-        table.add_row(*_named(prediction.question), *cells)
-    return Group(table, _scores(predicted, alone=alone), Text(""))
-
-
-def predicted_result(result: Result, why: str, predicted: Sequence[Prediction]) -> RenderableType:
-    """The table of a run, and that of the predictions below it."""
-    return Group(scenario_result(result, why), predictions_table(predicted))
+        guess = next(iter(prediction.guesses), None)
+        guessed = figure(None if guess is None else guess.value)
+        table.add_row(*_named(prediction.question), guessed, figure(measured), _mark(guess, measured))
+    return table
 
 
 def _named(question: Question) -> tuple[str, str]:
@@ -62,21 +57,12 @@ def _mark(guess: Guess | None, measured: float | None) -> Text:
     return Text(above if guess.value > measured else below, style="bold red")
 
 
-def _closest(prediction: Prediction) -> Text:
-    closest = prediction.closest
-    if not closest:
-        return Text("–")
-    names = ", ".join(guess.who or "you" for guess in closest[:NAMES])
-    more = f" and {len(closest) - NAMES:,} more" if len(closest) > NAMES else ""
-    values = {guess.value for guess in closest}
-    figures = " or ".join(prediction.question.counted.format(value) for value in sorted(values))
-    return Text(f"{names}{more} ({figures})")
-
-
 def _scores(predicted: Sequence[Prediction], *, alone: bool) -> Text:
     held = scores(predicted)
+    rule = f"counts exact, time and memory within {NEAR:.0%}"
     if not held:
-        return Text("You made no guess.")
-    best = ", ".join(f"{'' if alone else f'{score.who}: '}{score.right} of {score.of}" for score in held[:BEST])
+        return Text("You made no guess." if alone else f"Right: {rule}.", style="" if alone else "dim")
+    names = ["" if alone else f"{score.who or 'you'}: " for score in held[:BEST]]
+    best = ", ".join(f"{name}{score.right} of {score.of}" for name, score in zip(names, held, strict=False))
     more = f", and {len(held) - BEST:,} more" if len(held) > BEST else ""
-    return Text.assemble(("Right: ", "bold"), f"{best}{more} (counts exact, time and memory within {NEAR:.0%})")
+    return Text.assemble(("Right: ", "bold"), f"{best}{more} ({rule})")

@@ -242,7 +242,9 @@ PAIRS = (
         "--format that a check has not", (*CHECK, "--format", "markdown"), ("--format markdown", "Choose table"), MINE
     ),
     Kind("--format that a list has not", ("list", "--format", "json"), ("--format json", "Choose table")),
-    Kind("--format that a progress has not", ("progress", "--format", "json"), ("--format json", "Choose table")),
+    Kind(
+        "--format that a progress has not", ("progress", "--format", "markdown"), ("--format", "Choose table or json")
+    ),
     Kind("--samples without --json", (*RUN, "--samples"), ("--samples", "add --json")),
     Kind("--until-failure with --repeat", (*RUN, "--until-failure", "--repeat", "2"), ("--until-failure", "--repeat")),
     Kind("--until-failure with --almost", (*RUN, "--until-failure", "--almost"), ("--until-failure", "--almost")),
@@ -1034,6 +1036,11 @@ GUESSES = tuple(
                 ("of another unit", HEAD + "Ada,leaky,open_sockets,5 MiB\n", "line 2: '5 MiB'"),
                 ("of 400 digits", HEAD + f"Ada,leaky,open_sockets,{DIGITS}\n", "more sockets than any machine has"),
                 ("of one person twice", HEAD + "Ada,leaky,open_sockets,5\n" * 2, "line 3: Ada already guessed"),
+                ("tallied for no question", "leeky,open_sockets: 0×3\n", "line 1: there is no question 'leeky,open"),
+                ("tallied in words", "leaky,open_sockets: many×3\n", "line 1: 'many' is not a number of sockets"),
+                ("tallied without counts", "leaky,open_sockets: 0 12\n", "write them like leaky,open_sockets: 7×12"),
+                ("tallied for ever", f"leaky,open_sockets: 3×{DIGITS}\n", "more people than a room holds"),
+                ("tallied without end", "leaky,open_sockets: " + "1×2 " * 200_000 + "?", "'?' is not a guess and"),
                 ("of too many people", HEAD + PEOPLE, "more than 1,048,576 characters: leave some guesses out"),
                 ("of a field without end", HEAD + '"' + "a" * 200_000 + "\n", "Write who,half,metric,guess"),
                 (

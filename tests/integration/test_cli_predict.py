@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import INTERRUPTED, WRONG_USAGE, Command, Finished, Terminal, complaint
+from tests.integration.conftest import CONTENT, INTERRUPTED, WRONG_USAGE, Command, Finished, Terminal, complaint
 
 RUN = ("run", "unclosed-body", "--steps", "6", "--no-explain")
 ROOM = """\
+leaky,open_sockets: 5×2 6x1
 who,half,metric,guess
 Ada,leaky,open_sockets,6
 Ada,fixed,open_sockets,1
@@ -35,16 +36,18 @@ def test_the_document_holds_every_guess_of_a_room(leaklab: Command, tmp_path: Pa
     finished = leaklab(*RUN, "--guesses", str(room), "--json")
     assert finished.code == 0, finished.stderr
     first, *_, last = finished.document["predictions"]
-    assert first.pop("guesses")[1] == {"who": "Grace", "guess": 5.0, "right": False}
+    guesses = first.pop("guesses")
+    assert guesses[1] == {"who": "Grace", "count": 1, "guess": 5.0, "right": False}
+    assert guesses[2] == {"who": None, "count": 2, "guess": 5.0, "right": False}
     assert first == {
         "half": "leaky",
         "metric": "open_sockets",
         "moment": "collected",
         "unit": "count",
         "measured": 6,
-        "median": 5.5,
+        "median": 5.0,
         "closest": ["Ada"],
-        "right": 1,
+        "right": 2,
     }
     assert (last["half"], last["metric"], last["guesses"]) == ("fixed", "connections_opened", [])
 
@@ -52,7 +55,21 @@ def test_the_document_holds_every_guess_of_a_room(leaklab: Command, tmp_path: Pa
 def test_guesses_come_from_standard_input_where_that_is_no_terminal(leaklab: Command) -> None:
     finished = piped(leaklab, "half,metric,guess\nleaky,open_sockets,6\nfixed,open_sockets,2\n", *RUN, "--predict")
     words = " ".join(finished.stdout.split())
-    assert words.index("open sockets") < words.index("your guess") < words.index("Right: 1 of 2")
+    assert words.index("your guess") < words.index("Right: 1 of 2") < words.index("difference") < words.index("Why:")
+
+
+def test_the_hands_of_a_room_are_on_the_first_screen_also_in_ascii(leaklab: Command, tmp_path: Path) -> None:
+    for name, half in (("one.txt", "leaky"), ("two.txt", "fixed")):
+        (tmp_path / name).write_text(f"{half},open_fds: 1×3 2×1 3×1 4×1 5×1 7×1 8×1 9×12\n", encoding="utf-8")
+    guesses = ("--guesses", str(tmp_path / "one.txt"), "--guesses", str(tmp_path / "two.txt"))
+    env = {"PYTHONIOENCODING": "ascii"}
+    finished = leaklab("run", "leaks-files", "--scenarios", str(CONTENT), "--no-explain", *guesses, env=env)
+    assert finished.code == 0, finished.stderr
+    histogram, _, run = "\n".join(finished.stdout.splitlines()[:24]).partition("Right: counts exact")
+    assert [histogram.count(words) for words in ("leaky: measured", "fixed: measured", " > ")] == [1, 1, 2]
+    assert histogram.count(" ############ 12") == 2
+    assert "leaks-files" in run
+    assert finished.stdout.isascii()
 
 
 def test_memory_is_guessed_in_mib_and_with_units(leaklab: Command) -> None:
@@ -108,7 +125,7 @@ def test_a_person_is_asked_before_anything_is_shown_and_again_after_a_slip(
     assert person.end() == 0
     predictions = json.loads(printed.read_text())["predictions"]
     assert [len(prediction["guesses"]) for prediction in predictions] == [1, 0, 0, 0]
-    assert predictions[0]["guesses"] == [{"who": None, "guess": 6.0, "right": True}]
+    assert predictions[0]["guesses"] == [{"who": None, "count": 1, "guess": 6.0, "right": True}]
 
 
 @pytest.mark.parametrize(

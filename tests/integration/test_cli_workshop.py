@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import termios
@@ -94,7 +95,7 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     assert "line for line" in room("solution").stdout
 
     progress = room("progress").stdout
-    assert re.search(rf"{EXERCISE} .* 2 +2 +\d{{4}}-\d\d-\d\d \d\d:\d\d", progress)
+    assert re.search(rf"{EXERCISE} .* 2 +2 +\d+ +\d{{4}}-\d\d-\d\d \d\d:\d\d", progress)
     assert "1 of 1 solved" in progress
 
     reset = room("reset", EXERCISE)
@@ -139,6 +140,29 @@ def test_an_exercise_whose_scenarios_have_moved_goes_on_with_the_folder_that_is_
     for command in (("hint", "slow_close.py"), ("solution", "--anyway"), ("reset", "slow_close.py")):
         assert "--scenarios DIR" in complaint(room(*command), WRONG_USAGE)
         assert room(*command, "--scenarios", "moved").code == 0
+
+
+def test_a_room_is_shown_as_far_as_it_can_be_read(main: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("Ada", "Anna Maria", "x\n\x1b[2J"):
+        assert main("start", "unclosed-body", name).code == 0
+    (tmp_path / "link").symlink_to("Ada")
+    whole = main("progress", "Ada/", "Anna Maria/", "x\n\x1b[2J/", "link", "-o", "room.txt")
+    assert (whole.code, whole.stdout) == (0, "")
+    shown = (tmp_path / "room.txt").read_text()
+    assert [name for name in ("Ada", "Anna Maria", "x��[2J", "link", "0 of 4") if name not in shown] == []
+
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / STATE).write_text("{")
+    partly = main("progress", "broken/", "Ada/", "gone/", "--json")
+    assert (partly.code, [one["who"] for one in partly.document["learners"]]) == (NOT_AS_EXPECTED, ["Ada"])
+    told = ["leaklab: broken/leaklab-progress.json is broken", "leaklab: there is no folder gone"]
+    assert [line.startswith(words) for line, words in zip(partly.stderr.splitlines(), told, strict=True)] == [True] * 2
+    # As if none might be read: that is said of each, and does not stop the others.
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert main("progress", "broken/", "Ada/").code == NOT_AS_EXPECTED
+    nothing = main("progress", "broken", "gone")
+    assert (nothing.code, nothing.stdout, len(nothing.stderr.splitlines())) == (WRONG_USAGE, "", 2)
 
 
 @pytest.mark.parametrize(

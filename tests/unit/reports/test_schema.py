@@ -29,10 +29,12 @@ from leaklab.reports.document import (
     comparison_document,
     failure_document,
     predicted_document,
+    progress_document,
     result_document,
     schema,
 )
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
+from leaklab.workshop.learners import Learner, Standing
 from leaklab.workshop.progress_file import Exercise
 from tests.unit import scripted
 
@@ -107,6 +109,8 @@ def predicted() -> Document:
 CHECKUP = checkup_document(
     [HealthCheck("memory", Health.OK, "22 GiB free"), HealthCheck("proxy", Health.FAILED, "no", "Start it.")]
 )
+STARTED = Exercise(scenario="unclosed-body", started="2026-11-25T10:00:00+00:00")
+PROGRESS = progress_document([Learner("Ann", Path("room/Ann"), (Standing("unclosed_body.py", STARTED, 12, 1),), 12)])
 SAMPLED = result_document(RESULTS["several runs"], samples=True)
 SAMPLED["halves"]["leaky"]["samples"] = [run[:1] for run in SAMPLED["halves"]["leaky"]["samples"]]
 
@@ -121,6 +125,7 @@ DOCUMENTS: dict[str, Document] = {
     **{f"a check: {state}": checked(state) for state in CheckState},
     "a check of a file that was not run": checked(CheckState.REFUSED, bare=True),
     "a checkup": CHECKUP,
+    "the progress of a learner": PROGRESS,
 }
 
 
@@ -188,6 +193,7 @@ WHOLE: dict[str, tuple[Document, KeyPath | None]] = {
     "a comparison": (comparison_document([scripted.result()]), ("results", 0)),
     "a check": (checked(CheckState.LEAKS), ("result",)),
     "a checkup": (CHECKUP, None),
+    "the progress of a learner": (PROGRESS, None),
 }
 """Documents, and where the result is in each."""
 

@@ -22,7 +22,7 @@ from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.metrics import FindingKind
-from leaklab.reports.check_report import check_report, hints_report, progress_report, solution_report
+from leaklab.reports.check_report import check_report, hints_report, solution_report
 from leaklab.reports.document import check_document
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judge_file
@@ -369,7 +369,7 @@ def test_the_document_is_json_and_agrees_with_the_report() -> None:
     assert verdicts == {"leaky": "leaks", "fixed": "clean", "yours": "leaks"}
 
 
-def test_hints_solution_and_progress() -> None:
+def test_hints_and_solution() -> None:
     hints = ("one", "two", "three")
     shown = {f"{number}_hints": rendered(hints_report(hints, number)) for number in (2, 3)}
     for width in (60, 120):
@@ -377,6 +377,5 @@ def test_hints_solution_and_progress() -> None:
         shown[f"solution_at_{width}"] = rendered(solution, width)
     same = solution_report('"""Task."""\n\nx = 1\n', "mine.py", "x = 1\n", "", Console(width=80))
     shown["solution_found"] = rendered(same)
-    shown["progress"] = rendered(progress_report({"huge_array.py": EXERCISE, "unclosed_body.py": SOLVED}))
     assert "A task" not in shown["solution_at_60"]
     assert_golden("exercise", sections(**shown))
