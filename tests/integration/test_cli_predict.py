@@ -55,7 +55,7 @@ def test_the_document_holds_every_guess_of_a_room(leaklab: Command, tmp_path: Pa
 def test_guesses_come_from_standard_input_where_that_is_no_terminal(leaklab: Command) -> None:
     finished = piped(leaklab, "half,metric,guess\nleaky,open_sockets,6\nfixed,open_sockets,2\n", *RUN, "--predict")
     words = " ".join(finished.stdout.split())
-    assert words.index("your guess") < words.index("Right: 1 of 2") < words.index("difference") < words.index("Why:")
+    assert words.index("your guess") < words.index("Right: 1 of 2") < words.index("verdict") < words.index("Why:")
 
 
 def test_the_hands_of_a_room_are_on_the_first_screen_also_in_ascii(leaklab: Command, tmp_path: Path) -> None:
