@@ -64,6 +64,7 @@ def command(
         target.show(failure=failure, samples=samples)
         return output.exit_code([failure.result], as_expected=failure.as_expected)
     halves = options.halves_of(entry, almost=almost)
+    sources = {half: entry.code(half) for half in halves}
     asked: Sequence[Question] = ()
     guessed: Sequence[Guess] = ()
     if predict:
@@ -72,7 +73,8 @@ def command(
         guessed = _guesses_from(guesses, asked, ", ".join(filter(None, (entry.id, str(settings)))))
     with output.progress_bar(how, entry.id, settings.steps) as watched:
         result = run_scenario(entry, settings, watched, halves)
-    target.show(result=result, why=entry.why, samples=samples, predicted=predictions(asked, guessed, result))
+    predicted = predictions(asked, guessed, result)
+    target.show(result=result, why=entry.why, sources=sources, samples=samples, predicted=predicted)
     return output.exit_code([result], as_expected=result.as_expected)
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leaklab.reports import check_report, checkup, document, failure, guesses, markdown, table
+    from leaklab.reports import check_report, checkup, document, failure, guesses, markdown, pages, slides, table
 else:
 
     class _Later:
@@ -22,6 +22,7 @@ else:
 
     check_report, checkup, document = _Later("check_report"), _Later("checkup"), _Later("document")
     failure, guesses, markdown, table = _Later("failure"), _Later("guesses"), _Later("markdown"), _Later("table")
+    pages, slides = _Later("pages"), _Later("slides")
 
 
 def _called(function: Callable[..., Any], data: Mapping[str, object]) -> Any:
@@ -56,15 +57,35 @@ class Report:
 
 RUN = Report(
     "a run",
-    {"table": table.scenario_result, "json": document.result_document, "markdown": markdown.scenario_result},
+    {
+        "table": table.scenario_result,
+        "json": document.result_document,
+        "markdown": markdown.scenario_result,
+        "html": pages.scenario_page,
+        "svg": slides.scenario_slide,
+    },
 )
 PREDICTION = Report("a run with --predict", {"table": guesses.predicted_result, "json": document.predicted_document})
 FAILURE = Report("a run with --until-failure", {"table": failure.failure_table, "json": document.failure_document})
 COMPARISON = Report(
     "a comparison",
-    {"table": table.Comparison, "json": document.comparison_document, "markdown": markdown.comparison},
+    {
+        "table": table.Comparison,
+        "json": document.comparison_document,
+        "markdown": markdown.comparison,
+        "html": pages.comparison_page,
+        "svg": slides.comparison_slide,
+    },
 )
-CHECK = Report("a check", {"table": check_report.check_report, "json": document.check_document})
+CHECK = Report(
+    "a check",
+    {
+        "table": check_report.check_report,
+        "json": document.check_document,
+        "html": pages.check_page,
+        "svg": slides.check_slide,
+    },
+)
 CHECKUP = Report("a checkup", {"table": checkup.checkup, "json": document.checkup_document})
 VALIDATION = Report("a validation", {"table": table.validation_line})
 PROGRESS = Report("the progress", {"table": check_report.progress_report})
