@@ -155,7 +155,7 @@ def _with_lines(chart: Chart) -> Drawing:
         drawing.labels.append(Label(LEFT - 6, y_of(level) + 4.5, _tick(chart.metric, level), anchor="end"))
     unit = "seconds" if chart.across == "seconds" else "steps"
     marks = [at for at in ticks(longest, unit) if at <= longest * 1.001]
-    drawing.labels.extend(Label(x_of(at), low + 15, f"{at:,g}", anchor="middle") for at in marks)
+    drawing.labels.extend(Label(x_of(at), low + 15, f"{at:,.10g}", anchor="middle") for at in marks)
     drawing.labels.append(Label((LEFT + right) / 2, low + 31, chart.across, "faint", "middle"))
     if limit is not None:
         drawing.paths.append((f"M{LEFT} {y_of(limit.at):.1f}H{right}", "limit"))
