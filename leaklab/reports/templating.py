@@ -7,8 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leaklab.lab.result import half_label
-from leaklab.reports import rows
-from leaklab.reports.chart import MARKS, WIDTH
+from leaklab.reports import chart, figures, rows
 from leaklab.units import printable
 
 MOST_CHARACTERS = 600
@@ -48,10 +47,9 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "half_label": half_label,
-        "remarks_of": rows.remarks,
-        "printed": rows.printed,
-        "width": WIDTH,
-        "marks": MARKS,
+        "rows": rows,
+        "figures": figures,
+        "chart": chart,
         "light": LIGHT,
         "dark": DARK,
     }

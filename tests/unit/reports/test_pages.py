@@ -286,3 +286,9 @@ def test_the_help_does_not_import_what_only_pages_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, "svg" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_long_difference_is_cut_and_says_so() -> None:
+    long = {"leaky": "pass\n", "fixed": "".join(f"line_{number} = 1\n" for number in range(1000))}
+    found = Page(scenario_page(scripted.result(), "", long)).words("span", "ins")
+    assert ("line_148 = 1" in found, "line_149 = 1" in found, "and 851 more lines" in found) == (True, False, True)
