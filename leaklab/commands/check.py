@@ -32,7 +32,8 @@ def command(
     target.spare(task.file)
     checked = task.measure(how, options.given_settings(steps, set_))
     exercise = task.found.exercise if checked.state is CheckState.INTERRUPTED else task.record(checked)
-    target.show(check=checked, file=task.file, exercise=exercise)
+    solution = {"fixed": task.entry.code("fixed"), "release": task.entry.scenario.release}
+    target.show(check=checked, file=task.file, exercise=exercise, **solution)
     codes = {
         CheckState.FIXED: ExitCode.DONE,
         CheckState.TIMED_OUT: ExitCode.TIME_LIMIT,

@@ -116,6 +116,8 @@ def destination(
     if form not in report.renderers:
         choices = " or ".join(report.renderers)
         raise UsageError(f"--format {form}: {report.what} has no such format. Choose {choices}.")
+    if form in ("html", "svg") and file is None and sys.stdout.isatty():
+        raise UsageError(f"--format {form}: this is for a browser, not for a terminal. Add -o report.{form}.")
     if samples and form != "json":
         raise UsageError("--samples: the trace is part of the JSON document: add --json")
     if file is not None and (reason := _why_not_writable(file)):

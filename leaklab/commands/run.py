@@ -70,6 +70,7 @@ def command(
         target.show(failure=failure, samples=samples)
         return output.exit_code([failure.result], as_expected=failure.as_expected)
     halves = options.halves_of(entry, almost=almost)
+    sources = {half: entry.code(half) for half in halves}
     asked: Sequence[Question] = ()
     guessed: Sequence[Guess] = ()
     if predict:
@@ -78,9 +79,8 @@ def command(
         guessed = _guesses_from(guesses or (), asked, ", ".join(filter(None, (entry.id, str(settings)))))
     with output.live_counts(how, entry.id, entry.scenario.telling) as watched:
         result = run_scenario(entry, settings, watched, halves)
-    target.show(
-        result=result, why=entry.why, every=every, samples=samples, predicted=predictions(asked, guessed, result)
-    )
+    predicted = predictions(asked, guessed, result)
+    target.show(result=result, why=entry.why, every=every, sources=sources, samples=samples, predicted=predicted)
     return output.exit_code([result], as_expected=result.as_expected)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from leaklab.content.declaration import ALL_HALVES, Scenario
 from leaklab.content.loading import broken_imports, in_words, load
 from leaklab.errors import ScenarioError, UsageError
+from leaklab.measure.source_line import lines_in
 from leaklab.system.files import read_regular
 
 FILES = ("scenario.py", "leaky.py", "fixed.py", "lesson.md")
@@ -90,6 +91,10 @@ class Entry:
     def source(self, half: str) -> str:
         """The text of one half. Raises ScenarioError if it cannot be read."""
         return self.text(f"{half}.py")
+
+    def code(self, half: str) -> str:
+        """The text of one half as a report shows it, in the encoding that it names; empty if it cannot be read."""
+        return "\n".join(lines_in(self.half_path(half), self.folder))
 
     def text(self, name: str) -> str:
         """The text of one file of the folder. Raises ScenarioError if it cannot be read."""

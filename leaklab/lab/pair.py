@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from leaklab.content.catalog import Entry
@@ -99,6 +100,8 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
         expected=scenario.expected,
         telling=scenario.telling,
         interrupted=pair.interrupted,
+        bounds=bounds_of(scenario, settings),
+        measured_at=datetime.now(UTC),
     )
 
 

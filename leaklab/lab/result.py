@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
@@ -163,6 +164,8 @@ class Result:
         halves: by name, in the order they are shown.
         telling: the key metrics, which show this scenario's leak.
         interrupted: whether it was interrupted before all halves had run.
+        bounds: the scenario's thresholds, with these settings.
+        measured_at: when it was measured; None if it was not.
     """
 
     scenario: str
@@ -173,6 +176,8 @@ class Result:
     expected: Mapping[str, Expected]
     telling: tuple[str, ...]
     interrupted: bool = False
+    bounds: Thresholds = field(default_factory=Thresholds)
+    measured_at: datetime | None = None
 
     @property
     def surprises(self) -> list[str]:

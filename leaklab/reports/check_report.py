@@ -4,6 +4,7 @@ import ast
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -42,6 +43,14 @@ AROUND = 2
 """Lines of the learner's file shown before and after the line that an error came from."""
 
 
+class ExcerptLine(NamedTuple):
+    """A line of the learner's file as it is shown, and whether it is the one that is meant."""
+
+    number: int
+    code: str
+    is_marked: bool
+
+
 def check_report(check: CheckResult, file: Path, exercise: Exercise | None = None) -> RenderableType:
     """One screen: fixed or not, why, since when, next to leaky and fixed; what to do next.
 
@@ -50,16 +59,33 @@ def check_report(check: CheckResult, file: Path, exercise: Exercise | None = Non
     return Group(*_parts(check, file, exercise))
 
 
+def reason(check: CheckResult) -> str:
+    """Why the file is fixed or is not, in a sentence; empty if there is nothing to say."""
+    return f"It does the work: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
+
+
+def marked_place(check: CheckResult) -> SourceLine | None:
+    """The line that an error came from, or the one behind the finding that decided; None if none is known."""
+    if check.place is not None or check.finding is None:
+        return check.place
+    line = _own_line(check.finding)
+    return None if line is None else SourceLine(line.file, line.line, line.code)
+
+
+def _own_line(finding: Finding) -> CodeSite | None:
+    places = (one.waits_at or one.opened for one in finding.evidence)
+    return next((place for place in places if place is not None and place.code), None)
+
+
 def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
     words, style = HEADS[check.state]
     settings = str(check.result.settings) if check.result is not None else ""
     beside = ": ".join(filter(None, [check.scenario, settings]))
     yield Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
-    reason = f"It does the work: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
-    if reason:
+    if why := reason(check):
         kind = check.finding.kind if check.finding is not None and check.state is CheckState.LEAKS else None
         head = "" if kind is None else f"{kind} ({kind.means}): "
-        yield Padding.indent(Text.assemble((head, "bold"), reason), 2)
+        yield Padding.indent(Text.assemble((head, "bold"), why), 2)
     if check.place is not None:
         yield Text("")
         yield from _excerpt(check.file, check.place)
@@ -83,7 +109,9 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     if check.yours is not None and (output := list(output_lines(check.yours))):
         yield from [Text(""), *output]
     yield Text("")
-    yield from _next(check, file, exercise)
+    words, command = next_step(check, file, exercise)
+    if words:
+        yield Text.assemble(words, (command, "bold"))
 
 
 def hints_report(hints: Sequence[str], shown: int, how_to_go_on: str = "Run it again") -> RenderableType:
@@ -99,7 +127,7 @@ def hints_report(hints: Sequence[str], shown: int, how_to_go_on: str = "Run it a
 
 def solution_report(learners: str, name: str, fixed: str, release: str, console: Console) -> RenderableType:
     """The learner's file and the fixed half, differences marked; side by side if there is room. Below, why it works."""
-    skipped = _task_lines(learners)
+    skipped = task_lines(learners)
     yours, ours = aligned("\n".join(lines_of(learners)[skipped:]), fixed)
     yours = [line if line.number is None else line._replace(number=line.number + skipped) for line in yours]
     while yours and not (yours[0].text or ours[0].text):
@@ -126,8 +154,7 @@ def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
     """Where it comes from in the learner's own code, and what keeps it; and other findings that come from elsewhere."""
     lines = {one.opened for one in finding.evidence}
     others = [other for other in check.findings if any(one.opened not in lines | {None} for one in other.evidence)]
-    places = (one.waits_at or one.opened for one in finding.evidence)
-    first = next((place for place in places if place is not None and place.code), None)
+    first = _own_line(finding)
     shown = set[CodeSite]()
     if first is not None and check.place is None:
         shown.add(first)
@@ -154,42 +181,50 @@ def _figures(check: CheckResult, result: Result) -> Table:
     return table
 
 
-def _excerpt(checked: Path, place: SourceLine, around: int = AROUND) -> Iterator[Text]:
-    """The line that an error came from, with the lines around it."""
+def excerpt(checked: Path, place: SourceLine, around: int = AROUND) -> list[ExcerptLine]:
+    """The line `place` of the file that was checked, with the lines around it; none if there is no such line."""
     path = checked.parent / place.file
     # The file that was named may be a link to elsewhere; what it names may not.
     lines = lines_in(path, Path(os.path.realpath(path)).parent if path == checked else checked.parent)
     if not 1 <= place.line <= len(lines):
-        yield Text(f"  {place.file}, line {place.line}: {printable(place.text)}")
-        return
-    yield Text(f"  {place.file}, line {place.line}:")
+        return []
     numbers = range(max(1, place.line - around), min(len(lines), place.line + around) + 1)
     indents = (lines[number - 1][: -len(lines[number - 1].lstrip()) or None] for number in numbers)
     mixed = {"\t", " "} <= set().union(*indents)
-    for number in numbers:
-        mark, style = ("▸", "bold") if number == place.line else (" ", "dim")
-        # Where both indent, a tab is seen as one.
-        code = printable(lines[number - 1].replace("\t", "→   ") if mixed else lines[number - 1].expandtabs(4))
+    # Where both indent, a tab is seen as one.
+    codes = (
+        lines[number - 1].replace("\t", "→   ") if mixed else lines[number - 1].expandtabs(4) for number in numbers
+    )
+    return [
+        ExcerptLine(number, printable(code), number == place.line) for number, code in zip(numbers, codes, strict=True)
+    ]
+
+
+def _excerpt(checked: Path, place: SourceLine, around: int = AROUND) -> Iterator[Text]:
+    """The line that an error came from, with the lines around it."""
+    lines = excerpt(checked, place, around)
+    yield Text(f"  {place.file}, line {place.line}:{'' if lines else f' {printable(place.text)}'}")
+    for number, code, is_marked in lines:
+        mark, style = ("▸", "bold") if is_marked else (" ", "dim")
         parts = (f"  {mark} ", "bold red"), (f"{number:>4}  ", "dim"), (code, style)
         yield Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
-def _next(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+def next_step(check: CheckResult, file: Path, exercise: Exercise | None) -> tuple[str, str]:
+    """What to do next: in words, and a command below them or nothing; two empty texts if there is nothing to do."""
     if check.state is CheckState.INTERRUPTED:
-        return
+        return "", ""
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
     if check.state is CheckState.FIXED:
         ours = f"leaklab solution {as_argument(file)}" if exercise is not None else f"leaklab show {check.scenario}"
-        yield Text.assemble(attempts, "Compare it with our solution: ", (ours, "bold"))
-        return
+        return f"{attempts}Compare it with our solution: ", ours
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
-        yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(file)}", "bold"))
-    elif words:
-        yield Text(words)
+        return f"{words} Stuck? ".lstrip(), f"leaklab hint {as_argument(file)}"
+    return words, ""
 
 
-def _task_lines(learners: str) -> int:
+def task_lines(learners: str) -> int:
     """The number of lines of the task at the top of a learner's file."""
     try:
         tree = ast.parse(learners)

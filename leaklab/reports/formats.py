@@ -8,7 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leaklab.reports import check_report, checkup, document, failure, guesses, markdown, standings, table
+    from leaklab.reports import (
+        check_report,
+        checkup,
+        document,
+        failure,
+        guesses,
+        markdown,
+        pages,
+        slides,
+        standings,
+        table,
+    )
 else:
 
     class _Later:
@@ -21,15 +32,15 @@ else:
             return lambda **data: _called(getattr(import_module(f"leaklab.reports.{self._name}"), function), data)
 
     check_report, checkup, document = _Later("check_report"), _Later("checkup"), _Later("document")
-    failure, guesses, markdown = _Later("failure"), _Later("guesses"), _Later("markdown")
-    standings, table = _Later("standings"), _Later("table")
+    failure, guesses, markdown, table = _Later("failure"), _Later("guesses"), _Later("markdown"), _Later("table")
+    pages, slides, standings = _Later("pages"), _Later("slides"), _Later("standings")
 
 
 def _called(function: Callable[..., Any], data: Mapping[str, object]) -> Any:
     """What the function makes of the data that its parameters name."""
     from inspect import signature
 
-    return function(**{name: data[name] for name in signature(function).parameters})
+    return function(**{name: data[name] for name in signature(function).parameters if name in data})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +68,35 @@ class Report:
 
 RUN = Report(
     "a run",
-    {"table": table.scenario_result, "json": document.result_document, "markdown": markdown.scenario_result},
+    {
+        "table": table.scenario_result,
+        "json": document.result_document,
+        "markdown": markdown.scenario_result,
+        "html": pages.scenario_page,
+        "svg": slides.scenario_slide,
+    },
 )
 PREDICTION = Report("a run with --predict", {"table": guesses.predicted_result, "json": document.predicted_document})
 FAILURE = Report("a run with --until-failure", {"table": failure.failure_table, "json": document.failure_document})
 COMPARISON = Report(
     "a comparison",
-    {"table": table.Comparison, "json": document.comparison_document, "markdown": markdown.comparison},
+    {
+        "table": table.Comparison,
+        "json": document.comparison_document,
+        "markdown": markdown.comparison,
+        "html": pages.comparison_page,
+        "svg": slides.comparison_slide,
+    },
 )
-CHECK = Report("a check", {"table": check_report.check_report, "json": document.check_document})
+CHECK = Report(
+    "a check",
+    {
+        "table": check_report.check_report,
+        "json": document.check_document,
+        "html": pages.check_page,
+        "svg": slides.check_slide,
+    },
+)
 CHECKUP = Report("a checkup", {"table": checkup.checkup, "json": document.checkup_document})
 VALIDATION = Report("a validation", {"table": table.validation_line})
 PROGRESS = Report("the progress", {"table": standings.progress_report, "json": document.progress_document})

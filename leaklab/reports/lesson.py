@@ -102,7 +102,7 @@ def merged(left: str, right: str, context: int | None = None) -> list[CodeLine]:
     lines: list[CodeLine] = []
     for group in groups:
         if context is not None and group[0][1]:
-            lines.append(CodeLine(0, "⋮"))
+            lines.append(CodeLine(None, "⋮"))
         for tag, a, b, c, d in group:
             mark = "same" if tag == "equal" else "removed"
             lines += [CodeLine(number + 1, ours[number], mark) for number in range(a, b)]
@@ -120,6 +120,7 @@ def compared(
 ) -> RenderableType:
     """Aligned lines below their heads: side by side if `width` columns are enough, otherwise one below the other."""
     if width < _side_by_side(heads, left, right):
+        left, right = ([line for line in lines if line.number is not None] for lines in (left, right))
         return Group(*_below(heads[0], left, no_wrap=no_wrap), *_below(heads[1], right, no_wrap=no_wrap))
     columns = (Column(head, no_wrap=True) for head in heads)
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -129,8 +130,7 @@ def compared(
 
 
 def _below(head: str, lines: Sequence[CodeLine], *, no_wrap: bool = False) -> list[RenderableType]:
-    numbered = [line for line in lines if line.number is not None]
-    return [Rule(head, align="left"), *_marked(numbered, no_wrap=no_wrap)]
+    return [Rule(head, align="left"), *_marked(lines, no_wrap=no_wrap)]
 
 
 def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from leaklab.content.declaration import ALL_HALVES
 from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.metrics import FindingKind
@@ -37,7 +36,7 @@ def scenario_result(result: Result, why: str, every: bool = False) -> str:
 
 def comparison(results: Sequence[Result]) -> str:
     """Each pair in a line: what tells of each half. Lines as in `scenario_result`."""
-    names = [name for name in ALL_HALVES if any(name in result.halves for result in results)]
+    names = rows.halves_of(results)
     lines: list[list[str]] = []
     for result in results:
         cells = dict.fromkeys(names, "")

@@ -1,9 +1,10 @@
 """The content of every report, as plain rows of text; the renderers differ only in how they draw them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from leaklab.content.declaration import ALL_HALVES
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import NOT_LOOKED_FOR, Finding, Verdict
 from leaklab.lab.result import HalfResult, Result
@@ -217,6 +218,11 @@ def printed(half: HalfResult) -> list[str]:
         lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
     who = {"almost": "The partial fix", "yours": "Your file"}.get(half.half, f"The {half.half} half")
     return [f"{who} printed{more}:", *lines] if lines else []
+
+
+def halves_of(results: Sequence[Result]) -> list[str]:
+    """The names of the halves that any of these results has, in the order they are shown."""
+    return [name for name in ALL_HALVES if any(name in result.halves for result in results)]
 
 
 def at_a_glance(result: Result) -> dict[str, tuple[str, Metric]]:

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import ALL_HALVES
 from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
@@ -200,7 +199,7 @@ class Comparison:
         yield Text(f"\n{words}" if words else "", style="dim")
 
     def _table(self, spark: int) -> Table:
-        names = [name for name in ALL_HALVES if any(name in result.halves for result in self.results)]
+        names = rows.halves_of(self.results)
         table = ruled(TableColumn("scenario", no_wrap=True, style="bold"), *map(half_label, names), gap=2)
         for result in self.results:
             cells = dict.fromkeys(names, Text(""))

@@ -18,7 +18,7 @@ import leaklab as package
 from leaklab.cli import COMMANDS, app
 from leaklab.content.catalog import Catalog
 from leaklab.reports.series import SPARKS
-from tests.integration.conftest import CONTENT, Command, Finished, Terminal, wait_until
+from tests.integration.conftest import CONTENT, NOT_AS_EXPECTED, Command, Finished, Terminal, wait_until
 
 SCENARIOS = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
 """In the order of the course."""
@@ -71,12 +71,30 @@ def test_the_help_of_a_command_fits_one_screen_and_names_no_types(command: str) 
         assert noise not in finished.output.replace("[NAME]...", "").replace("[DIR]...", "")
 
 
-def test_a_report_is_written_to_a_file_whole_and_nothing_is_printed(leaklab: Command, tmp_path: Path) -> None:
-    file = tmp_path / "report.md"
-    finished = leaklab("compare", *QUICK, "--steps", "3", "--format", "markdown", "-o", str(file))
+@pytest.mark.parametrize(
+    ("form", "begins"), [("markdown", "| scenario | leaky | fixed |"), ("html", "<!doctype html>"), ("svg", "<svg ")]
+)
+def test_a_report_is_written_to_a_file_whole_and_nothing_is_printed(
+    form: str, begins: str, leaklab: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "report"
+    finished = leaklab("compare", *QUICK, "--steps", "3", "--format", form, "-o", str(file))
     assert (finished.code, finished.stdout, finished.stderr) == (0, "", f"leaklab: wrote {file}\n")
-    assert file.read_text().startswith("| scenario | leaky | fixed |")
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["report.md"]
+    assert file.read_text().startswith(begins)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["report"]
+
+
+def test_run_and_check_make_pages_with_the_code_that_was_run(leaklab: Command, tmp_path: Path) -> None:
+    shown = leaklab("run", *QUICK, "--steps", "3", "--format", "html")
+    assert (shown.code, shown.stderr) == (0, "")
+    assert re.search(r"<del>.*files.append", shown.stdout)
+    mine = tmp_path / "mine.py"
+    shutil.copy(CONTENT / "leaks_files" / "leaky.py", mine)
+    name, *where = QUICK
+    checked = leaklab("check", str(mine), "--scenario", name, *where, "--steps", "3", "--format", "html")
+    assert checked.code == NOT_AS_EXPECTED
+    assert re.search(r"(?s)mine\.py, line \d+.*&#9656;.*files.append", checked.stdout)
+    assert "Our solution" not in checked.stdout
 
 
 def test_list_shows_every_scenario_in_the_order_of_the_course_and_no_colours_unless_they_are_seen(

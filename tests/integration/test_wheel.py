@@ -63,12 +63,15 @@ def from_wheel(leaklab: Command, installed: Path, tmp_path: Path) -> Command:
     return leaklab
 
 
-def test_the_wheel_holds_the_scenarios_the_types_and_no_tests(wheel: Path) -> None:
+def test_the_wheel_holds_the_scenarios_the_templates_the_types_and_no_tests(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     for folder in SCENARIOS:
         for file in ("scenario.py", "leaky.py", "fixed.py", "lesson.md"):
             assert f"leaklab/scenarios/{folder}/{file}" in names
+    templates = {path.relative_to(ROOT).as_posix() for path in (ROOT / "leaklab/reports/templates").iterdir()}
+    assert templates
+    assert templates <= names
     assert "leaklab/py.typed" in names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     places = {name.split("/")[0] for name in names}

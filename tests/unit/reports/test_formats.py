@@ -18,7 +18,7 @@ PAIR = Report("a pair", {"table": lambda a, **_: f"{a}\n", "json": lambda a, b: 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.what)
 def test_every_format_of_a_report_is_in_the_table(report: Report) -> None:
     assert report.renderers
-    assert set(report.renderers) <= {"table", "json", "markdown"}
+    assert set(report.renderers) <= {"table", "json", "markdown", "html", "svg"}
 
 
 def test_the_format_is_the_one_that_was_asked_for_and_the_table_if_none_was() -> None:
