@@ -85,6 +85,7 @@ class SystemProbe:
         self._kind = kind
         self._folder = folder
         self._shared_before: int | None = None
+        self._other_sockets: set[int] = set()
 
     def read(self) -> Counters:
         """Threads, memory and descriptors, which cost little to read; None where the system denies one."""
@@ -121,7 +122,7 @@ class SystemProbe:
     def _socket_states(self) -> tuple[int, int, int]:
         """How many sockets wait to be closed, how many there are, how many descriptors: on Linux."""
         families = (socket.AF_INET,) if self._kind == "tcp4" else (socket.AF_INET, socket.AF_INET6)
-        states, fds = connections.states(self._process.pid, self._remote_ports, families)
+        states, fds = connections.states(self._process.pid, self._remote_ports, families, self._other_sockets)
         return states.count(connections.CLOSE_WAIT), len(states), fds
 
     def _socket_states_elsewhere(self) -> tuple[int, int, int]:

@@ -21,23 +21,35 @@ _HEADER = struct.Struct("=IHHII")
 _STATE_AT, _INODE_AT = 1, 68  # in struct inet_diag_msg
 
 
-def states(pid: int, ports: Iterable[int], families: Iterable[int] = (socket.AF_INET,)) -> tuple[list[int], int]:
+def states(
+    pid: int, ports: Iterable[int], families: Iterable[int] = (socket.AF_INET,), others: set[int] | None = None
+) -> tuple[list[int], int]:
     """The states of the process's sockets that lead to one of the ports; and how many descriptors it has.
+
+    The process may go on meanwhile: a descriptor that is closed by the time it is looked at counts as none, and a
+    socket that was opened after the system was asked is asked for once more. `others` remembers, from one call to the
+    next, the inodes of sockets that lead elsewhere.
 
     Raises OSError where the system does not say, or the process may not be looked at.
     """
-    known = {inode: state for family in families for port in ports for inode, state in _connections_to(port, family)}
+    others = set() if others is None else others
+    pairs = [(port, family) for family in families for port in ports]
+    known = {inode: state for pair in pairs for inode, state in _connections_to(*pair)}
     folder = f"/proc/{pid}/fd"
-    names = os.listdir(folder)  # noqa: PTH208 # thousands of them
     inodes: set[int] = set()
-    for name in names:
+    descriptors = 0
+    for name in os.listdir(folder):  # noqa: PTH208 # thousands of them
         try:
             target = os.readlink(f"{folder}/{name}")  # noqa: PTH115 # the same
         except FileNotFoundError:  # closed meanwhile
             continue
+        descriptors += 1
         if target.startswith("socket:["):
             inodes.add(int(target[8:-1]))
-    return [known[inode] for inode in inodes & known.keys()], len(names)
+    if inodes - known.keys() - others:
+        known |= {inode: state for pair in pairs for inode, state in _connections_to(*pair)}
+        others |= inodes - known.keys()
+    return [known[inode] for inode in inodes & known.keys()], descriptors
 
 
 def _connections_to(port: int, family: int) -> list[tuple[int, int]]:

@@ -144,11 +144,28 @@ def test_sockets_are_counted_alike_in_both_ways(kind: str) -> None:
             third.close()
         probe = SystemProbe(os.getpid(), frozenset(ports[:-1]), kind)
         asked, elsewhere = probe._socket_states(), probe._socket_states_elsewhere()
-        assert asked == elsewhere
+        # The descriptor by which its own folder is listed is gone when it is looked at.
+        assert asked == (*elsewhere[:2], elsewhere[2] - 1)
         counted = len(families) if kind == "tcp" else 1
         assert asked[:2] == (counted, 2 * counted)
         # The last three descriptors may be those of the reading itself.
         assert asked[2] == pytest.approx(len(list(Path("/proc/self/fd").iterdir())), abs=2)
+
+
+def test_a_socket_that_is_opened_while_they_are_counted_is_no_other_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system is asked before the descriptors are listed: what was opened in between leads to the port, too."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as opened:
+        address, list_them = server.getsockname(), os.listdir
+        probe = SystemProbe(os.getpid(), frozenset({address[1]}))
+        before = probe._socket_states()
+
+        def opens_then_lists(folder: str) -> list[str]:
+            opened.enter_context(socket.create_connection(address))
+            return list_them(folder)
+
+        monkeypatch.setattr(os, "listdir", opens_then_lists)
+        _, sockets, descriptors = probe._socket_states()
+        assert (before[1], sockets, descriptors - before[2]) == (0, 1, 1)
 
 
 def test_where_sockets_cannot_be_asked_for_they_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
