@@ -213,7 +213,8 @@ def printed(half: HalfResult) -> list[str]:
         # The message of an error is in its last line.
         more = f" ({OUTPUT_LINES} of {len(lines):,} lines)"
         lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
-    who = {"almost": "The partial fix", "yours": "Your file"}.get(half.half, f"The {half.half} half")
+    label = half_label(half.half)
+    who = "Your file" if half.half == "yours" else f"The {label}{' half' if label == half.half else ''}"
     return [f"{who} printed{more}:", *lines] if lines else []
 
 
