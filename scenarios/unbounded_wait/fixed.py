@@ -14,7 +14,7 @@ def ask(name, url, answers, deadline):
         timer.start()
         with suppress(OSError, HTTPException):
             text = connection.getresponse().read().decode()
-            if time.monotonic() < until:  # later, the text may be cut short
+            if time.monotonic() < until:  # else it may be cut short
                 answers[name] = text
         timer.cancel()
         timer.join()

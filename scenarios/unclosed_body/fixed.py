@@ -3,7 +3,7 @@ from collections import deque
 import requests
 
 session = requests.Session()
-recent = deque(maxlen=10)  # the latest exports, for the service's /debug page
+recent = deque(maxlen=10)  # for the service's /debug page
 
 
 def run(urls):
@@ -11,6 +11,6 @@ def run(urls):
     sizes = []
     for url in urls:
         with session.get(url, stream=True) as response:
-            sizes.append(sum(len(chunk) for chunk in response.iter_content(65536)))
+            sizes.append(sum(map(len, response.iter_content(65536))))
         recent.append(response.url)
     return sizes

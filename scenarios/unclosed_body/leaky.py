@@ -1,7 +1,7 @@
 import requests
 
 session = requests.Session()
-recent = []  # the latest exports, for the service's /debug page
+recent = []  # for the service's /debug page
 
 
 def run(urls):

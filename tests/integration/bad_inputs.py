@@ -192,7 +192,7 @@ SETS = {
     "a duration of zero": ("unbounded-wait", "hang=0", "write a duration"),
     "a duration that is inf": ("unbounded-wait", "hang=inf", "write a number and a unit"),
     "a hang shorter than the deadline": ("unbounded-wait", "hang=400ms", "2 × the deadline"),
-    "a number for a choice": ("unbounded-wait", "dead=-1", "choose silent, drip or drip-head"),
+    "a number for a choice": ("unbounded-wait", "dead=-1", "choose drip, drip-head or silent"),
     "steps where there are none": ("unbounded-wait", "steps=5", "has no setting 'steps'"),
 }
 SET = tuple(

@@ -4,7 +4,7 @@ from collections import deque
 import requests
 
 session = requests.Session()
-recent = deque(maxlen=10)  # the latest exports, for the service's /debug page
+recent = deque(maxlen=10)  # for the service's /debug page
 
 
 def run(urls):

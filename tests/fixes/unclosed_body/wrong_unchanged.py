@@ -2,7 +2,7 @@
 import requests
 
 session = requests.Session()
-recent = []  # the latest exports, for the service's /debug page
+recent = []  # for the service's /debug page
 
 
 def run(urls):
