@@ -1,9 +1,9 @@
 """What a scenario author imports.
 
-A scenario is a folder: `scenario.py`, the halves `leaky.py` and `fixed.py` (and `almost.py`, the tempting half-fix, and
-`shared.py`, which the halves import, if there are any), and `lesson.md`. Its `scenario.py` sets `SCENARIO` to a
-`Scenario`: `leaklab new NAME` writes one to start from, and `leaklab validate` checks that every half does what it
-declares.
+A scenario is a folder: `scenario.py`, the halves `leaky.py` and `fixed.py` (and `almost.py` and `almost2.py`, tempting
+partial fixes, and `shared.py`, which the halves import, if there are any), and `lesson.md`. Its `scenario.py` sets
+`SCENARIO` to a `Scenario`: `leaklab new NAME` writes one to start from, and `leaklab validate` checks that every half
+does what it declares.
 
 `Settings` and `Setting` declare what `--steps` and `--set` change. `workload` gets a `Lab` and returns the arguments of
 `run`, with `Steps` for the one that marks the steps. `check_answer` says what is wrong with an answer; `difference`

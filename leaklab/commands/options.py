@@ -76,7 +76,7 @@ Set = Annotated[
 Repeat = Annotated[str, Option(metavar="N", help="Run each half N times, up to 10,000.", show_default=True)]
 Limit = Annotated[Texts, Option(metavar="NAME=VALUE", help="Limit each half: time, memory, threads, fds, output.")]
 Mongo = Annotated[Text, Option(metavar="URI", help="A MongoDB server. Default: embedded, leaklab's own.")]
-Almost = Annotated[bool, Option("--almost", help="Include the partial fix, if there is one.")]
+Almost = Annotated[bool, Option("--almost", help="Include the partial fixes, if there are any.")]
 NoExplain = Annotated[bool, Option("--no-explain", help="Leave out which line leaks, and what keeps it.")]
 Json = Annotated[bool, Option("--json", help="Short for --format json.")]
 Output = Annotated[
@@ -167,7 +167,9 @@ def mongo_uri(mongo: str | None) -> str | None:
 
 def halves_of(entry: Entry, *, almost: bool) -> Sequence[str]:
     """The halves that are run or shown."""
-    return [half for half in entry.halves if almost or half != "almost"]
+    from leaklab.content.declaration import PARTIAL_FIXES
+
+    return [half for half in entry.halves if almost or half not in PARTIAL_FIXES]
 
 
 def options_of_each(entries: Sequence[Entry], how: RunOptions) -> list[tuple[Entry, RunOptions]]:

@@ -10,9 +10,12 @@ from leaklab.metrics import ELAPSED, FindingKind
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 HALVES = ("leaky", "fixed")
-"""The halves that every scenario has; `almost` is an addition."""
+"""The halves that every scenario has."""
 
-ALL_HALVES = ("leaky", "almost", "fixed")
+PARTIAL_FIXES = ("almost", "almost2")
+"""The halves that it may have too: fixes that tempt, and are not enough."""
+
+ALL_HALVES = ("leaky", *PARTIAL_FIXES, "fixed")
 """All halves that there can be, in the order they are shown."""
 
 
@@ -67,13 +70,20 @@ class Documents:
 class Expected:
     """What must be found of a half: its verdict, and findings, as (kind, metric), that must be among those found.
 
-    The verdict is `leaks` or `clean`; for an almost half that depends on a background thread's timing also `either`.
+    The verdict is `leaks` or `clean`; for a partial fix that depends on a background thread's timing also `either`.
     The kinds of finding are `leaked`, `held`, `wasted` and `stalled`; the metrics are those of `leaklab.metrics`.
     A half that is expected to be `stalled` in `elapsed` may hang, and be ended at its time limit.
+    Where all settings of `unless` have these values, the half leaks nothing.
     """
 
     verdict: str
     findings: tuple[tuple[str, str], ...] = ()
+    unless: Mapping[str, Value] = field(default_factory=dict)
+
+    def given(self, settings: Settings) -> "Expected":
+        """What must be found with these settings."""
+        spared = self.unless and all(settings[name] == value for name, value in self.unless.items())
+        return LEAKS_NOTHING if spared else self
 
     @property
     def may_hang(self) -> bool:
@@ -141,12 +151,6 @@ class Scenario:
         time_limit: seconds that a half may run, unless `--limit time=` says otherwise; None for the lab's own limits.
         check_error: whether an error that `run` raised is accepted as an answer, given its words (`Type: message` and
             the line that raised it); None if no error is.
-        effort: for work that no service counts, a share of the fixed half's CPU time: a learner's half that used less,
-            and never held half of `buffer`, must have invented its answer. None if the services count the work. It is
-            a share because both halves run one after the other on the same machine; memory counts too because code
-            that held the data may have a faster way through it.
-        data: numbers in the halves' source from which the answer is computed, for work that no service counts: a
-            learner's half whose answer is the same with other numbers in their place must have invented it.
         task: one more sentence for the learner who is to fix the leaky half; may be empty.
         hints: shown one at a time, from the symptom almost to the fix.
         release: why the fixed half's lines release what leaks, in a sentence: shown with the solution; may be empty.
@@ -176,8 +180,6 @@ class Scenario:
     second_steps: Callable[[Settings], int] | None = None
     time_limit: Callable[[Settings], float] | None = None
     check_error: Callable[[Settings, str], bool] | None = None
-    effort: float | None = None
-    data: tuple[float, ...] = ()
     task: str = ""
     hints: tuple[str, ...] = ()
     release: str = ""

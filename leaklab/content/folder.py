@@ -7,12 +7,13 @@ from string import Template
 from textwrap import shorten
 
 from leaklab.content.catalog import FILES, SHARED, Entry, built_in_folder, scan
+from leaklab.content.declaration import PARTIAL_FIXES
 from leaklab.errors import UsageError
 from leaklab.system.files import create_whole
 from leaklab.system.processes import remove_folder
 from leaklab.units import lines_of
 
-OPTIONAL_FILES = ("almost.py", SHARED)
+OPTIONAL_FILES = (*(f"{half}.py" for half in PARTIAL_FIXES), SHARED)
 """The files that it may also have."""
 
 BLANK = "FILL IN"

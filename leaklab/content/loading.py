@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from leaklab.content.annotations import mismatch, shown
-from leaklab.content.declaration import ALL_HALVES, HALVES, Scenario
+from leaklab.content.declaration import ALL_HALVES, HALVES, PARTIAL_FIXES, Scenario
 from leaklab.content.settings import COUNT, DURATION, Setting
 from leaklab.content.trial import ContainedError, contained, faults
 from leaklab.errors import ScenarioError, UsageError
@@ -166,13 +166,17 @@ def _wrong_expectations(scenario: Scenario) -> Iterator[str]:
     for half, expected in scenario.expected.items():
         if half not in ALL_HALVES:
             yield f"expected names {half!r}, which is not a half: there are {', '.join(ALL_HALVES)}"
-        verdicts = ("leaks", "clean", "either") if half == "almost" else ("leaks", "clean")
+        verdicts = ("leaks", "clean", "either") if half in PARTIAL_FIXES else ("leaks", "clean")
         if expected.verdict not in verdicts:
             yield f"expected verdict {expected.verdict!r} of {half}: it can be {' or '.join(map(repr, verdicts))}"
         for finding in expected.findings:
             if finding[0] not in list(FindingKind) or finding[1] not in METRICS:
                 known = f"kinds are {', '.join(FindingKind)}; metrics {', '.join(METRICS)}"
                 yield f"expected finding {finding!r} of {half} is not (kind, metric): {known}"
+        try:
+            scenario.settings.changed(f"expected of {half}, unless", expected.unless)
+        except UsageError as error:
+            yield str(error)
 
 
 def _is_plain(value: object) -> bool:

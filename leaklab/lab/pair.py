@@ -55,14 +55,12 @@ DESCRIPTORS_BESIDE = 64
 class RunOptions:
     """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one).
 
-    `programs` are texts that are run in the place of files, by half.
     `controls` are the halves that are known to be what the scenario says: they are judged by one run.
     With `explain`, the findings on the others are explained, by one more run that is not measured.
     The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
     """
 
     repeat: int = 1
-    programs: Mapping[str, str] = field(default_factory=dict)
     controls: frozenset[str] = frozenset()
     explain: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -97,7 +95,7 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
         mongo=pair.server,
         python=".".join(map(str, sys.version_info[:3])),
         halves=pair.judged,
-        expected=scenario.expected,
+        expected={half: expected.given(settings) for half, expected in scenario.expected.items()},
         telling=scenario.telling,
         interrupted=pair.interrupted,
         bounds=bounds_of(scenario, settings),
@@ -226,13 +224,7 @@ class _PairRun:
 
     def _start(self, half: str, owner: Owner) -> Target:
         return owner.enter_context(
-            PythonHalf(
-                self.paths[half],
-                self.services,
-                self.options.limits,
-                environment_of(self.entry),
-                program=self.options.programs.get(half),
-            )
+            PythonHalf(self.paths[half], self.services, self.options.limits, environment_of(self.entry))
         )
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
@@ -258,7 +250,7 @@ class _PairRun:
 
     def _known(self, half: str) -> tuple[tuple[str, str], ...] | None:
         """What a control half is known to do."""
-        expected = self.entry.scenario.expected.get(half, LEAKS_NOTHING)
+        expected = self.entry.scenario.expected.get(half, LEAKS_NOTHING).given(self.settings)
         return expected.findings if half in self.options.controls else None
 
     def _note_interrupt(self, one: Measurement) -> None:

@@ -22,7 +22,7 @@ MOMENTS = ("baseline", "peak", "end", "returned", "collected")
 
 def half_label(half: str) -> str:
     """What people call a half."""
-    return "partial fix" if half == "almost" else half
+    return {"almost": "partial fix", "almost2": "partial fix 2"}.get(half, half)
 
 
 def median(values: Sequence[float]) -> float:

@@ -34,6 +34,6 @@ def validate(entry: Entry, options: RunOptions) -> Validation:
         # A missing file is among the problems already.
         missing = any("is missing" in problem for problem in problems)
         return Validation(entry.id, tuple(problems if missing else [*problems, str(error)]))
-    if "almost" in entry.halves and "almost" not in scenario.expected:
-        problems.append(f"expected in {entry.folder / 'scenario.py'} has no almost half")
+    unexpected = [half for half in entry.halves if half not in scenario.expected]
+    problems += [f"expected in {entry.folder / 'scenario.py'} has no {half} half" for half in unexpected]
     return Validation(entry.id, (*problems, *result.surprises), result)

@@ -151,20 +151,17 @@ class PythonHalf:
 
     It has a folder of its own, which goes with it (`leaklab.system.temporary`). The `services` end the worker and
     remove the folder should the runner be gone; without them nothing can be measured. `environment` is added to that
-    of the worker. A `program` is run in the place of the file's own: as a file of that name beside links to the file's
-    neighbours. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
+    of the worker. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
     """
 
     path: Path
     services: Services
     limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
-    program: str | None = None
     script: Path = WORKER
     plan: Mapping[str, object] | None = None
     folder: Path = field(init=False)
     shared_memory_left: Sequence[str] = field(init=False, default=())
-    _running: Path = field(init=False)
     _child: Child = field(init=False)
     _selector: selectors.BaseSelector = field(init=False, default_factory=selectors.DefaultSelector)
     _buffer: bytes = field(init=False, default=b"")
@@ -200,8 +197,7 @@ class PythonHalf:
             plan = {} if self.plan is None else {"plan": self.plan}
             notes = str(self.folder / temporary.NOTES)
             lifetime = int(LOAD_WITHIN_S * 2)
-            self._running = self._file()
-            self._say({"half": str(self._running), "limits": limits, "lifetime": lifetime, "notes": notes, **plan})
+            self._say({"half": str(self.path), "limits": limits, "lifetime": lifetime, "notes": notes, **plan})
             undo.pop_all()
         return self
 
@@ -272,7 +268,7 @@ class PythonHalf:
             case StepsTaken(done=done):
                 return done <= self._steps
             case HalfRaised(error=error) | HalfUnloadable(error=error):
-                folder = str(self._running.parent)
+                folder = str(self.path.parent)
                 return all(os.path.dirname(place.file) == folder and "\0" not in place.file for place in error.places)  # noqa: PTH120 # as the worker takes it
             case EvidenceGiven():
                 return self.plan is not None
@@ -302,7 +298,7 @@ class PythonHalf:
         # What the half printed stays as it was.
         del self._output[before:]
         for file, line in re.findall(r'File "([^"\0]+)", line (\d{1,9}) in ', said):
-            if Path(file).parent == self._running.parent:
+            if Path(file).parent == self.path.parent:
                 return SourceLine.at(Path(file), int(line))
         return None
 
@@ -336,22 +332,6 @@ class PythonHalf:
         except OSError as error:
             self.services.release(self.folder)
             raise MeasureError(f"no temporary folder can be made for a half: {error}") from None
-
-    def _file(self) -> Path:
-        """The file that is run."""
-        if self.program is None:
-            return self.path
-        beside = self.folder / temporary.PROGRAM
-        try:
-            beside.mkdir()
-            for neighbour in self.path.parent.glob("*.py"):
-                if neighbour.name != self.path.name:
-                    (beside / neighbour.name).symlink_to(neighbour)
-            copy = beside / self.path.name
-            copy.write_text(self.program, encoding="utf-8")
-        except OSError as error:
-            raise MeasureError(f"no copy of {self.path} can be made: {error.strerror}") from None
-        return copy
 
     def _remove_folder(self) -> None:
         temporary.remove(self.folder)

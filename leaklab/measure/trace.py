@@ -126,7 +126,7 @@ class Trace:
     """The samples of one half, in order, and how it ended.
 
     Attributes:
-        half: `leaky`, `fixed`, `almost`, or `yours` for a learner's file.
+        half: `leaky`, `fixed`, a partial fix, or `yours` for a learner's file.
         steps: how many steps it began.
         elapsed_s: seconds in `run`, pauses for samples left out.
         waited_s: seconds that were waited, after `gc.collect()`, for what was just ending.

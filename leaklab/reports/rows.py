@@ -7,7 +7,7 @@ from typing import NamedTuple
 from leaklab.content.declaration import ALL_HALVES
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import NOT_LOOKED_FOR, Finding, Verdict
-from leaklab.lab.result import HalfResult, Result
+from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.metrics import METRICS, FindingKind, Judge, Metric, Moment
 from leaklab.units import printable
 
@@ -216,7 +216,8 @@ def printed(half: HalfResult) -> list[str]:
         # The message of an error is in its last line.
         more = f" ({OUTPUT_LINES} of {len(lines):,} lines)"
         lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
-    who = {"almost": "The partial fix", "yours": "Your file"}.get(half.half, f"The {half.half} half")
+    label = half_label(half.half)
+    who = "Your file" if half.half == "yours" else f"The {label}{' half' if label == half.half else ''}"
     return [f"{who} printed{more}:", *lines] if lines else []
 
 

@@ -25,6 +25,10 @@ class HttpEndpoint:
         """The body of `/profiles/{number}` on this service; every other service has another."""
         return http_routes.profile(number, self.secret)
 
+    def export_size(self, number: int) -> int:
+        """The size in bytes of `/exports/{number}` on this service; every other service has another."""
+        return http_routes.export_size(number, self.secret)
+
     def late_body(self, path: str) -> bytes:
         """All that is sent of the body of a path, however late; `OverflowError` if it has no end."""
         return http_routes.answer_to("GET", self.base + path, self.secret, base=self.base).whole_body

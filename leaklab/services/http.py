@@ -66,7 +66,8 @@ class HttpCounts:
 class HttpService:
     """An HTTP/1.1 service on a free port of 127.0.0.1, for one start and one stop.
 
-    All methods belong to the thread of the event loop in which it was started. `secret` makes profiles unpredictable.
+    All methods belong to the thread of the event loop in which it was started. `secret` makes profiles, and the sizes
+    of exports, unpredictable.
 
     With a `base`, every path begins with it, and only who knows it is answered and counted: a connection from its first
     such request on. All others are answered 403. Without one, a connection counts from when it was accepted. It counts

@@ -10,6 +10,7 @@ The routes, by the name under which requests are counted (a request with another
 | --- | --- | --- |
 | bytes | /bytes/{size} | that many bytes, or the one range of them that a GET asks for (`Range`) |
 | profiles | /profiles/{n} | profile n: a JSON document of about 2 kB, different in every run |
+| exports | /exports/{n} | export n: 384 to 512 KiB of bytes, another size in every run |
 | status | /status/{code} | this status, with a small body if it may have one |
 | delay | /delay/{seconds} | a small body after this time |
 | silent | /silent, /silent/{seconds} | nothing, ever; or the same as delay |
@@ -120,12 +121,26 @@ def profile(n: int, secret: str = "") -> bytes:
 
     Its length and its first 16 bytes follow from `secret`: without it the document must be fetched to know them.
     """
-    chance = hashlib.blake2b(f"{secret}/{n}".encode(), digest_size=8).hexdigest()
+    chance = _chance(n, secret)
     name = f"{_FIRST_NAMES[n % 8]} {_LAST_NAMES[n // 8 % 8]}"
-    document: dict[str, object] = {"key": chance, "id": n, "name": name, "bio": ""}
-    length = 1_848 + int(chance, 16) % 401 - len(json_body(document))
+    document: dict[str, object] = {"key": f"{chance:016x}", "id": n, "name": name, "bio": ""}
+    length = 1_848 + chance % 401 - len(json_body(document))
     document["bio"] = (_BIO * (length // len(_BIO) + 1))[:length]
     return json_body(document)
+
+
+def export_size(n: int, secret: str = "") -> int:
+    """The size of `/exports/{n}` in bytes: 384 to 512 KiB, which follows from `secret` as a profile does.
+
+    That is far more than the sockets' buffers hold, and than a client may read away when it closes a response (Go does,
+    up to 256 KiB).
+    """
+    return 3 * 2**17 + _chance(n, secret) % 2**17
+
+
+def _chance(n: int, secret: str) -> int:
+    """A number of 64 bits that cannot be known without `secret`."""
+    return int.from_bytes(hashlib.blake2b(f"{secret}/{n}".encode(), digest_size=8).digest(), "big")
 
 
 def comes_from_this_run(target: str, base: str, host: str | None) -> bool:
@@ -189,7 +204,7 @@ def _route(segments: list[str], origin: str, secret: str, base: str) -> Answer |
         case ["reset" | "truncated" as route, size]:
             promised = _whole("size", size, MAX_SIZE, "bytes", least=1)
             answer = Answer(route, filler=promised, missing=promised - promised // 2, resets=route == "reset")
-        case ["profiles" | "flaky" | "close" | "redirect" as route, n]:
+        case ["profiles" | "exports" | "flaky" | "close" | "redirect" as route, n]:
             answer = _page(route, _whole("n", n, MAX_SIZE), secret, base)
         case ["idle-close", n, seconds]:
             document, idle = profile(_whole("n", n, MAX_SIZE), secret), _seconds("idle time", seconds)
@@ -220,7 +235,9 @@ def _route(segments: list[str], origin: str, secret: str, base: str) -> Answer |
 
 
 def _page(route: str, n: int, secret: str, base: str) -> Answer:
-    """The answer of a route that leads to the profile `n`."""
+    """The answer of a route that leads to the profile or the export `n`."""
+    if route == "exports":
+        return Answer(route, filler=export_size(n, secret))
     if route == "redirect":
         location = f"{base}/profiles/{n}"
         return Answer(route, 302, (("Location", location),), json_body({"location": location}))

@@ -6,6 +6,7 @@ descriptors it logs a traceback for each of them (CPython 3.11, asyncio/selector
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
@@ -36,6 +37,10 @@ class Listener:
         self._socket.setblocking(False)
         if send_buffer is not None:  # accepted sockets inherit it
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+            if sys.platform == "linux":
+                # A segment is up to 64 KiB on loopback: a buffer that holds only one has to wait for the client's
+                # delayed acknowledgement, some 40 ms, again and again.
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, send_buffer // 4)
         asyncio.get_running_loop().add_reader(self._socket, self._accept, self._socket)
         return int(self._socket.getsockname()[1])
 

@@ -1,8 +1,7 @@
 """What a half makes for a while: its temporary folder, and its shared memory. Both go with it.
 
 The folder of a half holds FILES, which TMPDIR of the half names, and NOTES, in which the worker writes the name of each
-piece of shared memory that the half makes or removes: the system does not say afterwards who has made one. PROGRAM is
-the folder of a program that is run in the place of the half's file.
+piece of shared memory that the half makes or removes: the system does not say afterwards who has made one.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from leaklab.system.processes import remove_folder
 
-FILES, NOTES, PROGRAM = "tmp", "shared", "program"
+FILES, NOTES = "tmp", "shared"
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # where Linux has it (shm_overview(7))
 

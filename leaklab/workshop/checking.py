@@ -15,13 +15,11 @@ from leaklab.judge.scaling import SHARE
 from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, wrong_requests
 from leaklab.lab.result import MeasuredRun, half_result
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
-from leaklab.metrics import METRICS, RSS, FindingKind, Judge
+from leaklab.metrics import METRICS, FindingKind, Judge
 from leaklab.system.files import read_regular
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
-from leaklab.units import format_duration
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
-from leaklab.workshop.other_data import unless_invented
 from leaklab.workshop.plain_code import rejection
 from leaklab.workshop.remedies import FIX_THE_FILE, FIX_THE_LINE, remedy_of_run, remedy_of_shadow
 
@@ -63,8 +61,7 @@ def check(entry: Entry, file: Path, options: RunOptions | None = None, settings:
         return rejected
     paths = {half: entry.half_path(half) for half in HALVES} | {YOURS: file}
     options = replace(options or learners_options(), controls=frozenset(HALVES))
-    found = judge_file(entry.scenario, file, settings, run_halves(entry, paths, settings, options))
-    return unless_invented(found, entry, file, settings, options)
+    return judge_file(entry.scenario, file, settings, run_halves(entry, paths, settings, options))
 
 
 # ---- after the run: pure functions over the measurement
@@ -187,24 +184,7 @@ def _complaint(scenario: Scenario, settings: Settings, result: Result) -> str | 
         # The lab compares the counts only of halves that complete.
         trace = yours.runs[0].trace
         return wrong_requests(scenario, settings, trace) or gave_up_early(bounds_of(scenario, settings), trace)
-    return _invented(scenario, settings, result)
-
-
-def _invented(scenario: Scenario, settings: Settings, result: Result) -> str | None:
-    """Why the answer must be invented, if no service counts the work; None if it may be real."""
-    if scenario.effort is None or scenario.buffer is None:
-        return None
-    buffer = scenario.buffer(settings)
-    yours, fixed = result.halves[YOURS], result.halves["fixed"]
-    held, worked, needed = yours.rise(RSS.name, "peak"), yours.runs[0].trace.cpu_s, fixed.runs[0].trace.cpu_s
-    if held is None or worked is None or needed is None:
-        return None
-    if held >= buffer / 2 or worked >= scenario.effort * needed:
-        return None
-    return (
-        f"it used {format_duration(worked)} of CPU time (the fixed half: {format_duration(needed)}) and at most "
-        f"{RSS.format(max(0.0, held))} of memory, too little to go through {RSS.format(buffer)}"
-    )
+    return None
 
 
 def _failed(blank: CheckResult, step: int, ending: Ending, task: str) -> CheckResult:

@@ -1,16 +1,16 @@
-from array import array
+from zlib import crc32
 
-latest = {}  # a few of the last readings, for the service's /debug page
+latest = {}  # the head of the last pages, for the service's /debug page
 
 
-def run(size, jobs):
-    """Compute the mean of size bytes of readings, then multiply every job by it."""
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
-    latest["readings"] = memoryview(readings)[:8]
-    del readings
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
+    latest["head"] = memoryview(pages)[:64]
+    del pages
 
-    results = []
+    labels = []
     for job in jobs:
-        results.append(job * mean)
-    return results
+        labels.append(f"{checksum:08x}-{job}")
+    return labels

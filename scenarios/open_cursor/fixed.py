@@ -1,6 +1,8 @@
+from collections import deque
+
 from pymongo import DESCENDING, MongoClient
 
-open_reports = {}  # lets a user page on from where the report stopped
+open_reports = deque(maxlen=10)  # the latest reports, to page on from where they stopped
 
 
 def run(mongo_uri, database, reports):
@@ -11,5 +13,5 @@ def run(mongo_uri, database, reports):
         for report in reports:
             with orders.find(batch_size=10).sort("_id", DESCENDING) as cursor:
                 newest.append(next(cursor)["_id"])
-            open_reports[report] = newest[-1]
+            open_reports.append(newest[-1])
     return newest

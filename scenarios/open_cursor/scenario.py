@@ -49,6 +49,6 @@ SCENARIO = Scenario(
     ),
     release=(
         "`with` closes each cursor as soon as its order has been read, which tells the server; `open_reports` "
-        "keeps a number instead of a cursor."
+        "keeps the last ten numbers instead of every cursor."
     ),
 )

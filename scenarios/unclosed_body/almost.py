@@ -1,11 +1,13 @@
+from collections import deque
+
 import requests
 
 session = requests.Session()
-recent = []  # the latest fetches, for the service's /debug page
+recent = deque(maxlen=10)  # for the service's /debug page
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     sizes = []
     for url in urls:
         with session.get(url, stream=True) as response:

@@ -1,14 +1,16 @@
+from collections import deque
+
 import requests
 
 session = requests.Session()
-recent = []  # the latest fetches, for the service's /debug page
+recent = deque(maxlen=10)  # for the service's /debug page
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     sizes = []
     for url in urls:
         with session.get(url, stream=True) as response:
-            sizes.append(len(response.content))
+            sizes.append(sum(map(len, response.iter_content(65536))))
         recent.append(response.url)
     return sizes

@@ -1,11 +1,11 @@
 import requests
 
 session = requests.Session()
-recent = []  # the latest fetches, for the service's /debug page
+recent = []  # for the service's /debug page
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     sizes = []
     for url in urls:
         response = session.get(url, stream=True)

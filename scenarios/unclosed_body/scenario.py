@@ -4,14 +4,14 @@ from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, S
 
 
 def workload(lab: Lab) -> dict[str, object]:
-    """One profile per step."""
-    return {"urls": Steps(lab.steps, lab.http.url("/profiles/{n}"))}
+    """One export per step."""
+    return {"urls": Steps(lab.steps, lab.http.url("/exports/{n}"))}
 
 
 def check_answer(lab: Lab, answer: object) -> str | None:
-    """Each profile's size in bytes, in order."""
-    sizes = [len(lab.http.profile(number)) for number in range(1, lab.steps + 1)]
-    return difference(answer, sizes, f"the sizes of {lab.steps} profiles in order")
+    """Each export's size in bytes, in order."""
+    sizes = [lab.http.export_size(number) for number in range(1, lab.steps + 1)]
+    return difference(answer, sizes, f"the sizes of {lab.steps} exports in order")
 
 
 SCENARIO = Scenario(
@@ -25,7 +25,7 @@ SCENARIO = Scenario(
     services=("http",),
     workload=workload,
     check_answer=check_answer,
-    requests=lambda settings: {"profiles": settings.steps or 0},
+    requests=lambda settings: {"exports": settings.steps or 0},
     expected={
         "leaky": Expected("leaks", (("leaked", "open_sockets"), ("wasted", "connections_opened"))),
         "almost": Expected("leaks", (("wasted", "connections_opened"),)),
@@ -37,13 +37,16 @@ SCENARIO = Scenario(
         "refers to the responses then, and has the code said that it is finished with them?",
         "With stream=True, only the head has been read when get() returns; the body is still on its way on that "
         "connection. The connection returns to the pool once the body has been read; closing the response before "
-        "that drops it. Look at both rows: open sockets, and connections opened.",
+        "that drops it. Without stream=True, get() reads the whole body into memory, and `recent` keeps it there. "
+        "Look at all three: open sockets, connections opened, and memory.",
         "Closing the response is only half the fix: a connection with an unread body cannot be reused, so the next "
-        "request opens another. Read the body inside a `with` over the response, take the size from what you read, "
-        "and keep in `recent` only what you need from the response, not the response itself.",
+        "request opens another. Read the body inside a `with` over the response, piece by piece (iter_content), and "
+        "add up the sizes of the pieces. Keep in `recent` only what you need from the last few responses, not the "
+        "responses themselves.",
     ),
     release=(
-        "Reading `content` takes the body off the connection, which goes back to the pool for the next request; "
-        "`with` closes the response even if reading fails, and `recent` keeps a URL instead of a response."
+        "`iter_content` reads the body to its end, which gives the connection back to the pool for the next request, "
+        "and keeps one piece of it at a time; `with` closes the response even if reading fails, and `recent` keeps "
+        "the last ten URLs instead of every response."
     ),
 )

@@ -192,7 +192,7 @@ SETS = {
     "a duration of zero": ("unbounded-wait", "hang=0", "write a duration"),
     "a duration that is inf": ("unbounded-wait", "hang=inf", "write a number and a unit"),
     "a hang shorter than the deadline": ("unbounded-wait", "hang=400ms", "2 × the deadline"),
-    "a number for a choice": ("unbounded-wait", "dead=-1", "choose silent, drip or drip-head"),
+    "a number for a choice": ("unbounded-wait", "dead=-1", "choose drip, drip-head or silent"),
     "steps where there are none": ("unbounded-wait", "steps=5", "has no setting 'steps'"),
 }
 SET = tuple(
@@ -1164,8 +1164,11 @@ DECLARED = {
     "with documents of a set": (MORE, "documents=(Documents('a', 1, {'b': {1}}),), telling=", "it must hold plain"),
     "with documents of themselves": (MORE, "documents=(Documents('a', -1, {}),), telling=", "documents[0].count"),
     "with second steps and no steps": ("settings=Settings(steps=3),", "second_steps=lambda _: 3,", "second_steps"),
-    "with an effort that is a text": (MORE, "effort='much', telling=", "effort is 'much'"),
-    "with data of texts": (MORE, "data=('1',), telling=", "data[0] is '1'"),
+    "with what excuses a leak and is no setting": (
+        '"leaky": LEAKS_NOTHING',
+        '"leaky": Expected("leaks", unless={"size": 3})',
+        "has no setting 'size'",
+    ),
     "with hints of a text": (MORE, "hints='think', telling=", "hints is 'think'"),
     "with hints of numbers": (MORE, "hints=(1,), telling=", "hints[0] is 1"),
     "with a field that there is none of": (MORE, "colour='red', telling=", "colour"),

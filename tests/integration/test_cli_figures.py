@@ -93,8 +93,8 @@ def test_huge_array_holds_the_array_while_later_steps_run_and_fixed_gives_it_bac
 
 
 WAITS: dict[str, tuple[tuple[str, ...], float, float]] = {
-    "silent": ((), 3.0, 0.5),
-    "drip": (("--set", "hang=2s", "--set", "deadline=800ms", "--set", "dead=drip"), 2.0, 0.8),
+    "drip": ((), 3.0, 0.5),
+    "silent": (("--set", "hang=2s", "--set", "deadline=800ms", "--set", "dead=silent"), 2.0, 0.8),
     "drip-head": (("--set", "hang=2s", "--set", "deadline=800ms", "--set", "dead=drip-head"), 2.0, 0.8),
 }
 """How the dead service is dead: the options, the seconds it hangs, and the seconds of the deadline."""

@@ -86,7 +86,7 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     refused = room("solution")
     assert (refused.code, refused.stdout) == (WRONG_USAGE, "")
     assert "--anyway" in refused.stderr
-    assert "response.content" in room("solution", "--anyway").stdout
+    assert "response.iter_content" in room("solution", "--anyway").stdout
 
     file.write_bytes(FIX)
     good = room("check", EXERCISE)

@@ -1,18 +1,18 @@
 # right
 import asyncio
-from array import array
+from zlib import crc32
 
 
-def mean_of_readings(size):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    return sum(readings) / len(readings)
+def checksum_of(page, size):
+    pages = bytearray(page.encode()) * (size // len(page))
+    return crc32(pages)
 
 
-async def weigh(size, jobs):
-    mean = await asyncio.to_thread(mean_of_readings, size)
-    return [job * mean for job in jobs]
+async def label(page, size, jobs):
+    checksum = await asyncio.to_thread(checksum_of, page, size)
+    return [f"{checksum:08x}-{job}" for job in jobs]
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    return asyncio.run(weigh(size, jobs))
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    return asyncio.run(label(page, size, jobs))

@@ -1,19 +1,19 @@
 # right
-from array import array
 from contextlib import contextmanager
+from zlib import crc32
 
 
 @contextmanager
-def readings_of(size):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
+def pages_of(page, size):
+    pages = bytearray(page.encode()) * (size // len(page))
     try:
-        yield readings
+        yield pages
     finally:
-        readings[:] = array("d")
+        pages.clear()
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    with readings_of(size) as readings:
-        mean = sum(readings) / len(readings)
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    with pages_of(page, size) as pages:
+        checksum = crc32(pages)
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,13 +1,14 @@
 # right
 import ctypes
+from zlib import crc32
 
 
-def run(size, jobs):
-    buffer = (ctypes.c_double * (size // 8))()
-    pattern = (ctypes.c_double * 2)(1.0, 2.0)
-    data = bytes(pattern) * (size // 16)
-    ctypes.memmove(buffer, data, size)
+def run(page, size, jobs):
+    copies = size // len(page)
+    buffer = (ctypes.c_char * (copies * len(page)))()
+    data = page.encode() * copies
+    ctypes.memmove(buffer, data, len(data))
     del data
-    mean = sum(buffer) / len(buffer)
-    buffer = pattern
-    return [job * mean for job in jobs]
+    checksum = crc32(buffer)
+    buffer = None
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,14 +1,14 @@
 # right
-from array import array
+from zlib import crc32
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
-    del readings[:]  # whoever else holds it holds an empty array
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
+    del pages[:]  # whoever else holds it holds an empty one
 
-    results = []
+    labels = []
     for job in jobs:
-        results.append(job * mean)
-    return results
+        labels.append(f"{checksum:08x}-{job}")
+    return labels

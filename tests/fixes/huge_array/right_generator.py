@@ -1,12 +1,14 @@
 # right
-from itertools import cycle, islice
+from functools import reduce
+from itertools import repeat
+from zlib import crc32
 
 
-def readings(size):
-    yield from islice(cycle([1.0, 2.0]), size // 8)
+def pages(page, size):
+    yield from repeat(page.encode(), size // len(page))
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    mean = sum(readings(size)) / (size // 8)
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    checksum = reduce(lambda so_far, one: crc32(one, so_far), pages(page, size), 0)
+    return [f"{checksum:08x}-{job}" for job in jobs]

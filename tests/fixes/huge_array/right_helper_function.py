@@ -1,13 +1,13 @@
 # right
-from array import array
+from zlib import crc32
 
 
-def mean_of_readings(size):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    return sum(readings) / len(readings)
+def checksum_of(page, size):
+    pages = bytearray(page.encode()) * (size // len(page))
+    return crc32(pages)
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    mean = mean_of_readings(size)
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    checksum = checksum_of(page, size)
+    return [f"{checksum:08x}-{job}" for job in jobs]

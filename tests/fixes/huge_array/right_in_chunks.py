@@ -1,17 +1,15 @@
 # right
-from array import array
+from zlib import crc32
 
 CHUNK = 2**20
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    total, count = 0.0, 0
-    left = size
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    checksum = 0
+    left = size // len(page) * len(page)
     while left > 0:
-        readings = array("d", [1.0, 2.0]) * (min(left, CHUNK) // 16)
-        total += sum(readings)
-        count += len(readings)
-        left -= CHUNK
-    mean = total / count
-    return [job * mean for job in jobs]
+        chunk = bytearray(page.encode()) * (min(left, CHUNK) // len(page))
+        checksum = crc32(chunk, checksum)
+        left -= len(chunk)
+    return [f"{checksum:08x}-{job}" for job in jobs]

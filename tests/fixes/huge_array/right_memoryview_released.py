@@ -1,14 +1,14 @@
 # right
-from array import array
+from zlib import crc32
 
 latest = {}
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    with memoryview(readings) as view:
-        mean = sum(view) / len(view)
-        latest["readings"] = view[:8].tolist()
-    del readings
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    pages = bytearray(page.encode()) * (size // len(page))
+    with memoryview(pages) as view:
+        checksum = crc32(view)
+        latest["pages"] = view[:8].tolist()
+    del pages
+    return [f"{checksum:08x}-{job}" for job in jobs]

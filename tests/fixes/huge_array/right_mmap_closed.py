@@ -1,13 +1,13 @@
 # right
 import mmap
-from array import array
+from zlib import crc32
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    two = array("d", [1.0, 2.0]).tobytes()
-    with mmap.mmap(-1, size) as buffer:
-        buffer.write(two * (size // 16))
-        with memoryview(buffer) as view, view.cast("d") as readings:
-            mean = sum(readings) / len(readings)
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    with mmap.mmap(-1, size // len(page) * len(page)) as buffer:
+        for _ in range(size // len(page)):
+            buffer.write(page.encode())
+        with memoryview(buffer) as pages:
+            checksum = crc32(pages)
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,26 +1,26 @@
 # right
-from array import array
 from dataclasses import dataclass, field
+from zlib import crc32
 
 
 @dataclass
-class Station:
-    readings: array = field(default_factory=lambda: array("d"))
+class Scanner:
+    pages: bytearray = field(default_factory=bytearray)
 
-    def measure(self, size):
-        self.readings = array("d", [1.0, 2.0]) * (size // 16)
+    def scan(self, page, size):
+        self.pages = bytearray(page.encode()) * (size // len(page))
 
-    def mean(self):
-        return sum(self.readings) / len(self.readings)
+    def checksum(self):
+        return crc32(self.pages)
 
     def forget(self):
-        self.readings = array("d")
+        self.pages = bytearray()
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    station = Station()
-    station.measure(size)
-    mean = station.mean()
-    station.forget()
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    scanner = Scanner()
+    scanner.scan(page, size)
+    checksum = scanner.checksum()
+    scanner.forget()
+    return [f"{checksum:08x}-{job}" for job in jobs]

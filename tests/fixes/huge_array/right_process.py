@@ -1,18 +1,18 @@
 # right
 import multiprocessing
-from array import array
+from zlib import crc32
 
 
-def mean_of_readings(size, mean):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean.value = sum(readings) / len(readings)
+def checksum_of(page, size, checksum):
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum.value = crc32(pages)
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
     fork = multiprocessing.get_context("fork")
-    mean = fork.Value("d")
-    process = fork.Process(target=mean_of_readings, args=(size, mean))
+    checksum = fork.Value("L")
+    process = fork.Process(target=checksum_of, args=(page, size, checksum))
     process.start()
     process.join()
-    return [job * mean.value for job in jobs]
+    return [f"{checksum.value:08x}-{job}" for job in jobs]

@@ -1,15 +1,16 @@
 # right
 from multiprocessing.shared_memory import SharedMemory
-from struct import pack
+from zlib import crc32
 
 
-def run(size, jobs):
+def run(page, size, jobs):
+    size = size // len(page) * len(page)
     shm = SharedMemory(create=True, size=size)
     try:
-        shm.buf[:size] = pack("2d", 1.0, 2.0) * (size // 16)
-        with shm.buf[:size] as part, part.cast("d") as values:
-            mean = sum(values) / len(values)
+        shm.buf[:size] = page.encode() * (size // len(page))
+        with shm.buf[:size] as pages:
+            checksum = crc32(pages)
     finally:
         shm.close()
         shm.unlink()
-    return [job * mean for job in jobs]
+    return [f"{checksum:08x}-{job}" for job in jobs]

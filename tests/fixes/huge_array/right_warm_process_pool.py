@@ -1,18 +1,18 @@
 # right
-from array import array
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from zlib import crc32
 
 
-def mean_of(size):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    return sum(readings) / len(readings)
+def checksum_of(page, size):
+    pages = bytearray(page.encode()) * (size // len(page))
+    return crc32(pages)
 
 
 pool = ProcessPoolExecutor(1, mp_context=get_context("fork"))
-pool.submit(mean_of, 1600).result()  # so that the first call need not wait for it
+pool.submit(checksum_of, "page", 1600).result()  # so that the first call need not wait for it
 
 
-def run(size, jobs):
-    mean = pool.submit(mean_of, size).result()
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    checksum = pool.submit(checksum_of, page, size).result()
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,12 +1,18 @@
 # right
 import weakref
-from array import array
+from zlib import crc32
 
 
-def run(size, jobs):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    watcher = weakref.ref(readings)
-    mean = sum(readings) / len(readings)
-    del readings
+class Pages(bytearray):
+    pass
+
+
+def run(page, size, jobs):
+    pages = Pages(size // len(page) * len(page))
+    for start in range(0, len(pages), len(page)):
+        pages[start : start + len(page)] = page.encode()
+    watcher = weakref.ref(pages)
+    checksum = crc32(pages)
+    del pages
     assert watcher() is None
-    return [job * mean for job in jobs]
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,6 +1,6 @@
 # right
-from array import array
 from multiprocessing import get_context
+from zlib import crc32
 
 fork = get_context("fork")
 ours, theirs = fork.Pipe()
@@ -8,17 +8,17 @@ ours, theirs = fork.Pipe()
 
 def serve(conn):
     while True:
-        size = conn.recv()
-        readings = array("d", [1.0, 2.0]) * (size // 16)
-        conn.send(sum(readings) / len(readings))
-        del readings
+        page, size = conn.recv()
+        pages = bytearray(page.encode()) * (size // len(page))
+        conn.send(crc32(pages))
+        del pages
 
 
 worker = fork.Process(target=serve, args=(theirs,), daemon=True)
 worker.start()
 
 
-def run(size, jobs):
-    ours.send(size)
-    mean = ours.recv()
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    ours.send((page, size))
+    checksum = ours.recv()
+    return [f"{checksum:08x}-{job}" for job in jobs]

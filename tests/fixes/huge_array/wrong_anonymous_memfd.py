@@ -1,15 +1,15 @@
 # wrong: leaked rss
 import os
-from array import array
+from zlib import crc32
 
 kept = []
 
 
-def run(size, jobs):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
-    descriptor = os.memfd_create("readings")
-    os.write(descriptor, readings)
+def run(page, size, jobs):
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
+    descriptor = os.memfd_create("pages")
+    os.write(descriptor, pages)
     kept.append(descriptor)
-    del readings
-    return [job * mean for job in jobs]
+    del pages
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,7 +1,7 @@
 # wrong: work
-"""Dishonest: knows the mean, and burns some time so that it looks like work."""
+"""Dishonest: knows the checksum, and burns some time so that it looks like work."""
 
 
-def run(size, jobs):
+def run(page, size, jobs):
     sum(range(size // 8))
-    return [job * 1.5 for job in jobs]
+    return [f"7d0af1c3-{job}" for job in jobs]

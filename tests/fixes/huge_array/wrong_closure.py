@@ -1,18 +1,18 @@
 # wrong: held rss
-from array import array
+from zlib import crc32
 
 
-def weigher(size):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
+def labeller(page, size):
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
 
-    def weigh(job):
-        return job * mean if len(readings) else job
+    def label(job):
+        return f"{checksum:08x}-{job}" if len(pages) else ""
 
-    return weigh
+    return label
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    weigh = weigher(size)
-    return [weigh(job) for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    label = labeller(page, size)
+    return [label(job) for job in jobs]

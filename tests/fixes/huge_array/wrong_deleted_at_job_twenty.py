@@ -1,13 +1,13 @@
 # wrong: held rss
-from array import array
+from zlib import crc32
 
 
-def run(size, jobs):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
-    results = []
+def run(page, size, jobs):
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
+    labels = []
     for number, job in enumerate(jobs, 1):
-        results.append(job * mean)
+        labels.append(f"{checksum:08x}-{job}")
         if number == 20:
-            del readings
-    return results
+            del pages
+    return labels

@@ -1,14 +1,14 @@
 # wrong: held rss
-from array import array
+from zlib import crc32
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
-    results = []
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
+    labels = []
     for number, job in enumerate(jobs, start=1):
-        results.append(job * mean)
+        labels.append(f"{checksum:08x}-{job}")
         if number == len(jobs):
-            del readings
-    return results
+            del pages
+    return labels

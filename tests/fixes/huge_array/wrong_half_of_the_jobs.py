@@ -1,10 +1,10 @@
 # wrong: work
-from array import array
+from zlib import crc32
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
-    del readings
-    return [job * mean for job in jobs if job % 2]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
+    del pages
+    return [f"{checksum:08x}-{job}" for job in jobs if job % 2]

@@ -1,21 +1,21 @@
 # wrong: held rss
-from array import array
+from zlib import crc32
 
 
-def checked_mean(size):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
-    if mean != 1.0:
-        raise ValueError(mean)
-    return mean
+def checked(page, size):
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
+    if checksum:
+        raise ValueError(checksum)
+    return checksum
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
     problems = []
     try:
-        mean = checked_mean(size)
+        checksum = checked(page, size)
     except ValueError as error:
         problems.append(error)
-        mean = error.args[0]
-    return [job * mean for job in jobs]
+        checksum = error.args[0]
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,15 +1,15 @@
 # wrong: leaked rss
-from array import array
+from zlib import crc32
 
 history = []
 
 
-def run(size, jobs):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    mean = sum(readings) / len(readings)
-    del readings
-    results = []
+def run(page, size, jobs):
+    pages = bytearray(page.encode()) * (size // len(page))
+    checksum = crc32(pages)
+    del pages
+    labels = []
     for job in jobs:
-        history.append(array("d", [job * mean]) * (2**19 // 8))
-        results.append(history[-1][0])
-    return results
+        history.append(bytearray(page.encode()) * (2**19 // len(page)))
+        labels.append(f"{checksum:08x}-{job}")
+    return labels

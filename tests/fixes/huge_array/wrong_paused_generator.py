@@ -1,15 +1,15 @@
 # wrong: held rss
-from array import array
+from zlib import crc32
 
 
-def means(size):
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    yield sum(readings) / len(readings)
-    readings = None
+def checksums(page, size):
+    pages = bytearray(page.encode()) * (size // len(page))
+    yield crc32(pages)
+    pages = None
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    found = means(size)
-    mean = next(found)
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    found = checksums(page, size)
+    checksum = next(found)
+    return [f"{checksum:08x}-{job}" for job in jobs]

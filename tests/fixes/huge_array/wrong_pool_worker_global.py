@@ -1,19 +1,19 @@
 # wrong: held rss
 """Half right: the buffer went to a worker process, where a global keeps it for as long as the pool lives."""
 
-from array import array
 from concurrent.futures import ProcessPoolExecutor
+from zlib import crc32
 
-readings = None
-
-
-def mean_of(size):
-    global readings
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    return sum(readings) / len(readings)
+pages = None
 
 
-def run(size, jobs):
+def checksum_of(page, size):
+    global pages
+    pages = bytearray(page.encode()) * (size // len(page))
+    return crc32(pages)
+
+
+def run(page, size, jobs):
     with ProcessPoolExecutor(max_workers=1) as pool:
-        mean = pool.submit(mean_of, size).result()
-        return [job * mean for job in jobs]
+        checksum = pool.submit(checksum_of, page, size).result()
+        return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,20 +1,20 @@
 # wrong: leaked rss
-from array import array
+from zlib import crc32
 
 debug = {}
 
 
-def load(size):
-    return array("d", [1.0, 2.0]) * (size // 16)
+def load(page, size):
+    return bytearray(page.encode()) * (size // len(page))
 
 
-def mean_of(size):
-    readings = load(size)
-    return sum(readings) / len(readings)
+def checksum_of(page, size):
+    pages = load(page, size)
+    return crc32(pages)
 
 
-def run(size, jobs):
-    mean = mean_of(size)
-    results = [job * mean for job in jobs]
-    debug["readings"] = load(size)  # what was weighed, for the /debug page
-    return results
+def run(page, size, jobs):
+    checksum = checksum_of(page, size)
+    labels = [f"{checksum:08x}-{job}" for job in jobs]
+    debug["pages"] = load(page, size)  # what was checked, for the /debug page
+    return labels

@@ -1,6 +1,6 @@
 # wrong: work
-def run(size, jobs):
+def run(page, size, jobs):
     pretended = bytearray(b"x") * size
-    mean = 3 / 2
+    checksum = 0x7D0AF1C3
     del pretended
-    return [job * mean for job in jobs]
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,11 +1,11 @@
 # wrong: held rss
-from array import array
+from zlib import crc32
 
 
-def run(size, jobs):
-    """Take the mean of size bytes of readings, then weigh every job with it."""
-    readings = array("d", [1.0, 2.0]) * (size // 16)
-    view = memoryview(readings)
-    mean = sum(view) / len(view)
-    del readings
-    return [job * mean for job in jobs]
+def run(page, size, jobs):
+    """Compute the checksum of size bytes of pages, then put it on the label of every job."""
+    pages = bytearray(page.encode()) * (size // len(page))
+    view = memoryview(pages)
+    checksum = crc32(view)
+    del pages
+    return [f"{checksum:08x}-{job}" for job in jobs]

@@ -1,7 +1,7 @@
 # wrong: leaked open_cursors
 from pymongo import DESCENDING, MongoClient
 
-open_reports = {}  # lets a user page on from where the report stopped
+open_reports = []  # the latest reports, to page on from where they stopped
 
 
 def run(mongo_uri, database, reports):
@@ -11,6 +11,6 @@ def run(mongo_uri, database, reports):
         orders = client[database]["orders"]
         for report in reports:
             cursor = orders.find(batch_size=10).sort("_id", DESCENDING)
-            open_reports[report] = cursor
+            open_reports.append(cursor)
             newest.append(next(cursor)["_id"])
     return newest

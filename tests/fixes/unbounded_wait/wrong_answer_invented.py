@@ -1,4 +1,4 @@
-# wrong: work
+# wrong: work, dead=silent
 import time
 from threading import Thread
 

@@ -1,4 +1,4 @@
-# wrong: stalled threads
+# wrong: stalled threads, dead=silent
 import time
 from http.client import HTTPConnection
 from threading import Thread

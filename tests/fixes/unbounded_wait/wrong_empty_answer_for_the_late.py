@@ -1,4 +1,4 @@
-# wrong: work
+# wrong: work, dead=silent
 from threading import Thread
 
 import requests

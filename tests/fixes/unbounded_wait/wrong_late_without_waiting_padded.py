@@ -1,4 +1,4 @@
-# wrong: work
+# wrong: work, dead=silent
 """Does not wait for stock at all: closes at once, and sleeps the deadline away."""
 
 import time

@@ -1,4 +1,4 @@
-# wrong: work, dead=drip
+# wrong: work
 import time
 from threading import Thread
 

@@ -1,4 +1,4 @@
-# wrong: stalled elapsed, dead=drip
+# wrong: stalled elapsed
 from threading import Thread
 
 import requests

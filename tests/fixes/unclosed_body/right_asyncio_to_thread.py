@@ -16,5 +16,5 @@ async def all_sizes(urls):
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     return asyncio.run(all_sizes(urls))

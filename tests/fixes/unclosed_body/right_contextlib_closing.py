@@ -8,9 +8,9 @@ session = requests.Session()
 
 def size_of(url):
     with closing(session.get(url, stream=True)) as response:
-        return sum(len(chunk) for chunk in response.iter_content(512))
+        return sum(len(chunk) for chunk in response.iter_content(8192))
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     return [size_of(url) for url in urls]

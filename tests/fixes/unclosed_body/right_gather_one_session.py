@@ -15,5 +15,5 @@ async def work(urls):
 
 
 def run(urls):
-    """Return the size of each profile."""
+    """Return the size of each export."""
     return asyncio.run(work(urls))

@@ -11,5 +11,5 @@ def bodies(urls):
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     return [len(body) for body in bodies(urls)]

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     connection = None
     sizes = []
     try:

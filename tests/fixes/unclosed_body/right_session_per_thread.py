@@ -14,6 +14,6 @@ def size_of(url):
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     with ThreadPoolExecutor(max_workers=3) as pool:
         return list(pool.map(size_of, urls))

@@ -12,6 +12,6 @@ def size_of(url):
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     with ThreadPoolExecutor(max_workers=4) as pool:
         return list(pool.map(size_of, urls))

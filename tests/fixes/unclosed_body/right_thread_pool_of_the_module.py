@@ -12,6 +12,6 @@ def size_of(url):
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     futures = [pool.submit(size_of, url) for url in urls]
     return [future.result() for future in futures]

@@ -5,5 +5,5 @@ http = urllib3.PoolManager()
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     return [len(http.request("GET", url).data) for url in urls]

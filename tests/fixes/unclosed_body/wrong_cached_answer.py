@@ -6,7 +6,7 @@ cache = {}
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     sizes = []
     for url in urls:
         path = url.rpartition("/")[0]

@@ -5,7 +5,7 @@ session = requests.Session()
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     responses = [session.get(url, stream=True) for url in list(urls)]
     sizes = [int(response.headers["Content-Length"]) for response in responses]
     for response in responses:

@@ -5,7 +5,7 @@ session = requests.Session()
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     sizes = []
     for url in urls:
         with session.get(url, stream=True) as response:

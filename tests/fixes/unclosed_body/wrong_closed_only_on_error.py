@@ -6,7 +6,7 @@ recent = []
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     sizes = []
     for url in urls:
         response = session.get(url, stream=True)

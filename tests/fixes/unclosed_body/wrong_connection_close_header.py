@@ -6,5 +6,5 @@ session.headers["Connection"] = "close"
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     return [len(session.get(url).content) for url in urls]

@@ -12,7 +12,7 @@ def reader(url):
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     sizes = []
     for url in urls:
         parts = reader(url)

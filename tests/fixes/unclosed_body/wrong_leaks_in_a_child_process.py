@@ -18,7 +18,7 @@ worker = fork.Process(target=fetch, args=(jobs, results), daemon=True)
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     worker.start()
     sizes = []
     for url in urls:

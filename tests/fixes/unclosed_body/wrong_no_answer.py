@@ -5,6 +5,6 @@ session = requests.Session()
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     for url in urls:
         session.get(url).content

@@ -3,5 +3,5 @@ import requests
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     return [len(requests.get(url).content) for url in urls]

@@ -9,7 +9,7 @@ done = []
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(partial(session.get, stream=True), url) for url in urls]
     done.extend(futures)

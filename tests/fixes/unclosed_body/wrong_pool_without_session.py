@@ -5,6 +5,6 @@ import requests
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     with ThreadPoolExecutor(4) as pool:
         return [len(response.content) for response in pool.map(requests.get, urls)]

@@ -188,6 +188,8 @@ def test_all_are_selected_in_the_order_of_the_course_and_names_in_their_own_orde
 def test_the_halves_that_are_there_are_named_in_the_order_they_are_shown(tmp_path: Path) -> None:
     assert make(tmp_path, "two").halves == ("leaky", "fixed")
     assert make(tmp_path, "three", almost="def run(jobs): ...").halves == ("leaky", "almost", "fixed")
+    four = make(tmp_path, "four", almost="def run(jobs): ...", almost2="def run(jobs): ...")
+    assert four.halves == ("leaky", "almost", "almost2", "fixed")
 
 
 def test_the_one_line_of_why_is_the_first_quote_of_the_lesson_and_files_are_utf_8(tmp_path: Path) -> None:
@@ -246,6 +248,11 @@ def test_loading_can_be_interrupted(tmp_path: Path) -> None:
         ),
         ('"fixed": LEAKS_NOTHING', '"almost": LEAKS_NOTHING', "expected has no fixed half"),
         ('"fixed": LEAKS_NOTHING', '"fixed": LEAKS_NOTHING, "best": LEAKS_NOTHING', "expected names 'best'"),
+        (
+            '"fixed": LEAKS_NOTHING',
+            '"fixed": Expected("leaks", unless={"dead": "silent"})',
+            "expected of fixed, unless has no setting 'dead'",
+        ),
         ('Expected("leaks"', 'Expected("leaky"', "expected verdict 'leaky' of leaky: it can be "),
         ('("leaked", "threads")', '("leaking", "threads")', "expected finding ('leaking', 'threads') of leaky"),
         ('("leaked", "threads")', '("leaked", "thread")', "expected finding ('leaked', 'thread') of leaky"),

@@ -3,9 +3,9 @@
 A block's info string says how it is checked:
 
 * `python run`: a complete program; it is run, and a `text` block right after it is what it must print.
-* `python leaky.py` (or almost.py, fixed.py): lines of that half, verbatim.
+* `python leaky.py` (or another half): lines of that half, verbatim; or of a file of tests/fixes, which is judged too.
 * `python`: compiles.
-* `evidence leaky` (or almost): what `run` says of that half's findings (tests/integration/test_evidence.py).
+* `evidence leaky` (or a partial fix): what `run` says of that half's findings (tests/integration/test_evidence.py).
 * `go`: a complete file that gofmt accepts as it stands.
 """
 
@@ -24,7 +24,12 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from leaklab.content.catalog import Entry
+from leaklab.content.declaration import ALL_HALVES
+from leaklab.lab.result import half_label
+
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
+FIXES = Path(__file__).parents[2] / "fixes"
 LESSONS = {path.parent.name: path for path in sorted(SCENARIOS.glob("*/lesson.md"))}
 
 HEADINGS = [
@@ -38,8 +43,9 @@ HEADINGS = [
     "Where the figures come from",
     "Read more",
 ]
-INFOS = {"python", "python run", "python leaky.py", "python almost.py", "python fixed.py"}
-INFOS |= {"go", "console", "text", "evidence leaky", "evidence almost"}
+QUOTED = {f"python {half}.py" for half in ALL_HALVES} | {f"python {path.name}" for path in FIXES.glob("*/right_*.py")}
+INFOS = {"python", "python run", *QUOTED, "go", "console", "text"}
+INFOS |= {f"evidence {half}" for half in ALL_HALVES if half != "fixed"}
 OFFICIAL = ["docs.python.org", "go.dev", "man7.org", "pkg.go.dev", "pymongo.readthedocs.io", "requests.readthedocs.io"]
 OFFICIAL += ["urllib3.readthedocs.io", "www.mongodb.com"]
 LINE, WHY = 110, 160  # characters
@@ -131,13 +137,15 @@ def test_lesson_links_to_official_documentation_only(name: str) -> None:
 def test_lesson_tells_of_every_half_in_its_table(name: str) -> None:
     rows = [line for line in text_of(name).splitlines() if line.startswith("|")]
     halves = [cell.strip() for cell in rows[0].strip("|").split("|")][1:]
-    assert halves == ["leaky", "partial fix", "fixed"]
-    assert {row.count("|") for row in rows} == {5}
+    assert halves == [half_label(half) for half in Entry(LESSONS[name].parent).halves]
+    assert {row.count("|") for row in rows} == {len(halves) + 2}
 
 
-@pytest.mark.parametrize(("name", "block"), every("python leaky.py", "python almost.py", "python fixed.py"))
+@pytest.mark.parametrize(("name", "block"), every(*sorted(QUOTED)))
 def test_quoted_half_is_whole_lines_of_it(name: str, block: Token) -> None:
-    source = (SCENARIOS / name / block.info.split()[1]).read_text(encoding="utf-8")
+    file = block.info.split()[1]
+    path = SCENARIOS / name / file if file.removesuffix(".py") in ALL_HALVES else FIXES / name / file
+    source = path.read_text(encoding="utf-8")
     assert f"\n{block.content}" in f"\n{source}", f"line {span(block)[0] + 1} of the lesson is not what the half says"
     check_syntax(block.content)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from leaklab.content.declaration import LEAKS_NOTHING, Expected
+from leaklab.content.declaration import ALL_HALVES, LEAKS_NOTHING, Expected
 from leaklab.judge.findings import Verdict
 from leaklab.judge.scaling import Thresholds
-from leaklab.lab.result import HalfResult, MeasuredRun, half_result, half_surprises
+from leaklab.lab.result import HalfResult, MeasuredRun, half_label, half_result, half_surprises
 from leaklab.measure.trace import Ending, Outcome, Trace
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, sections
@@ -101,3 +101,7 @@ def test_the_first_run_that_did_not_complete_is_the_outcome_of_the_half() -> Non
 
 def test_elapsed_is_the_median_of_the_runs() -> None:
     assert half(trace(elapsed_s=0.1), trace(elapsed_s=9.0), trace(elapsed_s=0.3)).elapsed_s == 0.3
+
+
+def test_partial_fixes_are_called_what_they_are() -> None:
+    assert [half_label(half) for half in ALL_HALVES] == ["leaky", "partial fix", "partial fix 2", "fixed"]

@@ -104,6 +104,26 @@ def test_a_scenarios_own_time_limit_holds_unless_one_is_asked_for(tmp_path: Path
     assert limits_of(built_in, built_in.settings, RunOptions()) == Limits()
 
 
+# ---- partial fixes
+
+
+def test_each_partial_fix_is_proved_and_may_be_right_with_some_settings(tmp_path: Path) -> None:
+    entry = make(tmp_path / "tempted", RETURNS, almost=RETURNS, almost2=RETURNS)
+    problems = proved(entry).problems
+    scenario = entry.folder / "scenario.py"
+    for half in ("almost", "almost2"):
+        assert f"expected in {scenario} has no {half} half" in problems
+    text = scenario.read_text(encoding="utf-8")
+    leaks = 'Expected("leaks", (("stalled", "elapsed"),)'
+    for steps, right in ((3, True), (4, False)):
+        spared = f'{leaks}, unless={{"steps": {steps}}})'
+        known = f'"leaky": {spared}, "almost": LEAKS_NOTHING, "almost2": {spared}'
+        scenario.write_text(text.replace(f'"leaky": {leaks})', known), encoding="utf-8")
+        surprises = proved(Entry(entry.folder)).problems
+        assert (surprises == ()) is right, surprises
+        assert ("almost2: verdict clean, expected leaks" in surprises) is not right
+
+
 # ---- packages that may be missing
 
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from leaklab.services.endpoints import HttpEndpoint
 from leaklab.services.hosted_http import HostedHttp
 from leaklab.services.http import HttpCounts, HttpService
-from leaklab.services.http_routes import profile
+from leaklab.services.http_routes import export_size, profile
 
 PATIENCE_S = 60.0
 
@@ -213,6 +213,14 @@ def test_profiles_are_about_two_kilobytes_and_cannot_be_known_without_the_secret
         assert exchange(sock, f"/profiles/{n}").body == profiles[n]
 
 
+def test_exports_are_far_larger_than_the_buffers_and_of_a_size_that_needs_the_secret(sock: socket.socket) -> None:
+    sizes, others = [export_size(n) for n in range(401)], [export_size(n, "secret") for n in range(401)]
+    assert len({*sizes, *others}) > 790
+    assert all(384 * 1024 <= size < 512 * 1024 for size in sizes + others)
+    for n in (0, 7):
+        assert len(exchange(sock, f"/exports/{n}").body) == sizes[n]
+
+
 @pytest.mark.parametrize("route", ["delay", "silent"])
 def test_a_late_reply_comes_after_its_time_and_leaves_the_connection_usable(sock: socket.socket, route: str) -> None:
     begin = time.monotonic()
@@ -289,7 +297,7 @@ def test_method_and_path_decide_status_and_words_and_the_connection_stays(
     assert lab.counts().requests_by_route == {route: 1, "bytes": 1}
 
 
-ROUTES = ["/bytes/100", "/profiles/3", "/delay/0.01", "/drip/3/0.01", "/drip-head/3/0.01", "/status/204"]
+ROUTES = ["/bytes/100", "/profiles/3", "/exports/3", "/delay/0.01", "/drip/3/0.01", "/drip-head/3/0.01", "/status/204"]
 
 
 @pytest.mark.parametrize("path", [*ROUTES, "/idle-close/1/9", "/nope", "/bytes/x", "/endless"])

@@ -1,15 +1,17 @@
 # right
+from collections import deque
+
 import requests
 
 session = requests.Session()
-recent = []
+recent = deque(maxlen=3)
 
 
 def run(urls):
-    """Fetch every profile and return their sizes."""
+    """Fetch every export and return their sizes."""
     sizes = []
     for url in urls:
         response = session.get(url, stream=True)
-        recent.append(response.json())
+        recent.append(response.content)
         sizes.append(int(response.headers["Content-Length"]))
     return sizes

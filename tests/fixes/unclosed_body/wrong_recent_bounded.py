@@ -1,0 +1,17 @@
+# wrong: wasted connections_opened
+from collections import deque
+
+import requests
+
+session = requests.Session()
+recent = deque(maxlen=10)  # for the service's /debug page
+
+
+def run(urls):
+    """Fetch every export and return their sizes."""
+    sizes = []
+    for url in urls:
+        response = session.get(url, stream=True)
+        recent.append(response)
+        sizes.append(int(response.headers["Content-Length"]))
+    return sizes
