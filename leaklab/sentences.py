@@ -84,7 +84,7 @@ def over_budget(held: float, left: float, budget: int, when: str, *, survived: b
 def late(elapsed: float, took: float, deadline: float, looks: int, *, done: bool) -> str:
     """The answer came long after the deadline, or did not come while the half ran."""
     answer = f"the answer took {_took(elapsed, took, looks)}" if done else f"no answer after {format_duration(elapsed)}"
-    return f"{answer}; the deadline was {format_duration(deadline)}"
+    return f"{answer} (deadline: {format_duration(deadline)})"
 
 
 def maybe_late(elapsed: float, took: float, deadline: float, stalled: float, looks: int) -> str:
@@ -99,12 +99,15 @@ def _took(elapsed: float, took: float, looks: int) -> str:
     return f"{format_duration(max(elapsed, took))}{waited}" + (f" in the fastest of {looks} runs" if looks > 1 else "")
 
 
-def abandoned(metric: Metric, left: float, at_s: float, answered_s: float) -> str:
-    """`left` things went on, `at_s` seconds after the start, for a caller that had returned."""
+def abandoned(metric: Metric, left: float, at_s: float, answered_s: float | None) -> str:
+    """`left` things went on, `at_s` seconds after the start, for a caller that had returned (None: said before)."""
     things, were = (metric.singular, "was") if left == 1 else (metric.plural, "were")
-    gave_up = f"the caller gave up after {format_duration(answered_s)}, but nothing cancelled the request"
-    still = f"{were} still {metric.state} {format_duration(at_s)} after the start"
-    return f"{metric.format(left)} abandoned {things} {still}: {gave_up}"
+    still = (
+        f"{metric.format(left)} abandoned {things} {were} still {metric.state} {format_duration(at_s)} after the start"
+    )
+    if answered_s is None:
+        return still
+    return f"{still}: the caller gave up after {format_duration(answered_s)}, but nothing cancelled the request"
 
 
 def unread(metric: Metric) -> str:

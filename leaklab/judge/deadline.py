@@ -34,7 +34,11 @@ def stalled(trace: Trace, deadline: float) -> list[Finding]:
         return [Finding.of(FindingKind.STALLED, ELAPSED.name, took, threshold, reason)]
     # Threads and processes first, then what they have open.
     metrics = sorted(METRICS.values(), key=lambda metric: metric.state != "running")
-    return [found for metric in metrics if metric.abandoned for found in _abandoned(trace, metric, threshold)]
+    found: list[Finding] = []
+    for metric in metrics:
+        if metric.abandoned:
+            found += _abandoned(trace, metric, threshold, explained=bool(found))
+    return found
 
 
 def maybe_late(trace: Trace, deadline: float) -> list[str]:
@@ -44,8 +48,11 @@ def maybe_late(trace: Trace, deadline: float) -> list[str]:
     return [sentences.maybe_late(trace.elapsed_s, took, deadline, TOO_LATE * deadline, trace.looks)]
 
 
-def _abandoned(trace: Trace, metric: Metric, threshold: float) -> Iterator[Finding]:
-    """More of it than at the start in the first sample after the threshold, or else in the last sample of all."""
+def _abandoned(trace: Trace, metric: Metric, threshold: float, *, explained: bool) -> Iterator[Finding]:
+    """More of it than at the start in the first sample after the threshold, or else in the last sample of all.
+
+    Why they count is said once: not if it was `explained` before.
+    """
     baseline = trace.value(metric.name, Phase.BASELINE)
     settling = [sample for sample in trace.samples if sample.phase in (Phase.SETTLING, Phase.COLLECTED)]
     late = [sample for sample in settling if sample.at_s >= threshold] or settling[-1:]
@@ -56,5 +63,5 @@ def _abandoned(trace: Trace, metric: Metric, threshold: float) -> Iterator[Findi
     due = [sample.answers_due for sample in late if sample.answers_due is not None]
     left = min(left, max(due)) if due else left
     if left > 0:
-        reason = sentences.abandoned(metric, left, late[0].at_s, trace.elapsed_s)
+        reason = sentences.abandoned(metric, left, late[0].at_s, None if explained else trace.elapsed_s)
         yield Finding.of(FindingKind.STALLED, metric.name, left, 0, reason)

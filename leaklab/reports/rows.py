@@ -185,7 +185,8 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
     for number, one in enumerate(told):
         if one.waits_at is not None:
             yield EvidenceLine("waits at", code_words(one.waits_at, shown), is_place=True)
-        is_new = one.opened not in shown or one.opened in here
+        # Where something waits says more than where it was started.
+        is_new = one.waits_at is None and (one.opened not in shown or one.opened in here)
         if one.opened is not None and is_new and one.opened not in [other.opened for other in told[:number]]:
             yield EvidenceLine(metric.made, code_words(one.opened, shown), is_place=True)
         kept, count = one.kept_by, f"{one.count:,} × " if len(finding.evidence) > 1 and one.count > 1 else ""
