@@ -35,6 +35,8 @@ HEADS = {
 
 SOLUTION_HEADS = "your file (- lines are only in yours)", "our solution (+ lines are only in ours)"
 
+PRAISE = "Clean. Well done."
+
 OTHERS = 2
 """Other findings that are shown beside the one that decided, and lines of evidence for each."""
 
@@ -50,14 +52,25 @@ def check_report(check: CheckResult, file: Path, exercise: Exercise | None = Non
     return Group(*_parts(check, file, exercise))
 
 
-def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+def watched_report(check: CheckResult, file: Path, exercise: Exercise | None, keys: str) -> RenderableType:
+    """The same, where keys can be pressed: `keys` says which, once the exercise is fixed."""
+    return Group(*_parts(check, file, exercise, keys))
+
+
+def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str = "") -> Iterator[RenderableType]:
     words, style = HEADS[check.state]
     settings = str(check.result.settings) if check.result is not None else ""
     beside = ": ".join(filter(None, [check.scenario, settings]))
+    if check.controls_at is not None:
+        beside += f" · leaky and fixed: measured at {check.controls_at.astimezone():%H:%M}"
     yield Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
-    reason = f"It does the work: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
-    if reason:
-        yield Padding.indent(Text(reason), 2)
+    if check.fixed:
+        yield Padding.indent(Text.assemble((PRAISE, "bold"), f" It does the work: {check.looked_at}."), 2)
+    elif check.reason:
+        yield Padding.indent(Text(check.reason), 2)
+    if check.why:
+        yield Text("")
+        yield Padding.indent(Text(check.why), 2)
     if check.place is not None:
         yield Text("")
         yield from _excerpt(check.file, check.place)
@@ -81,12 +94,19 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     if check.yours is not None and (output := list(output_lines(check.yours))):
         yield from [Text(""), *output]
     yield Text("")
-    yield from _next(check, file, exercise)
+    yield from _next(check, file, exercise, keys)
 
 
-def hints_report(hints: Sequence[str], shown: int, how_to_go_on: str = "Run it again") -> RenderableType:
-    """The hints so far, the newest one last and highlighted, and how to see the next."""
+def hints_report(
+    hints: Sequence[str], shown: int, how_to_go_on: str = "Run it again", seen: str = ""
+) -> RenderableType:
+    """The hints so far, the newest one last and highlighted, and how to see the next.
+
+    `seen` is what the last check found in the file; it comes first.
+    """
     parts: list[RenderableType] = []
+    if seen:
+        parts += [Text("In your file", style="bold"), Padding(Text(seen), (0, 0, 1, 2), expand=False)]
     for number, hint in enumerate(hints[:shown], start=1):
         of_head, of_hint = ("bold", "") if number == shown else ("dim", "dim")
         parts.append(Text(f"Hint {number} of {len(hints)}", style=of_head))
@@ -105,7 +125,7 @@ def solution_report(learners: str, name: str, fixed: str, release: str, console:
     if all(line.change == "same" for line in (*yours, *ours)):
         shown: RenderableType = Text(f"{name} matches our solution line for line.")
     else:
-        shown = compared(SOLUTION_HEADS, yours, ours, console.width, no_wrap=True)
+        shown = compared(SOLUTION_HEADS, yours, ours, console.width)
     why = [Text(""), Text.assemble(("Why it works: ", "bold"), release)] if release else []
     return Group(shown, *why)
 
@@ -186,19 +206,32 @@ def _excerpt(checked: Path, place: SourceLine, around: int = AROUND) -> Iterator
         yield Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
-def _next(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+def _next(check: CheckResult, file: Path, exercise: Exercise | None, keys: str) -> Iterator[RenderableType]:
     if check.state is CheckState.INTERRUPTED:
         return
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
-    if check.state is CheckState.FIXED:
-        ours = f"leaklab solution {as_argument(file)}" if exercise is not None else f"leaklab show {check.scenario}"
-        yield Text.assemble(attempts, "Compare it with our solution: ", (ours, "bold"))
+    if check.fixed:
+        if exercise is None:
+            yield Text.assemble("Compare it with our solution: ", (f"leaklab show {check.scenario}", "bold"))
+        elif keys:
+            yield Text(f"{attempts}{keys}")
+        else:
+            yield Text.assemble(attempts, "Compare it with our solution, then go on:\n", *_commands(file, exercise))
         return
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
         yield Text.assemble(f"{words} Stuck? ".lstrip(), (f"leaklab hint {as_argument(file)}", "bold"))
     elif words:
         yield Text(words)
+
+
+def _commands(file: Path, exercise: Exercise) -> Iterator[tuple[str, str]]:
+    """What is typed once an exercise is fixed."""
+    folder = "" if file.parent == Path() else f" {as_argument(file.parent)}"
+    of = exercise.scenarios
+    more = "" if of is None else f" --scenarios {as_argument(Path(os.path.normpath(file.parent / of)))}"
+    yield f"  leaklab solution {as_argument(file)}{more}\n", "bold"
+    yield f"  leaklab next{folder}{more}", "bold"
 
 
 def _task_lines(learners: str) -> int:

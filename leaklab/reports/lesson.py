@@ -66,13 +66,11 @@ def code(halves: Mapping[str, str], console: Console, shared: str = "") -> Rende
     return Group(*parts)
 
 
-def compared(
-    heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine], width: int, *, no_wrap: bool = False
-) -> RenderableType:
+def compared(heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine], width: int) -> RenderableType:
     """Aligned lines below their heads: side by side if `width` columns are enough, otherwise one below the other."""
     column = max(*map(len, heads), *(len(line.text) + 8 for line in (*left, *right)))
     if width < 2 * column + 2:
-        return Group(*_below(heads[0], left, no_wrap=no_wrap), *_below(heads[1], right, no_wrap=no_wrap))
+        return Group(*_below(heads[0], left), *_below(heads[1], right))
     columns = (Column(head, no_wrap=True) for head in heads)
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for row in zip(_marked(left), _marked(right), strict=True):
@@ -80,9 +78,9 @@ def compared(
     return table
 
 
-def _below(head: str, lines: Sequence[CodeLine], *, no_wrap: bool = False) -> list[RenderableType]:
+def _below(head: str, lines: Sequence[CodeLine]) -> list[RenderableType]:
     numbered = [line for line in lines if line.number is not None]
-    return [Rule(head, align="left"), *_marked(numbered, no_wrap=no_wrap)]
+    return [Rule(head, align="left"), *_marked(numbered)]
 
 
 def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
@@ -97,7 +95,7 @@ def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
     return [first for first, _ in rows], [second for _, second in rows]
 
 
-def _marked(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Text]:
+def _marked(lines: Sequence[CodeLine]) -> Iterator[Text]:
     """Highlighted lines of a half, each with its mark and its number."""
     code = Syntax("", "python", theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
@@ -105,4 +103,4 @@ def _marked(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Tex
         mark, style = MARKS[line.change]
         # The mark works without colour; the colour is visible from the back of the room.
         head = (f"{mark} ", f"bold {style}"), (f"{line.number or '':>3}  ", "dim")
-        yield Text.assemble(*head, text, no_wrap=no_wrap, overflow="fold")
+        yield Text.assemble(*head, text, overflow="fold")
