@@ -16,7 +16,7 @@ from leaklab.lab.result import Result
 from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import aligned, compared
-from leaklab.reports.rows import evidence_lines, left_behind, row_label
+from leaklab.reports.rows import LAST_LINES, evidence_lines, left_behind, row_label
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
@@ -91,7 +91,8 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str 
     if check.yours is not None and (left := left_behind(check.yours)):
         yield Text("")
         yield Padding.indent(Text(f"{left[0].upper()}{left[1:]}."), 2)
-    if check.yours is not None and (output := list(output_lines(check.yours))):
+    # Of a file that is fixed, it matters least; a screen has 24 lines.
+    if check.yours is not None and (output := list(output_lines(check.yours, LAST_LINES if check.fixed else None))):
         yield from [Text(""), *output]
     yield Text("")
     yield from _next(check, file, exercise, keys)
@@ -216,7 +217,8 @@ def _next(check: CheckResult, file: Path, exercise: Exercise | None, keys: str) 
         elif keys:
             yield Text(f"{attempts}{keys}")
         else:
-            yield Text.assemble(attempts, "Compare it with our solution, then go on:\n", *_commands(file, exercise))
+            solution, onward = _commands(file, exercise)
+            yield Text.assemble(attempts, "Compare: ", (solution, "bold"), ". Go on: ", (onward, "bold"))
         return
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
@@ -225,13 +227,12 @@ def _next(check: CheckResult, file: Path, exercise: Exercise | None, keys: str) 
         yield Text(words)
 
 
-def _commands(file: Path, exercise: Exercise) -> Iterator[tuple[str, str]]:
-    """What is typed once an exercise is fixed."""
+def _commands(file: Path, exercise: Exercise) -> tuple[str, str]:
+    """What is typed once an exercise is fixed: to compare it with our solution, and to go on."""
     folder = "" if file.parent == Path() else f" {as_argument(file.parent)}"
     of = exercise.scenarios
     more = "" if of is None else f" --scenarios {as_argument(Path(os.path.normpath(file.parent / of)))}"
-    yield f"  leaklab solution {as_argument(file)}{more}\n", "bold"
-    yield f"  leaklab next{folder}{more}", "bold"
+    return f"leaklab solution {as_argument(file)}{more}", f"leaklab next{folder}{more}"
 
 
 def _task_lines(learners: str) -> int:

@@ -85,6 +85,8 @@ class Session(AbstractContextManager["Session", None]):
         return replace(found, controls_at=checked.controls_at)
 
     def _running(self) -> Services:
+        if self._services is not None and not self._services.is_running:
+            self._close()
         if self._services is None:
             self._services = self._owner.enter_context(Services())
         return self._services

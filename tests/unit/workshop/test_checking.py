@@ -349,6 +349,7 @@ def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
     stopped = replace(measured(yours(one)), interrupted=True, halves={})
     return {
         "fixed": (CheckState.FIXED, replace(checked(yours(one)), why=ENTRY.why)),
+        "fixed_and_prints": (CheckState.FIXED, replace(checked(yours(one, output="one\ntwo\n" * 9)), why=ENTRY.why)),
         "leaks": (CheckState.LEAKS, checked(yours(each))),
         "leaks_late": (CheckState.LEAKS, replace(checked(yours(each)), showed=FirstSeen(21, 30))),
         "explained": (CheckState.LEAKS, checked(explained())),

@@ -31,6 +31,7 @@ class Checks:
     leaky: HalfResult = field(default_factory=scripted.leaky)
     error: MeasureError | None = None
     interrupted: bool = False
+    is_running: bool = True
     services: int = 0
     ended: int = 0
 
@@ -55,7 +56,7 @@ class Checks:
     @contextlib.contextmanager
     def run_services(self) -> Iterator[object]:
         self.services += 1
-        yield object()
+        yield self
         self.ended += 1
 
 
@@ -132,4 +133,11 @@ def test_after_an_error_of_the_measurement_the_next_check_has_new_services(check
         assert checks.ended == 1
         checks.error = None
         session.check(entry, FILE, RunOptions(), entry.scenario.settings)
+    assert (checks.services, checks.ended) == (2, 2)
+
+
+def test_services_that_were_ended_meanwhile_are_started_again(checks: Checks, entry: Entry) -> None:
+    with Session() as session:
+        for checks.is_running in (True, False, True):
+            session.check(entry, FILE, RunOptions(), entry.scenario.settings)
     assert (checks.services, checks.ended) == (2, 2)
