@@ -14,7 +14,7 @@ import typer
 from leaklab.commands import options, output
 from leaklab.commands.task import Task, locate
 from leaklab.errors import LeaklabError
-from leaklab.system.interrupts import Owner
+from leaklab.system.interrupts import Owner, held_back
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
 
 if TYPE_CHECKING:
@@ -170,7 +170,9 @@ class WatchScreen:
         """The scenarios in the order of the course; they are looked for once."""
         from leaklab.content.catalog import Catalog
 
-        self.course = self.course or Catalog(self.scenarios).select([])
+        # Classes come and go by the hundred there, and Python drops what is raised while it collects one.
+        with held_back():
+            self.course = self.course or Catalog(self.scenarios).select([])
         return self.course
 
     def _show(self, show: Callable[[], None]) -> None:
