@@ -19,7 +19,7 @@ from leaklab.system import interrupts
 
 COMMANDS = {
     "Look": ("list", "show", "run", "compare"),
-    "Workshop": ("start", "check", "watch", "hint", "solution", "progress", "reset"),
+    "Workshop": ("next", "start", "check", "watch", "hint", "solution", "progress", "reset"),
     "Author": ("new", "validate", "schema", "doctor"),
 }
 """Modules in leaklab/commands, by group. Each imports what it needs when it runs: `--help` waits for Typer only."""

@@ -30,8 +30,12 @@ def command(
     how = options.run_options(limit, repeat, mongo, LEARNERS_TIME_LIMIT_S, explain=not no_explain)
     task = locate(file, scenario, scenarios)
     target.spare(task.file)
+    content = task.content()
     checked = task.measure(how, options.given_settings(steps, set_))
-    exercise = task.found.exercise if checked.state is CheckState.INTERRUPTED else task.record(checked)
+    if checked.state is not CheckState.INTERRUPTED:
+        task.record(checked)
+        task.note_evidence(checked, content)
+    exercise = task.found.exercise
     solution = {"fixed": task.entry.code("fixed"), "release": task.entry.scenario.release}
     target.show(check=checked, file=task.file, exercise=exercise, **solution)
     codes = {

@@ -62,7 +62,9 @@ ScenarioName = Annotated[
     ),
 ]
 Scenarios = Annotated[Path | None, Option(metavar="DIR", help="A folder of your own scenarios, in addition.")]
-File = Annotated[Path | None, Argument(metavar="[FILE]", help="The exercise. Optional if the folder has only one.")]
+File = Annotated[
+    Path | None, Argument(metavar="[FILE]", help="The exercise. Of several in the folder, you are asked which.")
+]
 Folder = Annotated[Path, Argument(metavar="[DIR]", help="The folder of the exercises. Default: this folder.")]
 Folders = Annotated[
     list[Path] | None,

@@ -13,7 +13,7 @@ from leaklab.content.requirements import missing_packages
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.deadline import TOO_LATE, waited
-from leaklab.judge.findings import Finding, Verdict
+from leaklab.judge.findings import Verdict
 from leaklab.judge.scaling import Thresholds, suspects, unclear
 from leaklab.lab.explanation import Inside, suspected
 from leaklab.lab.forecast import Capacities
@@ -57,6 +57,7 @@ class RunOptions:
 
     `controls` are the halves that are known to be what the scenario says: they are judged by one run.
     With `explain`, the findings on the others are explained, by one more run that is not measured.
+    `services` are those of a caller that makes several runs; with None, a run has its own.
     The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
     """
 
@@ -66,6 +67,7 @@ class RunOptions:
     limits: Limits = field(default_factory=Limits)
     keep_time_limit: bool = False
     mongo_uri: str | None = None
+    services: Services | None = None
     progress: TraceListener = field(default_factory=TraceListener)
 
 
@@ -131,6 +133,25 @@ def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
     )
 
 
+def with_evidence(
+    entry: Entry, judged: HalfResult, path: Path, settings: Settings, options: RunOptions, services: Services
+) -> HalfResult:
+    """The half at `path` with the evidence for its findings, or for what is in doubt, by one more run of it.
+
+    It is the same if there is neither. Raises MeasureError if the services' process is gone.
+    """
+    inside = Inside(entry, path, settings, limits_of(entry.scenario, settings, options), options.mongo_uri)
+    options.progress.begins(f"looking inside {half_label(judged.half)}: which line, and what keeps it")
+    judgement, run = judged.judgement, judged.runs[0]
+    if judgement.findings:
+        findings = inside.explained(judgement.findings, judged.elapsed_s, services)
+        return replace(judged, judgement=replace(judgement, findings=findings))
+    if judgement.verdict is Verdict.INCONCLUSIVE and run.trace.outcome is Outcome.COMPLETED:
+        doubted = suspected(run.sized, bounds_of(entry.scenario, settings))
+        return replace(judged, suspected=inside.explained(doubted, judged.elapsed_s, services) if doubted else ())
+    return judged
+
+
 @dataclass(slots=True)
 class _PairRun:
     """The halves of one scenario while they are run, and what has come of them."""
@@ -149,7 +170,7 @@ class _PairRun:
         """Run each half as often as was asked for. An interrupt ends that; it is raised if nothing was measured yet."""
         try:
             with Owner() as owner:
-                self.services = owner.enter_context(Services())
+                self.services = self.options.services or owner.enter_context(Services())
                 for _ in range(self.options.repeat):
                     self.run_each_once()
                     if self.interrupted:
@@ -171,23 +192,10 @@ class _PairRun:
 
     def explain(self) -> None:
         """Find the evidence for the findings, if they are to be explained, and for what is in doubt."""
-        bounds = bounds_of(self.entry.scenario, self.settings)
         for half, judged in self.judged.items():
-            if not self.options.explain or half in self.options.controls:
-                continue
-            judgement, run = judged.judgement, judged.runs[0]
-            if judgement.findings:
-                findings = self._explained(judged, judgement.findings)
-                self.judged[half] = replace(judged, judgement=replace(judgement, findings=findings))
-            elif judgement.verdict is Verdict.INCONCLUSIVE and run.trace.outcome is Outcome.COMPLETED:
-                doubted = suspected(run.sized, bounds)
-                self.judged[half] = replace(judged, suspected=self._explained(judged, doubted) if doubted else ())
-
-    def _explained(self, judged: HalfResult, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        options = self.options
-        options.progress.begins(f"looking inside {half_label(judged.half)}: which line, and what keeps it")
-        inside = Inside(self.entry, self.paths[judged.half], self.settings, options.limits, options.mongo_uri)
-        return inside.explained(findings, judged.elapsed_s, self.services)
+            if self.options.explain and half not in self.options.controls:
+                path = self.paths[half]
+                self.judged[half] = with_evidence(self.entry, judged, path, self.settings, self.options, self.services)
 
     def run_each_once(self) -> None:
         """Run each half once, and those in which something could be growing once more, with other work.

@@ -17,7 +17,7 @@ from leaklab.lab.result import Result
 from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import aligned, compared
-from leaklab.reports.rows import evidence_lines, left_behind, telling_rows
+from leaklab.reports.rows import LAST_LINES, evidence_lines, left_behind, telling_rows
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
@@ -35,6 +35,8 @@ HEADS = {
 }
 
 SOLUTION_HEADS = "your file (- lines are only in yours)", "our solution (+ lines are only in ours)"
+
+PRAISE = "Clean. Well done."
 
 OTHERS = 2
 """Other findings that are shown beside the one that decided, and lines of evidence for each."""
@@ -59,6 +61,11 @@ def check_report(check: CheckResult, file: Path, exercise: Exercise | None = Non
     return Group(*_parts(check, file, exercise))
 
 
+def watched_report(check: CheckResult, file: Path, exercise: Exercise | None, keys: str) -> RenderableType:
+    """The same, where keys can be pressed: `keys` says which, once the exercise is fixed."""
+    return Group(*_parts(check, file, exercise, keys))
+
+
 def reason(check: CheckResult) -> str:
     """Why the file is fixed or is not, in a sentence; empty if there is nothing to say."""
     return f"It does the work: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
@@ -77,15 +84,22 @@ def _own_line(finding: Finding) -> CodeSite | None:
     return next((place for place in places if place is not None and place.code), None)
 
 
-def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterator[RenderableType]:
+def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str = "") -> Iterator[RenderableType]:
     words, style = HEADS[check.state]
     settings = str(check.result.settings) if check.result is not None else ""
     beside = ": ".join(filter(None, [check.scenario, settings]))
+    if check.controls_at is not None:
+        beside += f" · leaky and fixed: measured at {check.controls_at.astimezone():%H:%M}"
     yield Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
-    if why := reason(check):
+    if check.fixed:
+        yield Padding.indent(Text.assemble((PRAISE, "bold"), f" {reason(check)}"), 2)
+    elif why := reason(check):
         kind = check.finding.kind if check.finding is not None and check.state is CheckState.LEAKS else None
         head = "" if kind is None else f"{kind} ({kind.means}): "
         yield Padding.indent(Text.assemble((head, "bold"), why), 2)
+    if check.why:
+        yield Text("")
+        yield Padding.indent(Text(check.why), 2)
     if check.place is not None:
         yield Text("")
         yield from _excerpt(check.file, check.place)
@@ -106,17 +120,24 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None) -> Iterato
     if check.yours is not None and (left := left_behind(check.yours)):
         yield Text("")
         yield Padding.indent(Text(f"{left[0].upper()}{left[1:]}."), 2)
-    if check.yours is not None and (output := list(output_lines(check.yours))):
+    # Of a file that is fixed, it matters least; a screen has 24 lines.
+    if check.yours is not None and (output := list(output_lines(check.yours, LAST_LINES if check.fixed else None))):
         yield from [Text(""), *output]
     yield Text("")
-    words, command = next_step(check, file, exercise)
-    if words:
-        yield Text.assemble(words, (command, "bold"))
+    if steps := next_steps(check, file, exercise, keys):
+        yield Text.assemble(*(part for words, command in steps for part in (words, (command, "bold"))))
 
 
-def hints_report(hints: Sequence[str], shown: int, how_to_go_on: str = "Run it again") -> RenderableType:
-    """The hints so far, the newest one last and highlighted, and how to see the next."""
+def hints_report(
+    hints: Sequence[str], shown: int, how_to_go_on: str = "Run it again", seen: str = ""
+) -> RenderableType:
+    """The hints so far, the newest one last and highlighted, and how to see the next.
+
+    `seen` is what the last check found in the file; it comes first.
+    """
     parts: list[RenderableType] = []
+    if seen:
+        parts += [Text("In your file", style="bold"), Padding(Text(seen), (0, 0, 1, 2), expand=False)]
     for number, hint in enumerate(hints[:shown], start=1):
         of_head, of_hint = ("bold", "") if number == shown else ("dim", "dim")
         parts.append(Text(f"Hint {number} of {len(hints)}", style=of_head))
@@ -135,7 +156,7 @@ def solution_report(learners: str, name: str, fixed: str, release: str, console:
     if all(line.change == "same" for line in (*yours, *ours)):
         shown: RenderableType = Text(f"{name} matches our solution line for line.")
     else:
-        shown = compared(SOLUTION_HEADS, yours, ours, console.width, no_wrap=True)
+        shown = compared(SOLUTION_HEADS, yours, ours, console.width)
     why = [Text(""), Text.assemble(("Why it works: ", "bold"), release)] if release else []
     return Group(shown, *why)
 
@@ -210,18 +231,30 @@ def _excerpt(checked: Path, place: SourceLine, around: int = AROUND) -> Iterator
         yield Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
-def next_step(check: CheckResult, file: Path, exercise: Exercise | None) -> tuple[str, str]:
-    """What to do next: in words, and a command below them or nothing; two empty texts if there is nothing to do."""
+def next_steps(check: CheckResult, file: Path, exercise: Exercise | None, keys: str = "") -> list[tuple[str, str]]:
+    """What to do next: words, and the command after them, or nothing; no pair at all if there is nothing to do."""
     if check.state is CheckState.INTERRUPTED:
-        return "", ""
+        return []
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
-    if check.state is CheckState.FIXED:
-        ours = f"leaklab solution {as_argument(file)}" if exercise is not None else f"leaklab show {check.scenario}"
-        return f"{attempts}Compare it with our solution: ", ours
+    if check.fixed:
+        if exercise is None:
+            return [("Compare it with our solution: ", f"leaklab show {check.scenario}")]
+        if keys:
+            return [(f"{attempts}{keys}", "")]
+        solution, onward = _commands(file, exercise)
+        return [(f"{attempts}Compare: ", solution), (". Go on: ", onward)]
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
-        return f"{words} Stuck? ".lstrip(), f"leaklab hint {as_argument(file)}"
-    return words, ""
+        return [(f"{words} Stuck? ".lstrip(), f"leaklab hint {as_argument(file)}")]
+    return [(words, "")] if words else []
+
+
+def _commands(file: Path, exercise: Exercise) -> tuple[str, str]:
+    """What is typed once an exercise is fixed: to compare it with our solution, and to go on."""
+    folder = "" if file.parent == Path() else f" {as_argument(file.parent)}"
+    of = exercise.scenarios
+    more = "" if of is None else f" --scenarios {as_argument(Path(os.path.normpath(file.parent / of)))}"
+    return f"leaklab solution {as_argument(file)}{more}", f"leaklab next{folder}{more}"
 
 
 def task_lines(learners: str) -> int:

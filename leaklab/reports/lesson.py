@@ -115,13 +115,11 @@ def _side_by_side(heads: tuple[str, str], left: Sequence[CodeLine], right: Seque
     return 2 * max(*map(len, heads), *(len(line.text) + 8 for line in (*left, *right))) + 2
 
 
-def compared(
-    heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine], width: int, *, no_wrap: bool = False
-) -> RenderableType:
+def compared(heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine], width: int) -> RenderableType:
     """Aligned lines below their heads: side by side if `width` columns are enough, otherwise one below the other."""
     if width < _side_by_side(heads, left, right):
         left, right = ([line for line in lines if line.number is not None] for lines in (left, right))
-        return Group(*_below(heads[0], left, no_wrap=no_wrap), *_below(heads[1], right, no_wrap=no_wrap))
+        return Group(*_below(heads[0], left), *_below(heads[1], right))
     columns = (Column(head, no_wrap=True) for head in heads)
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for row in zip(_marked(left), _marked(right), strict=True):
@@ -129,8 +127,8 @@ def compared(
     return table
 
 
-def _below(head: str, lines: Sequence[CodeLine], *, no_wrap: bool = False) -> list[RenderableType]:
-    return [Rule(head, align="left"), *_marked(lines, no_wrap=no_wrap)]
+def _below(head: str, lines: Sequence[CodeLine]) -> list[RenderableType]:
+    return [Rule(head, align="left"), *_marked(lines)]
 
 
 def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
@@ -145,7 +143,7 @@ def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
     return [first for first, _ in rows], [second for _, second in rows]
 
 
-def _marked(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Text]:
+def _marked(lines: Sequence[CodeLine]) -> Iterator[Text]:
     """Highlighted lines of a half, each with its mark and its number."""
     code = Syntax("", "python", theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
@@ -153,4 +151,4 @@ def _marked(lines: Sequence[CodeLine], *, no_wrap: bool = False) -> Iterator[Tex
         mark, style = MARKS[line.change]
         # The mark works without colour; the colour is visible from the back of the room.
         head = (f"{mark} ", f"bold {style}"), (f"{line.number or '':>3}  ", "dim")
-        yield Text.assemble(*head, text, no_wrap=no_wrap, overflow="fold")
+        yield Text.assemble(*head, text, overflow="fold")

@@ -44,7 +44,6 @@ def comparison_page(results: Sequence[Result]) -> str:
 def check_page(check: CheckResult, file: Path, exercise: Exercise | None, fixed: str, release: str) -> str:
     """A learner's file beside both halves; `fixed` and `release`, the solution, are shown only if theirs is right."""
     place = check_report.marked_place(check)
-    words, command = check_report.next_step(check, file, exercise)
     return filled(
         "check.html.j2",
         check=check,
@@ -54,8 +53,7 @@ def check_page(check: CheckResult, file: Path, exercise: Exercise | None, fixed:
         reason=check_report.reason(check),
         place=place,
         excerpt=place and check_report.excerpt(check.file, place),
-        next_words=words,
-        next_command=command,
+        next_steps=check_report.next_steps(check, file, exercise),
         difference=_to_solution(check.file, fixed) if check.fixed else [],
         release=release,
         small_print=_small_print(*filter(None, [check.result])),

@@ -209,14 +209,18 @@ def code_words(line: CodeSite, shown: set[CodeSite]) -> str:
     return str(line) if known or not line.code else f"{line}  {line.code}"
 
 
-def printed(half: HalfResult) -> list[str]:
-    """A heading and the lines that are shown of the half's output; empty if it printed nothing."""
+def printed(half: HalfResult, most: int | None = None) -> list[str]:
+    """A heading and the lines that are shown of the half's output; empty if it printed nothing.
+
+    They are at most `most` (OUTPUT_LINES if None), the last LAST_LINES among them.
+    """
+    most = most or OUTPUT_LINES
     lines = [printable(line).expandtabs(4) for run in half.runs for line in run.trace.output.splitlines()]
     more = ""
-    if len(lines) > OUTPUT_LINES:
+    if len(lines) > most:
         # The message of an error is in its last line.
-        more = f" ({OUTPUT_LINES} of {len(lines):,} lines)"
-        lines = [*lines[: OUTPUT_LINES - LAST_LINES], "…", *lines[-LAST_LINES:]]
+        more = f" ({most} of {len(lines):,} lines)"
+        lines = [*lines[: most - LAST_LINES], "…", *lines[-LAST_LINES:]]
     label = half_label(half.half)
     who = "Your file" if half.half == "yours" else f"The {label}{' half' if label == half.half else ''}"
     return [f"{who} printed{more}:", *lines] if lines else []

@@ -177,9 +177,9 @@ def evidence(lines: Sequence[EvidenceLine]) -> Table:
     return grid
 
 
-def output_lines(half: HalfResult) -> Iterator[RenderableType]:
-    """What the half printed, below a heading; nothing if it printed nothing."""
-    for index, line in enumerate(rows.printed(half)):
+def output_lines(half: HalfResult, most: int | None = None) -> Iterator[RenderableType]:
+    """What the half printed, below a heading; nothing if it printed nothing. `most` is as in `rows.printed`."""
+    for index, line in enumerate(rows.printed(half, most)):
         yield Text(f"  {line}", no_wrap=True, overflow="ellipsis") if index else Text(line, style="bold")
 
 

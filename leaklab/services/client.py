@@ -207,6 +207,11 @@ class Services:
         """The channel to the process; it becomes readable without a question only when the process has ended."""
         return self._child.channel
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is still there."""
+        return self._child.ended(within_s=0) is None
+
     def gone(self) -> LeaklabError:
         """The error to raise when the process has ended, with the last line it printed."""
         # Its last words are complete when it has ended; it is ended if it only closed its socket.

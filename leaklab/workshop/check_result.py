@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta, Struct
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from leaklab.judge.findings import Finding
@@ -49,9 +50,11 @@ class CheckResult:
         remedy: what to do next, in a sentence; empty if there is nothing to do.
         finding: the finding that decided.
         looked_at: of a fixed file, what was looked at.
+        why: of a fixed file, the sentence that the exercise teaches.
         showed: when that finding first showed; None if the steps cannot say.
         place: the learner's line that an error came from.
         result: the measurement; None if the file was not run.
+        controls_at: when the leaky and the fixed half were measured, if that was in an earlier check.
     """
 
     scenario: str
@@ -61,14 +64,21 @@ class CheckResult:
     remedy: str = ""
     finding: Finding | None = None
     looked_at: str = ""
+    why: str = ""
     showed: FirstSeen | None = None
     place: SourceLine | None = None
     result: Result | None = None
+    controls_at: datetime | None = None
 
     @property
     def fixed(self) -> bool:
         """Whether the learner's file does the work and leaks nothing."""
         return self.state is CheckState.FIXED
+
+    @property
+    def is_explicable(self) -> bool:
+        """Whether there may be evidence for what it shows: for a finding, or for what is in doubt."""
+        return self.finding is not None or self.state is CheckState.UNDECIDED
 
     @property
     def findings(self) -> tuple[Finding, ...]:

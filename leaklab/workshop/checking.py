@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leaklab.content.declaration import HALVES
 from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SHARE
-from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, wrong_requests
+from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, with_evidence, wrong_requests
 from leaklab.lab.result import MeasuredRun, half_result
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge
@@ -24,11 +24,13 @@ from leaklab.workshop.plain_code import rejection
 from leaklab.workshop.remedies import FIX_THE_FILE, FIX_THE_LINE, remedy_of_run, remedy_of_shadow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from leaklab.content.catalog import Entry
     from leaklab.content.declaration import Scenario
     from leaklab.content.settings import Settings
     from leaklab.lab.result import HalfResult, Result
-
+    from leaklab.services.client import Services
 
 NO_SUCH_RUN = r"\brun\(\)|\bfunction (called )?run\b|\(\) (got an unexpected keyword|missing \d+ required) "
 """What an error says where `run` is not there, or has other arguments: those of a decorator of it, perhaps."""
@@ -44,10 +46,17 @@ def learners_settings(scenario: Scenario) -> Settings:
     return scenario.settings.changed("learners", scenario.learners)
 
 
-def check(entry: Entry, file: Path, options: RunOptions | None = None, settings: Settings | None = None) -> CheckResult:
+def check(
+    entry: Entry,
+    file: Path,
+    options: RunOptions | None = None,
+    settings: Settings | None = None,
+    controls: Mapping[str, HalfResult] | None = None,
+) -> CheckResult:
     """Measure `file` as a half of `entry`, next to its leaky and fixed halves.
 
-    The defaults are `learners_options` and `learners_settings`.
+    The defaults are `learners_options` and `learners_settings`. `controls` are halves that were measured before, and
+    that are not measured again.
 
     Raises:
         UsageError: the file cannot be read, or the settings conflict.
@@ -59,9 +68,27 @@ def check(entry: Entry, file: Path, options: RunOptions | None = None, settings:
     file = file.absolute()
     if rejected := rejection(entry, file):
         return rejected
-    paths = {half: entry.half_path(half) for half in HALVES} | {YOURS: file}
+    known = controls or {}
+    paths = {half: entry.half_path(half) for half in HALVES if half not in known} | {YOURS: file}
     options = replace(options or learners_options(), controls=frozenset(HALVES))
-    return judge_file(entry.scenario, file, settings, run_halves(entry, paths, settings, options))
+    measured = run_halves(entry, paths, settings, options)
+    result = replace(measured, halves={**known, **measured.halves})
+    found = judge_file(entry.scenario, file, settings, result)
+    return replace(found, why=entry.why) if found.fixed else found
+
+
+def explained(
+    checked: CheckResult, entry: Entry, options: RunOptions, settings: Settings, services: Services
+) -> CheckResult:
+    """The same check with the evidence for what was found, by one more run of the learner's file.
+
+    Raises MeasureError if the services' process is gone.
+    """
+    if checked.result is None or checked.yours is None:
+        return checked
+    half = with_evidence(entry, checked.yours, checked.file, settings, options, services)
+    result = replace(checked.result, halves={**checked.result.halves, YOURS: half})
+    return judge_file(entry.scenario, checked.file, settings, result)
 
 
 # ---- after the run: pure functions over the measurement

@@ -21,7 +21,16 @@ from leaklab.measure.source_line import UNPARSABLE
 from leaklab.metrics import METRICS
 from leaklab.system.files import create_whole, read_regular
 from leaklab.units import as_argument
-from leaklab.workshop.progress_file import STATE, Exercise, ProgressFileError, load, update, write_text
+from leaklab.workshop.progress_file import (
+    STATE,
+    EvidenceNote,
+    Exercise,
+    ProgressFileError,
+    digest,
+    load,
+    update,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
@@ -47,19 +56,21 @@ class LocatedExercise:
         return self.file.parent / self.exercise.scenarios
 
 
-def find(given: Path | None) -> LocatedExercise:
-    """The exercise at `given`: a file, or a folder (None: this folder) with exactly one exercise.
+def find(
+    given: Path | None, choose: Callable[[Mapping[str, Exercise]], str | None] = lambda _: None
+) -> LocatedExercise:
+    """The exercise at `given`: a file, or a folder (None: this folder). Of several in a folder, that which is chosen.
 
-    Raises UsageError if there is none, or more than one; ProgressFileError if the progress file is broken.
+    Raises UsageError if there is none, or none is chosen; ProgressFileError if the progress file is broken.
     """
     folder = given or Path()
     if not _is_folder(folder):
         return _find_file(folder)
     exercises = known_exercises(folder)
-    if len(exercises) > 1:
+    name = choose(exercises) if len(exercises) > 1 else next(iter(exercises))
+    if name is None:
         raise UsageError(f"which exercise in {_called(folder)}? It has {', '.join(sorted(exercises))}")
-    ((name, exercise),) = exercises.items()
-    return LocatedExercise(folder / name, exercise)
+    return LocatedExercise(folder / name, exercises[name])
 
 
 def _find_file(given: Path) -> LocatedExercise:
@@ -181,6 +192,17 @@ def task_text(entry: Entry, scenarios: str | None = None) -> str:
     return text + "\n\n" + "\n".join(f"    {line}" for line in commands) + "\n"
 
 
+def note_evidence(found: LocatedExercise, note: EvidenceNote) -> Exercise | None:
+    """Keep what was found of the file's leak, for its hints. None if the file is not an exercise."""
+    return None if found.exercise is None else _change(found, lambda old: replace(old, evidence=note))
+
+
+def evidence_for(exercise: Exercise, content: bytes) -> str:
+    """What the last check found of a file's leak, in words; empty if that was another content, or it found nothing."""
+    note = exercise.evidence
+    return note.words if note is not None and note.digest == digest(content) else ""
+
+
 def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exercise | None:
     """Count an attempt, and date the first success. None if the file is not an exercise."""
     if found.exercise is None:
@@ -189,12 +211,12 @@ def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exe
     return _change(found, lambda old: replace(old, attempts=old.attempts + 1, solved=old.solved or solved))
 
 
-def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> int:
-    """Count one more hint as shown, and return how many that makes. Raises UsageError if the scenario has none."""
+def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> Exercise:
+    """Count one more hint as shown. Raises UsageError if the scenario has none."""
     scenario = _known(found).scenario
     if not hints:
         raise UsageError(f"{scenario} has no hints; `leaklab show {scenario}` explains the leak")
-    return _change(found, lambda old: replace(old, hints=min(old.hints + 1, len(hints)))).hints
+    return _change(found, lambda old: replace(old, hints=min(old.hints + 1, len(hints))))
 
 
 def _change(found: LocatedExercise, change: Callable[[Exercise], Exercise]) -> Exercise:

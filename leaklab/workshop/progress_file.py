@@ -1,6 +1,7 @@
 """The progress file of a folder of exercises: read, checked, and replaced as a whole."""
 
 import contextlib
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,8 +23,11 @@ except ImportError:
 STATE = "leaklab-progress.json"
 """The name of the file."""
 
-SCHEMA = 1
-"""The version of its form."""
+SCHEMA = 2
+"""The version of its form. In version 1 there was no `evidence`: an older leaklab would call a file with it broken."""
+
+OLDEST = 1
+"""The oldest version that can be read."""
 
 LONGEST_NAME = 255
 """Bytes that the name of a file may have."""
@@ -40,6 +44,18 @@ class ProgressFileError(LeaklabError):
     exit_code = ExitCode.WRONG_USAGE
 
 
+class EvidenceNote(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a check found of a file's leak: in words, and the digest of the content that was checked."""
+
+    digest: Annotated[str, Meta(max_length=100)]
+    words: Annotated[str, Meta(max_length=2000)]
+
+
+def digest(content: bytes) -> str:
+    """What tells one content of a file from another."""
+    return hashlib.sha256(content).hexdigest()
+
+
 class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The progress of one exercise.
 
@@ -50,6 +66,7 @@ class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         hints: how many hints were shown.
         solved: when a check first found it fixed; None before that.
         scenarios: its folder of scenarios, relative to the exercise's folder; None for a built-in scenario.
+        evidence: what the last check that found evidence said of it; None before that.
     """
 
     scenario: str
@@ -58,6 +75,7 @@ class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hints: Count = 0
     solved: str | None = None
     scenarios: str | None = None
+    evidence: EvidenceNote | None = None
 
 
 class _Document(Struct, frozen=True):
@@ -94,9 +112,9 @@ class NewerFormError(ValueError):
 def _exercises(data: bytes) -> dict[str, Exercise]:
     """The exercises in a document. Raises ValueError or DecodeError with what is wrong with it."""
     document = msgspec.json.decode(data, type=_Document)
-    if document.schema != SCHEMA:
+    if not OLDEST <= document.schema <= SCHEMA:
         kind = NewerFormError if document.schema > SCHEMA else ValueError
-        raise kind(f'"schema" is {document.schema}, and this one reads {SCHEMA}')
+        raise kind(f'"schema" is {document.schema}, and this one reads {OLDEST} to {SCHEMA}')
     exercises: dict[str, Exercise] = {}
     for name, about in document.exercises.items():
         is_name = Path(name).name == name and name.isprintable() and len(os.fsencode(name)) <= LONGEST_NAME

@@ -4,7 +4,7 @@ import contextlib
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,9 @@ except ImportError:
 
 POLL_MS = 100
 """Milliseconds between two reads of the keyboard."""
+
+SETTLED_MS = 20
+"""Milliseconds without a change after which a save is over: an editor writes a file in one go."""
 
 SAVED = "saved"
 """The event of a file that may have changed; every other event is a key."""
@@ -65,19 +68,20 @@ class Keys:
         return pressed
 
 
-def events(file: Path, keys: Keys, *, poll: bool = False) -> Iterator[str]:
-    """SAVED once at the start and whenever `file` was written, renamed into place or removed; and each key.
+def events(file: Callable[[], Path], keys: Keys, *, poll: bool = False) -> Iterator[str]:
+    """SAVED once at the start and whenever the file was written, renamed into place or removed; and each key.
 
+    `file` names it, and may name another one of that folder later; that counts as saved.
     Events while the caller is busy are not lost: they follow afterwards, several saves as one. The folder is watched,
     because editors that save by renaming replace the file; with `poll`, it is polled, for file systems that do not
     report changes (network, containers).
     """
     from watchfiles import watch
 
-    name = file.name
     changes = watch(
-        file.absolute().parent,
-        watch_filter=lambda _, path: Path(path).name == name,
+        file().absolute().parent,
+        watch_filter=lambda _, path: Path(path).name == file().name,
+        step=SETTLED_MS,
         rust_timeout=POLL_MS,
         yield_on_timeout=True,
         force_polling=True if poll else None,
@@ -85,12 +89,12 @@ def events(file: Path, keys: Keys, *, poll: bool = False) -> Iterator[str]:
     )
     # The watch starts here, so a save during the first check is not missed.
     next(changes)
-    known = _version(file)
+    known = _version(file())
     yield SAVED
     for changed in changes:
         # When it polls, watchfiles compares whole seconds; a second save within one is noticed here.
-        if changed or _version(file) != known:
-            known = _version(file)
+        if changed or _version(file()) != known:
+            known = _version(file())
             yield SAVED
         yield from keys.pressed()
 

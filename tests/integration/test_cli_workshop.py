@@ -18,6 +18,7 @@ from tests.integration.conftest import (
     CONTENT,
     INTERRUPTED,
     NOT_AS_EXPECTED,
+    PATIENCE_S,
     SCENARIOS,
     TIME_LIMIT,
     WRONG_USAGE,
@@ -31,6 +32,7 @@ from tests.integration.conftest import (
 
 EXERCISE = "unclosed_body.py"
 FIX = (SCENARIOS / "unclosed_body" / "fixed.py").read_bytes()
+NEXT_FIX = (SCENARIOS / "close_in_loop" / "fixed.py").read_bytes()
 
 OURS = ("--scenarios", str(CONTENT))
 QUICK = ("start", "leaks-files", *OURS)
@@ -78,7 +80,9 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     for words in ("NOT FIXED", "open sockets", "one per step", "kept by", "leaky", "fixed", "yours", "hint"):
         assert words in said
 
-    assert "Hint 1 of 3" in room("hint").stdout
+    first_hint = room("hint").stdout
+    assert "Hint 1 of 3" in first_hint
+    assert "line 25 opened what is left: response = session.get(url, stream=True)" in first_hint
     second_hint = room("hint", EXERCISE).stdout
     assert "Hint 2 of 3" in second_hint
     assert "Hint 3" not in second_hint
@@ -92,10 +96,12 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     good = room("check", EXERCISE)
     assert good.code == 0
     assert one_screen(good).startswith("FIXED")
+    assert "leaklab next" in good.stdout
     assert "line for line" in room("solution").stdout
+    assert "In your file" not in room("hint").stdout
 
     progress = room("progress").stdout
-    assert re.search(rf"{EXERCISE} .* 2 +2 +\d+ +\d{{4}}-\d\d-\d\d \d\d:\d\d", progress)
+    assert re.search(rf"{EXERCISE} .* 2 +3 +\d+ +\d{{4}}-\d\d-\d\d \d\d:\d\d", progress)
     assert "1 of 1 solved" in progress
 
     reset = room("reset", EXERCISE)
@@ -103,6 +109,23 @@ def test_from_start_over_hints_to_a_fix_and_back(room: Command) -> None:
     assert file.read_bytes() == leaky
     assert "0 of 1 solved" in room("progress").stdout
     assert sorted(path.name for path in folder_of(room).iterdir()) == sorted([STATE, EXERCISE, f"{EXERCISE}.1.bak"])
+
+
+def test_next_opens_one_exercise_after_the_other_and_names_what_is_not_solved(room: Command) -> None:
+    first = room("next")
+    assert (first.code, "Created unclosed_body.py" in first.stdout) == (0, True)
+    again = room("next").stdout
+    assert "unclosed_body.py is started and not solved yet" in again
+    assert "leaklab watch unclosed_body.py" in again
+    state = folder_of(room) / STATE
+    solved = state.read_text().replace('"solved": null', '"solved": "2026-01-02T03:04:05+00:00"')
+    state.write_text(solved)
+    assert room("next").stdout.startswith("Exercise 2 of 5: close-in-loop\nCreated close_in_loop.py")
+    known = json.loads(solved)["exercises"][EXERCISE]
+    names = [path.name for path in SCENARIOS.iterdir() if path.is_dir()]
+    every = {f"{name}.py": known | {"scenario": name.replace("_", "-")} for name in names}
+    state.write_text(json.dumps({"schema": 2, "exercises": every}))
+    assert "All exercises of the course are solved" in room("next").stdout
 
 
 def test_the_document_of_a_check_is_json_and_holds_as_many_steps_as_were_asked_for(room: Command) -> None:
@@ -229,6 +252,27 @@ def test_an_interrupted_check_is_no_attempt_and_leaves_nothing(room: Command) ->
     assert json.loads((folder_of(room) / STATE).read_text())["exercises"][QUICK_EXERCISE]["attempts"] == 0
 
 
+# ---- which of several
+
+
+def test_of_several_exercises_the_terminal_asks_which(terminal: Callable[..., Terminal]) -> None:
+    for name in ("huge-array", "unclosed-body"):
+        terminal("start", name).end()
+    asked = {name: terminal("hint") for name in ("second", "usual", "closed", "interrupted")}
+    for ask in asked.values():
+        listed = ask.expect("Which one? [1] ")
+        assert re.search(r"1  unclosed_body.py  not solved\s+2  huge_array.py     not solved", listed)
+    asked["second"].child.send("3\r")
+    asked["second"].expect("Type a number from 1 to 2.")
+    asked["second"].expect("Which one? [1] ", "2\r")
+    asked["usual"].child.send("\r")
+    asked["closed"].child.sendeof()
+    asked["interrupted"].child.sendintr()
+    assert [ask.end() for ask in asked.values()] == [0, 0, WRONG_USAGE, INTERRUPTED]
+    hints = {"second": "memory", "usual": "socket", "closed": "which exercise in this folder?"}
+    assert [name for name, word in hints.items() if word not in asked[name].seen] == []
+
+
 # ---- watch, in a terminal
 
 
@@ -261,8 +305,10 @@ def test_the_whole_flow_in_a_terminal_from_start_to_green(terminal: Callable[...
     watches = open_all("watch")
     for name, watch in watches.items():
         watch.expect("NOT FIXED: it leaks")
+        watch.expect("kept by")
         watch.expect(KEYS_LINE, "s")
         watch.expect("Solve the exercise", "h")
+        watch.expect("line 25 opened what is left")
         watch.expect("Hint 1 of 3")
         watch.expect("Press h again")
         watch.expect(KEYS_LINE)
@@ -272,8 +318,16 @@ def test_the_whole_flow_in_a_terminal_from_start_to_green(terminal: Callable[...
         watch.expect("FIXED")
         screen = watch.expect(KEYS_LINE, "s")
         assert "9 counts" in screen
+        assert "An unread body ties up its connection" in screen
+        assert "n next" in screen
         assert len(screen.splitlines()) <= 24
-        watch.expect("line for line", "q")
+        watch.expect("line for line", "n" if name == "colour" else "q")
+        if name == "colour":
+            watch.expect("Exercise 2 of 5: open close_in_loop.py")
+            assert "n next" not in watch.expect(KEYS_LINE)
+            (tmp_path / name / "close_in_loop.py").write_bytes(NEXT_FIX)
+            watch.expect("FIXED")
+            watch.expect(KEYS_LINE, "q")
         assert watch.end() == 0
         colours = re.findall(r"\x1b\[[0-9;]*m", watch.seen)
         coloured = [code for code in colours if re.search(r"[;\[](3[0-7]|9[0-7]|38)", code)]
@@ -346,3 +400,24 @@ def test_without_a_terminal_watch_has_no_keys_clears_nothing_and_ends_on_a_signa
     assert "\x1b" not in said
     assert KEYS_LINE not in said
     assert said.index("NOT FIXED") < said.index("\nFIXED")
+
+
+def test_watch_goes_on_without_its_services_and_leaves_nothing_when_it_is_killed(room: Command, tmp_path: Path) -> None:
+    room(*QUICK)
+    file, text = folder_of(room) / QUICK_EXERCISE, tmp_path / "out"
+    with text.open("w+b") as out:
+        started = room.start("watch", *OURS, env={"PYTHONUNBUFFERED": "1"}, stdout=out.fileno())
+
+        def shown(times: int) -> bool:
+            return text.read_bytes().count(b"Ctrl-C") == times
+
+        wait_until(lambda: shown(1), "the first check")
+        (services,) = started.called("host.py")
+        services.kill()
+        file.write_bytes(QUICK_FIX)
+        wait_until(lambda: shown(2), "a check with other services")
+        assert len(started.called("host.py")) == len(started.called("guard.py")) == 1
+        started.send(signal.SIGKILL)
+        started.process.wait()
+        started.check_nothing_is_left(PATIENCE_S)
+    assert "\nFIXED" in text.read_text()

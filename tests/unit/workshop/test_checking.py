@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -22,10 +23,11 @@ from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.metrics import FindingKind
-from leaklab.reports.check_report import check_report, hints_report, solution_report
+from leaklab.reports.check_report import check_report, hints_report, solution_report, watched_report
 from leaklab.reports.document import check_document
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judge_file
+from leaklab.workshop.found_line import found_line
 from leaklab.workshop.progress_file import Exercise
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, rendered, sections
@@ -290,6 +292,28 @@ def explained() -> HalfResult:
     return scripted.explained(yours(each), first, (scripted.evidence(50, other, note="closed"),))
 
 
+def wasteful() -> HalfResult:
+    """A learner's half that reuses no connection, with what became of them."""
+    mine = half(YOURS, scripted.Half().counts("connections_opened", each).trace())
+    line = CodeSite(FILE.name, 25, "run", "session.get(url)")
+    return scripted.explained(mine, (scripted.evidence(50, line, note="closed with its body unread"),))
+
+
+def buffer() -> Finding:
+    """Memory that a module beside the learner's file made."""
+    line = CodeSite("helper.py", 7, "read", "readings = array(…)")
+    found = Finding.of(FindingKind.HELD, "rss", 256 * MIB, 128 * MIB, "much")
+    return msgspec.structs.replace(found, evidence=(scripted.evidence(1, line, scripted.KEPT),))
+
+
+def late() -> Finding:
+    """An answer that is waited for in a line of the learner's file."""
+    line = CodeSite(FILE.name, 12, "run", "answer = future.result()")
+    found = Finding.of(FindingKind.STALLED, "elapsed", 3.0, 0.5, "late")
+    waits = msgspec.structs.replace(scripted.evidence(1, line), waits_at=line)
+    return msgspec.structs.replace(found, evidence=(waits,))
+
+
 def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
     """A check for each kind of screen, with its state."""
     for name, source in {"cheat": "import leaklab\n", "worker": "import __main__\n", "typo": "def run(urls:\n"}.items():
@@ -298,7 +322,8 @@ def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
     gone = SourceLine("x.py", BODY_LINE.line, BODY_LINE.text)
     stopped = replace(measured(yours(one)), interrupted=True, halves={})
     return {
-        "fixed": (CheckState.FIXED, checked(yours(one))),
+        "fixed": (CheckState.FIXED, replace(checked(yours(one)), why=ENTRY.why)),
+        "fixed_and_prints": (CheckState.FIXED, replace(checked(yours(one, output="one\ntwo\n" * 9)), why=ENTRY.why)),
         "leaks": (CheckState.LEAKS, checked(yours(each))),
         "leaks_late": (CheckState.LEAKS, replace(checked(yours(each)), showed=FirstSeen(21, 30))),
         "explained": (CheckState.LEAKS, checked(explained())),
@@ -337,6 +362,11 @@ def test_each_check_has_its_state_and_its_screen(tmp_path: Path) -> None:
         assert "\x1b" not in text
         shown[name] = text
     shown["fixed, not an exercise"] = rendered(check_report(checked(yours(one)), Path("mine.py")))
+    own = msgspec.structs.replace(EXERCISE, scenarios="../ours")
+    shown["fixed, of a folder of scenarios"] = rendered(check_report(checked(yours(one)), Path("x/mine.py"), own))
+    at = datetime.fromisoformat("2026-05-04T10:31:00").astimezone()
+    kept = replace(checked(yours(one)), controls_at=at)
+    shown["fixed, in watch"] = rendered(watched_report(kept, Path("unclosed_body.py"), EXERCISE, "Press n to go on."))
     assert_golden("check", sections(**shown))
 
 
@@ -351,6 +381,16 @@ def test_the_document_is_json_and_agrees_with_the_report() -> None:
 def test_hints_and_solution() -> None:
     hints = ("one", "two", "three")
     shown = {f"{number}_hints": rendered(hints_report(hints, number)) for number in (2, 3)}
+    seen = {
+        "left": found_line(checked(explained())),
+        "not_reused": found_line(checked(wasteful())),
+        "held": found_line(replace(checked(yours(each)), finding=buffer())),
+        "late": found_line(replace(checked(yours(each)), finding=late())),
+    }
+    assert found_line(checked(yours(each))) == found_line(checked(yours(one))) == ""
+    shown |= {
+        f"hint_with_evidence_{kind}": rendered(hints_report(hints, 1, seen=words)) for kind, words in seen.items()
+    }
     for width in (60, 120):
         solution = solution_report(LEARNERS, "mine.py", "x = 1\nnew = 2\n", "It is [new].", Console(width=width))
         shown[f"solution_at_{width}"] = rendered(solution, width)

@@ -22,8 +22,18 @@ import pytest
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.errors import LeaklabError, UsageError
 from leaklab.workshop import exercises as workshop
-from leaklab.workshop.exercises import LocatedExercise, exercise_text, find, next_hint, record_attempt, reset, start
-from leaklab.workshop.progress_file import STATE, Exercise, ProgressFileError, load, update
+from leaklab.workshop.exercises import (
+    LocatedExercise,
+    evidence_for,
+    exercise_text,
+    find,
+    next_hint,
+    note_evidence,
+    record_attempt,
+    reset,
+    start,
+)
+from leaklab.workshop.progress_file import STATE, EvidenceNote, Exercise, ProgressFileError, digest, load, update
 from tests.unit.golden import assert_golden, sections
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -147,7 +157,7 @@ def test_attempts_are_counted_and_the_first_success_is_dated(tmp_path: Path) -> 
 
 def test_hints_come_one_at_a_time_and_stop_at_the_last(tmp_path: Path) -> None:
     found = started(tmp_path)
-    assert [next_hint(found, ENTRY.scenario.hints) for _ in range(5)] == [1, 2, 3, 3, 3]
+    assert [next_hint(found, ENTRY.scenario.hints).hints for _ in range(5)] == [1, 2, 3, 3, 3]
     assert json.loads((tmp_path / STATE).read_text())["exercises"][FILE]["hints"] == 3
 
 
@@ -157,6 +167,23 @@ def test_every_scenario_has_three_hints_and_none_gives_the_code_away(scenario: E
     assert len(hints) == len(set(hints)) == 3
     for line in set(scenario.source("fixed").splitlines()) - set(scenario.source("leaky").splitlines()):
         assert len(line.split()) <= 2 or not any(line.strip() in hint for hint in hints)
+
+
+def test_evidence_is_told_for_the_content_that_was_checked_and_for_no_other(tmp_path: Path) -> None:
+    found = started(tmp_path)
+    note = EvidenceNote(digest(b"checked"), "line 3 opened what is left: x")
+    exercise = note_evidence(found, note)
+    assert exercise == load(tmp_path)[FILE]
+    assert [evidence_for(exercise, content) for content in (b"checked", b"edited")] == [note.words, ""]
+    assert note_evidence(LocatedExercise(found.file, None), note) is None
+    reset(found, ENTRY, NOW)
+    assert load(tmp_path)[FILE].evidence is None
+
+
+def test_a_progress_file_of_the_form_before_is_read(tmp_path: Path) -> None:
+    known = {"scenario": "x", "started": NEW.started, "attempts": 2, "hints": 0, "solved": None, "scenarios": None}
+    (tmp_path / STATE).write_text(json.dumps({"schema": 1, "exercises": {"a.py": known}}))
+    assert load(tmp_path)["a.py"].attempts == 2
 
 
 def test_reset_backs_up_each_earlier_file_and_starts_over(tmp_path: Path) -> None:
@@ -177,7 +204,9 @@ BROKEN = {
     "empty": "",
     "cut off": '{"schema": 1,\n "exercises": {"a',
     "a list": "[]",
-    "another schema": '{"schema": 2, "exercises": {}}',
+    "another schema": '{"schema": 3, "exercises": {}}',
+    "an old schema": '{"schema": 0, "exercises": {}}',
+    "evidence of another kind": '{"schema": 2, "exercises": {"a.py": {"scenario": "", "started": "", "evidence": 3}}}',
     "no object": '{"schema": 1, "exercises": {"a.py": []}}',
     "a key missing": '{"schema": 1, "exercises": {"a.py": {"scenario": "x"}}}',
     "another type": '{"schema": 1, "exercises": {"a.py": {"scenario": 3, "started": ""}}}',
@@ -203,6 +232,7 @@ def test_the_sentences_of_errors(tmp_path: Path) -> None:
     assert found.file.read_text() == "mine\n"
     started(tmp_path, BUILT_IN[0] if BUILT_IN[0].id != ENTRY.id else BUILT_IN[1])
     errors["several exercises"] = error_of(lambda: find(tmp_path), tmp_path)
+    assert find(tmp_path, min).file.name == min(load(tmp_path))
     for name, text in BROKEN.items():
         data = text.encode("latin-1")
         (tmp_path / STATE).write_bytes(data)

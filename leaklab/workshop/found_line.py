@@ -1,0 +1,39 @@
+"""What a check found of a file's leak, in a sentence for its hints: the line that it comes from, and what keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leaklab.metrics import METRICS, FindingKind
+
+if TYPE_CHECKING:
+    from leaklab.explain.evidence import CodeSite
+    from leaklab.workshop.check_result import CheckResult
+
+WHAT = {
+    FindingKind.LEAKED: "what is left",
+    FindingKind.HELD: "what is held",
+    FindingKind.WASTED: "what is not reused",
+    FindingKind.STALLED: "what comes too late",
+}
+"""What a line is to blame for, by the kind of finding."""
+
+
+def found_line(checked: CheckResult) -> str:
+    """The line that opened what the check found, and what keeps it; empty if no line is known."""
+    finding = checked.finding
+    if finding is None:
+        return ""
+    known = ((one, one.waits_at or one.opened) for one in finding.evidence)
+    one, line = next(((one, line) for one, line in known if line is not None and line.code), (None, None))
+    if one is None or line is None:
+        return ""
+    did = "is where it waits" if one.waits_at is not None else f"{METRICS[finding.metric].made} {WHAT[finding.kind]}"
+    words = f"{_place(line, checked.file.name)} {did}: {line.code}"
+    if one.waits_at is None and one.kept_by is not None:
+        return f"{words}\nIt is kept by {one.kept_by.chain} ({one.kept_by.root}, {one.kept_by.through})."
+    return f"{words}\nThen: {one.note}." if one.note and one.waits_at is None else words
+
+
+def _place(line: CodeSite, own: str) -> str:
+    return f"line {line.line}" if line.file == own else f"{line.file}, line {line.line},"
