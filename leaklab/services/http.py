@@ -23,7 +23,7 @@ from leaklab.services.http_routes import FILLER, MAX_SIZE, Answer, answer_to, co
 from leaklab.services.listener import Listener
 
 # Bounds what the kernel keeps of an unread body; by default that may be 4 MiB for each connection.
-_SEND_BUFFER_BYTES = 64 * 1024
+_SEND_BUFFER_BYTES = 16 * 1024
 _CHUNK = FILLER * (64 * 1024)
 _ENDLESS_CHUNK = FILLER * (4 * 1024)
 _ENDLESS_INTERVAL_S = 0.010
