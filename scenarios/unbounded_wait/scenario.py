@@ -84,7 +84,7 @@ SCENARIO = Scenario(
         "answer that was cut short does not count.",
     ),
     release=(
-        "At the deadline the timer shuts down the socket that the thread reads from, so the read ends, the thread "
-        "closes the connection, and `join()` waits for no service; an answer in time cancels the timer."
+        "At the deadline `asyncio.timeout` cancels the request wherever it waits, in the head or in the body, and "
+        "leaving the `async with` closes its connection; `gather` then waits for no service."
     ),
 )
