@@ -1,8 +1,10 @@
 """A check, hints and a solution, as Rich renderables that fit 80 columns."""
 
 import ast
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +18,7 @@ from leaklab.judge.findings import Finding
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
-from leaklab.reports.lesson import aligned, compared
+from leaklab.reports.lesson import CONTEXT, compared
 from leaklab.reports.rows import LAST_LINES, evidence_lines, left_behind, telling_rows
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
@@ -34,6 +36,7 @@ HEADS = {
     CheckState.INTERRUPTED: ("NOT MEASURED", "bold yellow"),
 }
 
+SOLUTION_HEAD = "your file (-), our solution (+)"
 SOLUTION_HEADS = "your file (- lines are only in yours)", "our solution (+ lines are only in ours)"
 
 PRAISE = "Clean. Well done."
@@ -148,15 +151,11 @@ def hints_report(
 
 def solution_report(learners: str, name: str, fixed: str, release: str, console: Console) -> RenderableType:
     """The learner's file and the fixed half, differences marked; side by side if there is room. Below, why it works."""
-    skipped = task_lines(learners)
-    yours, ours = aligned("\n".join(lines_of(learners)[skipped:]), fixed)
-    yours = [line if line.number is None else line._replace(number=line.number + skipped) for line in yours]
-    while yours and not (yours[0].text or ours[0].text):
-        yours, ours = yours[1:], ours[1:]
-    if all(line.change == "same" for line in (*yours, *ours)):
+    skipped, lines = below_the_task(learners)
+    if lines == lines_of(fixed):
         shown: RenderableType = Text(f"{name} matches our solution line for line.")
     else:
-        shown = compared(SOLUTION_HEADS, yours, ours, console.width)
+        shown = compared(SOLUTION_HEADS, SOLUTION_HEAD, "\n".join(lines), fixed, console.width, CONTEXT, skipped)
     why = [Text(""), Text.assemble(("Why it works: ", "bold"), release)] if release else []
     return Group(shown, *why)
 
@@ -257,10 +256,12 @@ def _commands(file: Path, exercise: Exercise) -> tuple[str, str]:
     return f"leaklab solution {as_argument(file)}{more}", f"leaklab next{folder}{more}"
 
 
-def task_lines(learners: str) -> int:
-    """The number of lines of the task at the top of a learner's file."""
-    try:
+def below_the_task(learners: str) -> tuple[int, list[str]]:
+    """The number of lines of the task at the top of a learner's file, and the lines below it."""
+    lines, skipped = lines_of(learners), 0
+    with contextlib.suppress(*UNPARSABLE):
         tree = ast.parse(learners)
-    except UNPARSABLE:
-        return 0
-    return (tree.body[0].end_lineno or 0) if ast.get_docstring(tree, clean=False) is not None else 0
+        if ast.get_docstring(tree, clean=False) is not None:
+            skipped = tree.body[0].end_lineno or 0
+    skipped += sum(1 for _ in takewhile(lambda line: not line.strip(), lines[skipped:]))
+    return skipped, lines[skipped:]

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from leaklab.judge.findings import Verdict
 from leaklab.lab.prediction import NEAR, Guess, Prediction, Question, is_right, scores
 from leaklab.lab.result import Result, half_label
 from leaklab.reports.histogram import Histogram
 from leaklab.reports.rows import row_label
-from leaklab.reports.table import numbers, ruled, scenario_result
+from leaklab.reports.table import MetricsTable, numbers, ruled, scenario_result, why_line
 
 BEST = 5
 """People whose score is shown: a room may hold many."""
@@ -30,8 +31,14 @@ def guesses_shown(predicted: Sequence[Prediction]) -> RenderableType:
 
 
 def predicted_result(result: Result, why: str, predicted: Sequence[Prediction], every: bool = False) -> RenderableType:
-    """The predictions, and the table of the run below them."""
-    return Group(guesses_shown(predicted), scenario_result(result, why, every))
+    """The predictions, and below them the table of the run, as they are to be seen together on a screen of 24 lines.
+
+    What is found in the code is in the run itself, unless a half has no verdict: then all is said.
+    """
+    if any(half.judgement.verdict is Verdict.INCONCLUSIVE for half in result.halves.values()):
+        return Group(guesses_shown(predicted), scenario_result(result, why, every))
+    more = Text.assemble("Which line, and what keeps it: ", (f"leaklab run {result.scenario}", "bold"))
+    return Group(guesses_shown(predicted), MetricsTable(result, every=every), Text(""), why_line(why), more)
 
 
 def _of_one(predicted: Sequence[Prediction]) -> RenderableType:

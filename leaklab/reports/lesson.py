@@ -78,11 +78,8 @@ def code(halves: Mapping[str, str], console: Console, shared: str = "") -> Rende
     Of the halves between, below them, only what they change of the first. Last comes what they share, if anything.
     """
     first, *between, last = halves
-    heads, both = (f"{first}.py", f"{last}.py"), aligned(halves[first], halves[last])
-    if _side_by_side(heads, *both) <= console.width:
-        parts = [compared(heads, *both, console.width)]
-    else:
-        parts = _below(f"what the fix changes: {heads[0]} (-), {heads[1]} (+)", merged(halves[first], halves[last]))
+    head = f"what the fix changes: {first}.py (-), {last}.py (+)"
+    parts = [compared((f"{first}.py", f"{last}.py"), head, halves[first], halves[last], console.width)]
     for name in between:
         head = f"what the {half_label(name)} changes: {first}.py (-), {name}.py (+)"
         parts += _below(head, merged(halves[first], halves[name], CONTEXT))
@@ -91,10 +88,11 @@ def code(halves: Mapping[str, str], console: Console, shared: str = "") -> Rende
     return Group(*parts)
 
 
-def merged(left: str, right: str, context: int | None = None) -> list[CodeLine]:
+def merged(left: str, right: str, context: int | None = None, skipped: int = 0) -> list[CodeLine]:
     """Both texts as one: what only the left one has, what only the right one has, and what both have once.
 
     With `context`, only the changes, with so many lines around each, and a line of its own for what is left out.
+    `skipped` is as in `aligned`.
     """
     ours, theirs = lines_of(left), lines_of(right)
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
@@ -105,24 +103,30 @@ def merged(left: str, right: str, context: int | None = None) -> list[CodeLine]:
             lines.append(CodeLine(None, "⋮"))
         for tag, a, b, c, d in group:
             mark = "same" if tag == "equal" else "removed"
-            lines += [CodeLine(number + 1, ours[number], mark) for number in range(a, b)]
+            lines += [CodeLine(skipped + number + 1, ours[number], mark) for number in range(a, b)]
             lines += [CodeLine(number + 1, theirs[number], "added") for number in range(c, d) if tag != "equal"]
     return lines
 
 
-def _side_by_side(heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine]) -> int:
-    """Columns that two columns of code take."""
-    return 2 * max(*map(len, heads), *(len(line.text) + 8 for line in (*left, *right))) + 2
+def compared(
+    heads: tuple[str, str],
+    head: str,
+    left: str,
+    right: str,
+    width: int,
+    context: int | None = None,
+    skipped: int = 0,
+) -> RenderableType:
+    """Both texts below their heads, side by side if `width` columns are enough; otherwise merged, below `head`.
 
-
-def compared(heads: tuple[str, str], left: Sequence[CodeLine], right: Sequence[CodeLine], width: int) -> RenderableType:
-    """Aligned lines below their heads: side by side if `width` columns are enough, otherwise one below the other."""
-    if width < _side_by_side(heads, left, right):
-        left, right = ([line for line in lines if line.number is not None] for lines in (left, right))
-        return Group(*_below(heads[0], left), *_below(heads[1], right))
-    columns = (Column(head, no_wrap=True) for head in heads)
+    `context` and `skipped` are as in `merged`.
+    """
+    both = aligned(left, right, skipped)
+    if width < 2 * max(*map(len, heads), *(len(line.text) + 8 for lines in both for line in lines)) + 2:
+        return Group(*_below(head, merged(left, right, context, skipped)))
+    columns = (Column(each, no_wrap=True) for each in heads)
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for row in zip(_marked(left), _marked(right), strict=True):
+    for row in zip(*map(_marked, both), strict=True):
         table.add_row(*row)
     return table
 
@@ -131,13 +135,16 @@ def _below(head: str, lines: Sequence[CodeLine]) -> list[RenderableType]:
     return [Rule(head, align="left"), *_marked(lines)]
 
 
-def aligned(left: str, right: str) -> tuple[list[CodeLine], list[CodeLine]]:
-    """Both texts as equally many lines: a gap where only the other one has a line."""
+def aligned(left: str, right: str, skipped: int = 0) -> tuple[list[CodeLine], list[CodeLine]]:
+    """Both texts as equally many lines: a gap where only the other one has a line.
+
+    `skipped` lines of its file stand before the left one.
+    """
     ours, theirs = lines_of(left), lines_of(right)
     rows: list[tuple[CodeLine, CodeLine]] = []
     for tag, a, b, c, d in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
         removed, added = ("same", "same") if tag == "equal" else ("removed", "added")
-        first = [CodeLine(number + 1, ours[number], removed) for number in range(a, b)]
+        first = [CodeLine(skipped + number + 1, ours[number], removed) for number in range(a, b)]
         second = [CodeLine(number + 1, theirs[number], added) for number in range(c, d)]
         rows += zip_longest(first, second, fillvalue=CodeLine())
     return [first for first, _ in rows], [second for _, second in rows]

@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
 
 import leaklab
@@ -62,19 +61,13 @@ def check_page(check: CheckResult, file: Path, exercise: Exercise | None, fixed:
 
 def _to_solution(file: Path, fixed: str) -> list[CodeLine]:
     """The learner's code below the task, and what our solution has in its place."""
-    learners = lines_in(file, Path(os.path.realpath(file)).parent)
-    skipped = check_report.task_lines("\n".join(learners))
-    skipped += sum(1 for _ in takewhile(lambda line: not line.strip(), learners[skipped:]))
-    lines = _difference("\n".join(learners[skipped:]), fixed)
-    return [
-        line._replace(number=line.number + skipped) if line.number and line.change != "added" else line
-        for line in lines
-    ]
+    skipped, lines = check_report.below_the_task("\n".join(lines_in(file, Path(os.path.realpath(file)).parent)))
+    return _difference("\n".join(lines), fixed, skipped)
 
 
-def _difference(left: str, right: str) -> list[CodeLine]:
+def _difference(left: str, right: str, skipped: int = 0) -> list[CodeLine]:
     """Lines of `left` and of `right` in turn where they differ, with some around them; a gap has no number."""
-    lines = merged(left.expandtabs(4), right.expandtabs(4), CONTEXT)
+    lines = merged(left.expandtabs(4), right.expandtabs(4), CONTEXT, skipped)
     more = len(lines) - MOST_LINES
     return [*lines[:MOST_LINES], CodeLine(None, f"and {more:,} more lines")] if more > 0 else lines
 

@@ -85,8 +85,13 @@ def scenario_result(result: Result, why: str, every: bool = False) -> Renderable
         if output := list(output_lines(half)):
             parts += [Text(""), *output]
     if why:
-        parts += [Text(""), Text.assemble(("Why: ", "bold"), why)]
+        parts += [Text(""), why_line(why)]
     return Group(*parts)
+
+
+def why_line(why: str) -> Text:
+    """The lesson in a line."""
+    return Text.assemble(("Why: ", "bold"), why)
 
 
 @dataclass(frozen=True, slots=True)
