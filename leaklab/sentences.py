@@ -107,7 +107,7 @@ def abandoned(metric: Metric, left: float, at_s: float, answered_s: float | None
     )
     if answered_s is None:
         return still
-    return f"{still}: the caller gave up after {format_duration(answered_s)}, but nothing cancelled the request"
+    return f"{still}: the caller gave up after {format_duration(answered_s)}, and the work went on"
 
 
 def unread(metric: Metric) -> str:

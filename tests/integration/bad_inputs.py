@@ -657,7 +657,7 @@ BROKEN_STATES: dict[str, tuple[Make, str]] = {
     "nested 100,000 deep inside": (progress('{"a.py": ' + "[" * 100_000), "is broken"),
     "without a schema": (state('{"exercises": {}}'), "is broken"),
     "without exercises": (state('{"schema": 1}'), "is broken"),
-    "of a newer schema": (progress("{}", "2"), "is from a newer leaklab"),
+    "of a newer schema": (progress("{}", "3"), "is from a newer leaklab"),
     "of an older schema": (progress("{}", "0"), "is broken"),
     "of a schema that is a text": (progress("{}", '"1"'), "is broken"),
     "of a schema that is true": (progress("{}", "true"), "is broken"),
@@ -1359,12 +1359,12 @@ SCENARIO_FOLDERS = (
 SIZES = ("0", "1", "19", "-5", "wide", "²", "٣٤", "9" * 5000, "99999999", " 80", "8e1", "")
 AROUND = (
     *(
-        Kind(f"{name}={value[:20]!r}", ("list",), ("unclosed-body", "Unclosed body"), code=DONE, env={name: value})
+        Kind(f"{name}={value[:20]!r}", ("list",), ("unclosed-body", "easy"), code=DONE, env={name: value})
         for name in ("COLUMNS", "LINES")
         for value in SIZES
     ),
     *(
-        Kind(f"{name}={value!r}", ("list",), ("unclosed-body", "Unclosed body"), code=DONE, env={name: value})
+        Kind(f"{name}={value!r}", ("list",), ("unclosed-body", "easy"), code=DONE, env={name: value})
         for name, value in (
             ("TERM", ""),
             ("TERM", "dumb"),

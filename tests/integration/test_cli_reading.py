@@ -198,7 +198,7 @@ def test_show_pages_on_a_terminal_as_git_does(terminal: Callable[..., Terminal],
     assert reader.end() == 0
     lines = re.sub(r"\x1b\[[0-9;]*m", "", reader.seen).splitlines()
     assert [line for line in lines if line.startswith(first)]
-    assert "return results" in lines[-1]
+    assert "return labels" in lines[-1]
 
 
 def test_less_is_left_at_once_if_all_of_it_fits(terminal: Callable[..., Terminal]) -> None:

@@ -154,7 +154,7 @@ def half_like(entry: Entry, name: str) -> HalfResult:
 def result_like(entry: Entry) -> Result:
     halves = {half: half_like(entry, half) for half in entry.halves}
     verdicts = [half.judgement.verdict for half in halves.values()]
-    assert verdicts == [Verdict.LEAKS, Verdict.LEAKS, Verdict.CLEAN], entry.id
+    assert verdicts == [*[Verdict.LEAKS] * (len(halves) - 1), Verdict.CLEAN], entry.id
     scenario = entry.scenario
     return Result(
         entry.id, scenario.settings, None, "3.11.7", halves, scenario.expected, scenario.telling,
