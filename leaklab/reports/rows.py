@@ -183,6 +183,9 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
     # Among several places each is named, with or without its code.
     here = {one.opened for one in told} if len({one.opened for one in told}) > 1 else set()
     for number, one in enumerate(told):
+        if finding.kind is FindingKind.STALLED and one.waits_at is None and one.opened in shown:
+            # What holds it waits in that line, as was said.
+            continue
         if one.waits_at is not None:
             yield EvidenceLine("waits at", code_words(one.waits_at, shown), is_place=True)
         # Where something waits says more than where it was started.
@@ -251,4 +254,6 @@ def at_a_glance(result: Result) -> dict[str, tuple[str, Metric]]:
 
 
 def _few_words(metric: Metric, value: float) -> str:
-    return metric.format(value) if metric.unit == "bytes" else metric.quantity(value)
+    if metric.unit != "bytes":
+        return metric.quantity(value)
+    return metric.format(value) if value >= metric.least else f"< {metric.format(metric.least)}"

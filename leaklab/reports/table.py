@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.content.catalog import Entry
+from leaklab.content.declaration import PARTIAL_FIXES
 from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
@@ -25,6 +26,8 @@ STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONC
 
 LEAST_SPARKLINE = 4
 """Characters of the shortest sparkline that is worth it."""
+
+FIRST, SECOND = PARTIAL_FIXES
 
 UNBOUNDED = 10_000
 """Columns in which any table has room."""
@@ -204,15 +207,22 @@ class Comparison:
         yield Text(f"\n{words}" if words else "", style="dim")
 
     def _table(self, spark: int) -> Table:
-        names = rows.halves_of(self.results)
+        # A second partial fix has a line of its own: four columns are too many.
+        names = [name for name in rows.halves_of(self.results) if name != SECOND]
         table = ruled(TableColumn("scenario", no_wrap=True, style="bold"), *map(half_label, names), gap=2)
         for result in self.results:
-            cells = dict.fromkeys(names, Text(""))
-            for index, (name, (words, metric)) in enumerate(rows.at_a_glance(result).items()):
-                picture = pictures_of(result, metric, telling_at(result, metric), spark)[index]
-                cells[name] = Text.assemble(_in_words(result.halves[name], words), (picture, "dim"))
-            table.add_row(result.scenario, *cells.values())
+            cells = self._cells(result, spark)
+            table.add_row(result.scenario, *(cells.get(name, Text("")) for name in names))
+            if SECOND in cells:
+                table.add_row("", *(cells[SECOND] if name == FIRST else Text("") for name in names))
         return table
+
+    def _cells(self, result: Result, spark: int) -> dict[str, Text]:
+        cells: dict[str, Text] = {}
+        for index, (name, (words, metric)) in enumerate(rows.at_a_glance(result).items()):
+            picture = pictures_of(result, metric, telling_at(result, metric), spark)[index]
+            cells[name] = Text.assemble(_in_words(result.halves[name], words), (picture, "dim"))
+        return cells
 
 
 def telling_at(result: Result, metric: Metric) -> Moment:
