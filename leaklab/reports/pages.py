@@ -26,7 +26,9 @@ def scenario_page(result: Result, why: str, sources: Mapping[str, str]) -> str:
 
     `sources` has the halves' source text by name; `why` may hold code in backticks.
     """
-    first, *others = [half for half in result.halves if sources.get(half)] or [""]
+    first, *between = [half for half in result.halves if sources.get(half)] or [""]
+    # What the fix changes comes first, as `show` has it.
+    others = [*between[-1:], *between[:-1]]
     differences = [
         (f"{first}.py → {other}.py ({half_label(other)}): + lines are only in {other}.py", lines)
         for other in others
