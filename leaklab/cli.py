@@ -35,6 +35,17 @@ RENAMED = {
 }
 """Options that there were, and what is written today."""
 
+FIRST_STEPS = """\
+leaklab runs paired leaky and fixed programs and measures, from outside, what each leaves open.
+
+  leaklab compare               all leaks, measured: begin here
+  leaklab run unclosed-body     one of them, with the line that leaks and what keeps it
+  leaklab show unclosed-body    what the fix changes, and the lesson
+  leaklab next                  an exercise: fix it yourself
+  leaklab --help                all commands
+"""
+"""What `leaklab` says without a command."""
+
 app = typer.Typer(
     name="leaklab",
     help="Runs paired leaky and fixed programs and measures, from outside, what each leaves open.",
@@ -57,7 +68,7 @@ def _main(
         output.show_text(f"leaklab {leaklab.__version__}\n")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        output.show_text(f"{context.get_help()}\n")
+        output.show_text(FIRST_STEPS)
 
 
 def main() -> None:

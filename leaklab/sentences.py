@@ -15,8 +15,8 @@ Sized = tuple[int, float]
 def leaked(metric: Metric, sizes: Sequence[Sized], pace: float, waited_s: float) -> str:
     """What survived return and garbage collection, at each size of the work, the size that is shown first."""
     (_, here), *others = sizes
-    other = "".join(f", {metric.format(count)} after {_steps(steps)}" for steps, count in others)
-    later = f" (still there {format_duration(waited_s)} later)" if waited_s >= 0.01 else ""
+    other = _again((steps, metric.format(count)) for steps, count in others)
+    later = f", still there {format_duration(waited_s)} later" if waited_s >= 0.01 else ""
     be = _be(metric, here, "is", "are")
     return f"{metric.quantity(here)} {be} {metric.remains}{other}{later}: {per_step(metric, pace)}"
 
@@ -24,8 +24,7 @@ def leaked(metric: Metric, sizes: Sequence[Sized], pace: float, waited_s: float)
 def held(metric: Metric, sizes: Sequence[Sized], pace: float, left: float) -> str:
     """What was there at the same time, and `left` of it after return."""
     (_, here), *others = sizes
-    in_others = ", ".join(f"{metric.format(count)} in {_steps(steps)}" for steps, count in others)
-    other = f" ({in_others})" if others else ""
+    other = _again((steps, metric.format(count)) for steps, count in others)
     after = f"{metric.format(left) if left else 'none'} after run() returned"
     was = _be(metric, here, "was", "were")
     seen = "" if here else "seen "
@@ -42,7 +41,9 @@ def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float]) -> s
             f"{metric.format(count)} in {steps:,}" for steps, count in sizes
         )
     others = zip(served[1:], opened[1:], strict=True)
-    other = "".join(f", {requests.format(more)} opened {metric.format(count)}" for more, count in others)
+    other = "".join(
+        f", and {requests.format(more)} opened {metric.format(count)} when run again" for more, count in others
+    )
     rate = f"one for every {requests.format(round(served[0] / opened[0], 1))} requests"
     reused = "none was reused" if opened[0] >= served[0] else rate
     return f"{requests.quantity(served[0])} opened {metric.quantity(opened[0])}{other}: {reused}"
@@ -53,13 +54,20 @@ def clean(counts: int, few: int | None, memory: float, below: Iterable[tuple[Met
 
     `few` is how many things one run alone did not have; 0 where the work has no size, None after several runs.
     """
-    above = "none above its start" if few == 1 else f"none {few} or more above its start"
-    grows = above if few else "no work went on after the answer"
-    looked_at = f"{counts} count{'s' if counts != 1 else ''}, {'none grows with the work' if few is None else grows}"
+    above = "stayed above its start" if few == 1 else f"grew by {few} or more"
+    grew = above if few else "was left at work after the answer"
+    of_all = f"none of {counts} count{'s' if counts != 1 else ''}"
+    looked_at = f"{of_all} {'grows with the work' if few is None else grew}"
     within = MEMORY_SUSPECT if few else MEMORY_FLOOR
-    held = f"memory within {within / 2**20:.0f} MiB" if memory <= within else "nor does memory"
+    held = f"memory grew by less than {within / 2**20:.0f} MiB" if memory <= within else "nor does memory"
     little = (f"{metric.label} grew by {per_step(metric, pace)}, too little to judge" for metric, pace in below)
     return "; ".join([f"{looked_at}; {held}" if memory <= within else f"{looked_at}, {held}", *little])
+
+
+def _again(others: Iterable[tuple[int, str]]) -> str:
+    """What was counted in runs of other sizes."""
+    said = ", ".join(f"{count} when run again with {_steps(steps)}" for steps, count in others)
+    return f" ({said})" if said else ""
 
 
 def _steps(steps: int) -> str:

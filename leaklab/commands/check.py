@@ -36,8 +36,8 @@ def command(
         task.record(checked)
         task.note_evidence(checked, content)
     exercise = task.found.exercise
-    solution = {"fixed": task.entry.code("fixed"), "release": task.entry.scenario.release}
-    target.show(check=checked, file=task.file, exercise=exercise, **solution)
+    fixed, release = task.entry.code("fixed"), task.entry.scenario.release
+    target.show(check=checked, file=task.file, exercise=exercise, fixed=fixed, release=release)
     codes = {
         CheckState.FIXED: ExitCode.DONE,
         CheckState.TIMED_OUT: ExitCode.TIME_LIMIT,

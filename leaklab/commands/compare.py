@@ -45,9 +45,11 @@ def command(
     broken = [*unusable.values(), *([] if names else catalog.problems)]
     results: list[Result] = []
     try:
-        for entry, settings, its_how in _plan(usable, options.given_settings(steps, set_), how):
+        plan = _plan(usable, options.given_settings(steps, set_), how)
+        for number, (entry, settings, its_how) in enumerate(plan, start=1):
             so_far = Comparison(results) if results else None
-            with output.live_counts(its_how, entry.id, entry.scenario.telling, so_far) as watched:
+            label = f"{entry.id} ({number} of {len(plan)})"
+            with output.live_counts(its_how, label, entry.scenario.telling, settings.steps, so_far) as watched:
                 results.append(run_scenario(entry, settings, watched, options.halves_of(entry, almost=almost)))
             if results[-1].interrupted:
                 break

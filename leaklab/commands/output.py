@@ -29,8 +29,8 @@ NO_SUCH_COMMAND = 127
 _IN_ASCII = str.maketrans(
     {
         "–": "-",
-        "→": "->",
-        "…": "...",
+        "→": ">",
+        "…": "~",
         "×": "x",
         "▸": ">",
         "·": "-",
@@ -83,12 +83,17 @@ class Destination:
         if self.file is not None and os.path.realpath(self.file) == os.path.realpath(file):
             raise UsageError(f"--output {self.file}: this is the file that is read. Choose another name.")
 
-    def show(self, **data: object) -> None:
-        """Show the report of this data, or write it to the file. Raises UsageError if it cannot be written."""
+    def show(self, *, paged: bool = False, **data: object) -> None:
+        """Show the report of this data, `paged` as `show_pages` does, or write it to the file.
+
+        Raises UsageError if it cannot be written.
+        """
         shown = self.report.made(self.format, **data)
         if isinstance(shown, str) and self.format != "json":
             shown = printable(shown)
-        if self.file is None and not isinstance(shown, str):
+        if self.file is None and not isinstance(shown, str) and paged:
+            show_pages(console(), [shown])
+        elif self.file is None and not isinstance(shown, str):
             console().print(shown)
         elif self.file is None:
             show_text(shown)
@@ -219,12 +224,27 @@ def complain(*messages: str) -> None:
     with contextlib.suppress(OSError):
         # What was typed or raised may hold line feeds.
         lines = (printable(message).replace("\n", " ") for message in messages)
-        say_aside("".join(f"leaklab: {line}\n" for line in lines))
+        say_aside("".join(f"{_folded(f'leaklab: {line}')}\n" for line in lines))
+
+
+def _folded(line: str) -> str:
+    """A line broken between words where it would not fit on the terminal; whole where there is none."""
+    if not sys.stderr.isatty():
+        return line
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 @contextlib.contextmanager
 def live_counts(
-    how: RunOptions, label: str, telling: Sequence[str] = (), above: RenderableType | None = None
+    how: RunOptions,
+    label: str,
+    telling: Sequence[str] = (),
+    steps: int | None = None,
+    above: RenderableType | None = None,
 ) -> Iterator[RunOptions]:
     """These options, followed by the telling counts as they grow, on standard error if that is a terminal."""
     if not sys.stderr.isatty():
@@ -233,7 +253,7 @@ def live_counts(
     from leaklab.reports.live import LiveCounts
 
     with Owner() as owner:
-        yield replace(how, progress=owner.enter_context(LiveCounts(console(stderr=True), label, telling, above)))
+        yield replace(how, progress=owner.enter_context(LiveCounts(console(stderr=True), label, telling, steps, above)))
 
 
 def exit_code(results: Sequence[Result], *, as_expected: bool) -> ExitCode:

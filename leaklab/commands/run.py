@@ -77,10 +77,11 @@ def command(
         check_settings(entry.id, entry.scenario, settings, how)
         asked = questions(entry.scenario, halves)
         guessed = _guesses_from(guesses or (), asked, ", ".join(filter(None, (entry.id, str(settings)))))
-    with output.live_counts(how, entry.id, entry.scenario.telling) as watched:
+    with output.live_counts(how, entry.id, entry.scenario.telling, settings.steps) as watched:
         result = run_scenario(entry, settings, watched, halves)
     predicted = predictions(asked, guessed, result)
-    target.show(result=result, why=entry.why, every=every, sources=sources, samples=samples, predicted=predicted)
+    data = {"why": entry.why, "every": every, "sources": sources, "samples": samples, "predicted": predicted}
+    target.show(paged=every, result=result, **data)
     return output.exit_code([result], as_expected=result.as_expected)
 
 

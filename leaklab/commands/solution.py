@@ -21,4 +21,5 @@ def command(file: options.File = None, anyway: Anyway = False, scenarios: option
             f"{task.file} is not solved yet. Try `leaklab hint {shown}`; "
             f"`leaklab solution {shown} --anyway` shows the solution regardless."
         )
-    task.show_solution(output.console())
+    console = output.console()
+    output.show_pages(console, [task.solution(console)])

@@ -15,7 +15,7 @@ from leaklab.errors import LeaklabError, UsageError
 from leaklab.units import as_argument, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from leaklab.content.catalog import Catalog, Entry
     from leaklab.content.settings import Settings
@@ -54,7 +54,7 @@ class Task:
 
         settings = self._settings(given)
         measures = check if session is None else session.check
-        with output.live_counts(how, self.entry.id, self.entry.scenario.telling) as watched:
+        with output.live_counts(how, self.entry.id, self.entry.scenario.telling, settings.steps) as watched:
             return measures(self.entry, self.file, watched, settings)
 
     def explain(self, checked: CheckResult, how: RunOptions, session: Session) -> CheckResult:
@@ -109,8 +109,8 @@ class Task:
         seen = "" if content is None else exercises.evidence_for(exercise, content)
         console.print(hints_report(hints, exercise.hints, how_to_go_on, seen))
 
-    def show_solution(self, console: Console) -> None:
-        """Show the fixed half beside the learner's file. Raises UsageError if that cannot be read."""
+    def solution(self, console: Console) -> RenderableType:
+        """The fixed half beside the learner's file, for this console. Raises UsageError if the file cannot be read."""
         from leaklab.measure.source_line import decoded
         from leaklab.reports.check_report import solution_report
         from leaklab.system.files import read_regular
@@ -120,7 +120,7 @@ class Task:
         except OSError as error:
             raise UsageError(f"{self.file} cannot be read: {error.strerror}. Move it away, then try again.") from error
         fixed, release = self.entry.source("fixed"), self.entry.scenario.release
-        console.print(solution_report(text, self.file.name, fixed, release, console))
+        return solution_report(text, self.file.name, fixed, release, console)
 
 
 def locate(

@@ -82,7 +82,8 @@ class WatchScreen:
         """What can be pressed now."""
         if not self.has_keys:
             return "press Ctrl-C to quit"
-        return f"h hint · s solution{' · n next' if self.ahead else ''} · c check again · q quit"
+        more = " · s solution" if self.task.is_solved else ""
+        return f"h hint{more}{' · n next' if self.ahead else ''} · c check again · q quit"
 
     def check(self, *, again: bool = True) -> None:
         """Check the file; unless `again`, only if it is not what was checked last: one save may be reported twice."""
@@ -111,7 +112,7 @@ class WatchScreen:
         """Show the solution, if the exercise is solved."""
         if self.task.is_solved:
             self._say("")
-            self._show(lambda: self.task.show_solution(self.console))
+            self._show(lambda: self.console.print(self.task.solution(self.console)))
         else:
             self._say("Solve the exercise to see the solution; press h for a hint.")
 

@@ -60,16 +60,17 @@ class Inside:
 
     def explained(self, findings: Sequence[Finding], elapsed_s: float, services: Services) -> tuple[Finding, ...]:
         """The findings with their evidence, or with the reason why there is none. The half took so many seconds."""
-        settings, share = self.settings, 1.0
+        settings, share, fewer = self.settings, 1.0, 0
         if (asked := settings.steps) is not None:
             steps = _steps(findings, asked, elapsed_s)
-            settings, share = settings.with_steps(steps), steps / asked
+            settings, share, fewer = settings.with_steps(steps), steps / asked, steps if steps < asked else 0
         try:
             statement = self._listen(_plan(findings, share), settings, elapsed_s, services)
         except MeasureError as error:
             # What was measured is whole without it.
             statement = Statement(trouble=str(error))
-        return tuple(_explained(one, statement, self.path.parent, settings.steps or 0) for one in findings)
+        explained = (_explained(one, statement, self.path.parent, settings.steps or 0) for one in findings)
+        return tuple(_of_fewer_steps(one, fewer) if fewer else one for one in explained)
 
     def _listen(self, plan: Plan, settings: Settings, elapsed_s: float, services: Services) -> Statement:
         its = start_services(self.entry, settings, self.mongo_uri, services)
@@ -126,6 +127,16 @@ def _explained(finding: Finding, statement: Statement, folder: Path, steps: int)
     if told:
         return replace(finding, evidence=tuple(group.evidence(folder) for group in told), unexplained="")
     return replace(finding, unexplained=_why(statement, moments, folder))
+
+
+def _of_fewer_steps(finding: Finding, steps: int) -> Finding:
+    """The finding, whose evidence says that it comes from a run of so many steps: its numbers are smaller."""
+    words = f", in a run of {steps:,} step{'s' if steps != 1 else ''}"
+    told = [
+        one if one.kept_by is None else replace(one, kept_by=replace(one.kept_by, through=one.kept_by.through + words))
+        for one in finding.evidence
+    ]
+    return replace(finding, evidence=tuple(told))
 
 
 def _why(statement: Statement, moments: tuple[str, ...], folder: Path) -> str:

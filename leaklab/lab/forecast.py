@@ -76,7 +76,7 @@ def forecasts(run: SizedRun, findings: Sequence[Finding], capacities: Capacities
             limit: float = int(pace * steps)
             closed = f"a MongoDB server closes a cursor after {CURSOR_TIMEOUT_S // 60} idle minutes (30 in a session)"
             words = (
-                f"at {each_step(metric, pace)} and {CURSOR_RATE} steps a second, at least {limit:,} stay open: {closed}"
+                f"at {each_step(metric, pace)}, if it makes {CURSOR_RATE} steps a second, {limit:,} stay open: {closed}"
             )
         elif (capacity := capacities.of(resource)) is not None:
             counted = run.summary.get(metric.part_of or metric.name)

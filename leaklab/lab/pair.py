@@ -348,8 +348,10 @@ def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str 
     asked = {route: count for route, count in scenario.requests(settings).items() if route not in unknown}
     if asked == made:
         return None
-    got, needed = (", ".join(f"{n} × {route}" for route, n in sorted(each.items())) or "none" for each in (made, asked))
-    return f"the services were asked {got}; the work is {needed}"
+    got, needed = (
+        ", ".join(f"{n} × {route}" for route, n in sorted(each.items())) or "nothing" for each in (made, asked)
+    )
+    return f"it asked the services for {got}; the work takes {needed}"
 
 
 def check_settings(name: str, scenario: Scenario, settings: Settings, options: RunOptions) -> None:

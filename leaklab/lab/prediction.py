@@ -360,8 +360,9 @@ def predictions(asked: Sequence[Question], guesses: Sequence[Guess], result: Res
 def scores(scored: Sequence[Prediction]) -> tuple[Score, ...]:
     """How many guesses of each person are right, best first; equals in the order of their first guess.
 
-    Hands that were counted are nobody's.
+    Hands that were counted are nobody's, and what was not measured counts for nobody.
     """
+    scored = [prediction for prediction in scored if prediction.measured is not None]
     made = Counter(guess.who for prediction in scored for guess in prediction.guesses if guess.hands is None)
     right = Counter(guess.who for prediction in scored for guess in prediction.right if guess.hands is None)
     return tuple(Score(who, right[who], of) for who, of in sorted(made.items(), key=lambda item: -right[item[0]]))

@@ -19,7 +19,7 @@ from leaklab.lab.result import Result
 from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.lesson import CONTEXT, compared
-from leaklab.reports.rows import LAST_LINES, evidence_lines, left_behind, telling_rows
+from leaklab.reports.rows import LAST_LINES, evidence_lines, key_rows, left_behind
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
@@ -196,7 +196,7 @@ def _figures(check: CheckResult, result: Result) -> Table:
     decisive = None if check.finding is None else METRICS[check.finding.metric]
     halves = (numbers(half, style="bold" if half == YOURS else "") for half in result.halves)
     table = ruled(Column("", no_wrap=True), "", *halves, gap=2)
-    for row in telling_rows(result):
+    for row in key_rows(result):
         table.add_row("▸" if row.metric is decisive else "", row.label, *row.cells)
     return table
 

@@ -24,12 +24,19 @@ class LiveCounts(TraceListener):
     Args:
         label: the scenario.
         telling: the names of the metrics.
+        steps: how many steps a half has to do; None where its work has none.
         above: what is shown above, such as the results so far.
     """
 
     def __init__(
-        self, console: Console, label: str, telling: Sequence[str], above: RenderableType | None = None
+        self,
+        console: Console,
+        label: str,
+        telling: Sequence[str],
+        steps: int | None = None,
+        above: RenderableType | None = None,
     ) -> None:
+        self._steps = f" of {steps:,}" if steps is not None else ""
         self._label = label
         self._telling = [METRICS[name] for name in telling]
         self._above = above
@@ -66,7 +73,7 @@ class LiveCounts(TraceListener):
         halves = dict(self._halves)
         columns = [_cells(metric, list(halves.values())) for metric in self._telling]
         for index, (half, counted) in enumerate(halves.items()):
-            steps = f"{counted.done:,} steps" if counted.done else ""
+            steps = f"{counted.done:,}{self._steps} steps" if counted.done else ""
             table.add_row(half_label(half), steps, *(column[index] for column in columns))
         doing = Text.assemble((self._label, "bold"), f"  {self._doing} …")
         return Group(*([] if self._above is None else [self._above, ""]), doing, table)

@@ -54,7 +54,7 @@ def _metrics(result: Result, *, every: bool) -> str:
     for row in rows.telling_rows(result):
         cells = zip(map(escaped, row.cells), [rows.is_found(half, row) for half in halves], strict=True)
         lines.append([escaped(row.label), *[f"**{cell}**" if convicts else cell for cell, convicts in cells]])
-    lines.append(["verdict", *[half.judgement.verdict.value for half in halves]])
+    lines.append(["verdict", *map(rows.verdict_words, halves)])
     others = rows.other_rows(result) if every else ()
     lines += [[escaped(row.label), *map(escaped, row.cells)] for row in others]
     return _table(heads, [False, *[True] * (len(heads) - 1)], lines)

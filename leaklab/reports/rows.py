@@ -85,6 +85,22 @@ def telling_rows(result: Result) -> list[MetricRow]:
     return [row for metric, moment in dict.fromkeys(shown or known) if (row := _row(result, metric, moment))]
 
 
+def verdict_words(half: HalfResult) -> str:
+    """The verdict on a half; of one that leaks, in which ways: `leaked, wasted`."""
+    if half.judgement.verdict is not Verdict.LEAKS:
+        return half.judgement.verdict.value
+    return ", ".join(dict.fromkeys(finding.kind.value for finding in half.judgement.findings))
+
+
+def key_rows(result: Result) -> list[MetricRow]:
+    """The rows that tell, and those of the scenario's key metrics in which the leaky and the fixed half differ."""
+    rows = telling_rows(result)
+    shown = {row.metric.name for row in rows}
+    known = (METRICS[name] for name in result.telling if name not in shown)
+    others = [row for metric in known if (row := _row(result, metric, metric.moments[-1]))]
+    return [*rows, *(row for row in others if row.cells[0] != row.cells[1])]
+
+
 def other_rows(result: Result) -> list[MetricRow]:
     """Each metric at each moment that was read for any half, without `telling_rows`, in the order of the metrics."""
     telling = {(row.metric, row.moment) for row in telling_rows(result)}
@@ -192,7 +208,7 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
         is_new = one.waits_at is None and (one.opened not in shown or one.opened in here)
         if one.opened is not None and is_new and one.opened not in [other.opened for other in told[:number]]:
             yield EvidenceLine(metric.made, code_words(one.opened, shown), is_place=True)
-        kept, count = one.kept_by, f"{one.count:,} × " if len(finding.evidence) > 1 and one.count > 1 else ""
+        kept, count = one.kept_by, f"{one.count:,} × " if len(told) > 1 and one.count > 1 else ""
         if kept is not None and one.waits_at is None:
             file = "" if one.opened is None else re.escape(one.opened.file)
             # The file is named in the line above.

@@ -127,7 +127,7 @@ class MetricsTable:
                 for cell, picture, its_finding in zip(row.cells, pictures, convicts, strict=True)
             )
             table.add_row(row.label, *cells)
-        table.add_row("verdict", *map(verdict, result.halves.values()))
+        table.add_row("verdict", *map(kinds_found, result.halves.values()))
         if self.every:
             table.add_section()
             for row in rows.other_rows(result):
@@ -237,6 +237,6 @@ def _in_words(half: HalfResult, glance: str) -> Text:
     return Text(said, style=STYLES[decided])
 
 
-def verdict(half: HalfResult) -> Text:
-    """The verdict on a half, in its colour."""
-    return Text(half.judgement.verdict.value, style=STYLES[half.judgement.verdict])
+def kinds_found(half: HalfResult) -> Text:
+    """The verdict on a half, in its colour; of one that leaks, in which ways."""
+    return Text(rows.verdict_words(half), style=STYLES[half.judgement.verdict])

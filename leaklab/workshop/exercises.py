@@ -69,7 +69,7 @@ def find(
     exercises = known_exercises(folder)
     name = choose(exercises) if len(exercises) > 1 else next(iter(exercises))
     if name is None:
-        raise UsageError(f"which exercise in {_called(folder)}? It has {', '.join(sorted(exercises))}")
+        raise UsageError(f"which exercise in {_called(folder)}? Name one: {', '.join(sorted(exercises))}")
     return LocatedExercise(folder / name, exercises[name])
 
 

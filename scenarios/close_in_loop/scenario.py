@@ -16,7 +16,7 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=2,
-    minutes=8,
+    minutes=6,
     difficulty="easy",
     title="Close in loop",
     leaks="a socket per request, until the function returns",

@@ -34,7 +34,7 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=5,
-    minutes=5,
+    minutes=4,
     difficulty="easy",
     title="Huge array",
     leaks="the whole buffer, until the function returns",

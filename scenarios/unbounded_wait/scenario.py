@@ -46,7 +46,7 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=4,
-    minutes=15,
+    minutes=20,
     difficulty="hard",
     title="Unbounded wait",
     leaks="the caller's time, plus a thread and a socket for as long as it waits",
@@ -80,8 +80,8 @@ SCENARIO = Scenario(
         "The request itself must give up. The timeout= of requests starts again with every byte, and this service sends "
         "one every 100 ms: the timeout never comes (with --set dead=silent it does). Bound the whole exchange: shut "
         "down the socket at the deadline (socket.shutdown ends a read that waits in another thread, and http.client "
-        "shows you its socket), or ask with asyncio, where asyncio.timeout cancels the request wherever it waits. An "
-        "answer that was cut short does not count.",
+        "shows you its socket), or ask with aiohttp (it came with leaklab), where asyncio.timeout cancels the request "
+        "wherever it waits. An answer that was cut short does not count.",
     ),
     release=(
         "At the deadline `asyncio.timeout` cancels the request wherever it waits, in the head or in the body, and "

@@ -16,7 +16,7 @@ def check_answer(lab: Lab, answer: object) -> str | None:
 
 SCENARIO = Scenario(
     number=1,
-    minutes=8,
+    minutes=9,
     difficulty="easy",
     title="Unclosed body",
     leaks="a socket and a connection per request",

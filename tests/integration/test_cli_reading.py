@@ -51,9 +51,16 @@ def test_the_version_is_the_packages_own_and_the_installed_script_is_the_module(
         assert (finished.code, finished.stdout, finished.stderr) == (0, f"leaklab {package.__version__}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], []], ids=["--help", "no arguments"])
-def test_the_help_lists_every_command_by_group(arguments: list[str]) -> None:
-    finished = CliRunner().invoke(app, arguments, terminal_width=80)
+def test_without_a_command_it_says_where_to_begin() -> None:
+    finished = CliRunner().invoke(app, [], terminal_width=80)
+    assert finished.exit_code == 0
+    begins = re.findall(r"(?m)^  leaklab (\S+)", finished.output)
+    assert begins[-1] == "--help"
+    assert set(begins[:-1]) <= set(itertools.chain(*COMMANDS.values()))
+
+
+def test_the_help_lists_every_command_by_group() -> None:
+    finished = CliRunner().invoke(app, ["--help"], terminal_width=80)
     assert finished.exit_code == 0
     assert re.findall(r"(?m)^(\w+):$", finished.output) == [*COMMANDS, "Options"]
     for command in itertools.chain(*COMMANDS.values()):
@@ -126,7 +133,7 @@ def test_run_shows_the_counts_the_findings_and_why_at_80_columns(leaklab: Comman
     assert "unclosed-body  7 steps" in lines[0]
     assert figures(lines, "open sockets, after run()") == ["7", "1"]
     assert figures(lines, "connections opened") == ["7", "1"]
-    assert figures(lines, "verdict") == ["leaks", "clean"]
+    assert figures(lines, "verdict") == ["leaked,", "wasted", "clean"]
     assert not [line for line in lines if line.startswith("requests served")], "rows that tell nothing are left out"
     assert "Why: " in finished.stdout
     assert len(lines) <= 23, "a screen of 24 lines shows all of it, with the prompt"

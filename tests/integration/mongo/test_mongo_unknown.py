@@ -51,5 +51,5 @@ def test_work_that_is_not_counted_is_not_called_undone() -> None:
 
     assert complaint(read=50) is None
     assert complaint(read=None, write=None) is None
-    assert complaint(read=49) == "the services were asked 49 × read; the work is 50 × read"
-    assert complaint(read=None, write=3) == "the services were asked 3 × write; the work is none"
+    assert complaint(read=49) == "it asked the services for 49 × read; the work takes 50 × read"
+    assert complaint(read=None, write=3) == "it asked the services for 3 × write; the work takes nothing"

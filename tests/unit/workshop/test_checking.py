@@ -331,7 +331,7 @@ def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
         "held_memory_before": (CheckState.LEAKS, huge(271 * MIB)),
         "holds_memory": (CheckState.LEAKS, replace(huge(271 * MIB), showed=FirstSeen(2, 2))),
         "prints": (CheckState.LEAKS, checked(yours(each, output="one\ntwo\n\x1b[2Jthree\n" * 40))),
-        "skips_the_work": (CheckState.WRONG_WORK, checked(yours(none, complaint="the services were asked none"))),
+        "skips_the_work": (CheckState.WRONG_WORK, checked(yours(none, complaint="it asked the services for nothing"))),
         "fails": (CheckState.FAILED, checked(ended("it raised ValueError: no", BODY_LINE, error))),
         "fails_in_a_file_that_is_gone": (CheckState.FAILED, checked(ended("it exited with code 3", gone))),
         "stops_at_a_breakpoint": (CheckState.FAILED, checked(ended(f"it raised {quit_}", BODY_LINE, quit_))),
