@@ -185,7 +185,7 @@ def test_a_page_shows_the_figures_of_the_json_document_and_asks_for_nothing(
             f"|| box.bottom > all.bottom + 1}}).map(text => text.textContent))({chart})"
         )
         assert outside == [], "labels are cut off"
-    assert "leaks" in browser.see("document.querySelector('table').innerText")
+    assert "leaked, wasted" in browser.see("document.querySelector('table').innerText")
     assert "recent[…]" in browser.see("document.body.innerText")
 
 
