@@ -1,6 +1,6 @@
 """Results as Rich tables: one scenario with its metrics down, or all scenarios with their halves side by side."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -107,14 +107,13 @@ class MetricsTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         head = Text.assemble((self.result.scenario, "bold"), f"  {rows.conditions(self.result)}")
         # It stands in the head of the first column, unless that takes the room of the sparklines.
-        for first in (head, Text("")):
-            plain = Measurement.get(console, options.update(width=UNBOUNDED), self._table(first, 0)).maximum
-            room = min(SPARKLINE, (options.max_width - plain) // len(self.result.halves) - 1)
-            if room >= LEAST_SPARKLINE:
-                break
-        if not first:
-            yield head
-        yield self._table(first, room if room >= LEAST_SPARKLINE else 0)
+        spark = longest_sparkline(console, options, lambda width: self._table(head, width))
+        if spark:
+            yield self._table(head, spark)
+            return
+        yield head
+        first = Text("")
+        yield self._table(first, longest_sparkline(console, options, lambda width: self._table(first, width)))
 
     def _table(self, first: Text, spark: int) -> Table:
         result = self.result
@@ -133,6 +132,17 @@ class MetricsTable:
             for row in rows.other_rows(result):
                 table.add_row(row.label, *row.cells, style="dim")
         return table
+
+
+def longest_sparkline(console: Console, options: ConsoleOptions, table: Callable[[int], Table]) -> int:
+    """The characters of the sparklines with which a table fits into the console; 0 if none fit."""
+    unbounded = options.update(width=UNBOUNDED)
+    fits = (
+        width
+        for width in range(SPARKLINE, LEAST_SPARKLINE - 1, -1)
+        if Measurement.get(console, unbounded, table(width)).maximum <= options.max_width
+    )
+    return next(fits, 0)
 
 
 def pictures_of(result: Result, metric: Metric, moment: Moment, width: int) -> list[str]:
@@ -198,10 +208,7 @@ class Comparison:
     results: Sequence[Result]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        plain = Measurement.get(console, options.update(width=UNBOUNDED), self._table(0)).maximum
-        halves = max((len(result.halves) for result in self.results), default=1)
-        room = (options.max_width - plain) // halves - 1
-        yield self._table(min(SPARKLINE, room) if room >= LEAST_SPARKLINE else 0)
+        yield self._table(longest_sparkline(console, options, self._table))
         kinds = {one.kind for result in self.results for half in result.halves.values() for one in rows.found(half)[:1]}
         words = "; ".join(f"{kind}: {kind.means}" for kind in FindingKind if kind in kinds)
         yield Text(f"\n{words}" if words else "", style="dim")
