@@ -100,7 +100,8 @@ def _attributed(name: str, path: Path, what: str = "") -> Iterator[None]:
         # Standard output may be a document: what the code prints goes to standard error.
         with redirect_stdout(sys.stderr), contained():
             yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):
+        # The second is how this generator is ended where an interrupt came before its block.
         raise
     except BaseException as error:  # an author's file may raise anything
         raise _broken(name, f"{path}{_line_of(error, path)}: {what}{in_words(error)}") from error

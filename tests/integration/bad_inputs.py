@@ -1409,7 +1409,7 @@ PROCESSES = (
     Kind(
         "an output of ASCII",
         ("show", "é–…\x1b[2J"),
-        ("no scenario is called '?-...\\x1b[2J'", "unclosed-body"),
+        ("no scenario is called '?-~\\x1b[2J'", "unclosed-body"),
         env={"PYTHONIOENCODING": "ascii:strict"},
     ),
     Kind(
