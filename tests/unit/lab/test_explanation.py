@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from leaklab.explain.evidence import ReportedGroup, ReportedLine, groups_of, worth_telling
+from leaklab.explain.evidence import Evidence, KeptBy, ReportedGroup, ReportedLine, groups_of, worth_telling
 from leaklab.explain.explaining import Plan, Statement
 from leaklab.judge.findings import Finding, Work
 from leaklab.lab import explanation
@@ -113,3 +114,16 @@ REST = {"what": "", "kept": None, "own": False, "waits": None, "became": "", "no
 )
 def test_what_is_not_a_group_is_none(sent: list[object]) -> None:
     assert groups_of(sent) == []
+
+
+def test_evidence_of_fewer_steps_says_so_where_it_counts() -> None:
+    kept = KeptBy("recent[…]", "global recent of mine.py", "a list of 245 Response")
+    evidence = (
+        Evidence(245, "socket", None, kept, None, ""),
+        Evidence(3, "socket", None, None, None, "no Python object"),
+    )
+    finding = replace(found(FindingKind.LEAKED, "open_sockets", 3000), evidence=evidence)
+    first, second = explanation._of_fewer_steps(finding, 245).evidence
+    assert first.kept_by is not None
+    assert first.kept_by.through == "a list of 245 Response, in a run of 245 steps"
+    assert second == evidence[1]

@@ -24,6 +24,7 @@ from leaklab.lab.until_failure import Failure
 from leaklab.lab.validation import Validation
 from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import Resource
+from leaklab.reports import rows
 from leaklab.reports.failure import failure_table
 from leaklab.reports.lesson import aligned, lesson
 from leaklab.reports.table import Comparison, scenario_list, scenario_result, validation_line
@@ -235,3 +236,25 @@ def test_the_halves_of_a_lesson_are_marked_side_by_side_if_it_is_wide_enough() -
         assert not re.search("\x1b|…", shown[name])
     assert "shared.py" in rendered(lesson("", {"leaky": LEFT, "fixed": RIGHT}, Console(), "kept = []\n"))
     assert_golden("lesson", sections(**shown))
+
+
+# ---- which rows are shown
+
+
+def test_the_rows_that_tell_are_those_of_findings_the_first_halfs_first_and_no_others() -> None:
+    shown = [row.label for row in rows.telling_rows(PAIR)]
+    assert shown == ["open sockets, after run()", "connections opened"]
+    everything = [row.label for row in rows.other_rows(PAIR)]
+    assert not set(shown) & set(everything)
+    assert {"open sockets, peak", "threads, peak", "memory, last step", "elapsed"} <= set(everything)
+    assert [row.label for row in rows.telling_rows(RUNS["a_buffer"])] == ["memory, last step"]
+
+
+def test_a_key_metric_in_which_the_known_halves_differ_is_shown_beside_what_was_found() -> None:
+    held = result(
+        half("leaky", counters(lambda done: done, returned={"open_sockets": 0}).trace()), half("fixed", FIXED)
+    )
+    only_held = replace(held.halves["leaky"].judgement, findings=held.halves["leaky"].judgement.findings[:1])
+    known = replace(held, halves={**held.halves, "leaky": replace(held.halves["leaky"], judgement=only_held)})
+    assert [row.label for row in rows.telling_rows(known)] == ["open sockets, peak"]
+    assert [row.label for row in rows.key_rows(known)] == ["open sockets, peak", "connections opened"]
