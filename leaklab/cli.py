@@ -36,10 +36,11 @@ RENAMED = {
 """Options that there were, and what is written today."""
 
 FIRST_STEPS = """\
-leaklab runs paired leaky and fixed programs and measures, from outside, what each leaves open.
+leaklab runs paired leaky and fixed programs, and measures from outside what
+each leaves open.
 
   leaklab compare               all leaks, measured: begin here
-  leaklab run unclosed-body     one of them, with the line that leaks and what keeps it
+  leaklab run unclosed-body     one of them, with the line that leaks
   leaklab show unclosed-body    what the fix changes, and the lesson
   leaklab next                  an exercise: fix it yourself
   leaklab --help                all commands

@@ -33,7 +33,7 @@ FILES, SHARED = ("files", "file_bytes"), "shared"
 NO_OWNER = "no object that the garbage collector knows"
 """What keeps a descriptor, thread or process that was opened below Python's objects."""
 
-DROPPED = "nothing: no object stands for it, and the server has not been told"
+DROPPED = "no Python object any more; the server has not been told yet"
 """The same of a cursor that is open on the server."""
 
 GROUPS = 40

@@ -28,7 +28,7 @@ CONTEXT = 1
 
 
 class CodeLine(NamedTuple):
-    """One line of a half: its number (None for a gap), its text, and its mark in MARKS."""
+    """One line of a half: its number (None for a gap, or a line of another text), its text, and its mark in MARKS."""
 
     number: int | None = None
     text: str = ""
@@ -104,7 +104,8 @@ def merged(left: str, right: str, context: int | None = None, skipped: int = 0) 
         for tag, a, b, c, d in group:
             mark = "same" if tag == "equal" else "removed"
             lines += [CodeLine(skipped + number + 1, ours[number], mark) for number in range(a, b)]
-            lines += [CodeLine(number + 1, theirs[number], "added") for number in range(c, d) if tag != "equal"]
+            # Numbers are those of the left text only: two series in one column say nothing.
+            lines += [CodeLine(None, theirs[number], "added") for number in range(c, d) if tag != "equal"]
     return lines
 
 

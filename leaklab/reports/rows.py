@@ -163,7 +163,8 @@ def remarks(half: HalfResult, known: set[FindingKind] | None = None) -> list[Rem
         *(_of_finding(finding, shown, set() if known is None else known) for finding in judgement.findings),
         *(Remark("", doubt) for doubt in judgement.doubts),
         *(Remark("", found.reason, tuple(evidence_lines(found, shown))) for found in half.suspected),
-        *(Remark("forecast", forecast.words) for forecast in half.forecast),
+        # The limit that is reached first.
+        *(Remark("forecast", forecast.words) for forecast in sorted(half.forecast, key=lambda one: one.steps)[:1]),
     ]
     if half.complaint is not None and not judgement.doubts:
         said.append(Remark("", f"it did not do the work: {half.complaint}"))
@@ -222,10 +223,10 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
 
 
 def code_words(line: CodeSite, shown: set[CodeSite]) -> str:
-    """A line of code with its place: `leaky.py:11 in run()  response = session.get(url, stream=True)`."""
+    """A line of code with its place: `leaky.py:11  response = session.get(url, stream=True)`."""
     known = line in shown
     shown.add(line)
-    return str(line) if known or not line.code else f"{line}  {line.code}"
+    return str(line) if known or not line.code else f"{line.file}:{line.line}  {line.code}"
 
 
 def printed(half: HalfResult, most: int | None = None) -> list[str]:
@@ -262,7 +263,8 @@ def at_a_glance(result: Result) -> dict[str, tuple[str, Metric]]:
         finding = next(iter(half.judgement.findings), first)
         metric = METRICS[result.telling[0] if finding is None else finding.metric]
         if finding in half.judgement.findings:
-            told[half.half] = f"{_few_words(metric, finding.value)} {finding.kind}", metric
+            kind = "abandoned" if finding.kind is FindingKind.STALLED and metric.abandoned else finding.kind
+            told[half.half] = f"{_few_words(metric, finding.value)} {kind}", metric
             continue
         rise = half.rise(metric.name, metric.moments[-1] if finding is None else telling_moment(finding))
         told[half.half] = metric.format(None) if rise is None else _few_words(metric, max(0, rise)), metric

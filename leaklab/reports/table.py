@@ -221,7 +221,8 @@ class Comparison:
             cells = self._cells(result, spark)
             table.add_row(result.scenario, *(cells.get(name, Text("")) for name in names))
             if SECOND in cells:
-                table.add_row("", *(cells[SECOND] if name == FIRST else Text("") for name in names))
+                second = Text.assemble("or ", cells[SECOND])
+                table.add_row("", *(second if name == FIRST else Text("") for name in names))
         return table
 
     def _cells(self, result: Result, spark: int) -> dict[str, Text]:

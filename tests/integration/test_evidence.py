@@ -83,7 +83,7 @@ def test_a_file_with_two_leaks_shows_both_lines(tmp_path: Path, leaklab: Command
     shown = finished.stdout
     assert "▸    8          response = session.get(url, stream=True)" in shown
     assert "kept by kept[…].raw._connection.sock" in shown
-    assert 'opened  mine.py:10 in run()  kept.append(open("/dev/null"))' in shown
+    assert 'opened  mine.py:10  kept.append(open("/dev/null"))' in shown
 
 
 def test_what_is_in_doubt_is_explained_too(tmp_path: Path, leaklab: Command) -> None:
