@@ -120,7 +120,7 @@ def test_show_has_the_lesson_and_both_halves_with_the_changed_lines_marked(name:
     lines = finished.stdout.splitlines()
     assert any("leaky.py" in line for line in lines)
     assert any("fixed.py" in line for line in lines)
-    assert [line for line in lines if re.match(r"[-+] +\d+  ", line)], "a line that only one of them has"
+    assert [line for line in lines if re.match(r"[-+] +(\d+ +)?\S", line)], "a line that only one of them has"
     assert [line for line in lines if re.match(r"  +\d+  def run\(", line)], "a line that both have"
     for setting in Catalog().get(name).scenario.settings.declared:
         assert [line for line in lines if line.startswith(f"{setting.name} ") and setting.default is not None]
