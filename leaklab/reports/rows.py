@@ -17,6 +17,9 @@ MOMENT_LABELS = {Moment.PEAK: "peak", Moment.END: "last step", Moment.COLLECTED:
 OUTPUT_LINES = 5
 """Lines of a half's output shown below a table."""
 
+LAST_LINES = 2
+"""How many of them come from its end."""
+
 SEGMENTS = 3
 """Pieces of shared memory that are named."""
 
@@ -25,9 +28,6 @@ GROUPS = 3
 
 MOST_OF_IT = 0.9
 """A group that is this share of all that was found is enough."""
-
-LAST_LINES = 2
-"""How many of them come from its end."""
 
 
 class MetricRow(NamedTuple):
@@ -56,7 +56,7 @@ class EvidenceLine(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """A remark on a half: the kind of finding, `forecast:` or nothing, the sentence, and the evidence for it.
+    """A remark on a half: the kind of finding, `forecast` or nothing, the sentence, and the evidence for it.
 
     `means` says in three words what the kind is, where it appears for the first time.
     """

@@ -1,4 +1,4 @@
-"""Results as Rich tables: one scenario with its metrics down, or all scenarios with their halves side by side."""
+"""Results as Rich tables: one scenario with what tells and what was found, or several with a line each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ LEAST_SPARKLINE = 4
 """Characters of the shortest sparkline that is worth it."""
 
 FIRST, SECOND = PARTIAL_FIXES
+"""A comparison has a column for the first; the second, where there is one, stands below it."""
 
 UNBOUNDED = 10_000
 """Columns in which any table has room."""
@@ -152,7 +153,8 @@ def pictures_of(result: Result, metric: Metric, moment: Moment, width: int) -> l
     halves = result.halves.values()
     if metric.unit == "seconds":
         took = [half.value(metric.name, moment) or 0.0 for half in halves]
-        return [" " + ("█" * max(1, round(width * each / (max(took) or 1)))).ljust(width) for each in took]
+        bars = ("█" * max(1, round(width * each / max(took))) if each else "" for each in took)
+        return [" " + bar.ljust(width) for bar in bars]
     went = [series(half.runs[0].trace, metric.name).values for half in halves]
     lowest, highest = scale(metric, went)
     return [" " + sparkline(values, lowest, highest, width).ljust(width) for values in went]
