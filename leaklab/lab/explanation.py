@@ -131,7 +131,7 @@ def _explained(finding: Finding, statement: Statement, folder: Path, steps: int)
 
 def _of_fewer_steps(finding: Finding, steps: int) -> Finding:
     """The finding, whose evidence says that it comes from a run of so many steps: its numbers are smaller."""
-    words = f", in a run of {steps:,} step{'s' if steps != 1 else ''}"
+    words = f", after {steps:,} step{'s' if steps != 1 else ''}"
     told = [
         one if one.kept_by is None else replace(one, kept_by=replace(one.kept_by, through=one.kept_by.through + words))
         for one in finding.evidence

@@ -125,5 +125,5 @@ def test_evidence_of_fewer_steps_says_so_where_it_counts() -> None:
     finding = replace(found(FindingKind.LEAKED, "open_sockets", 3000), evidence=evidence)
     first, second = explanation._of_fewer_steps(finding, 245).evidence
     assert first.kept_by is not None
-    assert first.kept_by.through == "a list of 245 Response, in a run of 245 steps"
+    assert first.kept_by.through == "a list of 245 Response, after 245 steps"
     assert second == evidence[1]
