@@ -33,7 +33,6 @@ def command(
     """Run several scenarios and show their halves in one table."""
     from leaklab.content.catalog import Catalog
     from leaklab.lab.pair import run_scenario
-    from leaklab.reports.table import Comparison
 
     target = output.destination(COMPARISON, form, file, as_json=as_json, samples=samples)
     how = options.run_options(limit, repeat, mongo)
@@ -47,9 +46,8 @@ def command(
     try:
         plan = _plan(usable, options.given_settings(steps, set_), how)
         for number, (entry, settings, its_how) in enumerate(plan, start=1):
-            so_far = Comparison(results) if results else None
             label = f"{entry.id} ({number} of {len(plan)})"
-            with output.live_counts(its_how, label, entry.scenario.telling, settings.steps, so_far) as watched:
+            with output.live_counts(its_how, label, entry.scenario.telling, settings.steps, results) as watched:
                 results.append(run_scenario(entry, settings, watched, options.halves_of(entry, almost=almost)))
             if results[-1].interrupted:
                 break

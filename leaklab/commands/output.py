@@ -91,10 +91,9 @@ class Destination:
         shown = self.report.made(self.format, **data)
         if isinstance(shown, str) and self.format != "json":
             shown = printable(shown)
-        if self.file is None and not isinstance(shown, str) and paged:
-            show_pages(console(), [shown])
-        elif self.file is None and not isinstance(shown, str):
-            console().print(shown)
+        if self.file is None and not isinstance(shown, str):
+            out = console()
+            show_pages(out, [shown]) if paged else out.print(shown)
         elif self.file is None:
             show_text(shown)
         else:
@@ -167,7 +166,7 @@ def _write(file: Path, text: str) -> None:
 def show_pages(console: Console, parts: Sequence[RenderableType]) -> None:
     """Print these; on a terminal in the pager that $PAGER names, or else in less, as git does.
 
-    Of what fits on the screen less makes no page (`less -FRX`). PAGER=cat, or an empty one, is for no pager.
+    less does not page what fits on one screen (`less -FRX`). PAGER=cat, or an empty PAGER, turns paging off.
     """
     command = os.environ.get("PAGER", "less")
     if not console.is_terminal or command in ("", "cat"):
@@ -224,11 +223,11 @@ def complain(*messages: str) -> None:
     with contextlib.suppress(OSError):
         # What was typed or raised may hold line feeds.
         lines = (printable(message).replace("\n", " ") for message in messages)
-        say_aside("".join(f"{_folded(f'leaklab: {line}')}\n" for line in lines))
+        say_aside("".join(f"{folded(f'leaklab: {line}')}\n" for line in lines))
 
 
-def _folded(line: str) -> str:
-    """A line broken between words where it would not fit on the terminal; whole where there is none."""
+def folded(line: str) -> str:
+    """The line, wrapped between words to fit the terminal; as it is if standard error is no terminal."""
     if not sys.stderr.isatty():
         return line
     import shutil
@@ -244,14 +243,19 @@ def live_counts(
     label: str,
     telling: Sequence[str] = (),
     steps: int | None = None,
-    above: RenderableType | None = None,
+    so_far: Sequence[Result] = (),
 ) -> Iterator[RunOptions]:
-    """These options, followed by the telling counts as they grow, on standard error if that is a terminal."""
+    """These options, followed by the telling counts as they grow, on standard error if that is a terminal.
+
+    The results `so_far` stand above them.
+    """
     if not sys.stderr.isatty():
         yield how
         return
     from leaklab.reports.live import LiveCounts
+    from leaklab.reports.table import Comparison
 
+    above = Comparison(so_far) if so_far else None
     with Owner() as owner:
         yield replace(how, progress=owner.enter_context(LiveCounts(console(stderr=True), label, telling, steps, above)))
 

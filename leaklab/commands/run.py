@@ -91,7 +91,7 @@ def _guesses_from(files: Sequence[Path], asked: Sequence[Question], title: str) 
     from leaklab.reports.guesses import prompt
 
     if not files and sys.stdin.isatty():
-        output.say_aside(f"{title}. Predict the measurements. Enter skips a question.\n")
+        output.say_aside(output.folded(f"{title}. Predict the measurements. Enter skips a question.") + "\n")
         return ask(asked, lambda question: output.answer(prompt(question)), lambda why: output.say_aside(f"  {why}\n"))
     texts = {str(file or "standard input"): _text_of(file) for file in files or (None,)}
     return read_guesses(texts, asked)
