@@ -140,16 +140,18 @@ def with_evidence(
 
     It is the same if there is neither. Raises MeasureError if the services' process is gone.
     """
-    inside = Inside(entry, path, settings, limits_of(entry.scenario, settings, options), options.mongo_uri)
-    options.progress.begins(f"looking inside {half_label(judged.half)}: which line, and what keeps it")
     judgement, run = judged.judgement, judged.runs[0]
+    wanted = judgement.findings
+    if not wanted and judgement.verdict is Verdict.INCONCLUSIVE and run.trace.outcome is Outcome.COMPLETED:
+        wanted = suspected(run.sized, bounds_of(entry.scenario, settings))
+    if not wanted:
+        return judged
+    options.progress.begins(f"looking inside {half_label(judged.half)}: which line, and what keeps it")
+    inside = Inside(entry, path, settings, limits_of(entry.scenario, settings, options), options.mongo_uri)
+    told = inside.explained(wanted, judged.elapsed_s, services)
     if judgement.findings:
-        findings = inside.explained(judgement.findings, judged.elapsed_s, services)
-        return replace(judged, judgement=replace(judgement, findings=findings))
-    if judgement.verdict is Verdict.INCONCLUSIVE and run.trace.outcome is Outcome.COMPLETED:
-        doubted = suspected(run.sized, bounds_of(entry.scenario, settings))
-        return replace(judged, suspected=inside.explained(doubted, judged.elapsed_s, services) if doubted else ())
-    return judged
+        return replace(judged, judgement=replace(judgement, findings=told))
+    return replace(judged, suspected=told)
 
 
 @dataclass(slots=True)
