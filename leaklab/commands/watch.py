@@ -135,7 +135,7 @@ class WatchScreen:
         self.opened = f"Exercise {opened[0].place} of {opened[0].length}: open {self.task.file} in your editor."
 
     def _measure(self) -> None:
-        from leaklab.reports.check_report import watched_report
+        from leaklab.reports.check_report import check_report
         from leaklab.workshop.check_result import CheckState
 
         saved = self.checked
@@ -146,7 +146,7 @@ class WatchScreen:
             if self.console.is_terminal:
                 # The verdict does not wait for the run that looks for the line.
                 self.console.clear()
-                self.console.print(watched_report(checked, self.task.file, None, ""))
+                self.console.print(check_report(checked, self.task.file))
                 self._say("\nLooking for the line that it comes from …")
             checked = self.task.explain(checked, self.how, self.session)
         # Cleared first: what recording complains of is to be seen.
@@ -155,7 +155,7 @@ class WatchScreen:
         self.task.note_evidence(checked, saved)
         self._look_ahead()
         keys = "Press s to compare it with our solution, n for the next exercise." if self.ahead else ""
-        self.console.print(watched_report(checked, self.task.file, exercise, keys))
+        self.console.print(check_report(checked, self.task.file, exercise, keys))
 
     def _look_ahead(self) -> None:
         """Find out whether there is an exercise to go on with."""

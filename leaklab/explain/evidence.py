@@ -53,6 +53,12 @@ class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
     waits_at: Annotated[CodeSite | None, Meta(description="The line that a thread or a task is at; else null.")]
     note: Annotated[str, Meta(description="What became of a connection, or why nothing is known to keep it.")]
 
+    @property
+    def place(self) -> CodeSite | None:
+        """The line of the half's own folder that it waits at, or else that opened it; None if there is none."""
+        line = self.waits_at or self.opened
+        return line if line is not None and line.code else None
+
 
 class ReportedLine(Struct, frozen=True, array_like=True):
     """A line, as a witness sends it."""

@@ -39,7 +39,7 @@ class Capacities:
     threads: int | None = None
 
     def of(self, resource: Resource) -> tuple[int, str] | None:
-        """The limit of a resource, and in words what it is gone on until; None where there is none."""
+        """The limit of a resource, and the words for it after `until`; None if there is no limit."""
         match resource:
             case Resource.DESCRIPTORS if self.descriptors is not None:
                 return self.descriptors, f"the limit of {self.descriptors:,} open files ({self.descriptors_are})"

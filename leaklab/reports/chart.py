@@ -4,11 +4,12 @@ All lengths are in the units of the chart's own view box, y downwards.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from leaklab.metrics import Metric
+from leaklab.reports.series import thinned
 
 WIDTH, HEIGHT = 380, 236
 LEFT, RIGHT, AFTER, BOTTOM = 62, 72, 50, 38
@@ -168,7 +169,7 @@ def _with_lines(chart: Chart) -> Drawing:
         drawing.labels.append(Label(right + AFTER / 2 + 6, low + 31, "after run()", "faint", "middle"))
     told = set[tuple[str, int]]()
     for number, line in enumerate(chart.lines):
-        points = [(x_of(at), y_of(value)) for at, value in _thinned(line.points)]
+        points = [(x_of(at), y_of(value)) for at, value in thinned(line.points, MOST_POINTS, lambda point: point[1])]
         # Side by side, so that equal values do not hide each other.
         beside = right + 12 + (AFTER - 18) * (number + 0.5) / len(chart.lines)
         after = None if line.after is None else (beside, y_of(line.after))
@@ -232,17 +233,6 @@ def _legend(drawing: Drawing, lines: Sequence[ChartLine]) -> float:
         drawing.labels.append(Label(x + 28, y, line.name, line.style))
         x += width + 10
     return y
-
-
-def _thinned(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """The points, or of too many the highest of each stretch and the last."""
-    if len(points) <= MOST_POINTS:
-        yield from points
-        return
-    for index in range(MOST_POINTS - 1):
-        stretch = points[index * len(points) // (MOST_POINTS - 1) : (index + 1) * len(points) // (MOST_POINTS - 1)]
-        yield max(stretch, key=lambda point: point[1])
-    yield points[-1]
 
 
 def _apart(places: Sequence[float], top: float, low: float) -> list[float]:

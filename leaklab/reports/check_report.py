@@ -56,16 +56,12 @@ class ExcerptLine(NamedTuple):
     is_marked: bool
 
 
-def check_report(check: CheckResult, file: Path, exercise: Exercise | None = None) -> RenderableType:
+def check_report(check: CheckResult, file: Path, exercise: Exercise | None = None, keys: str = "") -> RenderableType:
     """One screen: fixed or not, why, since when, next to leaky and fixed; what to do next.
 
-    `file` is the file as the learner named it; `exercise` includes this attempt.
+    `file` is the file as the learner named it; `exercise` includes this attempt. `keys` says which keys lead on once
+    the exercise is fixed; without any, the commands are shown.
     """
-    return Group(*_parts(check, file, exercise))
-
-
-def watched_report(check: CheckResult, file: Path, exercise: Exercise | None, keys: str) -> RenderableType:
-    """The same, where keys can be pressed: `keys` says which, once the exercise is fixed."""
     return Group(*_parts(check, file, exercise, keys))
 
 
@@ -83,11 +79,10 @@ def marked_place(check: CheckResult) -> SourceLine | None:
 
 
 def _own_line(finding: Finding) -> CodeSite | None:
-    places = (one.waits_at or one.opened for one in finding.evidence)
-    return next((place for place in places if place is not None and place.code), None)
+    return next((one.place for one in finding.evidence if one.place is not None), None)
 
 
-def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str = "") -> Iterator[RenderableType]:
+def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str) -> Iterator[RenderableType]:
     words, style = HEADS[check.state]
     settings = str(check.result.settings) if check.result is not None else ""
     beside = ": ".join(filter(None, [check.scenario, settings]))

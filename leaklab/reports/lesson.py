@@ -22,7 +22,6 @@ THEME = "ansi_dark"
 
 MARKS = {"removed": ("-", "red"), "added": ("+", "green"), "same": (" ", "")}
 
-
 CONTEXT = 1
 """Lines shown around what a partial fix changes: the rest of it stands above."""
 
@@ -84,7 +83,7 @@ def code(halves: Mapping[str, str], console: Console, shared: str = "") -> Rende
         head = f"what the {half_label(name)} changes: {first}.py (-), {name}.py (+)"
         parts += _below(head, merged(halves[first], halves[name], CONTEXT))
     if shared:
-        parts += _below(f"{SHARED} (the halves import it)", aligned(shared, shared)[0])
+        parts += _below(f"{SHARED} (the halves import it)", merged(shared, shared))
     return Group(*parts)
 
 
@@ -122,12 +121,11 @@ def compared(
 
     `context` and `skipped` are as in `merged`.
     """
-    both = aligned(left, right, skipped)
-    if width < 2 * max(*map(len, heads), *(len(line.text) + 8 for lines in both for line in lines)) + 2:
+    if width < 2 * max(*map(len, heads), *(len(line) + 8 for line in (*lines_of(left), *lines_of(right)))) + 2:
         return Group(*_below(head, merged(left, right, context, skipped)))
     columns = (Column(each, no_wrap=True) for each in heads)
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for row in zip(*map(_marked, both), strict=True):
+    for row in zip(*map(_marked, aligned(left, right, skipped)), strict=True):
         table.add_row(*row)
     return table
 

@@ -195,20 +195,20 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
     metric = METRICS[finding.metric]
     if not finding.evidence and finding.unexplained != NOT_LOOKED_FOR:
         yield EvidenceLine(metric.made, f"unknown: {finding.unexplained}", is_code=False)
-    found = sum(one.count for one in finding.evidence)
-    told = [one for one in finding.evidence if one.count >= MOST_OF_IT * found] or finding.evidence[:GROUPS]
+    whole = sum(one.count for one in finding.evidence)
+    told = [one for one in finding.evidence if one.count >= MOST_OF_IT * whole] or finding.evidence[:GROUPS]
     # Among several places each is named, with or without its code.
-    here = {one.opened for one in told} if len({one.opened for one in told}) > 1 else set()
-    for number, one in enumerate(told):
+    several, named = len({one.opened for one in told}) > 1, set[CodeSite | None]({None})
+    for one in told:
         if finding.kind is FindingKind.STALLED and one.waits_at is None and one.opened in shown:
             # What holds it waits in that line, as was said.
             continue
         if one.waits_at is not None:
+            # It says more than where it was started.
             yield EvidenceLine("waits at", code_words(one.waits_at, shown), is_place=True)
-        # Where something waits says more than where it was started.
-        is_new = one.waits_at is None and (one.opened not in shown or one.opened in here)
-        if one.opened is not None and is_new and one.opened not in [other.opened for other in told[:number]]:
+        elif one.opened is not None and one.opened not in named and (several or one.opened not in shown):
             yield EvidenceLine(metric.made, code_words(one.opened, shown), is_place=True)
+        named.add(one.opened)
         kept, count = one.kept_by, f"{one.count:,} × " if len(told) > 1 and one.count > 1 else ""
         if kept is not None and one.waits_at is None:
             file = "" if one.opened is None else re.escape(one.opened.file)

@@ -1,10 +1,12 @@
 """How a metric went during a run, as points to draw: the picture beside each figure of a report."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from leaklab.measure.trace import Phase, Trace
 from leaklab.metrics import Metric
+
+T = TypeVar("T")
 
 SPARKLINE = 8
 """Characters of a sparkline, where there is room."""
@@ -50,17 +52,18 @@ def scale(metric: Metric, went: Iterable[Sequence[float]]) -> tuple[float, float
 
 
 def sparkline(values: Sequence[float], lowest: float, highest: float, width: int) -> str:
-    """At most `width` characters, as high as `values` are between `lowest` and `highest`; what came last ends it.
+    """At most `width` characters: the height of each stretch of `values` between `lowest` and `highest`."""
+    return "".join(SPARKS[_height(value, lowest, highest)] for value in thinned(values, width, lambda value: value))
 
-    Of several values that share a character, the highest is shown, so that no peak is lost.
-    """
-    if not values or width < 1:
-        return ""
+
+def thinned(values: Sequence[T], most: int, height: Callable[[T], float]) -> list[T]:
+    """At most so many of these: the highest of each stretch, so that no peak is lost, and the last one."""
+    if not values or most < 1:
+        return []
     *before, last = values
-    room = min(width - 1, len(before))
+    room = min(most - 1, len(before))
     parts = (before[index * len(before) // room : (index + 1) * len(before) // room] for index in range(room))
-    shown = [*map(max, parts), last]
-    return "".join(SPARKS[_height(value, lowest, highest)] for value in shown)
+    return [*(max(part, key=height) for part in parts), last]
 
 
 def _height(value: float, lowest: float, highest: float) -> int:

@@ -74,11 +74,8 @@ def comparison_slide(results: Sequence[Result]) -> str:
     drawings = [(result, drawn(chart)) for result in results for chart in charts(result)[:1]]
     heads = [(result.scenario, f"{drawing.title}: {_verdicts(result)}") for result, drawing in drawings]
     panels = [*_panels(heads, [drawing for _, drawing in drawings], DOWN)]
-    title, under = (
-        f"{len(results)} leaks compared",
-        " / ".join(map(half_label, rows.halves_of(results))),
-    )
-    return filled("slide.svg.j2", title=title, under=under, panels=panels, lines=[])
+    under = " / ".join(map(half_label, rows.halves_of(results)))
+    return filled("slide.svg.j2", title=f"{len(results)} leaks compared", under=under, panels=panels, lines=[])
 
 
 def _slide(title: str, under: str, result: Result, why: str = "") -> str:
@@ -97,9 +94,8 @@ def _verdicts(result: Result) -> str:
 
 def _sentence(half: HalfResult) -> list[tuple[str, str]]:
     remark = rows.remarks(half)[0]
-    return _wrapped(
-        f"{half_label(half.half)}: {half.judgement.verdict}.", f"{remark.kind and f'{remark.kind}: '}{remark.words}"
-    )
+    kind = f"{remark.kind}: " if remark.kind else ""
+    return _wrapped(f"{half_label(half.half)}: {half.judgement.verdict}.", f"{kind}{remark.words}")
 
 
 def _wrapped(head: str, words: str) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from leaklab.content.declaration import PARTIAL_FIXES
 from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
-from leaklab.metrics import FindingKind, Metric, Moment
+from leaklab.metrics import FindingKind, Metric
 from leaklab.reports import rows
 from leaklab.reports.rows import EvidenceLine
 from leaklab.reports.series import SPARKLINE, scale, series, sparkline
@@ -100,7 +100,7 @@ def why_line(why: str) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class MetricsTable:
-    """The rows of one scenario, a column for each half; beside each figure that tells, how it came to that."""
+    """The rows of one scenario, a column for each half, with a sparkline beside each figure if there is room."""
 
     result: Result
     every: bool
@@ -120,7 +120,7 @@ class MetricsTable:
         result = self.result
         table = ruled(TableColumn(first), *(numbers(half_label(half)) for half in result.halves), gap=2)
         for row in rows.telling_rows(result):
-            pictures = pictures_of(result, row.metric, row.moment, spark)
+            pictures = pictures_of(result, row.metric, spark)
             convicts = (rows.is_found(half, row) for half in result.halves.values())
             cells = (
                 Text.assemble((cell, STYLES[Verdict.LEAKS] if its_finding else ""), (picture, "dim"))
@@ -146,13 +146,13 @@ def longest_sparkline(console: Console, options: ConsoleOptions, table: Callable
     return next(fits, 0)
 
 
-def pictures_of(result: Result, metric: Metric, moment: Moment, width: int) -> list[str]:
-    """For each half how the metric went, in `width` characters and a blank before them; a bar for seconds."""
+def pictures_of(result: Result, metric: Metric, width: int) -> list[str]:
+    """For each half a sparkline of the metric in `width` characters, after a blank; a bar for seconds."""
     if not width:
         return [""] * len(result.halves)
     halves = result.halves.values()
     if metric.unit == "seconds":
-        took = [half.value(metric.name, moment) or 0.0 for half in halves]
+        took = [half.value(metric.name, metric.moments[-1]) or 0.0 for half in halves]
         bars = ("█" * max(1, round(width * each / max(took))) if each else "" for each in took)
         return [" " + bar.ljust(width) for bar in bars]
     went = [series(half.runs[0].trace, metric.name).values for half in halves]
@@ -205,7 +205,7 @@ def output_lines(half: HalfResult, most: int | None = None) -> Iterator[Renderab
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Each pair in a line, as a Rich renderable: what tells of each half; beside it how it came to that, if it fits."""
+    """Each pair in a line, as a Rich renderable: what tells of each half, with a sparkline if there is room."""
 
     results: Sequence[Result]
 
@@ -230,15 +230,9 @@ class Comparison:
     def _cells(self, result: Result, spark: int) -> dict[str, Text]:
         cells: dict[str, Text] = {}
         for index, (name, (words, metric)) in enumerate(rows.at_a_glance(result).items()):
-            picture = pictures_of(result, metric, telling_at(result, metric), spark)[index]
+            picture = pictures_of(result, metric, spark)[index]
             cells[name] = Text.assemble(_in_words(result.halves[name], words), (picture, "dim"))
         return cells
-
-
-def telling_at(result: Result, metric: Metric) -> Moment:
-    """The moment at which a metric tells in this result."""
-    moments = (rows.telling_moment(one) for half in result.halves.values() for one in rows.found(half))
-    return next((moment for moment in moments if moment in metric.moments), metric.moments[-1])
 
 
 def _in_words(half: HalfResult, glance: str) -> Text:

@@ -24,9 +24,8 @@ def found_line(checked: CheckResult) -> str:
     finding = checked.finding
     if finding is None:
         return ""
-    known = ((one, one.waits_at or one.opened) for one in finding.evidence)
-    one, line = next(((one, line) for one, line in known if line is not None and line.code), (None, None))
-    if one is None or line is None:
+    one = next((one for one in finding.evidence if one.place is not None), None)
+    if one is None or (line := one.place) is None:
         return ""
     did = "is where it waits" if one.waits_at is not None else f"{METRICS[finding.metric].made} {WHAT[finding.kind]}"
     words = f"{_place(line, checked.file.name)} {did}: {line.code}"

@@ -23,7 +23,7 @@ from leaklab.lab.result import HalfResult, Result, half_result
 from leaklab.lab.until_failure import Failure
 from leaklab.lab.validation import Validation
 from leaklab.metrics import Resource
-from leaklab.reports.check_report import check_report, hints_report, solution_report, watched_report
+from leaklab.reports.check_report import check_report, hints_report, solution_report
 from leaklab.reports.checkup import checkup
 from leaklab.reports.failure import failure_table
 from leaklab.reports.guesses import predicted_result
@@ -142,7 +142,7 @@ def screens(folder: Path, width: int) -> Mapping[str, RenderableType]:
     console = Console(width=width)
     bad, good = checked(folder, fixed=False), checked(folder, fixed=True)
     file, source, hints = Path("unclosed_body.py"), bad.file.read_text(encoding="utf-8"), BODY.scenario.hints
-    keys, solved = "Press s to compare it with our solution, n for the next exercise.", replace_solved()
+    keys, solved = "Press s to compare it with our solution, n for the next exercise.", solved_exercise()
     problems = [HealthCheck(name, Health.OK, "") for name in ("Python", "libraries", "measuring")] + [
         HealthCheck("open files", Health.WARNING, "64 (ulimit -n)", "raise it to 256 or more: ulimit -n 256")
     ]
@@ -159,7 +159,7 @@ def screens(folder: Path, width: int) -> Mapping[str, RenderableType]:
         "compare --almost": Comparison(COURSE),
         "check": check_report(bad, file, EXERCISE),
         "check, fixed": check_report(good, file, solved),
-        "watch, fixed": watched_report(
+        "watch, fixed": check_report(
             replace(good, controls_at=datetime(2026, 5, 4, 10, 31, tzinfo=UTC)), file, solved, keys
         ),
         "hint": hints_report(hints, 1, seen=found_line(bad)),
@@ -171,7 +171,7 @@ def screens(folder: Path, width: int) -> Mapping[str, RenderableType]:
     }
 
 
-def replace_solved() -> Exercise:
+def solved_exercise() -> Exercise:
     return Exercise(scenario="unclosed-body", started=BEGAN, attempts=3, solved="2026-05-04T09:41:00+00:00")
 
 

@@ -23,7 +23,7 @@ from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.metrics import FindingKind
-from leaklab.reports.check_report import check_report, hints_report, solution_report, watched_report
+from leaklab.reports.check_report import check_report, hints_report, solution_report
 from leaklab.reports.document import check_document
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.checking import check, first_showed, judge_file
@@ -366,7 +366,7 @@ def test_each_check_has_its_state_and_its_screen(tmp_path: Path) -> None:
     shown["fixed, of a folder of scenarios"] = rendered(check_report(checked(yours(one)), Path("x/mine.py"), own))
     at = datetime.fromisoformat("2026-05-04T10:31:00").astimezone()
     kept = replace(checked(yours(one)), controls_at=at)
-    shown["fixed, in watch"] = rendered(watched_report(kept, Path("unclosed_body.py"), EXERCISE, "Press n to go on."))
+    shown["fixed, in watch"] = rendered(check_report(kept, Path("unclosed_body.py"), EXERCISE, "Press n to go on."))
     assert_golden("check", sections(**shown))
 
 
