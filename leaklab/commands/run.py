@@ -59,7 +59,7 @@ def command(
     report = FAILURE if until_failure else PREDICTION if predict else RUN
     target = output.destination(report, form, file, as_json=as_json, samples=samples)
     if every and (until_failure or target.format not in ("table", "markdown")):
-        raise UsageError(f"--all is for the table of a run: {report.what} as {target.format} has no rows to add")
+        raise UsageError(f"--all: {report.what} as {target.format} has no rows that are left out. Leave --all out.")
     for source in guesses or ():
         target.spare(source)
     entry = Catalog(scenarios).get(name)
