@@ -1,6 +1,10 @@
-"""Help in plain text: arguments and options in one list, commands by group."""
+"""The classes of the commands: help in plain text, and values that are taken as they are typed."""
 
-from typing import Any  # Typer has no public name for the context and the formatter that it hands over
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any  # Typer has no public name for the context, the formatter and the parameters
 
 from typer.core import TyperCommand, TyperGroup
 
@@ -19,6 +23,7 @@ class PlainCommand(TyperCommand):
                 single = one.param_type_name == "option" and not one.is_flag and not one.multiple
                 if single and one in order[:number]:
                     raise UsageError(f"{max(one.opts, key=len)} is given twice: leave one of them out")
+        _take_as_typed(self.get_params(ctx))
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -34,6 +39,11 @@ class PlainCommand(TyperCommand):
 
 class GroupedCommands(TyperGroup):
     """The commands of leaklab, listed by group, and then its own options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what stands before the command."""
+        _take_as_typed(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a list of commands for each group (their `rich_help_panel`), in order, and one of options."""
@@ -53,3 +63,42 @@ def _rows(parameters: list[Any], ctx: Any) -> list[tuple[str, str]]:
     return [
         (one.metavar, one.help) if one.param_type_name == "argument" else one.get_help_record(ctx) for one in parameters
     ]
+
+
+KINDS: dict[Any, Any] = {str: str, Path: Path, list[str]: str, list[Path]: Path}
+"""What makes a value of what was typed, by the annotation of the parameter."""
+
+
+def _take_as_typed(parameters: list[Any]) -> None:
+    """Have these make their values themselves, where they are text, paths or lists of these.
+
+    Typer 0.29 has pydantic make every value but a flag's, and imports it for that: 80 ms, more than Typer itself takes,
+    and there is no option to do without (typer/_coercion.py). What is not plain, an error included, it still gets.
+    """
+    for one in parameters:
+        # Click's public hook of a parameter (its documentation of `Parameter.process_value`).
+        one.process_value = partial(_process, one, one.process_value)
+
+
+def _process(one: Any, by_typer: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    try:
+        value = _as_typed(one, value)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return by_typer(ctx, value)
+    return value if one.callback is None else one.callback(ctx, one, value)
+
+
+def _as_typed(one: Any, value: Any) -> Any:
+    """The value of a parameter. Raises LookupError or ValueError if it is not plain."""
+    if not value and one.required:
+        raise LookupError
+    is_list = one.multiple or one.nargs == -1
+    if value is None:
+        return () if is_list else None
+    about = one.type_descriptor.parameter_info
+    make, texts = about.parser or KINDS[one.type_descriptor.annotation], value if is_list else [value]
+    # Where a name may be too long, pathlib would raise.
+    if make is Path and about.readable and any(os.path.exists(text) and not os.access(text, os.R_OK) for text in texts):  # noqa: PTH110
+        raise LookupError
+    made = [make(text) for text in texts]
+    return made if is_list else made[0]
