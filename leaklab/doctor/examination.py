@@ -23,6 +23,7 @@ from leaklab.services.kinds import ServiceNeeds
 from leaklab.system import machine
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
+from leaklab.system.process_status import memory_available
 
 HALF = Path(__file__).with_name("half.py")
 
@@ -107,7 +108,7 @@ def _examine_memory(catalog: Catalog) -> Diagnosis:
                 if entry.scenario.buffer is not None:
                     largest = max(largest, entry.scenario.buffer(entry.scenario.settings))
     allowed = machine.cgroup_memory_available(machine.CONTROL_GROUP)
-    return diagnoses.diagnose_memory(machine.machine_memory(), allowed, largest)
+    return diagnoses.diagnose_memory(memory_available(), allowed, largest)
 
 
 def _cores() -> int:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from leaklab.measure.worker import SHARED_MEMORY
 from leaklab.system import connections, temporary
+from leaklab.system.process_status import ProcessStatus, fds_of, status_of
 from leaklab.system.processes import descendants
 
 Counters = dict[str, float | None]
@@ -75,11 +76,7 @@ class SystemProbe:
     """
 
     def __init__(self, pid: int, remote_ports: frozenset[int], kind: str = "tcp4", folder: Path | None = None) -> None:
-        # Imported here, it is imported while the workers are busy with their own imports.
-        import psutil
-
-        self._failures = (psutil.Error, OSError)
-        self._process = psutil.Process(pid)
+        self._pid = pid
         self._peak_before: int | None = None
         self._remote_ports = remote_ports
         self._kind = kind
@@ -89,14 +86,17 @@ class SystemProbe:
 
     def read(self) -> Counters:
         """Threads, memory and descriptors, which cost little to read; None where the system denies one."""
-        process = self._process
-        with process.oneshot():
-            # One by one: where the system denies one of them, the others stay.
-            return {
-                "threads": self._tried(process.num_threads),
-                "rss": self._tried(lambda: process.memory_info().rss),
-                "fds": self._tried(process.num_fds),
-            }
+        status = self._status()
+        return {
+            "threads": None if status is None else status.threads,
+            "rss": None if status is None else status.rss,
+            # The system may deny them although it says the rest.
+            "fds": None if status is None else _tried(lambda: fds_of(self._pid)),
+        }
+
+    def _status(self) -> ProcessStatus | None:
+        status = _tried(lambda: status_of(self._pid))
+        return None if status is None or status.is_zombie else status
 
     def read_files(self) -> Counters:
         """Temporary files and bytes of the disk that they take, shared memory: {} where the folder is not known."""
@@ -113,7 +113,7 @@ class SystemProbe:
         """
         if not self._remote_ports:
             return {}
-        found = self._tried(self._socket_states) or self._tried(self._socket_states_elsewhere)
+        found = _tried(self._socket_states) or _tried(self._socket_states_elsewhere)
         if found is None:
             return {"sockets": None}
         closing, count, fds = found
@@ -122,20 +122,19 @@ class SystemProbe:
     def _socket_states(self) -> tuple[int, int, int]:
         """How many sockets wait to be closed, how many there are, how many descriptors: on Linux."""
         families = (socket.AF_INET,) if self._kind == "tcp4" else (socket.AF_INET, socket.AF_INET6)
-        states, fds = connections.states(self._process.pid, self._remote_ports, families, self._other_sockets)
+        states, fds = connections.states(self._pid, self._remote_ports, families, self._other_sockets)
         return states.count(connections.CLOSE_WAIT), len(states), fds
 
     def _socket_states_elsewhere(self) -> tuple[int, int, int]:
         """The same where the system cannot be asked for some ports only."""
-        sockets = self._process.net_connections(self._kind)
-        states = [each.status for each in sockets if each.raddr and each.raddr.port in self._remote_ports]
-        return states.count("CLOSE_WAIT"), len(states), self._process.num_fds()
+        states = connections.states_elsewhere(self._pid, self._remote_ports, self._kind)
+        return states.count("CLOSE_WAIT"), len(states), fds_of(self._pid)
 
     def begin_peak(self) -> None:
         """Forget the highest memory so far, such as that of imports."""
         # Where the system does not reset it (proc_pid_clear_refs(5)), only what exceeds it later is a peak.
         with contextlib.suppress(OSError):
-            Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+            Path(f"/proc/{self._pid}/clear_refs").write_text("5")
         self._peak_before = self._peak_rss()
 
     def peak(self) -> dict[str, float]:
@@ -145,42 +144,39 @@ class SystemProbe:
 
     def _peak_rss(self) -> int | None:
         """Bytes: VmHWM of Linux (proc_pid_status(5))."""
-        status = self._tried(Path(f"/proc/{self._process.pid}/status").read_bytes) or b""
+        status = _tried(Path(f"/proc/{self._pid}/status").read_bytes) or b""
         kilobytes = re.search(rb"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
         return int(kilobytes[1]) * 1024 if kilobytes else None
 
     def address_space(self) -> int | None:
         """Bytes of address space the process has; None if it cannot be read."""
-        return self._tried(lambda: self._process.memory_info().vms)
+        status = self._status()
+        return None if status is None else status.address_space
 
     def family(self, unmapped: int | None = None) -> Family:
         """The descendants of the process; one that just ended, or may not be read, holds nothing.
 
         `unmapped` is what was last read of shared memory that only descriptors hold; None to read it, which is dear.
         """
-        import psutil
-
-        found = self._tried(lambda: descendants(self._process.pid))
+        found = _tried(lambda: descendants(self._pid))
         if found is None:
             return Family(None, None)
-        running, zombies, threads, memory, cpu_s = [self._process.pid], 0, 0, 0, 0.0
+        running, zombies, threads, memory, cpu_s = [self._pid], 0, 0, 0, 0.0
         for pid in found:
             try:
-                child = psutil.Process(pid)
-                with child.oneshot():
-                    cpu_s += sum(child.cpu_times()[:2])
-                    if child.status() == psutil.STATUS_ZOMBIE:
-                        zombies += 1
-                        continue
-                    memory += self._mapped(pid).get("Pss") or child.memory_info().rss
-                    threads += child.num_threads()
+                child = status_of(pid)
+            except PermissionError:
                 running.append(pid)
-            except psutil.ZombieProcess:
-                zombies += 1
-            except psutil.AccessDenied:
-                running.append(pid)
-            except self._failures:
                 continue
+            except OSError:
+                continue
+            cpu_s += child.cpu_s
+            if child.is_zombie:
+                zombies += 1
+                continue
+            running.append(pid)
+            memory += _mapped(pid).get("Pss") or child.rss
+            threads += child.threads
         if len(running) > 1 or self._shared_before is None:
             memory = max(0, memory - self._shared())
         held = self._unmapped(running) if unmapped is None else unmapped
@@ -193,21 +189,22 @@ class SystemProbe:
         have ended is not in it.
         """
         waited: list[int] = []
-        for path in Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"):
+        for path in Path(f"/proc/{self._pid}/task").glob("*/schedstat"):
             with contextlib.suppress(OSError):
                 waited.append(int(path.read_bytes().split()[1]))
         return sum(waited) / 1e9 if waited else None
 
     def may_change(self) -> bool:
         """Whether anything in the paused process can still end by itself: another thread, or a running child."""
-        return bool(self._tried(lambda: self._process.num_threads() > 1)) or bool(self.family().running)
+        status = self._status()
+        return (status is not None and status.threads > 1) or bool(self.family().running)
 
     def _shared(self) -> int:
         """Bytes of the process's RSS that its family shares, and that are in the PSS of the others, too.
 
         What it shared at the first look is shared with strangers: the pages of libraries.
         """
-        mapped = self._mapped(self._process.pid)
+        mapped = _mapped(self._pid)
         shared = mapped.get("Rss", 0) - mapped.get("Pss", 0)
         if self._shared_before is None:
             self._shared_before = shared
@@ -225,15 +222,17 @@ class SystemProbe:
                         held[file.st_dev, file.st_ino] = file.st_blocks * BLOCK
         if not held:
             return 0
-        return max(0, sum(held.values()) - sum(self._mapped(pid).get("Pss_Shmem", 0) for pid in pids))
+        return max(0, sum(held.values()) - sum(_mapped(pid).get("Pss_Shmem", 0) for pid in pids))
 
-    def _mapped(self, pid: int) -> dict[str, int]:
-        """Bytes that a process has mapped, by kind (proc_pid_smaps(5)): {} where the system does not say."""
-        text = (self._tried(Path(f"/proc/{pid}/smaps_rollup").read_bytes) or b"").decode()
-        return {kind: int(size) * 1024 for kind, size in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
 
-    def _tried(self, read: Callable[[], T]) -> T | None:
-        try:
-            return read()
-        except self._failures:
-            return None
+def _mapped(pid: int) -> dict[str, int]:
+    """Bytes that a process has mapped, by kind (proc_pid_smaps(5)): {} where the system does not say."""
+    text = (_tried(Path(f"/proc/{pid}/smaps_rollup").read_bytes) or b"").decode()
+    return {kind: int(size) * 1024 for kind, size in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
+
+
+def _tried(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except OSError:
+        return None

@@ -10,6 +10,7 @@ import sys
 from functools import cache
 
 from leaklab.system.limits import MEMORY_SHARE
+from leaklab.system.process_status import memory_available
 
 try:
     import resource
@@ -44,20 +45,13 @@ CONTROL_GROUP = "/sys/fs/cgroup"
 def free_memory() -> int:
     """Bytes that can be had without swapping: what the machine has free, or what this container still allows."""
     allowed = cgroup_memory_available(CONTROL_GROUP)
-    free = machine_memory()
+    free = memory_available()
     return free if allowed is None else min(free, allowed)
 
 
 def most_memory() -> int:
     """Bytes that a half may hold now by default."""
     return int(free_memory() * MEMORY_SHARE)
-
-
-def machine_memory() -> int:
-    """Bytes that the machine has free."""
-    import psutil
-
-    return int(psutil.virtual_memory().available)
 
 
 def cgroup_memory_available(folder: str) -> int | None:

@@ -20,6 +20,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leaklab.errors import MeasureError
+from leaklab.system.process_status import (
+    all_pids,
+    asking_psutil,
+    command_of,
+    environment_of,
+    reads_proc,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,11 +169,9 @@ def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
 
     With `waited_for`, the leader was reaped already: its number may belong to another process by now.
     """
-    import psutil
-
     if not waited_for:
         started: list[int] = []
-        with contextlib.suppress(OSError, psutil.Error):
+        with contextlib.suppress(OSError):
             started = descendants(group)
         if trackers := _trackers(group):
             for pid in {group, *started, *_members(group)} - trackers:
@@ -190,10 +196,8 @@ def end_family(group: int, mark: str, *, waited_for: bool = False) -> None:
 
 def _members(group: int) -> set[int]:
     """The processes of a process group."""
-    import psutil
-
     found: set[int] = set()
-    for pid in psutil.pids():
+    for pid in all_pids():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if os.getpgid(pid) == group:
                 found.add(pid)
@@ -209,20 +213,18 @@ def _trackers(group: int) -> set[int]:
 
     Source: multiprocessing/resource_tracker.py, whose name is in their command line.
     """
-    import psutil
-
     found: set[int] = set()
     unknown = _members(group) - {group}
     until = time.monotonic() + TRACKERS_S
     while unknown and time.monotonic() < until:
         for pid in sorted(unknown):
-            command: list[str] | None = None
-            with contextlib.suppress(psutil.Error, OSError):
-                command = psutil.Process(pid).cmdline()
+            command: bytes | None = None
+            with contextlib.suppress(OSError):
+                command = command_of(pid)
             # While a process is on its way from fork to its program, the system has no command line of it.
             if command or command is None or _has_ended(pid):
                 unknown.discard(pid)
-            if command and any("multiprocessing.resource_tracker" in part for part in command):
+            if command and b"multiprocessing.resource_tracker" in command:
                 found.add(pid)
         time.sleep(0.002 if unknown else 0)
     return found
@@ -230,12 +232,12 @@ def _trackers(group: int) -> set[int]:
 
 def _has_ended(pid: int) -> bool:
     """Whether a process is gone, or a zombie."""
-    import psutil
-
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.Error:
+        return status_of(pid).is_zombie
+    except (ProcessLookupError, FileNotFoundError):
         return True
+    except PermissionError:
+        return False
 
 
 def signal_name(number: int) -> str:
@@ -272,22 +274,18 @@ def remove_folder(folder: Path | str) -> None:
 
 def _look_for(mark: str) -> tuple[set[int], set[int]]:
     """The processes that were started, directly or not, by the child with this mark; and those that have ended."""
-    import psutil
-
     found: set[int] = set()
     ended: set[int] = set()
-    for pid in psutil.pids():
-        try:
-            process = psutil.Process(pid)
-            environment = process.environ()
-            if environment.get(MARK) == mark:
-                found.add(pid)
-            elif not environment and process.status() == psutil.STATUS_ZOMBIE:
-                ended.add(pid)
-        except psutil.NoSuchProcess:
-            ended.add(pid)
-        except (psutil.Error, OSError):
-            continue
+    variable = f"{MARK}={mark}".encode()
+    for pid in all_pids():
+        with contextlib.suppress(PermissionError):
+            try:
+                if variable in environment_of(pid):
+                    found.add(pid)
+            except (ProcessLookupError, FileNotFoundError):
+                # A thread of the kernel has no environment, and goes on.
+                if _has_ended(pid):
+                    ended.add(pid)
     return found, ended
 
 
@@ -298,12 +296,11 @@ def descendants(pid: int) -> list[int]:
     look through all processes, as is done elsewhere.
 
     Raises:
-        OSError, psutil.Error: there is no process `pid`, or it may not be looked at.
+        OSError: there is no process `pid`, or it may not be looked at.
     """
-    if not os.path.exists(CHILDREN.format(pid=os.getpid(), tid=os.getpid())):  # noqa: PTH110 # imports
-        import psutil
-
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    if not reads_proc() or not os.path.exists(CHILDREN.format(pid=os.getpid(), tid=os.getpid())):  # noqa: PTH110 # imports
+        with asking_psutil() as psutil:
+            return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 # imports
     family = [pid]
     for parent in family:
