@@ -187,7 +187,7 @@ class WatchedItems(worker.StepItems):
     """The items of a workload; at the last one, what is held is looked at."""
 
     def __init__(self, spec: dict[str, Any], witness: Witness) -> None:
-        super().__init__(spec, None, None, None)  # type: ignore[arg-type] # no step of these is reported
+        super().__init__(spec, None, None, None, None)  # type: ignore[arg-type] # no step of these is reported
         self._witness = witness
         self._iterated = False
 

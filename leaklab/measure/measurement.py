@@ -177,6 +177,7 @@ class Measurement:
             words = f"it was ended, as it kept the services so busy that they did not answer for {COUNTS_WITHIN_S:g} s"
             self.ending = Ending(Outcome.TIMED_OUT, words, self.target.hang_location())
         except TargetEndedError as error:
+            self._count_steps()
             self._advance()
             if self.ending is COMPLETED:
                 self.ending = Ending(Outcome.CRASHED, f"{error} after {clock.done} whole steps")
@@ -192,7 +193,12 @@ class Measurement:
         tick = CLOCK_S
         while (now := time.monotonic()) < stop_at:
             event = self.target.next_event(min(tick, stop_at - now))
-            if event is None:
+            if event is None and self._count_steps():
+                # A half that steps on and on is watched as well as one that does not.
+                if self._sampler.due_in_s <= 0:
+                    self._watch(sockets=False)
+                tick = min(CLOCK_S, self._sampler.due_in_s)
+            elif event is None:
                 self._watch()
                 # Of a half that takes its items before it does its work, only the clock sees the work.
                 after_s = time.monotonic() - self._heard_at
@@ -200,6 +206,7 @@ class Measurement:
             else:
                 self._heard_at = time.monotonic()
                 if isinstance(event, HalfReturned | HalfRaised):
+                    self._count_steps()
                     self._clock.at_s = event.at
                     return event
                 before = time.monotonic()
@@ -207,8 +214,7 @@ class Measurement:
                 # The pauses are the lab's own time, but a half that pauses all the time gets no more for it.
                 stop_at = min(stop_at + time.monotonic() - before, at_the_latest)
                 tick = AFTER_STEPS_S if self._is_past_steps else CLOCK_S
-                if self._sampler.is_due:
-                    # A half that steps on and on is watched as well as one that does not.
+                if self._sampler.due_in_s <= 0:
                     self._watch(sockets=False)
             self._check_limits()
         self._watch()
@@ -242,6 +248,16 @@ class Measurement:
                 return
         self._report_step()
         self._heard_at = time.monotonic()
+
+    def _count_steps(self) -> bool:
+        """Take over how far the target has come without a word; whether it has."""
+        begun = self.target.steps_begun()
+        if begun <= self._clock.begun:
+            return False
+        self._clock.begun, self._clock.done = begun, begun - 1
+        self._advance()
+        self._report_step()
+        return True
 
     def _await_collection(self) -> None:
         """Wait until garbage is collected; threads that the half left behind may go on taking steps meanwhile."""

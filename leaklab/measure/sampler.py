@@ -112,9 +112,9 @@ class Sampler:
         return next((pause for pause in self._pauses if pause > done + dear), NO_MORE_PAUSES)
 
     @property
-    def is_due(self) -> bool:
-        """Whether no sample was taken for a while."""
-        return time.monotonic() - self._taken_at >= CLOCK_MAX_S
+    def due_in_s(self) -> float:
+        """Seconds until a sample is due by the clock; none are left of them if none was taken for a while."""
+        return CLOCK_MAX_S - (time.monotonic() - self._taken_at)
 
     def step(self) -> None:
         """Take the sample of a step; sockets are read at some of them only, and child processes once there are any."""

@@ -5,6 +5,7 @@ import re
 import secrets
 import selectors
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ from leaklab.measure.messages import (
 )
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome
-from leaklab.measure.worker import RUNNER_GONE
+from leaklab.measure.worker import RUNNER_GONE, STEP_COUNTER
 from leaklab.services.client import Services
 from leaklab.system import temporary
 from leaklab.system.interrupts import held_back
@@ -121,6 +122,10 @@ class Target(AbstractContextManager["Target", None], Protocol):
     def next_event(self, within_s: float) -> Event | None:
         """What it reports next; None if that takes longer. Raises TargetEndedError if it ended."""
 
+    def steps_begun(self) -> int:
+        """How many steps it has begun without reporting them; 0 where that is unknown."""
+        return 0
+
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
         """Let it go on after a pause; it pauses again before that step."""
 
@@ -171,6 +176,7 @@ class PythonHalf:
     _expected: tuple[type[Event], ...] = field(init=False, default=())
     _steps: int = field(init=False, default=0)
     _process: int | None = field(init=False, default=None)
+    _steps_file: int = field(init=False)
     _has_exited: bool = field(init=False, default=False)
 
     def __enter__(self) -> Self:
@@ -178,6 +184,9 @@ class PythonHalf:
         with ExitStack() as undo:
             self._make_folder()
             undo.callback(self._remove_folder)
+            self._steps_file = os.open(self.folder / temporary.STEPS, os.O_RDWR | os.O_CREAT, 0o600)
+            undo.callback(os.close, self._steps_file)
+            os.ftruncate(self._steps_file, STEP_COUNTER)
             few = {} if self.limits.address_room is None else FEW_ADDRESSES
             files = str(self.folder / temporary.FILES)
             self._child = start_child(self.script, TMPDIR=files, **self.environment, **few)
@@ -195,9 +204,9 @@ class PythonHalf:
                 self._selector.register(self._process, selectors.EVENT_READ)
             limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
             plan = {} if self.plan is None else {"plan": self.plan}
-            notes = str(self.folder / temporary.NOTES)
+            told = {"notes": str(self.folder / temporary.NOTES), "steps": str(self.folder / temporary.STEPS)}
             lifetime = int(LOAD_WITHIN_S * 2)
-            self._say({"half": str(self.path), "limits": limits, "lifetime": lifetime, "notes": notes, **plan})
+            self._say({"half": str(self.path), "limits": limits, "lifetime": lifetime, **told, **plan})
             undo.pop_all()
         return self
 
@@ -274,6 +283,11 @@ class PythonHalf:
                 return self.plan is not None
         return True
 
+    def steps_begun(self) -> int:
+        begun = int.from_bytes(os.pread(self._steps_file, STEP_COUNTER, 0), sys.byteorder)
+        # A half could have written there, too.
+        return begun if begun <= self._steps else 0
+
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
         self._say({"next": pause_at}, within_s=ANSWER_READ_WITHIN_S)
 
@@ -314,6 +328,7 @@ class PythonHalf:
                 self._selector.close()
                 if self._process is not None:
                     os.close(self._process)
+                os.close(self._steps_file)
                 self.shared_memory_left = sorted(temporary.shared_memory(self.folder))
                 self._child.end()
                 self._remove_folder()

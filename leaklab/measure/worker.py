@@ -41,6 +41,9 @@ costs addresses and no pages."""
 
 SHARED_MEMORY = "/dev/shm/"  # noqa: S108 # where Linux has it (shm_overview(7))
 
+STEP_COUNTER = 8
+"""Bytes of the file of a StepCounter."""
+
 RUNNER_GONE = 70
 """The exit code of a worker whose runner is gone."""
 
@@ -77,6 +80,32 @@ class RunnerChannel:
         """Send one message and wait for the answer."""
         self.send(dumps(message).encode() + b"\n")
         return self.hear()
+
+
+class StepCounter:
+    """How many steps the half has begun: a number of 8 bytes in a file, which the runner reads.
+
+    A line for each step would cost the half more, and wake the runner each time.
+    """
+
+    def __init__(self, path: str) -> None:
+        import mmap
+
+        file = os.open(path, os.O_RDWR)
+        if sys.version_info >= (3, 13):
+            memory = mmap.mmap(file, STEP_COUNTER, trackfd=False)
+        else:
+            # It takes a descriptor of its own, the lowest that is free; what is mapped stays without it (mmap(2)).
+            own = os.dup(file)
+            os.close(own)
+            memory = mmap.mmap(file, STEP_COUNTER)
+            os.close(own)
+        os.close(file)
+        self._number = memoryview(memory).cast("Q")
+
+    def set(self, begun: int) -> None:
+        """So many steps were begun."""
+        self._number[0] = begun
 
 
 class Clock:
@@ -170,10 +199,13 @@ class StepItems(Sequence[object]):
     To the half it is a list that does not change. A copy of it, or what is sent of it to another process, is a list.
     """
 
-    def __init__(self, spec: dict[str, Any], channel: RunnerChannel, clock: Clock, inside: InsideView) -> None:
+    def __init__(
+        self, spec: dict[str, Any], channel: RunnerChannel, counter: StepCounter, clock: Clock, inside: InsideView
+    ) -> None:
         self._count: int = spec["count"]
         self._item = spec["item"]
         self._channel = channel
+        self._counter = counter
         self._clock = clock
         self._inside = inside
         self._lock = allocate_lock()
@@ -213,17 +245,22 @@ class StepItems(Sequence[object]):
     def _mark(self, what: bytes) -> None:
         """Report that a step begins; wait for the runner where it wants to take a sample."""
         with self._lock:
-            at = self._clock.read()
-            done = self._begun
-            if what == b"step":
-                self._begun += 1
-                if done < self._next_pause:
-                    # Written by hand, as below: encoding would cost the half twice as much.
-                    self._channel.send(b'{"say":"step","done":%d,"at":%.6f,"pause":false}\n' % (done, at))
-                    return
+            done, is_step = self._begun, what == b"step"
+            self._begun += is_step
+            pauses = not is_step or done >= self._next_pause
+            if not pauses and self._begun < self._count:
+                self._counter.set(self._begun)
+                return
+            # Written by hand: encoding would cost the half twice as much.
+            line = b'{"say":"%s","done":%d,"at":%.6f,"pause":%s}\n'
+            line %= what, done, self._clock.read(), b"true" if pauses else b"false"
+            if not pauses:
+                # The last step: what comes now is watched closely.
+                self._channel.send(line)
+                return
             # The pause is left out of the counts, and so is the CPU time that this process takes for it.
             before, worked = perf_counter(), process_time()
-            self._channel.send(b'{"say":"%s","done":%d,"at":%.6f,"pause":true}\n' % (what, done, at))
+            self._channel.send(line)
             self._next_pause = self._channel.hear()["next"]
             self._inside.at_pause(self._channel)
             self._clock.start += perf_counter() - before
@@ -433,6 +470,7 @@ def main() -> None:
     job = channel.hear()
     limit(job["limits"])
     note_shared_memory(job["notes"])
+    counter = StepCounter(job["steps"])
     # Then the system ends this process, whatever becomes of the lab.
     alarm(job["lifetime"])
     # A half is plain code: it finds neither the lab nor this module, by whatever way it looks for them.
@@ -454,7 +492,7 @@ def main() -> None:
     workload = job["workload"]
     for name, value in workload.items():
         if isinstance(value, dict) and "$steps" in value:
-            workload[name] = StepItems(value["$steps"], channel, clock, inside)
+            workload[name] = StepItems(value["$steps"], channel, counter, clock, inside)
     collect()
     job = channel.ask(say="ready")
     limit(job["limits"])

@@ -1,7 +1,8 @@
 """What a half makes for a while: its temporary folder, and its shared memory. Both go with it.
 
 The folder of a half holds FILES, which TMPDIR of the half names, and NOTES, in which the worker writes the name of each
-piece of shared memory that the half makes or removes: the system does not say afterwards who has made one.
+piece of shared memory that the half makes or removes: the system does not say afterwards who has made one. In STEPS, it
+counts the steps that the half has begun.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from leaklab.system.processes import remove_folder
 
-FILES, NOTES = "tmp", "shared"
+FILES, NOTES, STEPS = "tmp", "shared", "steps"
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 # where Linux has it (shm_overview(7))
 

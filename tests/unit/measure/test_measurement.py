@@ -33,6 +33,7 @@ class ScriptedTarget(Target):
     """Reports these events in turn; an exception in their place is raised, None is silence."""
 
     pid = 0
+    begun = 0
     begin = collect = end = Mock()
 
     def __init__(self, *events: Event | BaseException | None, unprepared: Ending | None = None) -> None:
@@ -52,6 +53,9 @@ class ScriptedTarget(Target):
         if isinstance(event, BaseException):
             raise event
         return event
+
+    def steps_begun(self) -> int:
+        return self.begun
 
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
         self.pauses.append(pause_at)
@@ -156,6 +160,16 @@ def test_a_half_that_cannot_be_made_ready_is_not_run() -> None:
 def test_a_step_of_a_thread_that_was_left_behind_does_not_change_the_time() -> None:
     late = StepBegun(done=1, at=99.0, pause=False)
     assert measured(ScriptedTarget(RETURNED, late, HalfCollected()), steps=3).elapsed_s == 0.5
+
+
+def test_steps_that_are_counted_without_a_word_are_steps_too() -> None:
+    """Those that the half did before it died, and those of a half that goes on and is sampled by the clock."""
+    target, listener = ScriptedTarget(StepBegun(done=0, at=0.1, pause=True), None), Mock(spec=TraceListener)
+    target.begun = 700
+    target.events.append(TargetEndedError("it was ended by SIGKILL"))
+    trace = measured(target, steps=1000, listeners=[listener])
+    assert (trace.steps, trace.ending.words) == (700, "it was ended by SIGKILL after 699 whole steps")
+    assert listener.stepped.call_args == call("leaky", 699)
 
 
 @pytest.mark.parametrize(("left", "counted"), [(1, 1), (None, 0)])

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -84,7 +85,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         path.write_text(textwrap.dedent(text))
         worker = Worker(start_child(Path(worker_module.__file__)), lifetime)
         started.append(worker)
-        worker.say(half=str(path), limits=limits, lifetime=60, notes=str(tmp_path / "notes"))
+        (tmp_path / "steps").write_bytes(bytes(worker_module.STEP_COUNTER))
+        notes, steps = str(tmp_path / "notes"), str(tmp_path / "steps")
+        worker.say(half=str(path), limits=limits, lifetime=60, notes=notes, steps=steps)
         return worker
 
     yield start_worker
@@ -169,13 +172,31 @@ def test_threads_may_share_an_iterator_over_the_items(start: Start) -> None:
     assert answer == [*range(1, 201)]
 
 
-def test_steps_before_the_one_that_is_asked_for_are_said_without_a_pause(start: Start) -> None:
+def test_steps_before_the_one_that_is_asked_for_are_counted_without_a_word(start: Start, tmp_path: Path) -> None:
+    """All but the last one: from there on the runner watches more closely."""
     worker = start(TAKES_ALL)
-    worker.until_ready(STEPS)
-    assert worker.hear()["pause"] is True
-    worker.say(next=2)
-    said = [worker.hear(), worker.hear()]
-    assert [(message["done"], message["pause"]) for message in said] == [(1, False), (2, True)]
+    worker.until_ready({"jobs": {"$steps": {"count": 1000, "item": None}}, "factor": 1})
+    said = []
+    for pause_at in (500, 2**62, 2**62):
+        message = worker.hear()
+        counted = int.from_bytes((tmp_path / "steps").read_bytes(), sys.byteorder)
+        said.append((message["say"], message["done"], message["pause"], counted))
+        if message["pause"]:
+            worker.say(next=pause_at)
+    assert said == [("step", 0, True, 0), ("step", 500, True, 500), ("step", 999, False, 999)]
+    assert worker.hear()["say"] == "end"
+
+
+def test_the_file_in_which_steps_are_counted_is_no_descriptor_of_the_half(start: Start) -> None:
+    text = """
+        import os
+
+        def run(jobs, factor):
+            return [len(os.listdir("/dev/fd")), len([*jobs])]
+    """
+    _, answer = to_the_return(start(text), STEPS)
+    # Standard input, output and error, the channel, and the folder that is listed.
+    assert answer == [5, 3]
 
 
 def test_the_pause_in_which_a_sample_is_taken_is_left_out_of_the_time(start: Start) -> None:
@@ -307,7 +328,7 @@ def test_what_the_names_of_run_hold_when_it_returns_is_there_until_garbage_is_co
 
 def test_no_compiled_file_is_left_beside_a_half(start: Start, tmp_path: Path) -> None:
     to_the_return(start(TAKES_ALL), STEPS)
-    assert [path.name for path in tmp_path.iterdir()] == ["half.py"]
+    assert not {path.name for path in tmp_path.iterdir()} - {"half.py", "steps"}
 
 
 # ---- a runner that goes away
@@ -318,14 +339,13 @@ def test_a_worker_whose_runner_is_gone_before_it_was_loaded_exits(start: Start) 
     assert worker.hang_up() == RUNNER_GONE
 
 
-@pytest.mark.parametrize("goes_on", [True, False], ids=["at its next step", "in a pause"])
+@pytest.mark.parametrize("goes_on", [True, False], ids=["at its next pause", "in a pause"])
 def test_a_worker_whose_runner_is_gone_exits(start: Start, goes_on: bool) -> None:
     worker = start(TAKES_ALL)
     worker.until_ready({"jobs": {"$steps": {"count": 10_000_000, "item": None}}, "factor": 1})
     assert worker.hear()["say"] == "step"
     if goes_on:
-        worker.say(next=2**62)
-        assert worker.hear()["pause"] is False
+        worker.say(next=9_000_000)
     assert worker.hang_up() == RUNNER_GONE
 
 
