@@ -46,7 +46,9 @@ def look(services: Services, sockets: int, others: int) -> Statement:
         file.write_text(HALF % others, encoding="utf-8")
         its = services.start(("http",), ServiceNeeds())
         workload = {"address": ["127.0.0.1", its.endpoints["http"].port], "items": Steps(sockets)}
-        found = Witnessed(file, Limits(), {}, 120.0).listen(workload, Plan({"sockets": sockets}), services, its)
+        with Owner() as owner:
+            half = Witnessed(file, workload, Plan({"sockets": sockets}), services, its, Limits(), {})
+            found = owner.enter_context(half).statement(120.0)
         services.stop(its)
     return found
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from leaklab.explain.evidence import ReportedGroup, groups_of
-from leaklab.measure.measurement import begin_within
-from leaklab.measure.messages import EvidenceGiven, HalfCollected, HalfRaised, HalfReturned
-from leaklab.measure.probes import SystemProbe
-from leaklab.measure.target import PythonHalf, RunEndedError, TargetEndedError
-from leaklab.system.interrupts import Owner
+from leaklab.measure.measurement import ADDRESS_SLACK
+from leaklab.measure.messages import EvidenceGiven, HalfCollected, HalfUnloadable
+from leaklab.measure.target import PythonHalf, TargetEndedError
 from leaklab.system.machine import most_memory
 
 if TYPE_CHECKING:
@@ -62,49 +62,61 @@ class Statement:
         return max(looks, key=lambda groups: sum(group.count for group in groups), default=[])
 
 
-@dataclass(frozen=True, slots=True)
-class Witnessed:
-    """A half that is run beside a witness: its file, its limits, what its environment has besides, and how long."""
+class Witnessed(AbstractContextManager["Witnessed", None]):
+    """A half that runs beside a witness, from when it is entered, which an Owner does; it has ended when it is left.
 
-    path: Path
-    limits: Limits
-    environment: Mapping[str, str]
-    within_s: float
+    Entering it does not wait: meanwhile another half can be measured. Nothing that the half does is an error here.
 
-    def listen(self, workload: Mapping[str, object], plan: Plan, services: Services, its: HalfServices) -> Statement:
-        """What the witness says. Nothing that the half does is an error here.
+    Args:
+        path: the half's file.
+        workload: the arguments of its `run`.
+        plan: what the witness looks at.
+        its: the half's own services.
+    """
 
-        Raises MeasureError if the services' process is gone.
-        """
-        found = Statement()
+    def __init__(
+        self,
+        path: Path,
+        workload: Mapping[str, object],
+        plan: Plan,
+        services: Services,
+        its: HalfServices,
+        limits: Limits,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._plan = plan
+        self._workload = workload
         told = {"left": plan.left, "held": plan.held, "late": plan.late_s, "ports": sorted(its.ports)}
-        half = PythonHalf(self.path, services, self.limits, self.environment, script=WITNESS, plan=told)
-        with Owner() as owner:
-            target = owner.enter_context(half)
-            try:
-                target.prepare(workload)
-                memory = self.limits.memory or most_memory()
-                begin_within(self.limits, memory, target, SystemProbe(target.pid, its.ports))
-                _hear(target, plan, time.monotonic() + self.within_s, found)
-            except RunEndedError as error:
-                found.trouble = error.ending.words
-            except TargetEndedError as error:
-                found.trouble = str(error)
+        self._half = PythonHalf(path, services, limits, environment, script=WITNESS, plan=told)
+
+    def __enter__(self) -> Self:
+        self._half.__enter__()
+        memory = self._half.limits.memory or most_memory()
+        with contextlib.suppress(TargetEndedError):  # what has ended by now is heard later
+            self._half.run_through(self._workload, address_space=memory + ADDRESS_SLACK, file_size=memory)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._half.end()
+
+    def statement(self, within_s: float) -> Statement:
+        """What the witness says; it is waited for so many seconds. Raises MeasureError if the services are gone."""
+        found = Statement()
+        until = time.monotonic() + within_s
+        try:
+            while (left_s := until - time.monotonic()) > 0 and (event := self._half.next_event(left_s)) is not None:
+                match event:
+                    case EvidenceGiven(moment=moment, groups=groups, cpu=cpu_s, error=error):
+                        found.looks[moment] = groups_of(groups)
+                        found.cpu_s, found.trouble = cpu_s, error
+                        if moment == "late" and not self._plan.left:
+                            return found  # it need not come to its end
+                    case HalfUnloadable(error=error):
+                        found.trouble = f"it cannot be imported: {error}"
+                        return found
+                    case HalfCollected():
+                        return found
+            found.trouble = found.trouble or "it had not come to its end in time"
+        except TargetEndedError as error:
+            found.trouble = str(error)
         return found
-
-
-def _hear(target: PythonHalf, plan: Plan, until: float, found: Statement) -> None:
-    while (left_s := until - time.monotonic()) > 0:
-        match target.next_event(left_s):
-            case EvidenceGiven(moment=moment, groups=groups, cpu=cpu_s, error=error):
-                found.looks[moment] = groups_of(groups)
-                found.cpu_s, found.trouble = cpu_s, error
-                if moment == "late" and not plan.left:
-                    return  # it need not come to its end
-            case HalfReturned() | HalfRaised():
-                target.collect()
-            case HalfCollected():
-                return
-            case None:
-                break
-    found.trouble = found.trouble or "it had not come to its end in time"

@@ -16,6 +16,7 @@ from leaklab.judge.findings import Finding
 from leaklab.judge.scaling import LEAST, SizedRun, Thresholds, suspects
 from leaklab.lab.provision import environment_of, start_services
 from leaklab.metrics import ELAPSED, JUDGED, METRICS, FindingKind, Moment
+from leaklab.system.interrupts import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,9 @@ LATE = 0.75
 
 LONG_S = 2.0
 """Seconds from which on the work is explained by less of it."""
+
+MOST_STEPS = 500
+"""Steps of that, at most: more say the same of the same lines."""
 
 ENOUGH = 4 * 2**20
 """Bytes of memory that are enough to find what holds them: to trace more of them takes long."""
@@ -58,27 +62,68 @@ class Inside:
     limits: Limits
     mongo_uri: str | None
 
-    def explained(self, findings: Sequence[Finding], elapsed_s: float, services: Services) -> tuple[Finding, ...]:
-        """The findings with their evidence, or with the reason why there is none. The half took so many seconds."""
-        settings, share, fewer = self.settings, 1.0, 0
-        if (asked := settings.steps) is not None:
-            steps = _steps(findings, asked, elapsed_s)
-            settings, share, fewer = settings.with_steps(steps), steps / asked, steps if steps < asked else 0
+    def explained(
+        self, findings: Sequence[Finding], elapsed_s: float, services: Services, begun: Look | None = None
+    ) -> tuple[Finding, ...]:
+        """The findings with their evidence, or with the reason why there is none.
+
+        The half took so many seconds. Of a look that was begun before, the answer is taken, if it is one to these.
+        """
         try:
-            statement = self._listen(_plan(findings, share), settings, elapsed_s, services)
+            if begun is not None and begun.answers(findings):
+                return begun.explained(findings)
+            with Owner() as owner:
+                return self.look(findings, elapsed_s, services, owner).explained(findings)
         except MeasureError as error:
             # What was measured is whole without it.
-            statement = Statement(trouble=str(error))
-        explained = (_explained(one, statement, self.path.parent, settings.steps or 0) for one in findings)
-        return tuple(_of_fewer_steps(one, fewer) if fewer else one for one in explained)
+            return tuple(replace(one, unexplained=_no_run(str(error))) for one in findings)
 
-    def _listen(self, plan: Plan, settings: Settings, elapsed_s: float, services: Services) -> Statement:
+    def look(self, findings: Sequence[Finding], elapsed_s: float, services: Services, owner: Owner) -> Look:
+        """A run of it beside a witness, which the owner ends. The half took so many seconds when it was measured.
+
+        It is not waited for. Raises MeasureError if the services' process is gone.
+        """
+        settings, share = self.settings, 1.0
+        if (asked := settings.steps) is not None:
+            steps = _steps(findings, asked, elapsed_s)
+            settings, share = settings.with_steps(steps), steps / asked
+        plan, scenario = _plan(findings, share), self.entry.scenario
         its = start_services(self.entry, settings, self.mongo_uri, services)
-        workload = self.entry.scenario.workload(Lab(settings, its.endpoints))
-        half = Witnessed(self.path, self.limits, environment_of(self.entry), AT_LEAST_S + SLOWER * elapsed_s)
-        statement = half.listen(workload, plan, services, its)
-        services.stop(its)
-        return statement
+        owner.callback(services.stop, its)
+        workload, environment = scenario.workload(Lab(settings, its.endpoints)), environment_of(self.entry)
+        half = Witnessed(self.path, workload, plan, services, its, self.limits, environment)
+        within_s = AT_LEAST_S + SLOWER * elapsed_s
+        return Look(self, plan, settings.steps or 0, within_s, owner.enter_context(half))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A half that runs beside a witness: by which plan, with how many steps, and how long it may take."""
+
+    inside: Inside
+    plan: Plan
+    steps: int
+    within_s: float
+    witnessed: Witnessed
+
+    def answers(self, findings: Sequence[Finding]) -> bool:
+        """Whether it looks at what these findings count, at the moment that they are about."""
+        needed = _plan(findings, 1.0)
+        return (
+            needed.late_s is None
+            and needed.left.keys() <= self.plan.left.keys()
+            and (needed.held.keys() <= self.plan.held.keys())
+        )
+
+    def explained(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        """The findings with their evidence, or with the reason why there is none.
+
+        Raises MeasureError if the services' process is gone.
+        """
+        statement, asked = self.witnessed.statement(self.within_s), self.inside.settings.steps
+        explained = (_explained(one, statement, self.inside.path.parent, self.steps) for one in findings)
+        is_less = asked is not None and self.steps < asked
+        return tuple(_of_fewer_steps(one, self.steps) if is_less else one for one in explained)
 
 
 def suspected(run: SizedRun, bounds: Thresholds) -> tuple[Finding, ...]:
@@ -96,7 +141,7 @@ def _steps(findings: Sequence[Finding], steps: int, elapsed_s: float) -> int:
     if not all(finding.work for finding in findings):
         return steps
     memory = max((finding.value for finding in findings if METRICS[finding.metric].unit == "bytes"), default=0.0)
-    share = min(1.0, LONG_S / max(elapsed_s, LONG_S), ENOUGH / max(memory, ENOUGH))
+    share = min(1.0, MOST_STEPS / steps, LONG_S / max(elapsed_s, LONG_S), ENOUGH / max(memory, ENOUGH))
     return max(min(steps, FEWEST), round(steps * share))
 
 
@@ -139,10 +184,14 @@ def _of_fewer_steps(finding: Finding, steps: int) -> Finding:
     return replace(finding, evidence=tuple(told))
 
 
+def _no_run(trouble: str) -> str:
+    return f"the run that was to explain it did not come to that: {trouble}"
+
+
 def _why(statement: Statement, moments: tuple[str, ...], folder: Path) -> str:
     """Why nothing was found."""
     if statement.trouble:
-        return f"the run that was to explain it did not come to that: {statement.trouble}"
+        return _no_run(statement.trouble)
     if not any(moment in statement.looks for moment in moments):
         return "in the run that was to explain it, it did not happen"
     started = worth_telling(statement.of(STARTED, moments), folder, 1)

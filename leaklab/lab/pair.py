@@ -15,7 +15,7 @@ from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.deadline import TOO_LATE, waited
 from leaklab.judge.findings import Verdict
 from leaklab.judge.scaling import Thresholds, suspects, unclear
-from leaklab.lab.explanation import Inside, suspected
+from leaklab.lab.explanation import Inside, Look, suspected
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.provision import environment_of, start_services
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
@@ -25,7 +25,7 @@ from leaklab.measure.messages import UnreadableAnswer
 from leaklab.measure.sampler import TraceListener
 from leaklab.measure.target import PythonHalf, Target
 from leaklab.measure.trace import Outcome, Trace
-from leaklab.metrics import MEMORY_FLOOR
+from leaklab.metrics import MEMORY_FLOOR, METRICS
 from leaklab.services.client import HalfServices, Services
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
@@ -57,12 +57,14 @@ class RunOptions:
 
     `controls` are the halves that are known to be what the scenario says: they are judged by one run.
     With `explain`, the findings on the others are explained, by one more run that is not measured.
+    `leaking` are halves that leaked when they were last measured: they are ready for a second run from the start on.
     `services` are those of a caller that makes several runs; with None, a run has its own.
     The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
     """
 
     repeat: int = 1
     controls: frozenset[str] = frozenset()
+    leaking: frozenset[str] = frozenset()
     explain: bool = False
     limits: Limits = field(default_factory=Limits)
     keep_time_limit: bool = False
@@ -134,11 +136,19 @@ def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
 
 
 def with_evidence(
-    entry: Entry, judged: HalfResult, path: Path, settings: Settings, options: RunOptions, services: Services
+    entry: Entry,
+    judged: HalfResult,
+    path: Path,
+    settings: Settings,
+    options: RunOptions,
+    services: Services,
+    look: Look | None = None,
 ) -> HalfResult:
     """The half at `path` with the evidence for its findings, or for what is in doubt, by one more run of it.
 
-    It is the same if there is neither. Raises MeasureError if the services' process is gone.
+    It is the same if there is neither. `look` is a run that was begun before it was judged, if there is one.
+
+    Raises MeasureError if the services' process is gone.
     """
     judgement, run = judged.judgement, judged.runs[0]
     wanted = judgement.findings
@@ -148,7 +158,7 @@ def with_evidence(
         return judged
     options.progress.begins(f"looking inside {half_label(judged.half)}: which line, and what keeps it")
     inside = Inside(entry, path, settings, limits_of(entry.scenario, settings, options), options.mongo_uri)
-    told = inside.explained(wanted, judged.elapsed_s, services)
+    told = inside.explained(wanted, judged.elapsed_s, services, look)
     if judgement.findings:
         return replace(judged, judgement=replace(judgement, findings=told))
     return replace(judged, suspected=told)
@@ -165,6 +175,7 @@ class _PairRun:
     done: dict[str, list[MeasuredRun]]
     judged: dict[str, HalfResult] = field(default_factory=dict)
     services: Services = field(init=False)
+    looks: dict[str, Look] = field(default_factory=dict)
     server: str | None = None
     interrupted: bool = False
 
@@ -173,8 +184,9 @@ class _PairRun:
         try:
             with Owner() as owner:
                 self.services = self.options.services or owner.enter_context(Services())
-                for _ in range(self.options.repeat):
-                    self.run_each_once()
+                for number in range(self.options.repeat):
+                    is_last = number == self.options.repeat - 1
+                    self.run_each_once(owner if is_last and self.options.explain else None)
                     if self.interrupted:
                         break
                 self.judge()
@@ -196,41 +208,99 @@ class _PairRun:
         """Find the evidence for the findings, if they are to be explained, and for what is in doubt."""
         for half, judged in self.judged.items():
             if self.options.explain and half not in self.options.controls:
-                path = self.paths[half]
-                self.judged[half] = with_evidence(self.entry, judged, path, self.settings, self.options, self.services)
+                path, look = self.paths[half], self.looks.get(half)
+                self.judged[half] = with_evidence(
+                    self.entry, judged, path, self.settings, self.options, self.services, look
+                )
 
-    def run_each_once(self) -> None:
+    def run_each_once(self, looking: Owner | None) -> None:
         """Run each half once, and those in which something could be growing once more, with other work.
 
-        All are imported before the first one runs, so that no import disturbs a measurement.
+        All are imported before the first one runs, so that no import disturbs a measurement. Those that run once more
+        do it beside a witness, which `looking` ends: only counts are read then.
         """
         measured: dict[str, MeasuredRun] = {}
         try:
-            with self._prepared(dict.fromkeys(self.paths, self.settings)) as prepared:
-                for half, one in prepared.items():
-                    self.options.progress.begins(f"running {half_label(half)}")
-                    measured[half] = self._shortest(half, self._measure(one, self.settings))
+            with Owner() as owner:
+                targets = {half: self._start(half, owner) for half in self.paths}
+                spare = {half: self._start(half, owner) for half in self._likely()}
+                ready = {half: self._prepare(half, target, self.settings) for half, target in targets.items()}
+                waiting = self._run_in_turn(ready, measured)
+                # What waits for its end is not waited for where more work is likely to be done anyway.
+                ahead = {
+                    half: self._run_again(half, spare.pop(half), self._size_after(one.elapsed_s))
+                    for half, one in waiting.items()
+                    if half in spare and not self.interrupted
+                }
+                measured |= {half: self._settle(one, self.settings) for half, one in waiting.items()}
+                again = [half for half, run in measured.items() if self._grows(run)]
+                if self.interrupted:
+                    return
+                if looking is not None:
+                    for half in again:
+                        self._look_inside(half, measured[half], looking)
+                starting = {half: spare.get(half) or self._start(half, owner) for half in again if half not in ahead}
+                for half in again:
+                    run = measured[half]
+                    size = self._size_after(run.trace.elapsed_s)
+                    one = ahead.pop(half, None) or self._run_again(half, starting[half], size)
+                    measured[half] = self._with_other_sizes(run, one, size)
                     if self.interrupted:
                         return
-            sizes = {half: size for half, run in measured.items() if (size := self._second_size(run)) is not None}
-            with self._prepared({half: self.settings.with_steps(size) for half, size in sizes.items()}) as prepared:
-                for half, one in prepared.items():
-                    self.options.progress.begins(f"running {half_label(half)} again, with {sizes[half]:,} steps")
-                    measured[half] = self._with_other_sizes(measured[half], one, sizes[half])
-                    if self.interrupted:
-                        return
+                for one in ahead.values():
+                    self.services.stop(one.its)
         finally:
             for half, run in measured.items():
                 # Interrupted before its second run, it would only disagree with those before it.
-                if run.others or not self.done[half] or self._second_size(run) is None:
+                if run.others or not self.done[half] or not self._grows(run):
                     self.done[half].append(run)
 
+    def _likely(self) -> Iterator[str]:
+        """The halves that will probably run once more."""
+        for half in self.paths if self.settings.steps is not None else ():
+            expected = self.entry.scenario.expected.get(half, LEAKS_NOTHING).given(self.settings)
+            grows = any(not METRICS[name].budgeted for _, name in expected.findings)
+            if half not in self.options.controls and (grows or half in self.options.leaking):
+                yield half
+
+    def _look_inside(self, half: str, run: MeasuredRun, owner: Owner) -> None:
+        """Begin a run of a half beside a witness. Where memory may leak, not yet: it would be there twice."""
+        wanted = suspected(run.sized, bounds_of(self.entry.scenario, self.settings))
+        if half in self.options.controls or any(METRICS[one.metric].unit == "bytes" for one in wanted):
+            return
+        inside = Inside(self.entry, self.paths[half], self.settings, self.options.limits, self.options.mongo_uri)
+        self.looks[half] = inside.look(wanted, run.trace.elapsed_s, self.services, owner)
+
+    def _run_in_turn(
+        self, ready: Mapping[str, Measurement], measured: dict[str, MeasuredRun]
+    ) -> Mapping[str, Measurement]:
+        """Run these halves one after the other; those that have left something behind which may end by itself.
+
+        That goes on while the next one runs, but not where a deadline is judged.
+        """
+        waiting: dict[str, Measurement] = {}
+        is_timed = bounds_of(self.entry.scenario, self.settings).deadline_s is not None
+        for half, one in ready.items():
+            self.options.progress.begins(f"running {half_label(half)}")
+            self._run(one)
+            if one.has_settled or is_timed or self.interrupted:
+                measured[half] = self._shortest(half, self._settle(one, self.settings))
+            else:
+                waiting[half] = one
+            if self.interrupted:
+                break
+        return waiting
+
+    def _run_again(self, half: str, target: Target, size: int) -> Measurement:
+        """Run a half with so many steps; it is still to settle."""
+        self.options.progress.begins(f"running {half_label(half)} again, with {size:,} steps")
+        return self._run(self._prepare(half, target, self.settings.with_steps(size)))
+
     @contextmanager
-    def _prepared(self, settings: Mapping[str, Settings]) -> Iterator[Mapping[str, Measurement]]:
-        """These halves, started with so much work each, ready to run; ended with the block."""
+    def _prepared(self, half: str, settings: Settings) -> Iterator[Measurement]:
+        """One half, started with so much work, ready to run; ended with the block."""
         with Owner() as owner:
-            targets = {half: self._start(half, owner) for half in settings}
-            yield {half: self._prepare(half, target, settings[half]) for half, target in targets.items()}
+            yield self._prepare(half, self._start(half, owner), settings)
 
     def _start(self, half: str, owner: Owner) -> Target:
         return owner.enter_context(
@@ -245,10 +315,13 @@ class _PairRun:
         measurement.prepare(self.entry.scenario.workload(Lab(settings, its.endpoints)))
         return measurement
 
-    def _measure(self, one: Measurement, settings: Settings) -> MeasuredRun:
-        """Run a half that is ready, until nothing that it left behind can end any more."""
+    def _run(self, one: Measurement) -> Measurement:
         one.run()
         self._note_interrupt(one)
+        return one
+
+    def _settle(self, one: Measurement, settings: Settings) -> MeasuredRun:
+        """Wait until nothing that a half left behind can end any more, and end it."""
         trace = one.settle(wait=not self.interrupted)
         one.target.end()
         trace = replace(trace, shared_memory=tuple(one.target.shared_memory_left))
@@ -272,32 +345,34 @@ class _PairRun:
         for looks in range(2, LOOKS + 1):
             if self.interrupted or not could_be_noise(shortest.trace, bounds.deadline_s, bounds.hang_s):
                 break
-            with self._prepared({half: self.settings}) as prepared:
-                again = self._measure(prepared[half], self.settings)
+            with self._prepared(half, self.settings) as prepared:
+                again = self._settle(self._run(prepared), self.settings)
             if self.interrupted or again.trace.outcome is not Outcome.COMPLETED:
                 return again
             shortest = min(shortest, again, key=lambda run: waited(run.trace))
             shortest = replace(shortest, trace=replace(shortest.trace, looks=looks))
         return shortest
 
-    def _second_size(self, run: MeasuredRun) -> int | None:
-        """The steps of the second run of a half; None if it needs none, or can have none."""
+    def _grows(self, run: MeasuredRun) -> bool:
+        """Whether something in this run of a half could be growing, which a run of another size decides."""
         if not run.steps or run.known is not None or run.problem is not None:
-            return None
-        scenario = self.entry.scenario
-        if not suspects(run.sized, bounds_of(scenario, self.settings)):
-            return None
+            return False
+        return bool(suspects(run.sized, bounds_of(self.entry.scenario, self.settings)))
+
+    def _size_after(self, elapsed_s: float) -> int:
+        """The steps of the second run of a half whose first took so many seconds."""
+        scenario, steps = self.entry.scenario, self.settings.steps or 0
         named = None if scenario.second_steps is None else scenario.second_steps(self.settings)
-        if named not in (None, run.steps):
+        if named not in (None, steps):
             return named
-        return second_size(run.steps, run.trace.elapsed_s, self.options.limits.time_s)
+        return second_size(steps, elapsed_s, self.options.limits.time_s)
 
     def _with_other_sizes(self, first: MeasuredRun, one: Measurement, steps: int) -> MeasuredRun:
-        """A run with that of another size.
+        """A run with that of another size, which is still to settle.
 
         If the larger does not do its work, there is a smaller one; and if two leave it open, a third.
         """
-        others = [self._measure(one, self.settings.with_steps(steps))]
+        others = [self._settle(one, self.settings.with_steps(steps))]
         if others[0].problem is not None and steps > first.steps > 1:
             others += self._measured_again(one.half, smaller_size(first.steps))
         bounds, last = bounds_of(self.entry.scenario, self.settings), others[-1]
@@ -312,8 +387,8 @@ class _PairRun:
         if self.interrupted:
             return []
         settings = self.settings.with_steps(steps)
-        with self._prepared({half: settings}) as prepared:
-            return [self._measure(prepared[half], settings)]
+        with self._prepared(half, settings) as prepared:
+            return [self._settle(self._run(prepared), settings)]
 
 
 def _complaint(scenario: Scenario, settings: Settings, its: HalfServices, trace: Trace) -> str | None:

@@ -37,12 +37,6 @@ ADDRESS_SLACK = 8 * 2**30
 watched: stacks and arenas of threads reserve far more addresses than they ever use (64 MiB an arena, 8 MiB a stack)."""
 
 
-def begin_within(limits: Limits, memory: int, target: Target, system: SystemProbe) -> None:
-    """Let a target begin that may use so many bytes of memory, within the limits that the system keeps."""
-    has, room = system.address_space(), limits.address_room or memory + ADDRESS_SLACK
-    target.begin(address_space=None if has is None else has + room, file_size=memory)
-
-
 @dataclass(slots=True)
 class Measurement:
     """One run of a target: prepared, run, settled. The target was started before, and is ended by its owner.
@@ -68,6 +62,7 @@ class Measurement:
     _clock: StepClock = field(init=False, default_factory=StepClock)
     _sampler: Sampler = field(init=False)
     _memory: int = field(init=False)
+    _peak: Mapping[str, float] = field(init=False, default_factory=dict)
     _heard_at: float = field(init=False, default=0.0)
     _left_at: float | None = field(init=False, default=None)
     _collected_at: float | None = field(init=False, default=None)
@@ -110,7 +105,8 @@ class Measurement:
         with self._recording_the_ending():
             self._report_step()
             self._heard_at = time.monotonic()
-            begin_within(self.limits, self._memory, self.target, sampler.system)
+            has, room = sampler.system.address_space(), self.limits.address_room or self._memory + ADDRESS_SLACK
+            self.target.begin(address_space=None if has is None else has + room, file_size=self._memory)
             event = self._follow()
             self._left_at = self._heard_at
             waited = sampler.system.cpu_wait()
@@ -130,6 +126,17 @@ class Measurement:
             self._settled = False
             self._collected_at = time.monotonic()
             self._look()
+        self._peak = sampler.system.peak()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that its work has taken so far."""
+        return self._clock.at_s
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether nothing that is left can change any more, or nothing is left to be waited for."""
+        return self._settled
 
     def settle(self, *, wait: bool = True) -> Trace:
         """Look, wait, look again, until nothing is left above the baseline or nothing can change any more.
@@ -137,7 +144,6 @@ class Measurement:
         What a target leaves behind, such as pymongo's threads, ends meanwhile. Unless it is to `wait` between looks,
         there is one more.
         """
-        peak = self._sampler.system.peak()
         if self._collected_at is not None:
             with self._recording_the_ending():
                 pause, longest = SETTLE_LOOK_S
@@ -155,7 +161,7 @@ class Measurement:
             elapsed_s=self._clock.at_s,
             waited_s=self._waited_s,
             samples=tuple(self._sampler.samples),
-            peaks=by_metric({**counts.peaks, **peak}),
+            peaks=by_metric({**counts.peaks, **self._peak}),
             answer=self._answer,
             ending=self.ending,
             output=self.target.output(),

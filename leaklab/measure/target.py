@@ -226,15 +226,25 @@ class PythonHalf:
             error = loaded.error
             words = f"it cannot be imported: {error}"
             raise RunEndedError(Ending(Outcome.CRASHED, words, error.source_line(), error))
+        self._expected = (HalfReady,)
+        self._hand_over(workload)
+        if self.next_event(LOAD_WITHIN_S) is None:
+            raise timed_out(self, f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
+
+    def _hand_over(self, workload: Mapping[str, object]) -> None:
         arguments = {
             name: {"$steps": {"count": value.count, "item": value.item}} if isinstance(value, Steps) else value
             for name, value in workload.items()
         }
         self._steps = max((value.count for value in workload.values() if isinstance(value, Steps)), default=0)
-        self._expected = (HalfReady,)
         self._say({"workload": arguments})
-        if self.next_event(LOAD_WITHIN_S) is None:
-            raise timed_out(self, f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
+
+    def run_through(self, workload: Mapping[str, object], *, address_space: int, file_size: int) -> None:
+        """Have it do its work and collect its garbage without waiting for an answer: what it reports is heard later."""
+        self._hand_over(workload)
+        self.begin(address_space=address_space, file_size=file_size)
+        self.collect()
+        self._expected = (HalfLoaded, HalfUnloadable, HalfReady, *BESIDE, HalfReturned, HalfRaised, HalfCollected)
 
     def begin(self, *, address_space: int | None, file_size: int) -> None:
         limits = resource_limits(address_space=address_space, file_size=file_size)

@@ -39,7 +39,9 @@ def hear(services: Services, file: Path, plan: Plan, *, steps: int = N) -> State
         # The paths of this run's service begin with a secret.
         file.write_text(file.read_text().replace("/bytes/", f"{its.endpoints['http'].base}/bytes/"))
         workload = {"address": address, "items": Steps(steps)}
-        return Witnessed(file, Limits(), {}, 20.0).listen(workload, plan, services, its)
+        with Owner() as owner:
+            half = Witnessed(file, workload, plan, services, its, Limits(), {})
+            return owner.enter_context(half).statement(20.0)
 
 
 def marked(file: Path, mark: str) -> int:
