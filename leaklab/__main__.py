@@ -2,6 +2,7 @@
 
 # The interpreter's own module: `signal` is Python, and takes some milliseconds to import.
 import _signal
+import gc
 import os
 import sys
 
@@ -13,6 +14,14 @@ def main() -> None:
     # With `python -m leaklab`, Python looks for modules in this folder first: what lies in it is not leaklab's.
     if __name__ == "__main__" and not sys.flags.safe_path:
         del sys.path[0]
+    # What is imported stays: to look through it for garbage takes as long as a tenth of the imports.
+    gc.disable()
+    # A parent may have ignored it: then nobody could wait for a child.
+    if hasattr(_signal, "SIGCHLD"):
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    from leaklab.lab import ahead
+
+    ahead.start(sys.argv[1:])
     from leaklab.cli import main as run
 
     try:
@@ -25,6 +34,7 @@ def main() -> None:
                 stream.flush()
             except (OSError, ValueError):
                 pass
+        ahead.end()
         os._exit(left.code if isinstance(left.code, int) else 1)
 
 

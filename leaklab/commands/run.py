@@ -49,8 +49,6 @@ def command(
     """Run a scenario's halves and show what each left open."""
     from leaklab.content.catalog import Catalog
     from leaklab.lab.pair import check_settings, run_scenario
-    from leaklab.lab.prediction import predictions, questions
-    from leaklab.lab.until_failure import run_until_failure
 
     predict = predict or bool(guesses)
     how = options.run_options(limit, repeat, mongo, explain=not no_explain)
@@ -65,6 +63,8 @@ def command(
     entry = Catalog(scenarios).get(name)
     settings = options.settings_from_options(entry.id, entry.scenario.settings, options.given_settings(steps, set_))
     if until_failure:
+        from leaklab.lab.until_failure import run_until_failure
+
         with output.live_counts(how, entry.id, entry.scenario.telling) as watched:
             failure = run_until_failure(entry, settings, watched)
         target.show(failure=failure, samples=samples)
@@ -74,13 +74,18 @@ def command(
     asked: Sequence[Question] = ()
     guessed: Sequence[Guess] = ()
     if predict:
+        from leaklab.lab.prediction import questions
+
         check_settings(entry.id, entry.scenario, settings, how)
         asked = questions(entry.scenario, halves)
         guessed = _guesses_from(guesses or (), asked, ", ".join(filter(None, (entry.id, str(settings)))))
     with output.live_counts(how, entry.id, entry.scenario.telling, settings.steps) as watched:
         result = run_scenario(entry, settings, watched, halves)
-    predicted = predictions(asked, guessed, result)
-    data = {"why": entry.why, "every": every, "sources": sources, "samples": samples, "predicted": predicted}
+    data = {"why": entry.why, "every": every, "sources": sources, "samples": samples}
+    if predict:
+        from leaklab.lab.prediction import predictions
+
+        data["predicted"] = predictions(asked, guessed, result)
     target.show(paged=every, result=result, **data)
     return output.exit_code([result], as_expected=result.as_expected)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ def command(
     from leaklab.workshop.session import Session
     from leaklab.workshop.watching import HUNG_UP, SAVED, Keys, events
 
+    # It goes on for hours.
+    gc.enable()
     how = options.run_options(limit, "1", mongo, LEARNERS_TIME_LIMIT_S, explain=not no_explain)
     task = locate(file, scenario, scenarios)
     with Owner() as owner:

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 
+from leaklab.content.built_in import built_in_folder
 from leaklab.content.declaration import ALL_HALVES, Scenario
 from leaklab.content.loading import broken_imports, in_words, load
 from leaklab.errors import ScenarioError, UsageError
@@ -195,12 +196,6 @@ def _distinct(found: Iterable[Entry]) -> tuple[Entry, ...]:
             both = f"{other.folder} and {entry.folder}"
             raise ScenarioError(f"two scenarios are called {entry.id}: {both}. Rename one folder.")
     return tuple(entries.values())
-
-
-def built_in_folder() -> Path:
-    """Where the built-in scenarios lie: inside the installed package, or beside it in a checkout."""
-    inside = Path(__file__).resolve().parents[1] / "scenarios"
-    return inside if inside.is_dir() else inside.parents[1] / "scenarios"
 
 
 def scan(folder: Path) -> Iterator[Entry]:

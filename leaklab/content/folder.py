@@ -6,7 +6,8 @@ from pathlib import Path
 from string import Template
 from textwrap import shorten
 
-from leaklab.content.catalog import FILES, SHARED, Entry, built_in_folder, scan
+from leaklab.content.built_in import built_in_folder
+from leaklab.content.catalog import FILES, SHARED, Entry, scan
 from leaklab.content.declaration import PARTIAL_FIXES
 from leaklab.errors import UsageError
 from leaklab.system.files import create_whole

@@ -9,7 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 import leaklab
-from leaklab.content.catalog import ENTRY_POINTS, Catalog, built_in_folder
+from leaklab.content.built_in import built_in_folder
+from leaklab.content.catalog import ENTRY_POINTS, Catalog
 from leaklab.doctor import diagnoses
 from leaklab.doctor.diagnoses import OPENED, REINSTALL, REPORT
 from leaklab.doctor.health import Diagnosis, Health, HealthCheck, Terminal

@@ -15,6 +15,7 @@ from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.deadline import TOO_LATE, waited
 from leaklab.judge.findings import Verdict
 from leaklab.judge.scaling import Thresholds, suspects, unclear
+from leaklab.lab import ahead
 from leaklab.lab.explanation import Inside, Look, suspected
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.provision import environment_of, start_services
@@ -27,7 +28,7 @@ from leaklab.measure.target import PythonHalf, Target
 from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import MEMORY_FLOOR, METRICS
 from leaklab.services.client import HalfServices, Services
-from leaklab.system.interrupts import Owner
+from leaklab.system.interrupts import Owner, held_back
 from leaklab.system.limits import Limits
 from leaklab.system.machine import (
     fd_limits,
@@ -164,6 +165,14 @@ def with_evidence(
     return replace(judged, suspected=told)
 
 
+def _own_services(owner: Owner) -> Services:
+    with held_back():
+        if (begun := ahead.take_services()) is not None:
+            owner.push(begun)
+            return begun
+    return owner.enter_context(Services())
+
+
 @dataclass(slots=True)
 class _PairRun:
     """The halves of one scenario while they are run, and what has come of them."""
@@ -183,7 +192,7 @@ class _PairRun:
         """Run each half as often as was asked for. An interrupt ends that; it is raised if nothing was measured yet."""
         try:
             with Owner() as owner:
-                self.services = self.options.services or owner.enter_context(Services())
+                self.services = self.options.services or _own_services(owner)
                 for number in range(self.options.repeat):
                     is_last = number == self.options.repeat - 1
                     self.run_each_once(owner if is_last and self.options.explain else None)
@@ -227,7 +236,7 @@ class _PairRun:
                 ready = {half: self._prepare(half, target, self.settings) for half, target in targets.items()}
                 waiting = self._run_in_turn(ready, measured)
                 # What waits for its end is not waited for where more work is likely to be done anyway.
-                ahead = {
+                early = {
                     half: self._run_again(half, spare.pop(half), self._size_after(one.elapsed_s))
                     for half, one in waiting.items()
                     if half in spare and not self.interrupted
@@ -239,15 +248,15 @@ class _PairRun:
                 if looking is not None:
                     for half in again:
                         self._look_inside(half, measured[half], looking)
-                starting = {half: spare.get(half) or self._start(half, owner) for half in again if half not in ahead}
+                starting = {half: spare.get(half) or self._start(half, owner) for half in again if half not in early}
                 for half in again:
                     run = measured[half]
                     size = self._size_after(run.trace.elapsed_s)
-                    one = ahead.pop(half, None) or self._run_again(half, starting[half], size)
+                    one = early.pop(half, None) or self._run_again(half, starting[half], size)
                     measured[half] = self._with_other_sizes(run, one, size)
                     if self.interrupted:
                         return
-                for one in ahead.values():
+                for one in early.values():
                     self.services.stop(one.its)
         finally:
             for half, run in measured.items():
@@ -303,9 +312,12 @@ class _PairRun:
             yield self._prepare(half, self._start(half, owner), settings)
 
     def _start(self, half: str, owner: Owner) -> Target:
-        return owner.enter_context(
-            PythonHalf(self.paths[half], self.services, self.options.limits, environment_of(self.entry))
-        )
+        path, limits, environment = self.paths[half], self.options.limits, environment_of(self.entry)
+        with held_back():
+            if (begun := ahead.take_half(path, self.services, limits, environment)) is not None:
+                owner.push(begun)
+                return begun
+        return owner.enter_context(PythonHalf(path, self.services, limits, environment))
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
         its = start_services(self.entry, settings, self.options.mongo_uri, self.services)

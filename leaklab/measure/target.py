@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import selectors
 import signal
 import sys
@@ -346,7 +345,7 @@ class PythonHalf:
     def _make_folder(self) -> None:
         try:
             # A short name: the path of a Unix socket in it may have 104 to 108 characters (unix(7)).
-            self.folder = Path(tempfile.gettempdir()) / f"ll-{secrets.token_hex(8)}"
+            self.folder = Path(tempfile.gettempdir()) / f"ll-{os.urandom(8).hex()}"
         except OSError as error:
             raise MeasureError(f"no temporary folder can be made for a half: {error.strerror}") from None
         # Guarded before it is there: it does not stay, at whatever moment the runner is killed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 from leaklab.services.http import HttpService
@@ -22,7 +22,7 @@ class HostedHttp:
     @classmethod
     async def start(cls, _needs: ServiceNeeds, _blocking: ThreadPoolExecutor) -> HostedHttp:
         """Start one on a free port."""
-        service = HttpService(secret=secrets.token_hex(8), base=f"/{secrets.token_hex(8)}")
+        service = HttpService(secret=os.urandom(8).hex(), base=f"/{os.urandom(8).hex()}")
         return cls(service, await service.start())
 
     async def counts(self) -> ServiceCounts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -45,7 +45,7 @@ class HostedMongo:
             if uri is None:
                 from leaklab.services.mongo.server import MongoService
 
-                name = f"leaklab-{secrets.token_hex(8)}"
+                name = f"leaklab-{os.urandom(8).hex()}"
                 service = MongoService(name=name)
                 uri = f"mongodb://127.0.0.1:{await service.start()}/?appname={name}"
                 undo.push_async_callback(service.stop)

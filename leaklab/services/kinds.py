@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class ServiceNeeds:
 
     documents: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     mongo_uri: str | None = None
-    database: str = field(default_factory=lambda: f"leaklab_{secrets.token_hex(6)}")
+    database: str = field(default_factory=lambda: f"leaklab_{os.urandom(6).hex()}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
     Raises OSError if it cannot be written: then the old content is kept, and nothing else is left.
     """
-    beside = path.with_name(f"{_unfinished(path)}{secrets.token_hex(TOKEN)}.tmp")
+    beside = path.with_name(f"{_unfinished(path)}{os.urandom(TOKEN).hex()}.tmp")
     with held_back():
         create_whole(beside, data)
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -120,9 +120,9 @@ class Child:
             told = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
             if told is not None:
                 return told.si_status if told.si_code == os.CLD_EXITED else -told.si_status
-            if time.monotonic() > until:
+            if (left_s := until - time.monotonic()) <= 0:
                 return None
-            time.sleep(0.005)
+            _wait_for_end(self.pid, left_s)
         return self.process.returncode
 
     def end_alone(self) -> int:
@@ -138,13 +138,27 @@ class Child:
         return self.end_alone()
 
 
+def _wait_for_end(pid: int, within_s: float) -> None:
+    """Wait until a process may have ended: on Linux until it has, or so many seconds; elsewhere a moment."""
+    if not hasattr(os, "pidfd_open"):
+        time.sleep(min(within_s, 0.005))
+        return
+    process = os.pidfd_open(pid)
+    try:
+        ended = select.poll()
+        ended.register(process, select.POLLIN)
+        ended.poll(within_s * 1000)
+    finally:
+        os.close(process)
+
+
 def start_child(script: Path, **environment: str) -> Child:
     """Start `script` with this interpreter, in a process group of its own, its channel's descriptor as argument.
 
     `environment` is added to `child_environment`.
     """
     ours, theirs = socket.socketpair()
-    mark = secrets.token_hex(16)
+    mark = os.urandom(16).hex()
     with contextlib.ExitStack() as undo, theirs:
         undo.callback(ours.close)
         process = subprocess.Popen(

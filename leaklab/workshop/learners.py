@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from leaklab.content.catalog import built_in_folder, scan
+from leaklab.content.built_in import built_in_folder
+from leaklab.content.catalog import scan
 from leaklab.errors import LeaklabError
 from leaklab.workshop.exercises import known_exercises
 from leaklab.workshop.progress_file import Exercise

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from leaklab.content import catalog
+from leaklab.content.built_in import built_in_folder
 from leaklab.content.catalog import FILES, Catalog, Entry
 from leaklab.content.declaration import Lab
 from leaklab.errors import ExitCode, ScenarioError, UsageError
@@ -71,7 +72,7 @@ def why_broken(entry: Entry) -> str:
 def test_all_five_are_built_in_and_each_is_whole() -> None:
     entries = Catalog().select([])
     assert [entry.id for entry in entries][:5] == BUILT_IN
-    assert Catalog(catalog.built_in_folder()).select([])[:5] == entries[:5], "their own folder can be named too"
+    assert Catalog(built_in_folder()).select([])[:5] == entries[:5], "their own folder can be named too"
     for entry in entries[:5]:
         assert entry.scenario.title
         assert {"leaky", "fixed"} <= set(entry.halves)

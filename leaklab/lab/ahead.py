@@ -1,0 +1,99 @@
+"""Starts what a plain command line will need, before the rest of leaklab is imported: both take as long.
+
+What is not taken is ended. If anything about the command line is not plain, nothing is lost: it is started later, as if
+this module were not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from leaklab.content.built_in import built_in_folder
+from leaklab.errors import LeaklabError
+from leaklab.measure.target import PythonHalf
+from leaklab.services.client import Services
+from leaklab.system.machine import raise_fd_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from leaklab.system.limits import Limits
+
+MEASURING = ("run", "compare", "check", "watch")
+"""The commands that need services."""
+
+PLAIN = {"--json": 0, "--no-explain": 0, "--all": 0, "--samples": 0, "--format": 1, "--steps": 1}
+"""The options with which `run` starts halves as it does without, and how many values each takes."""
+
+_services: list[Services] = []
+_halves: list[PythonHalf] = []
+
+
+def start(arguments: Sequence[str]) -> None:
+    """Start the services, and the halves of `run NAME`, if that is what these arguments ask for."""
+    if not arguments or arguments[0] not in MEASURING or "--help" in arguments or not _has_standard_streams():
+        return
+    with contextlib.suppress(LeaklabError, OSError):
+        raise_fd_limit()
+        _services.append(Services().__enter__())
+        for path in _plain_halves(arguments):
+            _halves.append(PythonHalf(path, _services[0]).__enter__())  # noqa: PERF401 # one that fails leaves the others
+
+
+def _has_standard_streams() -> bool:
+    """Whether all three are open: otherwise what is opened now would take their place."""
+    try:
+        return all(os.fstat(number) for number in range(3))
+    except OSError:
+        return False
+
+
+def _plain_halves(arguments: Sequence[str]) -> list[Path]:
+    """The files of the halves that `run NAME` will run, if it is one of leaklab's own and all options are plain."""
+    command, *rest = arguments
+    names: list[str] = []
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            names.append(word)
+        elif word not in PLAIN:
+            return []
+        else:
+            del rest[: PLAIN[word]]
+    if command != "run" or len(names) != 1:
+        return []
+    folder = built_in_folder() / names[0].replace("-", "_")
+    halves = [folder / "leaky.py", folder / "fixed.py", folder / "leaky.py"]  # which will probably run twice
+    # A name is no path; and what halves share is found by another environment.
+    is_one = os.sep not in names[0] and all(path.is_file() for path in halves)
+    return halves if is_one and not (folder / "shared.py").exists() else []
+
+
+def take_services() -> Services | None:
+    """The services that were started, which are the caller's to leave; None if there are none."""
+    return _services.pop() if _services else None
+
+
+def take_half(path: Path, services: Services, limits: Limits, environment: Mapping[str, str]) -> PythonHalf | None:
+    """A worker that was started for this half on these services, the caller's to leave; None if there is none."""
+    for half in _halves:
+        is_same = half.limits.fds == limits.fds and half.limits.address_room == limits.address_room
+        if half.path == path and half.services is services and is_same and not environment:
+            _halves.remove(half)
+            half.limits = limits
+            return half
+    return None
+
+
+def end() -> None:
+    """End what was not taken."""
+    for half in _halves:
+        half.end()
+    for services in _services:
+        with contextlib.suppress(LeaklabError):
+            services.__exit__(None, None, None)
+    _halves.clear()
+    _services.clear()
