@@ -47,20 +47,31 @@ each leaves open.
 """
 """What `leaklab` says without a command."""
 
-app = typer.Typer(
-    name="leaklab",
-    help="Runs paired leaky and fixed programs and measures, from outside, what each leaves open.",
-    cls=GroupedCommands,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
-for group, names in COMMANDS.items():
-    for name in names:
-        app.command(name, cls=PlainCommand, rich_help_panel=group)(import_module(f"leaklab.commands.{name}").command)
+def command_line(*wanted: str) -> typer.Typer:
+    """The whole command line; or with these commands only, as to make all of them takes longer than to run one."""
+    app = typer.Typer(
+        name="leaklab",
+        help="Runs paired leaky and fixed programs and measures, from outside, what each leaves open.",
+        cls=GroupedCommands,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback(invoke_without_command=True)(_main)
+    for group, names in COMMANDS.items():
+        for name in names if not wanted else [name for name in names if name in wanted]:
+            module = import_module(f"leaklab.commands.{name}")
+            app.command(name, cls=PlainCommand, rich_help_panel=group)(module.command)
+    return app
 
 
-@app.callback(invoke_without_command=True)
+def _wanted() -> list[str]:
+    """The command that was typed, if it can be seen without parsing: it comes first, and is written out."""
+    typed = sys.argv[1:2]
+    is_known = any(typed == [name] for names in COMMANDS.values() for name in names)
+    return typed if is_known and "_LEAKLAB_COMPLETE" not in os.environ else []
+
+
 def _main(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
@@ -98,7 +109,7 @@ def _run_app() -> int:  # noqa: PLR0911 # each kind of end has its own code
         output.complain("the folder in which you are is gone: change to another one (cd)")
         return ExitCode.WRONG_USAGE
     try:
-        code = app(standalone_mode=False)
+        code = command_line(*_wanted())(standalone_mode=False)
         sys.stdout.flush()
     except LeaklabError as error:
         output.complain(str(error))

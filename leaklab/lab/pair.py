@@ -21,7 +21,7 @@ from leaklab.lab.forecast import Capacities
 from leaklab.lab.provision import environment_of, start_services
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_label, half_result
-from leaklab.measure.measurement import Measurement
+from leaklab.measure.measurement import Measurement, WaitingTargets
 from leaklab.measure.messages import UnreadableAnswer
 from leaklab.measure.sampler import TraceListener
 from leaklab.measure.target import PythonHalf, Target
@@ -185,6 +185,7 @@ class _PairRun:
     judged: dict[str, HalfResult] = field(default_factory=dict)
     services: Services = field(init=False)
     looks: dict[str, Look] = field(default_factory=dict)
+    beside: WaitingTargets = field(default_factory=WaitingTargets)
     server: str | None = None
     interrupted: bool = False
 
@@ -241,6 +242,8 @@ class _PairRun:
                     for half, one in waiting.items()
                     if half in spare and not self.interrupted
                 }
+                self.beside.waiting += early.values()
+                self._wait(*waiting.values())
                 measured |= {half: self._settle(one, self.settings) for half, one in waiting.items()}
                 again = [half for half, run in measured.items() if self._grows(run)]
                 if self.interrupted:
@@ -288,6 +291,7 @@ class _PairRun:
         That goes on while the next one runs, but not where a deadline is judged.
         """
         waiting: dict[str, Measurement] = {}
+        self.beside.waiting.clear()
         is_timed = bounds_of(self.entry.scenario, self.settings).deadline_s is not None
         for half, one in ready.items():
             self.options.progress.begins(f"running {half_label(half)}")
@@ -296,9 +300,18 @@ class _PairRun:
                 measured[half] = self._shortest(half, self._settle(one, self.settings))
             else:
                 waiting[half] = one
+                self.beside.waiting.append(one)
             if self.interrupted:
                 break
         return waiting
+
+    def _wait(self, *waiting: Measurement) -> None:
+        """Wait until nothing of these can change any more, or for an interrupt."""
+        try:
+            if not self.interrupted:
+                self.beside.wait(*waiting)
+        except KeyboardInterrupt:
+            self.interrupted = True
 
     def _run_again(self, half: str, target: Target, size: int) -> Measurement:
         """Run a half with so many steps; it is still to settle."""
@@ -322,7 +335,7 @@ class _PairRun:
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
         its = start_services(self.entry, settings, self.options.mongo_uri, self.services)
         self.server = its.server
-        listeners = (self.options.progress,) if settings is self.settings else ()
+        listeners = (self.options.progress, self.beside) if settings is self.settings else (self.beside,)
         measurement = Measurement(half, target, self.services, its, self.options.limits, listeners)
         measurement.prepare(self.entry.scenario.workload(Lab(settings, its.endpoints)))
         return measurement
@@ -334,6 +347,8 @@ class _PairRun:
 
     def _settle(self, one: Measurement, settings: Settings) -> MeasuredRun:
         """Wait until nothing that a half left behind can end any more, and end it."""
+        if one in self.beside.waiting:
+            self.beside.waiting.remove(one)
         trace = one.settle(wait=not self.interrupted)
         one.target.end()
         trace = replace(trace, shared_memory=tuple(one.target.shared_memory_left))

@@ -9,7 +9,7 @@ from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfRetur
 from leaklab.measure.probes import SystemProbe
 from leaklab.measure.sampler import CLOCK_MAX_S, Sampler, StepClock, TraceListener, by_metric
 from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError, timed_out
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
+from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS, Judge
 from leaklab.services.client import COUNTS_WITHIN_S, HalfServices, Services, ServicesBusyError
 from leaklab.system.limits import Limits
@@ -37,7 +37,7 @@ ADDRESS_SLACK = 8 * 2**30
 watched: stacks and arenas of threads reserve far more addresses than they ever use (64 MiB an arena, 8 MiB a stack)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Measurement:
     """One run of a target: prepared, run, settled. The target was started before, and is ended by its owner.
 
@@ -67,6 +67,8 @@ class Measurement:
     _left_at: float | None = field(init=False, default=None)
     _collected_at: float | None = field(init=False, default=None)
     _waited_s: float = field(init=False, default=0.0)
+    _look_at: float = field(init=False, default=0.0)
+    _look_pause_s: float = field(init=False, default=SETTLE_LOOK_S[0])
     _answer: object = field(init=False, default=None)
     _cpu_s: float | None = field(init=False, default=None)
 
@@ -138,6 +140,12 @@ class Measurement:
         """Whether nothing that is left can change any more, or nothing is left to be waited for."""
         return self._settled
 
+    def look_again(self) -> float:
+        """Look again at what is left, if it is time to; seconds until the next look is due."""
+        if not self._settled and self._look_at <= time.monotonic():
+            self._look()
+        return self._look_at - time.monotonic()
+
     def settle(self, *, wait: bool = True) -> Trace:
         """Look, wait, look again, until nothing is left above the baseline or nothing can change any more.
 
@@ -146,11 +154,8 @@ class Measurement:
         """
         if self._collected_at is not None:
             with self._recording_the_ending():
-                pause, longest = SETTLE_LOOK_S
                 while not self._settled:
-                    time.sleep(pause if wait else 0)
-                    pause = min(pause * 2, longest)
-                    self._waited_s = time.monotonic() - self._collected_at
+                    time.sleep(max(0.0, self._look_at - time.monotonic()) if wait else 0)
                     self._look(last=not wait)
                 self.target.leave()
                 self._count_tasks_left()
@@ -293,6 +298,8 @@ class Measurement:
     def _look(self, *, last: bool = False) -> None:
         """Read what is left after collection, and decide whether another look is worth waiting for."""
         sampler, baseline = self._sampler, self._sampler.samples[0]
+        if self._look_at:
+            self._waited_s = time.monotonic() - (self._collected_at or 0.0)
         # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
         may_change = sampler.system.may_change()
         counters = sampler.look()
@@ -305,6 +312,8 @@ class Measurement:
         # After return the half's other threads go on, also while garbage is collected and looks are taken.
         after_s = time.monotonic() - (self._left_at or 0.0)
         sampler.keep(Phase.COLLECTED if self._settled else Phase.SETTLING, counters, after_s)
+        self._look_at = time.monotonic() + self._look_pause_s
+        self._look_pause_s = min(self._look_pause_s * 2, SETTLE_LOOK_S[1])
 
     def _check_limits(self) -> None:
         """End the run if the target is beyond one of the watched limits."""
@@ -336,3 +345,36 @@ class Measurement:
     def _report_step(self) -> None:
         for listener in self.listeners:
             listener.stepped(self.half, self._clock.done)
+
+
+class WaitingTargets(TraceListener):
+    """Targets whose work is done, and that may still end something by themselves: looked at while another one runs.
+
+    As a listener of that one, it is called in its pauses. `waiting` are the measurements.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[Measurement] = []
+
+    def sampled(self, _half: str, sample: Sample) -> None:
+        """Look again at those for which it is time."""
+        # Not at a look itself.
+        if sample.phase not in (Phase.SETTLING, Phase.COLLECTED):
+            self._look_again()
+
+    def wait(self, *until: Measurement) -> None:
+        """Look at all of them again and again, until nothing of these can change any more."""
+        while any(one in self.waiting for one in until):
+            time.sleep(max(0.0, self._look_again()))
+
+    def _look_again(self) -> float:
+        """Look at those for which it is time; seconds until one is to be looked at next."""
+        due: list[float] = []
+        for one in [*self.waiting]:
+            # If the services are too busy to answer, that is its end, when it is settled.
+            with contextlib.suppress(ServicesBusyError):
+                due.append(one.look_again())
+                if not one.has_settled:
+                    continue
+            self.waiting.remove(one)
+        return min(due, default=0.0)

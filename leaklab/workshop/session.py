@@ -14,6 +14,7 @@ from leaklab.lab.pair import bounds_of
 from leaklab.services.client import Services
 from leaklab.system.files import read_regular
 from leaklab.system.interrupts import Owner
+from leaklab.workshop.check_result import YOURS, CheckState
 from leaklab.workshop.checking import check, doubtful_controls, explained
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Session(AbstractContextManager["Session", None]):
         self._owner = Owner()
         self._services: Services | None = None
         self._controls: MeasuredControls | None = None
+        # An exercise begins as the leaky half.
+        self._leaking = frozenset({YOURS})
 
     def __exit__(self, *_: object) -> None:
         self._close()
@@ -61,11 +64,12 @@ class Session(AbstractContextManager["Session", None]):
         if kept is not None and (basis is None or kept.basis != basis):
             kept = None
         try:
-            options = replace(options, explain=False, services=self._running())
+            options = replace(options, explain=False, services=self._running(), leaking=self._leaking)
             checked = check(entry, file, options, settings, None if kept is None else kept.halves)
         except MeasureError:
             self._close()
             raise
+        self._leaking = frozenset({YOURS} if checked.state is CheckState.LEAKS else ())
         if kept is not None:
             return replace(checked, controls_at=kept.at)
         result, self._controls = checked.result, None

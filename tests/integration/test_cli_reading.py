@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import leaklab as package
-from leaklab.cli import COMMANDS, app
+from leaklab.cli import COMMANDS, command_line
 from leaklab.content.catalog import Catalog
 from leaklab.reports.series import SPARKS
 from tests.integration.conftest import CONTENT, NOT_AS_EXPECTED, Command, Finished, Terminal, wait_until
@@ -52,7 +52,7 @@ def test_the_version_is_the_packages_own_and_the_installed_script_is_the_module(
 
 
 def test_without_a_command_it_says_where_to_begin() -> None:
-    finished = CliRunner().invoke(app, [], terminal_width=80)
+    finished = CliRunner().invoke(command_line(), [], terminal_width=80)
     assert finished.exit_code == 0
     begins = re.findall(r"(?m)^  leaklab (\S+)", finished.output)
     assert begins[-1] == "--help"
@@ -60,7 +60,7 @@ def test_without_a_command_it_says_where_to_begin() -> None:
 
 
 def test_the_help_lists_every_command_by_group() -> None:
-    finished = CliRunner().invoke(app, ["--help"], terminal_width=80)
+    finished = CliRunner().invoke(command_line(), ["--help"], terminal_width=80)
     assert finished.exit_code == 0
     assert re.findall(r"(?m)^(\w+):$", finished.output) == [*COMMANDS, "Options"]
     for command in itertools.chain(*COMMANDS.values()):
@@ -69,7 +69,7 @@ def test_the_help_lists_every_command_by_group() -> None:
 
 @pytest.mark.parametrize("command", [*itertools.chain(*COMMANDS.values())])
 def test_the_help_of_a_command_fits_one_screen_and_names_no_types(command: str) -> None:
-    finished = CliRunner().invoke(app, [command, "--help"], terminal_width=80)
+    finished = CliRunner().invoke(command_line(), [command, "--help"], terminal_width=80)
     lines = finished.output.splitlines()
     assert finished.exit_code == 0
     assert len(lines) <= 23
@@ -115,7 +115,7 @@ def test_list_shows_every_scenario_in_the_order_of_the_course_and_no_colours_unl
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_show_has_the_lesson_and_both_halves_with_the_changed_lines_marked(name: str) -> None:
-    finished = CliRunner().invoke(app, ["show", name], terminal_width=80)
+    finished = CliRunner().invoke(command_line(), ["show", name], terminal_width=80)
     assert (finished.exit_code, finished.stderr) == (0, "")
     lines = finished.stdout.splitlines()
     assert any("leaky.py" in line for line in lines)

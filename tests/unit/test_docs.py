@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from leaklab.cli import app
+from leaklab.cli import command_line
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("scenarios/*/lesson.md"))]
@@ -21,7 +21,7 @@ TYPED = sorted({found.strip() for path in DOCUMENTS for found in COMMAND.findall
 @pytest.mark.parametrize("typed", TYPED)
 def test_a_command_in_the_documents_has_these_options(typed: str) -> None:
     _, name, *arguments = shlex.split(typed.replace("…", "x"))
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(command_line())
     context = group.make_context("leaklab", [name], resilient_parsing=True)
     command = group.get_command(context, name)  # type: ignore[attr-defined] # Typer's own group has it
     assert command is not None
