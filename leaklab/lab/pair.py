@@ -23,7 +23,7 @@ from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size,
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_label, half_result
 from leaklab.measure.measurement import Measurement, WaitingTargets
 from leaklab.measure.messages import UnreadableAnswer
-from leaklab.measure.sampler import TraceListener
+from leaklab.measure.sampler import SAMPLED_AGAIN, SAMPLED_STEPS, TraceListener
 from leaklab.measure.target import PythonHalf, Target
 from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import MEMORY_FLOOR, METRICS
@@ -335,8 +335,11 @@ class _PairRun:
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
         its = start_services(self.entry, settings, self.options.mongo_uri, self.services)
         self.server = its.server
-        listeners = (self.options.progress, self.beside) if settings is self.settings else (self.beside,)
-        measurement = Measurement(half, target, self.services, its, self.options.limits, listeners)
+        # What is shown is the run with the steps that were asked for.
+        is_first = settings is self.settings
+        listeners = (self.options.progress, self.beside) if is_first else (self.beside,)
+        sampled_steps = SAMPLED_STEPS if is_first else SAMPLED_AGAIN
+        measurement = Measurement(half, target, self.services, its, self.options.limits, listeners, sampled_steps)
         measurement.prepare(self.entry.scenario.workload(Lab(settings, its.endpoints)))
         return measurement
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken, TasksCounted
 from leaklab.measure.probes import SystemProbe
-from leaklab.measure.sampler import CLOCK_MAX_S, Sampler, StepClock, TraceListener, by_metric
+from leaklab.measure.sampler import CLOCK_MAX_S, SAMPLED_STEPS, Sampler, StepClock, TraceListener, by_metric
 from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError, timed_out
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS, Judge
@@ -44,6 +44,7 @@ class Measurement:
     Attributes:
         half: what the target is called.
         its: the services of this target.
+        sampled_steps: at how many steps a sample is taken, at most.
         ending: how the run ended, once it has.
         was_interrupted: whether the lab was interrupted meanwhile.
     """
@@ -54,6 +55,7 @@ class Measurement:
     its: HalfServices
     limits: Limits
     listeners: Sequence[TraceListener] = ()
+    sampled_steps: int = SAMPLED_STEPS
     ending: Ending = field(init=False, default=COMPLETED)
     was_interrupted: bool = field(init=False, default=False)
     _settled: bool = field(init=False, default=True)
@@ -81,7 +83,9 @@ class Measurement:
         kind = "tcp" if self.its.is_remote else "tcp4"
         system = SystemProbe(self.target.pid, self.its.ports, kind, self.target.folder)
         steps = max((value.count for value in workload.values() if isinstance(value, Steps)), default=0)
-        self._sampler = Sampler(self.half, system, self.services, self.its, steps, self._clock, self.listeners)
+        self._sampler = Sampler(
+            self.half, system, self.services, self.its, steps, self._clock, self.listeners, self.sampled_steps
+        )
         self._memory = self.limits.memory or most_memory()
         try:
             self.target.prepare(workload)

@@ -17,6 +17,9 @@ SAMPLED_STEPS = 64
 """Steps at which a sample is taken; of more steps, an even spread of so many. Each pause costs the half CPU time, a
 little for the message and more as its own code goes on with cold caches; with fewer samples growth is judged worse."""
 
+SAMPLED_AGAIN = 16
+"""The same for a run of another size: of that, only the most that was there counts, and what is left."""
+
 SOCKET_SAMPLES = 6
 """Steps at which open sockets are read too, the dearest of the counters; file descriptors are read at every sample."""
 
@@ -79,6 +82,7 @@ class Sampler:
 
     Attributes:
         steps: the steps that its workload has.
+        sampled_steps: at how many of them a sample is taken, at most.
         samples: all that were taken, in order.
         counters: what was read last; `counts` of it by the services, `family` of its child processes, which are read
             less often.
@@ -91,6 +95,7 @@ class Sampler:
     steps: int
     clock: StepClock
     listeners: Sequence[TraceListener]
+    sampled_steps: int = SAMPLED_STEPS
     samples: list[Sample] = field(init=False, default_factory=list)
     counters: Counters = field(init=False, default_factory=dict)
     counts: ServiceCounts = field(init=False, default_factory=ServiceCounts)
@@ -103,7 +108,7 @@ class Sampler:
     _took_s: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self._pauses = spread(self.steps, SAMPLED_STEPS)
+        self._pauses = spread(self.steps, self.sampled_steps)
         self._socket_steps = frozenset(self._pauses[index] for index in spread(len(self._pauses), SOCKET_SAMPLES))
 
     def next_pause(self, done: int) -> int:
