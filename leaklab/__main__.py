@@ -6,6 +6,9 @@ import gc
 import os
 import sys
 
+MEASURING = (["run"], ["compare"], ["check"], ["watch"])
+"""The commands that need services."""
+
 
 def main() -> None:
     """Run the command line; a Ctrl-C while it is still being imported ends it without a word."""
@@ -16,12 +19,10 @@ def main() -> None:
         del sys.path[0]
     # What is imported stays: to look through it for garbage takes as long as a tenth of the imports.
     gc.disable()
-    # A parent may have ignored it: then nobody could wait for a child.
-    if hasattr(_signal, "SIGCHLD"):
-        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    from leaklab.lab import ahead
+    if sys.argv[1:2] in MEASURING and "--help" not in sys.argv:
+        from leaklab.lab import ahead
 
-    ahead.start(sys.argv[1:])
+        ahead.start(sys.argv[1:])
     from leaklab.cli import main as run
 
     try:
@@ -34,7 +35,8 @@ def main() -> None:
                 stream.flush()
             except (OSError, ValueError):
                 pass
-        ahead.end()
+        if "leaklab.lab.ahead" in sys.modules:
+            sys.modules["leaklab.lab.ahead"].end()
         os._exit(left.code if isinstance(left.code, int) else 1)
 
 

@@ -11,19 +11,18 @@ import os
 from typing import TYPE_CHECKING
 
 from leaklab.content.built_in import built_in_folder
-from leaklab.errors import LeaklabError
+from leaklab.errors import ExitCode, LeaklabError
 from leaklab.measure.target import PythonHalf
 from leaklab.services.client import Services
+from leaklab.system import interrupts
 from leaklab.system.machine import raise_fd_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from leaklab.system.interrupts import Owner
     from leaklab.system.limits import Limits
-
-MEASURING = ("run", "compare", "check", "watch")
-"""The commands that need services."""
 
 PLAIN = {"--json": 0, "--no-explain": 0, "--all": 0, "--samples": 0, "--format": 1, "--steps": 1}
 """The options with which `run` starts halves as it does without, and how many values each takes."""
@@ -33,14 +32,28 @@ _halves: list[PythonHalf] = []
 
 
 def start(arguments: Sequence[str]) -> None:
-    """Start the services, and the halves of `run NAME`, if that is what these arguments ask for."""
-    if not arguments or arguments[0] not in MEASURING or "--help" in arguments or not _has_standard_streams():
+    """Start the services that a command line needs, and the halves of a plain `run NAME`.
+
+    From then on, a signal that ends leaklab ends them first.
+    """
+    if not _has_standard_streams():
         return
-    with contextlib.suppress(LeaklabError, OSError):
-        raise_fd_limit()
-        _services.append(Services().__enter__())
-        for path in _plain_halves(arguments):
-            _halves.append(PythonHalf(path, _services[0]).__enter__())  # noqa: PERF401 # one that fails leaves the others
+    interrupts.end_by_signal()
+    try:
+        with interrupts.held_back(), contextlib.suppress(LeaklabError, OSError):
+            raise_fd_limit()
+            _services.append(Services().__enter__())
+            for path in _plain_halves(arguments):
+                _halves.append(PythonHalf(path, _services[0]).__enter__())  # noqa: PERF401 # one that fails leaves others
+        # What is imported next might drop an exception.
+        interrupts.end_by_signal(_leave)
+    except KeyboardInterrupt:
+        _leave()
+
+
+def _leave(*_: object) -> None:
+    end()
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def _has_standard_streams() -> bool:
@@ -72,20 +85,28 @@ def _plain_halves(arguments: Sequence[str]) -> list[Path]:
     return halves if is_one and not (folder / "shared.py").exists() else []
 
 
-def take_services() -> Services | None:
-    """The services that were started, which are the caller's to leave; None if there are none."""
-    return _services.pop() if _services else None
+def take_services(owner: Owner) -> Services:
+    """Services that the owner ends: those that were started, or new ones."""
+    with interrupts.held_back():
+        if not _services:
+            return owner.enter_context(Services())
+        owner.push(_services[0])
+        return _services.pop()
 
 
-def take_half(path: Path, services: Services, limits: Limits, environment: Mapping[str, str]) -> PythonHalf | None:
-    """A worker that was started for this half on these services, the caller's to leave; None if there is none."""
-    for half in _halves:
-        is_same = half.limits.fds == limits.fds and half.limits.address_room == limits.address_room
-        if half.path == path and half.services is services and is_same and not environment:
-            _halves.remove(half)
-            half.limits = limits
-            return half
-    return None
+def take_half(
+    owner: Owner, path: Path, services: Services, limits: Limits, environment: Mapping[str, str]
+) -> PythonHalf:
+    """A worker on this half that the owner ends: one that was started on these services, or a new one."""
+    with interrupts.held_back():
+        for half in _halves:
+            is_same = half.limits.fds == limits.fds and half.limits.address_room == limits.address_room
+            if half.path == path and half.services is services and is_same and not environment:
+                half.limits = limits
+                owner.push(half)
+                _halves.remove(half)
+                return half
+        return owner.enter_context(PythonHalf(path, services, limits, environment))
 
 
 def end() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +24,11 @@ from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_label, half
 from leaklab.measure.measurement import Measurement, WaitingTargets
 from leaklab.measure.messages import UnreadableAnswer
 from leaklab.measure.sampler import SAMPLED_AGAIN, SAMPLED_STEPS, TraceListener
-from leaklab.measure.target import PythonHalf, Target
+from leaklab.measure.target import Target
 from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import MEMORY_FLOOR, METRICS
 from leaklab.services.client import HalfServices, Services
-from leaklab.system.interrupts import Owner, held_back
+from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
 from leaklab.system.machine import (
     fd_limits,
@@ -165,14 +165,6 @@ def with_evidence(
     return replace(judged, suspected=told)
 
 
-def _own_services(owner: Owner) -> Services:
-    with held_back():
-        if (begun := ahead.take_services()) is not None:
-            owner.push(begun)
-            return begun
-    return owner.enter_context(Services())
-
-
 @dataclass(slots=True)
 class _PairRun:
     """The halves of one scenario while they are run, and what has come of them."""
@@ -193,7 +185,7 @@ class _PairRun:
         """Run each half as often as was asked for. An interrupt ends that; it is raised if nothing was measured yet."""
         try:
             with Owner() as owner:
-                self.services = self.options.services or _own_services(owner)
+                self.services = self.options.services or ahead.take_services(owner)
                 for number in range(self.options.repeat):
                     is_last = number == self.options.repeat - 1
                     self.run_each_once(owner if is_last and self.options.explain else None)
@@ -267,6 +259,13 @@ class _PairRun:
                 if run.others or not self.done[half] or not self._grows(run):
                     self.done[half].append(run)
 
+    @property
+    def _alone(self) -> bool:
+        """Whether nothing may go on beside a half: a deadline is judged, or a server counts for all its clients."""
+        return (
+            self.options.mongo_uri is not None or bounds_of(self.entry.scenario, self.settings).deadline_s is not None
+        )
+
     def _likely(self) -> Iterator[str]:
         """The halves that will probably run once more."""
         for half in self.paths if self.settings.steps is not None else ():
@@ -278,25 +277,27 @@ class _PairRun:
     def _look_inside(self, half: str, run: MeasuredRun, owner: Owner) -> None:
         """Begin a run of a half beside a witness. Where memory may leak, not yet: it would be there twice."""
         wanted = suspected(run.sized, bounds_of(self.entry.scenario, self.settings))
-        if half in self.options.controls or any(METRICS[one.metric].unit == "bytes" for one in wanted):
+        uses_memory = any(METRICS[one.metric].unit == "bytes" for one in wanted)
+        if half in self.options.controls or self._alone or uses_memory:
             return
         inside = Inside(self.entry, self.paths[half], self.settings, self.options.limits, self.options.mongo_uri)
-        self.looks[half] = inside.look(wanted, run.trace.elapsed_s, self.services, owner)
+        # If it cannot be begun now, it is tried again when all is measured.
+        with suppress(MeasureError):
+            self.looks[half] = inside.look(wanted, run.trace.elapsed_s, self.services, owner)
 
     def _run_in_turn(
         self, ready: Mapping[str, Measurement], measured: dict[str, MeasuredRun]
     ) -> Mapping[str, Measurement]:
         """Run these halves one after the other; those that have left something behind which may end by itself.
 
-        That goes on while the next one runs, but not where a deadline is judged.
+        That goes on while the next one runs, but not where it would change what is measured.
         """
         waiting: dict[str, Measurement] = {}
         self.beside.waiting.clear()
-        is_timed = bounds_of(self.entry.scenario, self.settings).deadline_s is not None
         for half, one in ready.items():
             self.options.progress.begins(f"running {half_label(half)}")
             self._run(one)
-            if one.has_settled or is_timed or self.interrupted:
+            if one.has_settled or self._alone or self.interrupted:
                 measured[half] = self._shortest(half, self._settle(one, self.settings))
             else:
                 waiting[half] = one
@@ -325,12 +326,8 @@ class _PairRun:
             yield self._prepare(half, self._start(half, owner), settings)
 
     def _start(self, half: str, owner: Owner) -> Target:
-        path, limits, environment = self.paths[half], self.options.limits, environment_of(self.entry)
-        with held_back():
-            if (begun := ahead.take_half(path, self.services, limits, environment)) is not None:
-                owner.push(begun)
-                return begun
-        return owner.enter_context(PythonHalf(path, self.services, limits, environment))
+        path, environment = self.paths[half], environment_of(self.entry)
+        return ahead.take_half(owner, path, self.services, self.options.limits, environment)
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
         its = start_services(self.entry, settings, self.options.mongo_uri, self.services)

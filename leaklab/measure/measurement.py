@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken, TasksCounted
@@ -69,6 +69,8 @@ class Measurement:
     _left_at: float | None = field(init=False, default=None)
     _collected_at: float | None = field(init=False, default=None)
     _waited_s: float = field(init=False, default=0.0)
+    _following: Generator[float, Event | None, None] | None = field(init=False, default=None)
+    _due_at: float = field(init=False, default=0.0)
     _look_at: float = field(init=False, default=0.0)
     _look_pause_s: float = field(init=False, default=SETTLE_LOOK_S[0])
     _answer: object = field(init=False, default=None)
@@ -102,8 +104,53 @@ class Measurement:
 
         Raises MeasureError, as `settle` does, if the services' process is gone.
         """
-        if self.ending is not COMPLETED:
+        try:
+            self.begin()
+            while not self.advance(wait=True):
+                pass
+        except KeyboardInterrupt as interrupt:
+            # It came between two of its steps.
+            self._go_on(interrupt)
+
+    def begin(self) -> None:
+        """Let the target begin its work, which `advance` follows. Raises as `run`."""
+        if self.ending is COMPLETED:
+            self._following = self._followed()
+            self._go_on(None)
+
+    def advance(self, *, wait: bool) -> bool:
+        """Follow the target as far as it has come, or `wait` until it comes farther; whether its run is over.
+
+        Raises as `run`.
+        """
+        if self._following is None:
+            return True
+        event: Event | BaseException | None
+        try:
+            event = self.target.next_event(max(0.0, self._due_at - time.monotonic()) if wait else 0.0)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 # it is for what follows the target
+            event = error
+        if event is not None or self._due_at <= time.monotonic():
+            self._go_on(event)
+        return self._following is None
+
+    def _go_on(self, event: Event | BaseException | None) -> None:
+        """Have what follows the target take an event, or silence, and note how long it waits for the next one."""
+        following = self._following
+        if following is None:
             return
+        try:
+            wait_s = following.throw(event) if isinstance(event, BaseException) else following.send(event)
+        except StopIteration:
+            self._following = None
+        except BaseException:
+            self._following = None
+            raise
+        else:
+            self._due_at = time.monotonic() + wait_s
+
+    def _followed(self) -> Generator[float, Event | None, None]:
+        """Follow the target from its baseline to what it leaves: yields how long it waits for an event, and gets it."""
         sampler = self._sampler
         sampler.moment(Phase.BASELINE)
         sampler.system.begin_peak()
@@ -113,7 +160,7 @@ class Measurement:
             self._heard_at = time.monotonic()
             has, room = sampler.system.address_space(), self.limits.address_room or self._memory + ADDRESS_SLACK
             self.target.begin(address_space=None if has is None else has + room, file_size=self._memory)
-            event = self._follow()
+            event = yield from self._follow()
             self._left_at = self._heard_at
             waited = sampler.system.cpu_wait()
             self._cpu_wait_s = None if waited is None or wait_before is None else max(0.0, waited - wait_before)
@@ -201,13 +248,13 @@ class Measurement:
             self._watch()
             self.ending = Ending(Outcome.INTERRUPTED, f"it was interrupted after {clock.done} whole steps")
 
-    def _follow(self) -> HalfReturned | HalfRaised:
+    def _follow(self) -> Generator[float, Event | None, HalfReturned | HalfRaised]:
         """Take the steps as they come, and samples by the clock between them, until the target's work is over."""
         stop_at = time.monotonic() + self.limits.time_s
         at_the_latest = stop_at + self.limits.time_s
         tick = CLOCK_S
         while (now := time.monotonic()) < stop_at:
-            event = self.target.next_event(min(tick, stop_at - now))
+            event = yield min(tick, stop_at - now)
             if event is None and self._count_steps():
                 # A half that steps on and on is watched as well as one that does not.
                 if self._sampler.due_in_s <= 0:
@@ -352,18 +399,24 @@ class Measurement:
 
 
 class WaitingTargets(TraceListener):
-    """Targets whose work is done, and that may still end something by themselves: looked at while another one runs.
+    """Targets that only wait while another one runs: as a listener of that one, this is called in its pauses.
 
-    As a listener of that one, it is called in its pauses. `waiting` are the measurements.
+    Attributes:
+        running: measurements of targets that wait for an answer. What comes of them is followed.
+        waiting: measurements of targets whose work is done, and that may still end something by themselves. They are
+            looked at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, running: Sequence[Measurement] = ()) -> None:
+        self.running = running
         self.waiting: list[Measurement] = []
 
     def sampled(self, _half: str, sample: Sample) -> None:
-        """Look again at those for which it is time."""
+        """Follow the one kind, and look again at those of the other for which it is time."""
         # Not at a look itself.
         if sample.phase not in (Phase.SETTLING, Phase.COLLECTED):
+            for one in self.running:
+                one.advance(wait=False)
             self._look_again()
 
     def wait(self, *until: Measurement) -> None:

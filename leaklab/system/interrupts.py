@@ -6,7 +6,7 @@ Python signal handlers"): also after a process was started and before the `with`
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, TypeVar
@@ -24,8 +24,8 @@ _waiting = False
 _raised_at = float("-inf")
 
 
-def end_by_signal() -> None:
-    """From now on, each of these signals raises KeyboardInterrupt in the main thread.
+def end_by_signal(handler: Callable[[int, FrameType | None], None] | None = None) -> None:
+    """From now on, each of these signals raises KeyboardInterrupt in the main thread, or calls `handler`.
 
     A hang-up that was ignored when leaklab was started stays so: `nohup` is to be trusted.
     """
@@ -34,7 +34,7 @@ def end_by_signal() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in _SIGNALS:
         if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _on_signal)
+            signal.signal(number, handler or _on_signal)
 
 
 def ignore() -> None:

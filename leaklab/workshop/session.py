@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from leaklab.content.declaration import HALVES
 from leaklab.errors import MeasureError
+from leaklab.lab import ahead
 from leaklab.lab.pair import bounds_of
-from leaklab.services.client import Services
 from leaklab.system.files import read_regular
 from leaklab.system.interrupts import Owner
 from leaklab.workshop.check_result import YOURS, CheckState
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leaklab.content.settings import Settings
     from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import HalfResult
+    from leaklab.services.client import Services
     from leaklab.workshop.check_result import CheckResult
 
 
@@ -91,7 +92,7 @@ class Session(AbstractContextManager["Session", None]):
         if self._services is not None and not self._services.is_running:
             self._close()
         if self._services is None:
-            self._services = self._owner.enter_context(Services())
+            self._services = ahead.take_services(self._owner)
         return self._services
 
     def _close(self) -> None:

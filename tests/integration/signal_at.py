@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -48,9 +49,9 @@ def counts(_frame: FrameType, event: str, _: object) -> Any:
 begin, end = interrupts.end_by_signal, interrupts.ignore
 
 
-def begin_and_count() -> None:
+def begin_and_count(handler: Callable[[int, FrameType | None], None] | None = None) -> None:
     """The signals mean something from here on."""
-    begin()
+    begin(handler)
     sys.settrace(enters)
 
 

@@ -246,7 +246,7 @@ def test_when_the_command_is_killed_no_process_of_the_run_is_left_and_no_service
 ) -> None:
     waits = ("--set", "hang=40s", "--limit", "time=50s") if name == "unbounded-wait" else ()
     started = leaklab.start("run", name, *waits, *OURS)
-    wait_until(lambda: len(started.called("worker.py")) == 2, "the start of both halves")
+    wait_until(lambda: len(started.called("worker.py")) >= 2, "the start of both halves")
     wait_until(lambda: bool(listening(started.called("host.py"))) == bool(waits), "the start of the services")
     ports = listening(started.called("host.py"))
     started.send(signal.SIGKILL)
@@ -259,7 +259,7 @@ def test_when_the_command_is_killed_no_process_of_the_run_is_left_and_no_service
 
 def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: Command) -> None:
     started = leaklab.start("run", "unbounded-wait", "--set", "hang=40s", "--limit", "time=50s")
-    wait_until(lambda: len(started.called("worker.py")) == 2, "the start of both halves")
+    wait_until(lambda: len(started.called("worker.py")) >= 2, "the start of both halves")
     (host,) = started.called("host.py")
     host.kill()
     finished = started.finish()
@@ -271,7 +271,6 @@ def test_when_the_services_process_is_killed_the_run_says_so_and_ends(leaklab: C
 def test_when_the_measured_process_is_killed_its_half_has_crashed(leaklab: Command, steps_file: Path) -> None:
     started = in_the_middle(leaklab, steps_file, "slow", "--json", "--limit", "time=3s")
     workers = started.called("worker.py")
-    assert len(workers) == 2
     busy = min(workers, key=lambda worker: (worker.create_time(), worker.pid))  # the leaky half starts first
     busy.kill()
     (crashed,) = (half for half in started.finish().document["halves"].values() if half["outcome"] == "crashed")

@@ -143,7 +143,7 @@ def test_where_it_cannot_be_run_again_what_was_measured_is_told(monkeypatch: pyt
     def gone(*_: object) -> None:
         raise MeasureError("the services' process ended")
 
-    monkeypatch.setattr(Inside, "_listen", gone)
+    monkeypatch.setattr(Inside, "look", gone)
     entry = Catalog().get("unclosed-body")
     found = check(entry, entry.half_path("leaky"), EXPLAINED)
     assert found.state is CheckState.LEAKS
