@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 from leaklab.commands import options, output
 from leaklab.errors import ExitCode, UsageError
 from leaklab.reports.formats import COMPARISON
+from leaklab.system.interrupts import Owner
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
-    from leaklab.content.settings import Settings
     from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import Result
+    from leaklab.lab.series import PlannedRun
 
 
 def command(
@@ -32,7 +33,7 @@ def command(
 ) -> ExitCode:
     """Run several scenarios and show their halves in one table."""
     from leaklab.content.catalog import Catalog
-    from leaklab.lab.pair import run_scenario
+    from leaklab.lab.series import Series
 
     target = output.destination(COMPARISON, form, file, as_json=as_json, samples=samples)
     how = options.run_options(limit, repeat, mongo)
@@ -44,13 +45,15 @@ def command(
     broken = [*unusable.values(), *([] if names else catalog.problems)]
     results: list[Result] = []
     try:
-        plan = _plan(usable, options.given_settings(steps, set_), how)
-        for number, (entry, settings, its_how) in enumerate(plan, start=1):
-            label = f"{entry.id} ({number} of {len(plan)})"
-            with output.live_counts(its_how, label, entry.scenario.telling, settings.steps, results) as watched:
-                results.append(run_scenario(entry, settings, watched, options.halves_of(entry, almost=almost)))
-            if results[-1].interrupted:
-                break
+        plan = _plan(usable, options.given_settings(steps, set_), how, almost=almost)
+        with Owner() as owner:
+            series = owner.enter_context(Series(plan))
+            for number, one in enumerate(plan):
+                label, telling = f"{one.entry.id} ({number + 1} of {len(plan)})", one.entry.scenario.telling
+                with output.live_counts(one.options, label, telling, one.settings.steps, results) as watched:
+                    results.append(series.run(number, watched.progress))
+                if results[-1].interrupted:
+                    break
     finally:
         # Whatever ended it early, what was measured until then is shown.
         if results:
@@ -67,11 +70,9 @@ def _why_unusable(entry: Entry) -> str | None:
     return entry.error or missing_packages(entry.id, entry.scenario)
 
 
-def _plan(
-    entries: Sequence[Entry], given: Mapping[str, str], how: RunOptions
-) -> list[tuple[Entry, Settings, RunOptions]]:
+def _plan(entries: Sequence[Entry], given: Mapping[str, str], how: RunOptions, *, almost: bool) -> list[PlannedRun]:
     """What each is run with, of the settings that it has. Raises UsageError for one that none has or that cannot be."""
-    from leaklab.lab.pair import check_settings
+    from leaklab.lab.series import PlannedRun
 
     for name in given:
         if not any(name in entry.scenario.settings.given() for entry in entries):
@@ -81,6 +82,5 @@ def _plan(
     for entry, its_how in options.options_of_each(entries, how):
         its_own = {name: text for name, text in given.items() if name in entry.scenario.settings.given()}
         settings = options.settings_from_options(entry.id, entry.scenario.settings, its_own)
-        check_settings(entry.id, entry.scenario, settings, its_how)
-        planned.append((entry, settings, its_how))
+        planned.append(PlannedRun(entry, settings, its_how, options.halves_of(entry, almost=almost)))
     return planned

@@ -36,7 +36,7 @@ def start(arguments: Sequence[str]) -> None:
 
     From then on, a signal that ends leaklab ends them first.
     """
-    if not _has_standard_streams():
+    if os.name != "posix" or not _has_standard_streams():
         return
     interrupts.end_by_signal()
     try:

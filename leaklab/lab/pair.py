@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import HALVES, LEAKS_NOTHING, Lab, Scenario
@@ -88,24 +89,7 @@ def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: 
 
 def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, options: RunOptions) -> Result:
     """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
-    scenario = entry.scenario
-    options = replace(options, limits=limits_of(scenario, settings, options))
-    check_settings(entry.id, scenario, settings, options)
-    raise_fd_limit()
-    pair = _PairRun(entry, paths, settings, options, {half: [] for half in paths})
-    pair.run()
-    return Result(
-        scenario=entry.id,
-        settings=settings,
-        mongo=pair.server,
-        python=".".join(map(str, sys.version_info[:3])),
-        halves=pair.judged,
-        expected={half: expected.given(settings) for half, expected in scenario.expected.items()},
-        telling=scenario.telling,
-        interrupted=pair.interrupted,
-        bounds=bounds_of(scenario, settings),
-        measured_at=datetime.now(UTC),
-    )
+    return PairRun.of(entry, paths, settings, options).result()
 
 
 def limits_of(scenario: Scenario, settings: Settings, options: RunOptions) -> Limits:
@@ -166,7 +150,7 @@ def with_evidence(
 
 
 @dataclass(slots=True)
-class _PairRun:
+class PairRun:
     """The halves of one scenario while they are run, and what has come of them."""
 
     entry: Entry
@@ -174,15 +158,41 @@ class _PairRun:
     settings: Settings
     options: RunOptions
     done: dict[str, list[MeasuredRun]]
+    beside: WaitingTargets = field(default_factory=WaitingTargets)
     judged: dict[str, HalfResult] = field(default_factory=dict)
     services: Services = field(init=False)
+    begun: dict[str, Measurement] = field(default_factory=dict)
     looks: dict[str, Look] = field(default_factory=dict)
-    beside: WaitingTargets = field(default_factory=WaitingTargets)
     server: str | None = None
     interrupted: bool = False
 
-    def run(self) -> None:
-        """Run each half as often as was asked for. An interrupt ends that; it is raised if nothing was measured yet."""
+    @classmethod
+    def of(cls, entry: Entry, paths: Mapping[str, Path], settings: Settings, options: RunOptions) -> Self:
+        """The run of these files. Raises as `run_scenario` does, before anything is started."""
+        options = replace(options, limits=limits_of(entry.scenario, settings, options))
+        check_settings(entry.id, entry.scenario, settings, options)
+        raise_fd_limit()
+        done: dict[str, list[MeasuredRun]] = {half: [] for half in paths}
+        return cls(entry, paths, settings, options, done)
+
+    def begin_waiting(self, services: Services, owner: Owner) -> Sequence[Measurement]:
+        """Begin the halves that are known to wait for a dead service, as long as it is dead; the owner ends them.
+
+        Others can be run meanwhile. How late they are is out of the question, of a busy machine too.
+        """
+        self.services = services
+        for half in self.paths if self.options.repeat == 1 else ():
+            expected = self.entry.scenario.expected.get(half, LEAKS_NOTHING).given(self.settings)
+            if expected.may_hang:
+                self.begun[half] = self._prepare(half, self._start(half, owner), self.settings)
+                self.begun[half].begin()
+        return [*self.begun.values()]
+
+    def result(self) -> Result:
+        """Run each half as often as was asked for, and judge them. Raises as `run_scenario` does.
+
+        An interrupt ends that; it is raised if nothing was measured yet.
+        """
         try:
             with Owner() as owner:
                 self.services = self.options.services or ahead.take_services(owner)
@@ -198,6 +208,19 @@ class _PairRun:
                 raise
             self.interrupted = True
             self.judge()
+        scenario = self.entry.scenario
+        return Result(
+            scenario=self.entry.id,
+            settings=self.settings,
+            mongo=self.server,
+            python=".".join(map(str, sys.version_info[:3])),
+            halves=self.judged,
+            expected={half: expected.given(self.settings) for half, expected in scenario.expected.items()},
+            telling=scenario.telling,
+            interrupted=self.interrupted,
+            bounds=bounds_of(scenario, self.settings),
+            measured_at=datetime.now(UTC),
+        )
 
     def judge(self) -> None:
         """Judge what was measured."""
@@ -224,9 +247,11 @@ class _PairRun:
         measured: dict[str, MeasuredRun] = {}
         try:
             with Owner() as owner:
-                targets = {half: self._start(half, owner) for half in self.paths}
+                targets = {half: self._start(half, owner) for half in self.paths if half not in self.begun}
                 spare = {half: self._start(half, owner) for half in self._likely()}
-                ready = {half: self._prepare(half, target, self.settings) for half, target in targets.items()}
+                ready = self.begun | {
+                    half: self._prepare(half, target, self.settings) for half, target in targets.items()
+                }
                 waiting = self._run_in_turn(ready, measured)
                 # What waits for its end is not waited for where more work is likely to be done anyway.
                 early = {

@@ -70,6 +70,7 @@ class Measurement:
     _collected_at: float | None = field(init=False, default=None)
     _waited_s: float = field(init=False, default=0.0)
     _following: Generator[float, Event | None, None] | None = field(init=False, default=None)
+    _has_begun: bool = field(init=False, default=False)
     _due_at: float = field(init=False, default=0.0)
     _look_at: float = field(init=False, default=0.0)
     _look_pause_s: float = field(init=False, default=SETTLE_LOOK_S[0])
@@ -105,7 +106,8 @@ class Measurement:
         Raises MeasureError, as `settle` does, if the services' process is gone.
         """
         try:
-            self.begin()
+            if not self._has_begun:
+                self.begin()
             while not self.advance(wait=True):
                 pass
         except KeyboardInterrupt as interrupt:
@@ -113,7 +115,8 @@ class Measurement:
             self._go_on(interrupt)
 
     def begin(self) -> None:
-        """Let the target begin its work, which `advance` follows. Raises as `run`."""
+        """Let the target begin its work, which `advance` follows, or `run`. Raises as `run`."""
+        self._has_begun = True
         if self.ending is COMPLETED:
             self._following = self._followed()
             self._go_on(None)
