@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
     from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import Result
-    from leaklab.lab.series import PlannedRun
+    from leaklab.lab.several import PlannedRun
 
 
 def command(
@@ -33,7 +33,7 @@ def command(
 ) -> ExitCode:
     """Run several scenarios and show their halves in one table."""
     from leaklab.content.catalog import Catalog
-    from leaklab.lab.series import Series
+    from leaklab.lab.several import ScenarioSeries
 
     target = output.destination(COMPARISON, form, file, as_json=as_json, samples=samples)
     how = options.run_options(limit, repeat, mongo)
@@ -47,7 +47,7 @@ def command(
     try:
         plan = _plan(usable, options.given_settings(steps, set_), how, almost=almost)
         with Owner() as owner:
-            series = owner.enter_context(Series(plan))
+            series = owner.enter_context(ScenarioSeries(plan))
             for number, one in enumerate(plan):
                 label, telling = f"{one.entry.id} ({number + 1} of {len(plan)})", one.entry.scenario.telling
                 with output.live_counts(one.options, label, telling, one.settings.steps, results) as watched:
@@ -72,7 +72,7 @@ def _why_unusable(entry: Entry) -> str | None:
 
 def _plan(entries: Sequence[Entry], given: Mapping[str, str], how: RunOptions, *, almost: bool) -> list[PlannedRun]:
     """What each is run with, of the settings that it has. Raises UsageError for one that none has or that cannot be."""
-    from leaklab.lab.series import PlannedRun
+    from leaklab.lab.several import PlannedRun
 
     for name in given:
         if not any(name in entry.scenario.settings.given() for entry in entries):

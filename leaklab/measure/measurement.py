@@ -111,6 +111,8 @@ class Measurement:
             while not self.advance(wait=True):
                 pass
         except KeyboardInterrupt as interrupt:
+            if self._following is None:
+                raise
             # It came between two of its steps.
             self._go_on(interrupt)
 

@@ -64,7 +64,7 @@ class Checks:
 def checks(monkeypatch: pytest.MonkeyPatch) -> Checks:
     scripted_checks = Checks()
     monkeypatch.setattr("leaklab.workshop.session.check", scripted_checks.check)
-    monkeypatch.setattr("leaklab.workshop.session.Services", scripted_checks.run_services)
+    monkeypatch.setattr("leaklab.lab.ahead.Services", scripted_checks.run_services)
     return scripted_checks
 
 

@@ -26,7 +26,7 @@ class PlannedRun:
     halves: Sequence[str]
 
 
-class Series(AbstractContextManager["Series", None]):
+class ScenarioSeries(AbstractContextManager["ScenarioSeries", None]):
     """Runs what is planned. A context manager, to be entered by an Owner: at its end nothing of it is left.
 
     Raises, as it is made, what `run_scenario` raises before anything is started.
