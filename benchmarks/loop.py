@@ -29,6 +29,9 @@ TIMES = ("first check", "… with its line", "still leaks", "… with its line",
 KEYS = "q quit"
 HERE = Path(__file__).parents[1]
 
+EDITS_S = 1.0
+"""Seconds that the file is edited before it is saved; nobody reads an answer and mends a line in less."""
+
 PATIENCE_S = 120
 """Seconds that an answer is waited for."""
 
@@ -62,6 +65,7 @@ def session(entry: Entry, checkout: Path) -> tuple[float, ...]:
 
 
 def _saved(watch: pexpect.spawn[str], file: Path, text: str, words: str) -> tuple[float, float]:
+    time.sleep(EDITS_S)
     began = time.perf_counter()
     file.write_text(text)
     return _answered(watch, words, began)

@@ -61,6 +61,10 @@ class Task:
         """The same check with its evidence. Raises as `Session.explain`."""
         return session.explain(checked, self.entry, how, self._settings())
 
+    def make_ready(self, how: RunOptions, session: Session) -> None:
+        """Have what the next check in this session will need at hand."""
+        session.make_ready(self.entry, self.file, how, self._settings())
+
     def _settings(self, given: Mapping[str, str] | None = None) -> Settings:
         from leaklab.workshop.checking import learners_settings
 

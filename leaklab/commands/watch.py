@@ -101,8 +101,9 @@ class WatchScreen:
         self._say(f"Measuring {self.task.file} …")
         self._show(self._measure)
         self.opened = ""
+        # Now, while nobody waits for an answer.
+        self.task.make_ready(self.how, self.session)
         if self.has_keys:
-            # Now, while nobody waits for an answer.
             with contextlib.suppress(LeaklabError):
                 self._find_course()
 

@@ -221,6 +221,7 @@ def main() -> None:
     job = channel.hear()
     worker.limit(job["limits"])
     worker.note_shared_memory(job["notes"])
+    job = channel.hear()
     worker.alarm(job["lifetime"])
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=False)
     witness = Witness(job["plan"], job["half"], channel)

@@ -1,7 +1,6 @@
-"""Starts what a plain command line will need, before the rest of leaklab is imported: both take as long.
+"""Starts services and halves before they are asked for: while leaklab itself is imported, or a learner edits a file.
 
-What is not taken is ended. If anything about the command line is not plain, nothing is lost: it is started later, as if
-this module were not there.
+What is not taken is ended. What is not there when it is asked for is started then, as if this module were not there.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from leaklab.content.built_in import built_in_folder
 from leaklab.errors import ExitCode, LeaklabError
-from leaklab.measure.target import PythonHalf
+from leaklab.measure.target import UNTOLD, PythonHalf
 from leaklab.services.client import Services
 from leaklab.system import interrupts
 from leaklab.system.machine import raise_fd_limit
@@ -43,8 +42,7 @@ def start(arguments: Sequence[str]) -> None:
         with interrupts.held_back(), contextlib.suppress(LeaklabError, OSError):
             raise_fd_limit()
             _services.append(Services().__enter__())
-            for path in _plain_halves(arguments):
-                _halves.append(PythonHalf(path, _services[0]).__enter__())  # noqa: PERF401 # one that fails leaves others
+            _halves.extend(PythonHalf(path, _services[0]).__enter__() for path in _plain_halves(arguments))
         # What is imported next might drop an exception.
         interrupts.end_by_signal(_leave)
     except KeyboardInterrupt:
@@ -94,27 +92,46 @@ def take_services(owner: Owner) -> Services:
         return _services.pop()
 
 
+def make_ready(services: Services, limits: Limits, modules: Sequence[str], count: int) -> None:
+    """Have so many workers at hand that have imported these modules and are told later which half they are for."""
+    with interrupts.held_back():
+        _end_halves()
+        _halves.extend(PythonHalf(UNTOLD, services, limits, modules=modules).__enter__() for _ in range(count))
+
+
 def take_half(
-    owner: Owner, path: Path, services: Services, limits: Limits, environment: Mapping[str, str]
+    owner: Owner,
+    path: Path,
+    services: Services,
+    limits: Limits,
+    environment: Mapping[str, str],
+    modules: Sequence[str] = (),
 ) -> PythonHalf:
-    """A worker on this half that the owner ends: one that was started on these services, or a new one."""
+    """A worker on this half that the owner ends: one that was started for it, or may be told, or a new one."""
     with interrupts.held_back():
         for half in _halves:
             is_same = half.limits.fds == limits.fds and half.limits.address_room == limits.address_room
-            if half.path == path and half.services is services and is_same and not environment:
+            fits = half.path == path or (half.path is UNTOLD and half.modules == modules)
+            if fits and is_same and half.services is services and not environment:
                 half.limits = limits
                 owner.push(half)
                 _halves.remove(half)
+                if half.path is UNTOLD:
+                    half.tell(path)
                 return half
         return owner.enter_context(PythonHalf(path, services, limits, environment))
 
 
 def end() -> None:
     """End what was not taken."""
-    for half in _halves:
-        half.end()
+    _end_halves()
     for services in _services:
         with contextlib.suppress(LeaklabError):
             services.__exit__(None, None, None)
-    _halves.clear()
     _services.clear()
+
+
+def _end_halves() -> None:
+    for half in _halves:
+        half.end()
+    _halves.clear()

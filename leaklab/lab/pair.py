@@ -15,7 +15,7 @@ from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError, UsageError
 from leaklab.judge.deadline import TOO_LATE, waited
 from leaklab.judge.findings import Verdict
-from leaklab.judge.scaling import Thresholds, suspects, unclear
+from leaklab.judge.scaling import SHARE, Thresholds, suspects, unclear
 from leaklab.lab import ahead
 from leaklab.lab.explanation import Inside, Look, suspected
 from leaklab.lab.forecast import Capacities
@@ -61,6 +61,7 @@ class RunOptions:
     With `explain`, the findings on the others are explained, by one more run that is not measured.
     `leaking` are halves that leaked when they were last measured: they are ready for a second run from the start on.
     `services` are those of a caller that makes several runs; with None, a run has its own.
+    `modules` are what a worker may have imported that was started before it was known for which half.
     The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
     """
 
@@ -72,6 +73,7 @@ class RunOptions:
     keep_time_limit: bool = False
     mongo_uri: str | None = None
     services: Services | None = None
+    modules: Sequence[str] = ()
     progress: TraceListener = field(default_factory=TraceListener)
 
 
@@ -257,7 +259,7 @@ class PairRun:
                 early = {
                     half: self._run_again(half, spare.pop(half), self._size_after(one.elapsed_s))
                     for half, one in waiting.items()
-                    if half in spare and not self.interrupted
+                    if half in spare and one.most_left >= SHARE * (self.settings.steps or 0) and not self.interrupted
                 }
                 self.beside.waiting += early.values()
                 self._wait(*waiting.values())
@@ -352,7 +354,7 @@ class PairRun:
 
     def _start(self, half: str, owner: Owner) -> Target:
         path, environment = self.paths[half], environment_of(self.entry)
-        return ahead.take_half(owner, path, self.services, self.options.limits, environment)
+        return ahead.take_half(owner, path, self.services, self.options.limits, environment, self.options.modules)
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
         its = start_services(self.entry, settings, self.options.mongo_uri, self.services)

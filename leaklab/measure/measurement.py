@@ -47,6 +47,7 @@ class Measurement:
         sampled_steps: at how many steps a sample is taken, at most.
         ending: how the run ended, once it has.
         was_interrupted: whether the lab was interrupted meanwhile.
+        most_left: how much more than at the baseline is left of what there is most of, by the last look.
     """
 
     half: str
@@ -58,6 +59,7 @@ class Measurement:
     sampled_steps: int = SAMPLED_STEPS
     ending: Ending = field(init=False, default=COMPLETED)
     was_interrupted: bool = field(init=False, default=False)
+    most_left: float = field(init=False, default=0.0)
     _settled: bool = field(init=False, default=True)
     _cpu_wait_s: float | None = field(init=False, default=None)
     _awaited_s: float | None = field(init=False, default=None)
@@ -359,12 +361,13 @@ class Measurement:
         # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
         may_change = sampler.system.may_change()
         counters = sampler.look()
-        left = any(
-            (counters.get(metric.counter) or 0) > (baseline.get(metric.name) or 0)
+        left = [
+            (counters.get(metric.counter) or 0) - (baseline.get(metric.name) or 0)
             for metric in METRICS.values()
             if metric.judge in (Judge.LEFT_OPEN, Judge.LEFT_BEHIND)
-        )
-        self._settled = last or not left or not may_change or self._waited_s >= SETTLE_S
+        ]
+        self.most_left = max(left)
+        self._settled = last or self.most_left <= 0 or not may_change or self._waited_s >= SETTLE_S
         # After return the half's other threads go on, also while garbage is collected and looks are taken.
         after_s = time.monotonic() - (self._left_at or 0.0)
         sampler.keep(Phase.COLLECTED if self._settled else Phase.SETTLING, counters, after_s)

@@ -52,6 +52,9 @@ NO_MORE_PAUSES = 2**62
 
 WORKER = Path(__file__).with_name("worker.py")
 
+UNTOLD = Path()
+"""The path of a half that is not known yet."""
+
 LONGEST_LINE = 32 * 2**20
 """Bytes of one message: eight times the longest answer, as each of its characters may have to be escaped."""
 
@@ -156,6 +159,9 @@ class PythonHalf:
     It has a folder of its own, which goes with it (`leaklab.system.temporary`). The `services` end the worker and
     remove the folder should the runner be gone; without them nothing can be measured. `environment` is added to that
     of the worker. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
+
+    A worker may be started before it is known which half it is for (`path` is UNTOLD), and import the `modules` that
+    most halves need. What it is for is said by `tell`.
     """
 
     path: Path
@@ -164,6 +170,7 @@ class PythonHalf:
     environment: Mapping[str, str] = field(default_factory=dict)
     script: Path = WORKER
     plan: Mapping[str, object] | None = None
+    modules: Sequence[str] = ()
     folder: Path = field(init=False)
     shared_memory_left: Sequence[str] = field(init=False, default=())
     _child: Child = field(init=False)
@@ -202,12 +209,19 @@ class PythonHalf:
                 undo.callback(os.close, self._process)
                 self._selector.register(self._process, selectors.EVENT_READ)
             limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
-            plan = {} if self.plan is None else {"plan": self.plan}
-            told = {"notes": str(self.folder / temporary.NOTES), "steps": str(self.folder / temporary.STEPS)}
-            lifetime = int(LOAD_WITHIN_S * 2)
-            self._say({"half": str(self.path), "limits": limits, "lifetime": lifetime, **told, **plan})
+            notes, steps = str(self.folder / temporary.NOTES), str(self.folder / temporary.STEPS)
+            self._say({"limits": limits, "notes": notes, "steps": steps, "modules": [*self.modules]})
+            if self.path is not UNTOLD:
+                self.tell(self.path)
             undo.pop_all()
         return self
+
+    def tell(self, path: Path) -> None:
+        """Have the worker import the half at this path."""
+        self.path = path
+        plan = {} if self.plan is None else {"plan": self.plan}
+        with suppress(TargetEndedError):  # it is heard when it is waited for
+            self._say({"half": str(path), "lifetime": int(LOAD_WITHIN_S * 2), **plan})
 
     def __exit__(self, *_: object) -> None:
         self.end()

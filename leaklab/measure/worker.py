@@ -471,6 +471,12 @@ def main() -> None:
     limit(job["limits"])
     note_shared_memory(job["notes"])
     counter = StepCounter(job["steps"])
+    for name in job["modules"]:
+        try:  # noqa: SIM105 # contextlib is an import the half would pay for
+            __import__(name)
+        except BaseException:  # noqa: BLE001, S110 # then the half meets it, if it imports it
+            pass
+    job = channel.hear()
     # Then the system ends this process, whatever becomes of the lab.
     alarm(job["lifetime"])
     # A half is plain code: it finds neither the lab nor this module, by whatever way it looks for them.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -9,13 +11,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from leaklab.content.declaration import HALVES
-from leaklab.errors import MeasureError
+from leaklab.errors import LeaklabError, MeasureError
 from leaklab.lab import ahead
-from leaklab.lab.pair import bounds_of
+from leaklab.lab.pair import bounds_of, limits_of
 from leaklab.system.files import read_regular
 from leaklab.system.interrupts import Owner
 from leaklab.workshop.check_result import YOURS, CheckState
 from leaklab.workshop.checking import check, doubtful_controls, explained
+from leaklab.workshop.imports import modules_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +69,7 @@ class Session(AbstractContextManager["Session", None]):
             kept = None
         try:
             options = replace(options, explain=False, services=self._running(), leaking=self._leaking)
+            options = replace(options, modules=_modules(entry, file))
             checked = check(entry, file, options, settings, None if kept is None else kept.halves)
         except MeasureError:
             self._close()
@@ -78,6 +82,12 @@ class Session(AbstractContextManager["Session", None]):
             halves = {half: result.halves[half] for half in HALVES}
             self._controls = MeasuredControls(halves, datetime.now(UTC), basis)
         return checked
+
+    def make_ready(self, entry: Entry, file: Path, options: RunOptions, settings: Settings) -> None:
+        """Have what the next check of this file will need at hand: then its answer does not wait for imports."""
+        limits, many = limits_of(entry.scenario, settings, options), 2 if self._leaking else 1
+        with contextlib.suppress(LeaklabError):
+            ahead.make_ready(self._running(), limits, _modules(entry, file), many)
 
     def explain(self, checked: CheckResult, entry: Entry, options: RunOptions, settings: Settings) -> CheckResult:
         """The same check with the evidence for what was found. Raises as `workshop.checking.explained` does."""
@@ -97,6 +107,7 @@ class Session(AbstractContextManager["Session", None]):
 
     def _close(self) -> None:
         """End the services; the next check starts others."""
+        ahead.end()
         self._services = None
         self._owner.close()
 
@@ -111,3 +122,18 @@ def _basis(entry: Entry, options: RunOptions, settings: Settings) -> object:
         return None
     how = options.limits, options.keep_time_limit, options.repeat, options.mongo_uri
     return entry.folder, files, settings.given(), how
+
+
+def _modules(entry: Entry, file: Path) -> tuple[str, ...]:
+    """What the scenario's own halves import, but for what a file in the learner's folder would take the place of."""
+    names: set[str] = set()
+    for half in HALVES:
+        with contextlib.suppress(OSError, SyntaxError, ValueError):
+            names |= {
+                name.partition(".")[0]
+                for node in ast.parse(read_regular(entry.half_path(half))).body
+                for name in modules_of(node)
+            }
+    with contextlib.suppress(OSError):
+        names -= {child.name.partition(".")[0] for child in file.absolute().parent.iterdir()}
+    return tuple(sorted(names))

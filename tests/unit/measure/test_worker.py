@@ -9,7 +9,7 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,14 +80,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a worker on a half with the given text."""
     started: list[Worker] = []
 
-    def start_worker(text: str, lifetime: int = 120, **limits: int) -> Worker:
+    def start_worker(text: str, lifetime: int = 120, modules: Sequence[str] = (), **limits: int) -> Worker:
         path = tmp_path / "half.py"
         path.write_text(textwrap.dedent(text))
         worker = Worker(start_child(Path(worker_module.__file__)), lifetime)
         started.append(worker)
         (tmp_path / "steps").write_bytes(bytes(worker_module.STEP_COUNTER))
         notes, steps = str(tmp_path / "notes"), str(tmp_path / "steps")
-        worker.say(half=str(path), limits=limits, lifetime=60, notes=notes, steps=steps)
+        worker.say(limits=limits, notes=notes, steps=steps, modules=modules)
+        worker.say(half=str(path), lifetime=60)
         return worker
 
     yield start_worker
