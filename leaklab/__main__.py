@@ -20,9 +20,9 @@ def main() -> None:
     # What is imported stays: to look through it for garbage takes as long as a tenth of the imports.
     gc.disable()
     if sys.argv[1:2] in MEASURING and "--help" not in sys.argv:
-        from leaklab.lab import ahead
+        from leaklab import foresight
 
-        ahead.start(sys.argv[1:])
+        foresight.start(sys.argv[1:])
     from leaklab.cli import main as run
 
     try:

@@ -9,11 +9,11 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from leaklab.content.built_in import built_in_folder
 from leaklab.errors import ExitCode, LeaklabError
 from leaklab.measure.target import UNTOLD, PythonHalf
 from leaklab.services.client import Services
 from leaklab.system import interrupts
+from leaklab.system.limits import Limits
 from leaklab.system.machine import raise_fd_limit
 
 if TYPE_CHECKING:
@@ -21,17 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leaklab.system.interrupts import Owner
-    from leaklab.system.limits import Limits
-
-PLAIN = {"--json": 0, "--no-explain": 0, "--all": 0, "--samples": 0, "--format": 1, "--steps": 1}
-"""The options with which `run` starts halves as it does without, and how many values each takes."""
 
 _services: list[Services] = []
 _halves: list[PythonHalf] = []
 
 
-def start(arguments: Sequence[str]) -> None:
-    """Start the services that a command line needs, and the halves of a plain `run NAME`.
+def start(paths: Sequence[Path]) -> None:
+    """Start services, and the halves at these paths.
 
     From then on, a signal that ends leaklab ends them first.
     """
@@ -42,11 +38,19 @@ def start(arguments: Sequence[str]) -> None:
         with interrupts.held_back(), contextlib.suppress(LeaklabError, OSError):
             raise_fd_limit()
             _services.append(Services().__enter__())
-            _halves.extend(PythonHalf(path, _services[0]).__enter__() for path in _plain_halves(arguments))
+            _halves.extend(PythonHalf(path, _services[0]).__enter__() for path in paths)
         # What is imported next might drop an exception.
         interrupts.end_by_signal(_leave)
     except KeyboardInterrupt:
         _leave()
+
+
+def expect(kinds: Sequence[str], modules: Sequence[str] | None) -> None:
+    """Have the services that were started import what these kinds need; and a worker import what a half will need."""
+    for services in _services:
+        services.expect(kinds)
+        if modules is not None:
+            expect_halves(services, Limits(), modules, 1)
 
 
 def _leave(*_: object) -> None:
@@ -62,27 +66,6 @@ def _has_standard_streams() -> bool:
         return False
 
 
-def _plain_halves(arguments: Sequence[str]) -> list[Path]:
-    """The files of the halves that `run NAME` will run, if it is one of leaklab's own and all options are plain."""
-    command, *rest = arguments
-    names: list[str] = []
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("-"):
-            names.append(word)
-        elif word not in PLAIN:
-            return []
-        else:
-            del rest[: PLAIN[word]]
-    if command != "run" or len(names) != 1:
-        return []
-    folder = built_in_folder() / names[0].replace("-", "_")
-    halves = [folder / "leaky.py", folder / "fixed.py", folder / "leaky.py"]  # which will probably run twice
-    # A name is no path; and what halves share is found by another environment.
-    is_one = os.sep not in names[0] and all(path.is_file() for path in halves)
-    return halves if is_one and not (folder / "shared.py").exists() else []
-
-
 def take_services(owner: Owner) -> Services:
     """Services that the owner ends: those that were started, or new ones."""
     with interrupts.held_back():
@@ -92,10 +75,9 @@ def take_services(owner: Owner) -> Services:
         return _services.pop()
 
 
-def make_ready(services: Services, limits: Limits, modules: Sequence[str], count: int) -> None:
+def expect_halves(services: Services, limits: Limits, modules: Sequence[str], count: int) -> None:
     """Have so many workers at hand that have imported these modules and are told later which half they are for."""
     with interrupts.held_back():
-        _end_halves()
         _halves.extend(PythonHalf(UNTOLD, services, limits, modules=modules).__enter__() for _ in range(count))
 
 
@@ -124,14 +106,15 @@ def take_half(
 
 def end() -> None:
     """End what was not taken."""
-    _end_halves()
+    end_halves()
     for services in _services:
         with contextlib.suppress(LeaklabError):
             services.__exit__(None, None, None)
     _services.clear()
 
 
-def _end_halves() -> None:
+def end_halves() -> None:
+    """End the halves that were not taken."""
     for half in _halves:
         half.end()
     _halves.clear()

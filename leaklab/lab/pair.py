@@ -24,7 +24,7 @@ from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size,
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_label, half_result
 from leaklab.measure.measurement import Measurement, WaitingTargets
 from leaklab.measure.messages import UnreadableAnswer
-from leaklab.measure.sampler import SAMPLED_AGAIN, SAMPLED_STEPS, TraceListener
+from leaklab.measure.sampler import SAMPLED_LESS, SAMPLED_STEPS, TraceListener
 from leaklab.measure.target import Target
 from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import MEMORY_FLOOR, METRICS
@@ -362,7 +362,7 @@ class PairRun:
         # What is shown is the run with the steps that were asked for.
         is_first = settings is self.settings
         listeners = (self.options.progress, self.beside) if is_first else (self.beside,)
-        sampled_steps = SAMPLED_STEPS if is_first else SAMPLED_AGAIN
+        sampled_steps = SAMPLED_STEPS if is_first and half not in self.options.controls else SAMPLED_LESS
         measurement = Measurement(half, target, self.services, its, self.options.limits, listeners, sampled_steps)
         measurement.prepare(self.entry.scenario.workload(Lab(settings, its.endpoints)))
         return measurement

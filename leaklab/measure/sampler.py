@@ -17,8 +17,9 @@ SAMPLED_STEPS = 64
 """Steps at which a sample is taken; of more steps, an even spread of so many. Each pause costs the half CPU time, a
 little for the message and more as its own code goes on with cold caches; with fewer samples growth is judged worse."""
 
-SAMPLED_AGAIN = 16
-"""The same for a run of another size: of that, only the most that was there counts, and what is left."""
+SAMPLED_LESS = 16
+"""The same for a run of another size, and for a half whose verdict is known: only the most that was there counts, and
+what is left."""
 
 SOCKET_SAMPLES = 6
 """Steps at which open sockets are read too, the dearest of the counters; file descriptors are read at every sample."""

@@ -88,6 +88,10 @@ class Services:
             database=None if needs.mongo_uri is None else needs.database,
         )
 
+    def expect(self, kinds: Sequence[str]) -> None:
+        """Have the process import what services of these kinds need; `start` will ask for them."""
+        self._send(do="expect", services=[*kinds])
+
     def ask_counts(self, services: HalfServices) -> None:
         """Send the question; `hear_counts` gets the answer. Between the two there is time for other probes."""
         if services.numbers:

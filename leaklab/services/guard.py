@@ -6,7 +6,6 @@ two of them and the runner are killed, the third one clears up.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -76,7 +75,7 @@ def outlive_the_runner() -> None:
 def main() -> None:
     """Keep the list that the runner sends, until the runner is gone; then clear up what is on it."""
     outlive_the_runner()
-    channel, buffer, listed = int(sys.argv[1]), b"", GuardList()
+    channel, said = int(sys.argv[1]), bytearray()
     while True:
         try:
             data = os.read(channel, 1 << 16)
@@ -84,9 +83,12 @@ def main() -> None:
             data = b""
         if not data:
             break
-        *lines, buffer = (buffer + data).split(b"\n")
-        for line in lines:
-            listed.hear(json.loads(line))
+        said += data
+    import json
+
+    listed = GuardList()
+    for line in said.split(b"\n")[:-1]:
+        listed.hear(json.loads(line))
     listed.clear_halves()
     listed.drop_databases()
     os._exit(0)

@@ -83,8 +83,11 @@ async def serve(channel: socket.socket) -> None:
         while line := await reader.readline():
             message = json.loads(line)
             # No answer is needed to those of the guard: the runner does not wait for this process to be up before it
-            # starts a half.
-            if not host.guarded.hear(message):
+            # starts a half. Nor to what it says of the services to come.
+            if message["do"] == "expect":
+                for kind in message["services"]:
+                    resolve_name(SERVICE_KINDS[kind].hosted)
+            elif not host.guarded.hear(message):
                 writer.write(json.dumps(await host.answer(message)).encode() + b"\n")
                 await writer.drain()
     except ConnectionError:

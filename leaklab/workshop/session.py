@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -18,7 +17,7 @@ from leaklab.system.files import read_regular
 from leaklab.system.interrupts import Owner
 from leaklab.workshop.check_result import YOURS, CheckState
 from leaklab.workshop.checking import check, doubtful_controls, explained
-from leaklab.workshop.imports import modules_of
+from leaklab.workshop.imports import likely_modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +68,6 @@ class Session(AbstractContextManager["Session", None]):
             kept = None
         try:
             options = replace(options, explain=False, services=self._running(), leaking=self._leaking)
-            options = replace(options, modules=_modules(entry, file))
             checked = check(entry, file, options, settings, None if kept is None else kept.halves)
         except MeasureError:
             self._close()
@@ -87,7 +85,8 @@ class Session(AbstractContextManager["Session", None]):
         """Have what the next check of this file will need at hand: then its answer does not wait for imports."""
         limits, many = limits_of(entry.scenario, settings, options), 2 if self._leaking else 1
         with contextlib.suppress(LeaklabError):
-            ahead.make_ready(self._running(), limits, _modules(entry, file), many)
+            ahead.end_halves()
+            ahead.expect_halves(self._running(), limits, likely_modules(entry, file), many)
 
     def explain(self, checked: CheckResult, entry: Entry, options: RunOptions, settings: Settings) -> CheckResult:
         """The same check with the evidence for what was found. Raises as `workshop.checking.explained` does."""
@@ -122,18 +121,3 @@ def _basis(entry: Entry, options: RunOptions, settings: Settings) -> object:
         return None
     how = options.limits, options.keep_time_limit, options.repeat, options.mongo_uri
     return entry.folder, files, settings.given(), how
-
-
-def _modules(entry: Entry, file: Path) -> tuple[str, ...]:
-    """What the scenario's own halves import, but for what a file in the learner's folder would take the place of."""
-    names: set[str] = set()
-    for half in HALVES:
-        with contextlib.suppress(OSError, SyntaxError, ValueError):
-            names |= {
-                name.partition(".")[0]
-                for node in ast.parse(read_regular(entry.half_path(half))).body
-                for name in modules_of(node)
-            }
-    with contextlib.suppress(OSError):
-        names -= {child.name.partition(".")[0] for child in file.absolute().parent.iterdir()}
-    return tuple(sorted(names))
