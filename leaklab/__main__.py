@@ -20,7 +20,7 @@ def main() -> None:
     # What is imported stays: to look through it for garbage takes as long as a tenth of the imports.
     gc.disable()
     if sys.argv[1:2] in MEASURING and "--help" not in sys.argv:
-        from leaklab import foresight
+        from leaklab.commands import foresight
 
         foresight.start(sys.argv[1:])
     from leaklab.cli import main as run

@@ -12,8 +12,8 @@ from leaklab.system.interrupts import Owner
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
-    from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import Result
+    from leaklab.lab.run_options import RunOptions
     from leaklab.lab.several import PlannedRun
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from leaklab.units import without_password, written_size
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
-    from leaklab.lab.pair import RunOptions
+    from leaklab.lab.run_options import RunOptions
     from leaklab.reports.formats import Report
 
 LIMITS = (
@@ -148,9 +149,11 @@ def run_options(
     limit: Sequence[str] | None, repeat: str, mongo: str | None, time_s: float = TIME_LIMIT_S, *, explain: bool = False
 ) -> RunOptions:
     """How halves are run, as --limit, --repeat and --mongo say. Raises UsageError as the parts do."""
-    from leaklab.lab.pair import RunOptions
+    from leaklab.lab.run_options import RunOptions
 
     times = int(_parsed(f"--repeat {repeat}", Setting("repeat", COUNT, most=10_000), repeat))
+    if times > 1:
+        gc.enable()  # it goes on for long
     limits, server = limits_from_options(limit, time_s), mongo_uri(mongo)
     given = any(text.startswith("time=") for text in limit or ())
     return RunOptions(repeat=times, limits=limits, keep_time_limit=given, mongo_uri=server, explain=explain)

@@ -19,8 +19,8 @@ from leaklab.units import printable
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import Result
+    from leaklab.lab.run_options import RunOptions
     from leaklab.reports.formats import Report
 
 NO_SUCH_COMMAND = 127

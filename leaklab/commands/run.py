@@ -48,7 +48,8 @@ def command(
 ) -> ExitCode:
     """Run a scenario's halves and show what each left open."""
     from leaklab.content.catalog import Catalog
-    from leaklab.lab.pair import check_settings, run_scenario
+    from leaklab.lab.pair import run_scenario
+    from leaklab.lab.run_options import check_settings
 
     predict = predict or bool(guesses)
     how = options.run_options(limit, repeat, mongo, explain=not no_explain)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from leaklab.content.catalog import Catalog, Entry
     from leaklab.content.settings import Settings
-    from leaklab.lab.pair import RunOptions
+    from leaklab.lab.run_options import RunOptions
     from leaklab.workshop.check_result import CheckResult
     from leaklab.workshop.exercises import LocatedExercise
     from leaklab.workshop.progress_file import Exercise

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from leaklab.content.catalog import Entry
-    from leaklab.lab.pair import RunOptions
+    from leaklab.lab.run_options import RunOptions
     from leaklab.workshop.session import Session
 
 Poll = Annotated[bool, typer.Option("--poll", help="Poll for changes, for drives that do not report saves.")]

@@ -15,7 +15,7 @@ from leaklab.doctor import diagnoses
 from leaklab.doctor.diagnoses import OPENED, REINSTALL, REPORT
 from leaklab.doctor.health import Diagnosis, Health, HealthCheck, Terminal
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
-from leaklab.lab.pair import DESCRIPTORS_BESIDE
+from leaklab.lab.run_options import DESCRIPTORS_BESIDE
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.target import PythonHalf, Steps
 from leaklab.measure.trace import Outcome

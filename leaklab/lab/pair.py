@@ -9,72 +9,30 @@ from pathlib import Path
 from typing import Self
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import HALVES, LEAKS_NOTHING, Lab, Scenario
-from leaklab.content.requirements import missing_packages
+from leaklab.content.declaration import HALVES, LEAKS_NOTHING, Lab
 from leaklab.content.settings import Settings
-from leaklab.errors import MeasureError, UsageError
-from leaklab.judge.deadline import TOO_LATE, waited
+from leaklab.errors import MeasureError
+from leaklab.judge.deadline import waited
 from leaklab.judge.findings import Verdict
-from leaklab.judge.scaling import SHARE, Thresholds, suspects, unclear
+from leaklab.judge.scaling import SHARE, suspects, unclear
 from leaklab.lab import ahead
+from leaklab.lab.complaints import complaint_of
 from leaklab.lab.explanation import Inside, Look, suspected
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.provision import environment_of, start_services
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_label, half_result
+from leaklab.lab.run_options import RunOptions, bounds_of, check_settings, limits_of
 from leaklab.measure.measurement import Measurement, WaitingTargets
-from leaklab.measure.messages import UnreadableAnswer
-from leaklab.measure.sampler import SAMPLED_LESS, SAMPLED_STEPS, TraceListener
+from leaklab.measure.sampler import SAMPLED_LESS, SAMPLED_STEPS
 from leaklab.measure.target import Target
-from leaklab.measure.trace import Outcome, Trace
-from leaklab.metrics import MEMORY_FLOOR, METRICS
-from leaklab.services.client import HalfServices, Services
+from leaklab.measure.trace import Outcome
+from leaklab.metrics import METRICS
+from leaklab.services.client import Services
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
-from leaklab.system.machine import (
-    fd_limits,
-    free_memory,
-    initial_fd_limit,
-    most_memory,
-    raise_fd_limit,
-    thread_limit,
-)
+from leaklab.system.machine import free_memory, initial_fd_limit, raise_fd_limit, thread_limit
 from leaklab.system.processes import require_posix
-from leaklab.units import format_duration, format_size, written_duration, written_size
-
-GIVEN = 0.8
-"""The share of the deadline that a service must have been given before it is called late: some keep a reserve."""
-
-GIVEN_AT_LEAST = 0.3
-"""The share of the deadline in which the half must have been seen to wait or to work: the rest may be the start of a
-program that asks for it."""
-
-DESCRIPTORS_BESIDE = 64
-"""Descriptors that a half and the services need beside one per step."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """How a scenario is run: how often each half, within which limits, on which MongoDB (None: the embedded one).
-
-    `controls` are the halves that are known to be what the scenario says: they are judged by one run.
-    With `explain`, the findings on the others are explained, by one more run that is not measured.
-    `leaking` are halves that leaked when they were last measured: they are ready for a second run from the start on.
-    `services` are those of a caller that makes several runs; with None, a run has its own.
-    `modules` are what a worker may have imported that was started before it was known for which half.
-    The scenario's own time limit, if it has one, takes the place of that of `limits`, unless `keep_time_limit`.
-    """
-
-    repeat: int = 1
-    controls: frozenset[str] = frozenset()
-    leaking: frozenset[str] = frozenset()
-    explain: bool = False
-    limits: Limits = field(default_factory=Limits)
-    keep_time_limit: bool = False
-    mongo_uri: str | None = None
-    services: Services | None = None
-    modules: Sequence[str] = ()
-    progress: TraceListener = field(default_factory=TraceListener)
 
 
 def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: Sequence[str] = HALVES) -> Result:
@@ -85,20 +43,12 @@ def run_scenario(entry: Entry, settings: Settings, options: RunOptions, halves: 
         ScenarioError: the scenario is broken.
         MeasureError: the machine lacks what the run needs, or a service failed.
     """
-    require_posix()
     return run_halves(entry, {half: entry.half_path(half) for half in halves}, settings, options)
 
 
 def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, options: RunOptions) -> Result:
     """Run any files as halves of `entry`, by the names they are to be called. Raises as `run_scenario` does."""
     return PairRun.of(entry, paths, settings, options).result()
-
-
-def limits_of(scenario: Scenario, settings: Settings, options: RunOptions) -> Limits:
-    """The limits of a half of `scenario`, with these settings."""
-    if scenario.time_limit is None or options.keep_time_limit:
-        return options.limits
-    return replace(options.limits, time_s=scenario.time_limit(settings))
 
 
 def _capacities(limits: Limits) -> Capacities:
@@ -109,17 +59,6 @@ def _capacities(limits: Limits) -> Capacities:
     if limits.memory is not None:
         capacities = replace(capacities, memory=limits.memory, memory_is="of memory (--limit memory)")
     return capacities
-
-
-def bounds_of(scenario: Scenario, settings: Settings) -> Thresholds:
-    """What is too much of a half of `scenario`, with these settings."""
-    return Thresholds(
-        deadline_s=settings.deadline if scenario.deadline is None else scenario.deadline(settings),
-        hang_s=None if scenario.hang is None else scenario.hang(settings),
-        memory=None if scenario.memory_budget is None else scenario.memory_budget(settings),
-        telling=scenario.telling,
-        concurrency=0 if scenario.concurrency is None else scenario.concurrency(settings),
-    )
 
 
 def with_evidence(
@@ -171,6 +110,7 @@ class PairRun:
     @classmethod
     def of(cls, entry: Entry, paths: Mapping[str, Path], settings: Settings, options: RunOptions) -> Self:
         """The run of these files. Raises as `run_scenario` does, before anything is started."""
+        require_posix()
         options = replace(options, limits=limits_of(entry.scenario, settings, options))
         check_settings(entry.id, entry.scenario, settings, options)
         raise_fd_limit()
@@ -382,7 +322,7 @@ class PairRun:
         self.services.stop(one.its)
         self._note_interrupt(one)
         known = self._known(one.half)
-        complaint = _complaint(self.entry.scenario, settings, one.its, trace)
+        complaint = complaint_of(self.entry.scenario, settings, one.its, trace)
         return MeasuredRun(trace, complaint, settings.steps or 0, known=known)
 
     def _known(self, half: str) -> tuple[tuple[str, str], ...] | None:
@@ -443,107 +383,3 @@ class PairRun:
         settings = self.settings.with_steps(steps)
         with self._prepared(half, settings) as prepared:
             return [self._settle(self._run(prepared), settings)]
-
-
-def _complaint(scenario: Scenario, settings: Settings, its: HalfServices, trace: Trace) -> str | None:
-    """What is wrong with the work that was done: by the answer, and by the services' own counts."""
-    if trace.outcome is not Outcome.COMPLETED:
-        return None
-    if isinstance(trace.answer, UnreadableAnswer):
-        return f"its answer cannot be read: {trace.answer.problem}"
-    # A real server counts the requests of all its clients.
-    wrong = None if its.is_remote else wrong_requests(scenario, settings, trace)
-    early = gave_up_early(bounds_of(scenario, settings), trace)
-    return wrong or early or scenario.check_answer(Lab(settings, its.endpoints), trace.answer)
-
-
-def gave_up_early(bounds: Thresholds, trace: Trace) -> str | None:
-    """Why the dead service cannot be called late: it had not had its time yet; None if it had."""
-    if bounds.hang_s is None or bounds.deadline_s is None:
-        return None
-    deadline, given = bounds.deadline_s, trace.elapsed_s
-    if trace.answers_awaited_s is not None:
-        # Its own computing before it asked, or after, is no reason to call it impatient; sleeping is.
-        waited_or_worked = trace.answers_awaited_s + (trace.cpu_s or 0.0) + (trace.cpu_wait_s or 0.0)
-        given = given if waited_or_worked >= GIVEN_AT_LEAST * deadline else waited_or_worked
-    if given >= GIVEN * deadline:
-        return None
-    words = f"the dead service had until {format_duration(deadline)} to answer"
-    return f"it gave up after {format_duration(given)}: {words}"
-
-
-def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str | None:
-    """What the services were asked, in words, if that is not what the work takes."""
-    made = {route: count for route, count in trace.requests_by_route.items() if count is not None}
-    unknown = trace.requests_by_route.keys() - made.keys()
-    asked = {route: count for route, count in scenario.requests(settings).items() if route not in unknown}
-    if asked == made:
-        return None
-    got, needed = (
-        ", ".join(f"{n} × {route}" for route, n in sorted(each.items())) or "nothing" for each in (made, asked)
-    )
-    return f"it asked the services for {got}; the work takes {needed}"
-
-
-def check_settings(name: str, scenario: Scenario, settings: Settings, options: RunOptions) -> None:
-    """Raise UsageError for conflicting settings, and for more than this machine can carry, before anything starts.
-
-    Raises MeasureError if a package that the halves need is missing.
-    """
-    if missing := missing_packages(name, scenario):
-        raise MeasureError(missing)
-    if options.mongo_uri is not None and "mongo" not in scenario.services:
-        raise UsageError(f"{name} uses no MongoDB server: leave --mongo out")
-    bounds, limits = bounds_of(scenario, settings), limits_of(scenario, settings, options)
-    if bounds.hang_s is not None:
-        _check_hang(f"{name} ({settings})", bounds.hang_s, bounds.deadline_s, limits.time_s)
-    if scenario.buffer is not None:
-        _check_buffer(f"{name} ({settings})", scenario.buffer(settings), limits.memory, bounds.memory)
-    if settings.steps is not None and "http" in scenario.services:
-        _check_descriptors(settings.steps, fd_limits()[1])
-
-
-def _check_hang(what: str, hang: float, deadline: float | None, limit: float) -> None:
-    hangs = f"{what}: the dead service hangs for {format_duration(hang)}"
-    if deadline is not None and hang < TOO_LATE * deadline:
-        raise UsageError(
-            f"{hangs}, less than {TOO_LATE:g} × the deadline of {format_duration(deadline)}: a late answer could not "
-            "be told from a busy machine. Set them further apart."
-        )
-    if hang >= limit:
-        higher = written_duration(2 * hang)
-        raise UsageError(f"{hangs}, as long as the time limit or longer: set a higher one, like --limit time={higher}")
-
-
-def _check_buffer(what: str, size: int, limit: int | None, budget: int | None) -> None:
-    if budget is not None and budget < MEMORY_FLOOR:
-        raise UsageError(
-            f"{what}: {format_size(size)} is too small to judge: a half may hold {format_size(budget)} of it, and "
-            f"identical runs differ by up to {format_size(MEMORY_FLOOR)}. Set a larger size."
-        )
-    spare = most_memory()
-    if size > spare:
-        raise UsageError(
-            f"{what}: {format_size(size)} is more than this machine can spare: {format_size(free_memory())} are free, "
-            f"and a half may hold {format_size(spare)} of it. Set a smaller size."
-        )
-    if limit is not None and size >= limit:
-        raise UsageError(
-            f"{what}: {format_size(size)} reaches --limit memory={written_size(limit)}: no half could finish. "
-            "Set a higher limit or a smaller size."
-        )
-
-
-def _check_descriptors(steps: int, limit: int | None) -> None:
-    needed = steps + DESCRIPTORS_BESIDE
-    if limit is None or needed <= limit:
-        return
-    if limit <= DESCRIPTORS_BESIDE:
-        raise UsageError(
-            f"a process may have {limit:,} open descriptors here (ulimit -Hn): the lab needs {needed:,} for "
-            f"--steps {steps}. Raise the limit."
-        )
-    raise UsageError(
-        f"--steps {steps} may need {needed:,} open descriptors and a process may have {limit:,} here "
-        f"(ulimit -Hn): take at most --steps {limit - DESCRIPTORS_BESIDE}"
-    )

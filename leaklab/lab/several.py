@@ -8,8 +8,9 @@ from itertools import chain
 from leaklab.content.catalog import Entry
 from leaklab.content.settings import Settings
 from leaklab.lab import ahead
-from leaklab.lab.pair import PairRun, RunOptions
+from leaklab.lab.pair import PairRun
 from leaklab.lab.result import Result
+from leaklab.lab.run_options import RunOptions
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.sampler import TraceListener
 from leaklab.services.client import Services

@@ -12,7 +12,8 @@ from leaklab import metrics
 from leaklab.errors import UsageError
 from leaklab.lab.explanation import Inside
 from leaklab.lab.forecast import Capacities, Forecast, forecasts
-from leaklab.lab.pair import DESCRIPTORS_BESIDE, RunOptions, run_scenario
+from leaklab.lab.pair import run_scenario
+from leaklab.lab.run_options import DESCRIPTORS_BESIDE, RunOptions
 from leaklab.measure.trace import Outcome
 from leaklab.metrics import MEMORY_FLOOR, METRICS, RSS, FindingKind, Resource
 from leaklab.services.client import Services

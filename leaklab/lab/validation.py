@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from leaklab.content.folder import folder_problems
 from leaklab.errors import LeaklabError
-from leaklab.lab.pair import RunOptions, run_scenario
+from leaklab.lab.pair import run_scenario
+from leaklab.lab.run_options import RunOptions
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry

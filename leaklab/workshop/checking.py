@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from leaklab.content.declaration import HALVES
 from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SHARE
-from leaklab.lab.pair import RunOptions, bounds_of, gave_up_early, run_halves, with_evidence, wrong_requests
+from leaklab.lab.complaints import gave_up_early, wrong_requests
+from leaklab.lab.pair import run_halves, with_evidence
 from leaklab.lab.result import MeasuredRun, half_result
+from leaklab.lab.run_options import RunOptions, bounds_of
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge
 from leaklab.system.files import read_regular

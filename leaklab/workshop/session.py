@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leaklab.content.declaration import HALVES
 from leaklab.errors import LeaklabError, MeasureError
 from leaklab.lab import ahead
-from leaklab.lab.pair import bounds_of, limits_of
+from leaklab.lab.run_options import bounds_of, limits_of
 from leaklab.system.files import read_regular
 from leaklab.system.interrupts import Owner
 from leaklab.workshop.check_result import YOURS, CheckState
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from leaklab.content.catalog import Entry
     from leaklab.content.settings import Settings
-    from leaklab.lab.pair import RunOptions
     from leaklab.lab.result import HalfResult
+    from leaklab.lab.run_options import RunOptions
     from leaklab.services.client import Services
     from leaklab.workshop.check_result import CheckResult
 

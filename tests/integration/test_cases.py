@@ -13,8 +13,9 @@ from leaklab.content.catalog import Entry
 from leaklab.content.declaration import Documents, Lab, Scenario
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Verdict
-from leaklab.lab.pair import RunOptions, run_halves
+from leaklab.lab.pair import run_halves
 from leaklab.lab.result import HalfResult
+from leaklab.lab.run_options import RunOptions
 from leaklab.measure.target import Steps
 from leaklab.measure.trace import Outcome
 from leaklab.metrics import METRICS, FindingKind

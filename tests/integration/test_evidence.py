@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 from leaklab.content.catalog import Catalog
 from leaklab.errors import MeasureError
 from leaklab.lab.explanation import Inside
-from leaklab.lab.pair import RunOptions, run_scenario
+from leaklab.lab.pair import run_scenario
 from leaklab.lab.result import HalfResult, Result
+from leaklab.lab.run_options import RunOptions
 from leaklab.metrics import METRICS
 from leaklab.reports.rows import evidence_lines
 from leaklab.workshop.check_result import CheckState

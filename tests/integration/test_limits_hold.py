@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from leaklab.lab.pair import RunOptions, run_halves
+from leaklab.lab.pair import run_halves
 from leaklab.lab.result import HalfResult
+from leaklab.lab.run_options import RunOptions
 from leaklab.measure.trace import Outcome
 from leaklab.system.limits import Limits
 from tests.integration.conftest import Command

@@ -13,8 +13,9 @@ import pytest
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import Scenario
 from leaklab.content.settings import Settings
-from leaklab.lab.pair import RunOptions, run_halves
+from leaklab.lab.pair import run_halves
 from leaklab.lab.result import HalfResult
+from leaklab.lab.run_options import RunOptions
 from leaklab.measure.sampler import CLOCK_MAX_S
 from leaklab.measure.target import Steps
 from leaklab.measure.trace import Outcome

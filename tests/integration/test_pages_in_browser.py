@@ -18,8 +18,9 @@ from selenium.webdriver.chrome.service import Service
 
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.judge.findings import Verdict
-from leaklab.lab.pair import RunOptions, bounds_of, run_scenario
+from leaklab.lab.pair import run_scenario
 from leaklab.lab.result import HalfResult, Result, half_result
+from leaklab.lab.run_options import RunOptions, bounds_of
 from leaklab.metrics import METRICS, FindingKind, Moment
 from leaklab.reports.document import result_document
 from leaklab.reports.pages import comparison_page, scenario_page

@@ -16,9 +16,10 @@ from leaklab.content.catalog import Entry
 from leaklab.content.declaration import Documents, Lab, Scenario
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Finding, Verdict
-from leaklab.lab.pair import RunOptions, run_halves
+from leaklab.lab.pair import run_halves
 from leaklab.lab.reruns import second_size
 from leaklab.lab.result import HalfResult, JudgedRun
+from leaklab.lab.run_options import RunOptions
 from leaklab.measure.target import Steps
 from leaklab.system.limits import Limits
 

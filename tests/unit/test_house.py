@@ -30,8 +30,8 @@ ROOMS = [
 """From the top down: a room imports from itself and from rooms below it."""
 
 GROUND = {"errors", "metrics", "sentences", "units"}
-FACADES = {"__init__", "__main__", "foresight", "scenario"}
-"""Modules that belong to no room: the package, the program, what it starts first, and what scenario authors import."""
+FACADES = {"__init__", "__main__", "scenario"}
+"""Modules that belong to no room: the package, the program, and what scenario authors import."""
 
 MODULES = {
     ".".join(path.relative_to(HOUSE.parent).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leaklab.content.catalog import Catalog
-from leaklab.lab.pair import wrong_requests
+from leaklab.lab.complaints import wrong_requests
 from leaklab.measure.trace import Trace
 from leaklab.services.database import Database
 

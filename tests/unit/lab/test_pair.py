@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from leaklab.content.catalog import Catalog
-from leaklab.lab.pair import RunOptions, run_halves
+from leaklab.lab.pair import run_halves
 from leaklab.lab.result import Result
+from leaklab.lab.run_options import RunOptions
 from leaklab.services.client import Services
 
 CONTENT = Path(__file__).parents[2] / "content"

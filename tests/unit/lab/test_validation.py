@@ -15,7 +15,8 @@ from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.declaration import Scenario
 from leaklab.content.folder import BLANK, folder_problems, new_scenario
 from leaklab.errors import ExitCode, MeasureError
-from leaklab.lab.pair import RunOptions, limits_of, run_scenario
+from leaklab.lab.pair import run_scenario
+from leaklab.lab.run_options import RunOptions, limits_of
 from leaklab.lab.validation import Validation, validate
 from leaklab.measure.trace import Outcome
 from leaklab.system.limits import Limits

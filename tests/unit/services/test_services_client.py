@@ -11,7 +11,8 @@ from pymongo import MongoClient
 
 from leaklab.content.catalog import Catalog
 from leaklab.errors import MeasureError
-from leaklab.lab.pair import RunOptions, run_scenario
+from leaklab.lab.pair import run_scenario
+from leaklab.lab.run_options import RunOptions
 from leaklab.measure.target import PythonHalf
 from leaklab.services import client, database
 from leaklab.services.client import HalfServices, Services

@@ -18,8 +18,8 @@ from leaklab.content.settings import Settings
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import Finding
 from leaklab.judge.scaling import Thresholds
-from leaklab.lab.pair import RunOptions
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
+from leaklab.lab.run_options import RunOptions
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.metrics import FindingKind

@@ -13,8 +13,8 @@ import pytest
 from leaklab.content.catalog import Catalog, Entry
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError
-from leaklab.lab.pair import RunOptions
 from leaklab.lab.result import HalfResult, Result
+from leaklab.lab.run_options import RunOptions
 from leaklab.system.limits import Limits
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState
 from leaklab.workshop.session import Session
