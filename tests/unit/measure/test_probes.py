@@ -20,7 +20,15 @@ from leaklab.measure.trace import Phase
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
 from leaklab.system import connections
+from leaklab.system.process_status import PORTABLE
 from tests.unit.scripted import MIB
+
+
+@pytest.fixture(autouse=True)
+def proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here Linux is asked in its own way, even where all other tests ask psutil."""
+    monkeypatch.delenv(PORTABLE, raising=False)
+
 
 BEGIN = """
 import mmap, os, subprocess, time

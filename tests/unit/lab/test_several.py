@@ -1,0 +1,74 @@
+"""Several scenarios on the same services: what only waits for a dead service waits beside those before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leaklab.content.catalog import Catalog
+from leaklab.lab.run_options import RunOptions
+from leaklab.lab.several import PlannedRun, ScenarioSeries
+from leaklab.measure.measurement import Measurement
+from leaklab.measure.sampler import SAMPLED_LESS, TraceListener
+from leaklab.services.client import Services
+from leaklab.system.interrupts import Owner
+
+CONTENT = Path(__file__).parents[2] / "content"
+HANG = 1.3
+
+
+def planned(name: str, repeat: int = 1) -> PlannedRun:
+    entry = Catalog(CONTENT).get(name)
+    values = {"hang": HANG} if name == "unbounded-wait" else {}
+    settings = entry.scenario.settings.changed(name, values)
+    return PlannedRun(entry, settings, RunOptions(repeat=repeat), ("leaky", "fixed"))
+
+
+@pytest.fixture
+def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which halves began their work, in order, and how many services there were."""
+    seen: list[str] = []
+    begin, enter = Measurement.begin, Services.__enter__
+
+    def noted(self: Measurement) -> None:
+        is_shown = any(isinstance(one, Progress) for one in self.listeners)
+        seen.append(f"{self.half} {'runs' if is_shown or self.sampled_steps == SAMPLED_LESS else 'waits'}")
+        begin(self)
+
+    def counted(self: Services) -> Services:
+        seen.append("services")
+        return enter(self)
+
+    monkeypatch.setattr(Measurement, "begin", noted)
+    monkeypatch.setattr(Services, "__enter__", counted)
+    return seen
+
+
+class Progress(TraceListener):
+    """That of a scenario whose turn it is."""
+
+
+def run_all(*plan: PlannedRun) -> list[str]:
+    """The verdicts, as `half verdict`; all are as expected."""
+    with Owner() as owner:
+        series = owner.enter_context(ScenarioSeries(plan))
+        results = [series.run(number, Progress()) for number in range(len(plan))]
+    assert all(result.as_expected for result in results)
+    assert results[-1].halves["leaky"].elapsed_s >= HANG * 0.9 or results[-1].scenario != "unbounded-wait"
+    return [f"{name} {half.judgement.verdict}" for result in results for name, half in result.halves.items()]
+
+
+def test_the_half_that_waits_begins_first_and_the_one_that_is_judged_by_its_time_runs_alone(order: list[str]) -> None:
+    assert run_all(planned("leaks-files"), planned("unbounded-wait")) == ["leaky leaks", "fixed clean"] * 2
+    assert order == ["services", "leaky waits", "leaky runs", "fixed runs", "leaky runs", "fixed runs"]
+
+
+def test_what_comes_first_has_nothing_to_wait_beside(order: list[str]) -> None:
+    assert run_all(planned("unbounded-wait"), planned("leaks-files")) == ["leaky leaks", "fixed clean"] * 2
+    assert order[:4] == ["services", "leaky runs", "fixed runs", "leaky runs"]
+
+
+def test_what_is_run_several_times_is_run_in_its_turn(order: list[str]) -> None:
+    run_all(planned("leaks-files"), planned("unbounded-wait", repeat=2))
+    assert "leaky waits" not in order
