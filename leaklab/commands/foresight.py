@@ -38,15 +38,19 @@ def start(arguments: Sequence[str]) -> None:
     if folder is None:
         ahead.start([])
         return
-    # In a run, the leaky half will probably run twice.
-    ahead.start([folder / f"{half}.py" for half in (("leaky", "fixed") if file else ("leaky", "fixed", "leaky"))])
+    ahead.start([folder / "leaky.py", folder / "fixed.py"])
     # Imported now, as they will be needed, too.
     from leaklab.content.catalog import Entry
     from leaklab.workshop.imports import likely_modules
 
     with contextlib.suppress(LeaklabError):
         entry = Entry(folder)
-        ahead.expect(entry.scenario.services, likely_modules(entry, file) if file else None)
+        expected = entry.scenario.expected["leaky"].given(entry.scenario.settings)
+        ahead.expect(
+            entry.scenario.services,
+            [folder / "leaky.py"] if file is None and expected.grows else [],
+            None if file is None else likely_modules(entry, file),
+        )
 
 
 def _plain(command: str, rest: list[str]) -> tuple[Path | None, Path | None]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from leaklab.content.annotations import shown
 from leaklab.content.settings import Settings, Value
-from leaklab.metrics import ELAPSED, FindingKind
+from leaklab.metrics import ELAPSED, METRICS, FindingKind, Judge
 from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 
 HALVES = ("leaky", "fixed")
@@ -84,6 +84,12 @@ class Expected:
         """What must be found with these settings."""
         spared = self.unless and all(settings[name] == value for name, value in self.unless.items())
         return LEAKS_NOTHING if spared else self
+
+    @property
+    def grows(self) -> bool:
+        """Whether something must be found that grows with the work, which a second run confirms."""
+        metrics = (METRICS[name] for _, name in self.findings)
+        return any(metric.judge is not Judge.DEADLINE and not metric.budgeted for metric in metrics)
 
     @property
     def may_hang(self) -> bool:

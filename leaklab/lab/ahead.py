@@ -45,10 +45,15 @@ def start(paths: Sequence[Path]) -> None:
         _leave()
 
 
-def expect(kinds: Sequence[str], modules: Sequence[str] | None) -> None:
-    """Have the services that were started import what these kinds need; and a worker import what a half will need."""
+def expect(kinds: Sequence[str], paths: Sequence[Path], modules: Sequence[str] | None) -> None:
+    """Where services were started: have them import what these kinds need, and start the halves at these paths, too.
+
+    With `modules`, one more worker is started, which is told later which half it is for.
+    """
     for services in _services:
         services.expect(kinds)
+        with interrupts.held_back():
+            _halves.extend(PythonHalf(path, services).__enter__() for path in paths)
         if modules is not None:
             expect_halves(services, Limits(), modules, 1)
 

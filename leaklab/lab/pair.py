@@ -237,8 +237,7 @@ class PairRun:
         """The halves that will probably run once more."""
         for half in self.paths if self.settings.steps is not None else ():
             expected = self.entry.scenario.expected.get(half, LEAKS_NOTHING).given(self.settings)
-            grows = any(not METRICS[name].budgeted for _, name in expected.findings)
-            if half not in self.options.controls and (grows or half in self.options.leaking):
+            if half not in self.options.controls and (expected.grows or half in self.options.leaking):
                 yield half
 
     def _look_inside(self, half: str, run: MeasuredRun, owner: Owner) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from leaklab.services import http_routes
+# http_routes is imported where a method needs it: a command that starts services does not wait for it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,20 @@ class HttpEndpoint:
 
     def profile(self, number: int) -> bytes:
         """The body of `/profiles/{number}` on this service; every other service has another."""
+        from leaklab.services import http_routes
+
         return http_routes.profile(number, self.secret)
 
     def export_size(self, number: int) -> int:
         """The size in bytes of `/exports/{number}` on this service; every other service has another."""
+        from leaklab.services import http_routes
+
         return http_routes.export_size(number, self.secret)
 
     def late_body(self, path: str) -> bytes:
         """All that is sent of the body of a path, however late; `OverflowError` if it has no end."""
+        from leaklab.services import http_routes
+
         return http_routes.answer_to("GET", self.base + path, self.secret, base=self.base).whole_body
 
 

@@ -28,14 +28,18 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     }
     (tmp_path / "leaklab-progress.json").write_text(json.dumps({"schema": 2, "exercises": exercises}))
 
+    def paths_of(names: Sequence[str]) -> list[Path]:
+        return [built_in_folder() / f"{name}.py" for name in names]
+
     def start(*arguments: str) -> tuple[list[str], object]:
         found: list[Any] = [[], None]
 
         def note_paths(paths: Sequence[Path]) -> None:
             found[0] = [str(path.relative_to(built_in_folder()).with_suffix("")) for path in paths]
 
-        def note_modules(kinds: Sequence[str], modules: Sequence[str] | None) -> None:
+        def note_modules(kinds: Sequence[str], paths: Sequence[Path], modules: Sequence[str] | None) -> None:
             assert kinds == ("http",)
+            note_paths([*paths_of(found[0]), *paths])
             found[1] = modules
 
         monkeypatch.setattr(ahead, "start", note_paths)
