@@ -123,7 +123,7 @@ class PairRun:
         Others can be run meanwhile. How late they are is out of the question, of a busy machine too.
         """
         self.services = services
-        for half in self.paths if self.options.repeat == 1 else ():
+        for half in self.paths if self.options.repeat == 1 and self.options.mongo_uri is None else ():
             expected = self.entry.scenario.expected.get(half, LEAKS_NOTHING).given(self.settings)
             if expected.may_hang:
                 self.begun[half] = self._prepare(half, self._start(half, owner), self.settings)
