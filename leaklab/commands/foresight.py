@@ -41,15 +41,15 @@ def start(arguments: Sequence[str]) -> None:
     ahead.start([folder / "leaky.py", folder / "fixed.py"])
     # Imported now, as they will be needed, too.
     from leaklab.content.catalog import Entry
-    from leaklab.workshop.imports import likely_modules
+    from leaklab.workshop.imports import early_modules
 
-    with contextlib.suppress(LeaklabError):
+    with contextlib.suppress(LeaklabError, OSError):
         entry = Entry(folder)
         expected = entry.scenario.expected["leaky"].given(entry.scenario.settings)
         ahead.expect(
             entry.scenario.services,
             [folder / "leaky.py"] if file is None and expected.grows else [],
-            None if file is None else likely_modules(entry, file),
+            None if file is None else early_modules(entry, file),
         )
 
 
@@ -73,7 +73,8 @@ def _plain(command: str, rest: list[str]) -> tuple[Path | None, Path | None]:
         return None, None
     folder = built_in_folder() / name.replace("-", "_")
     # What halves share is found by another environment.
-    is_plain = (folder / "leaky.py").is_file() and not (folder / "shared.py").exists()
+    # Unlike pathlib, these do not raise where a name is too long.
+    is_plain = os.path.isfile(folder / "leaky.py") and not os.path.exists(folder / "shared.py")  # noqa: PTH110, PTH113
     return (folder, file) if is_plain else (None, None)
 
 

@@ -14,13 +14,16 @@ from leaklab.measure.target import UNTOLD, PythonHalf
 from leaklab.services.client import Services
 from leaklab.system import interrupts
 from leaklab.system.limits import Limits
-from leaklab.system.machine import raise_fd_limit
+from leaklab.system.machine import has_few_fds, raise_fd_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from leaklab.system.interrupts import Owner
+
+leave = os._exit
+"""Kept, as a scenario that is being loaded may not leave, and finds another function there."""
 
 _services: list[Services] = []
 _halves: list[PythonHalf] = []
@@ -31,7 +34,7 @@ def start(paths: Sequence[Path]) -> None:
 
     From then on, a signal that ends leaklab ends them first.
     """
-    if os.name != "posix" or not _has_standard_streams():
+    if os.name != "posix" or not _has_standard_streams() or has_few_fds():
         return
     interrupts.end_by_signal()
     try:
@@ -60,7 +63,7 @@ def expect(kinds: Sequence[str], paths: Sequence[Path], modules: Sequence[str] |
 
 def _leave(*_: object) -> None:
     end()
-    os._exit(ExitCode.INTERRUPTED)
+    leave(ExitCode.INTERRUPTED)
 
 
 def _has_standard_streams() -> bool:
@@ -99,7 +102,7 @@ def take_half(
         for half in _halves:
             is_same = half.limits.fds == limits.fds and half.limits.address_room == limits.address_room
             fits = half.path == path or (half.path is UNTOLD and half.modules == modules)
-            if fits and is_same and half.services is services and not environment:
+            if fits and is_same and half.services is services and not environment and half.is_running:
                 half.limits = limits
                 owner.push(half)
                 _halves.remove(half)

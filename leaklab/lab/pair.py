@@ -31,7 +31,7 @@ from leaklab.metrics import METRICS
 from leaklab.services.client import Services
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
-from leaklab.system.machine import free_memory, initial_fd_limit, raise_fd_limit, thread_limit
+from leaklab.system.machine import free_memory, has_few_fds, initial_fd_limit, raise_fd_limit, thread_limit
 from leaklab.system.processes import require_posix
 
 
@@ -235,7 +235,7 @@ class PairRun:
 
     def _likely(self) -> Iterator[str]:
         """The halves that will probably run once more."""
-        for half in self.paths if self.settings.steps is not None else ():
+        for half in self.paths if self.settings.steps is not None and not has_few_fds() else ():
             expected = self.entry.scenario.expected.get(half, LEAKS_NOTHING).given(self.settings)
             if half not in self.options.controls and (expected.grows or half in self.options.leaking):
                 yield half

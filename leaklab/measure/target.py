@@ -230,6 +230,11 @@ class PythonHalf:
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the worker has not ended."""
+        return self._child.ended(within_s=0) is None
+
     def prepare(self, workload: Mapping[str, object]) -> None:
         within_s = min(LOAD_WITHIN_S, self.limits.time_s)
         loaded = self.next_event(within_s)

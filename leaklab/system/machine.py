@@ -38,6 +38,16 @@ def initial_fd_limit() -> int | None:
     return fd_limits()[0]
 
 
+FEW_FDS = 256
+"""Descriptors that leave no room for what is only started because it may be needed."""
+
+
+def has_few_fds() -> bool:
+    """Whether a process may open so few descriptors that only what is needed is to be started."""
+    most = fd_limits()[1]
+    return most is not None and most < FEW_FDS
+
+
 CONTROL_GROUP = "/sys/fs/cgroup"
 """Where a container sees its own control group (Linux kernel documentation, "Control Group v2")."""
 

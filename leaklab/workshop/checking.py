@@ -22,7 +22,7 @@ from leaklab.system.files import read_regular
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
-from leaklab.workshop.imports import likely_modules
+from leaklab.workshop.imports import early_modules
 from leaklab.workshop.plain_code import rejection
 from leaklab.workshop.remedies import FIX_THE_FILE, FIX_THE_LINE, remedy_of_run, remedy_of_shadow
 
@@ -73,7 +73,7 @@ def check(
         return rejected
     known = controls or {}
     paths = {half: entry.half_path(half) for half in HALVES if half not in known} | {YOURS: file}
-    options = replace(options or learners_options(), controls=frozenset(HALVES), modules=likely_modules(entry, file))
+    options = replace(options or learners_options(), controls=frozenset(HALVES), modules=early_modules(entry, file))
     measured = run_halves(entry, paths, settings, options)
     result = replace(measured, halves={**known, **measured.halves})
     found = judge_file(entry.scenario, file, settings, result)

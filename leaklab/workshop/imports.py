@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import sys
+from importlib.machinery import PathFinder
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from leaklab.content.declaration import HALVES
@@ -38,13 +41,39 @@ def _texts(node: ast.Call | ast.Subscript) -> list[str]:
     return [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
 
 
-def likely_modules(entry: Entry, file: Path) -> tuple[str, ...]:
-    """What a learner's file will import: what the scenario's own halves do, but for what its folder has itself."""
-    names: set[str] = set()
-    for half in HALVES:
-        with contextlib.suppress(OSError, SyntaxError, ValueError):
-            body = ast.parse(read_regular(entry.half_path(half))).body
-            names |= {name.partition(".")[0] for node in body for name in modules_of(node)}
-    with contextlib.suppress(OSError):
-        names -= {child.name.partition(".")[0] for child in file.absolute().parent.iterdir()}
-    return tuple(sorted(names))
+def early_modules(entry: Entry, file: Path) -> tuple[str, ...]:
+    """What a worker may import before it runs a learner's file, as that would make no difference to the file.
+
+    It is what the file itself imports first, before it does anything else, as far as the scenario's own halves import
+    it, too. It is nothing if the file is not readable Python, or if anything in its folder has a module's name: that
+    might take the place of what these import.
+    """
+    usual = {name for half in HALVES for name in _first_imports(entry.half_path(half))}
+    first = list(takewhile(usual.__contains__, _first_imports(file)))
+    try:
+        beside = {child.name.partition(".")[0] for child in file.absolute().parent.iterdir()}
+    except OSError:
+        return ()
+    return tuple(first) if first and not any(map(_is_module, beside)) else ()
+
+
+def _first_imports(file: Path) -> list[str]:
+    """The top-level names of what a file imports before its first other statement but for its docstring."""
+    names: list[str] = []
+    with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = ast.parse(read_regular(file))
+        for node in tree.body[ast.get_docstring(tree) is not None :]:
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                break
+            names += [name.partition(".")[0] for name in modules_of(node)]
+    return list(dict.fromkeys(names))
+
+
+def _is_module(name: str) -> bool:
+    """Whether Python has a module of this name, or an installed package."""
+    if name in sys.stdlib_module_names:
+        return True
+    with contextlib.suppress(ImportError, ValueError):
+        # Not what lies in the folder one is in.
+        return PathFinder.find_spec(name, [path for path in sys.path if path]) is not None
+    return False

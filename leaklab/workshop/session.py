@@ -17,7 +17,7 @@ from leaklab.system.files import read_regular
 from leaklab.system.interrupts import Owner
 from leaklab.workshop.check_result import YOURS, CheckState
 from leaklab.workshop.checking import check, doubtful_controls, explained
-from leaklab.workshop.imports import likely_modules
+from leaklab.workshop.imports import early_modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,9 +84,9 @@ class Session(AbstractContextManager["Session", None]):
     def make_ready(self, entry: Entry, file: Path, options: RunOptions, settings: Settings) -> None:
         """Have what the next check of this file will need at hand: then its answer does not wait for imports."""
         limits, many = limits_of(entry.scenario, settings, options), 2 if self._leaking else 1
-        with contextlib.suppress(LeaklabError):
+        with contextlib.suppress(LeaklabError, OSError):
             ahead.end_halves()
-            ahead.expect_halves(self._running(), limits, likely_modules(entry, file), many)
+            ahead.expect_halves(self._running(), limits, early_modules(entry, file), many)
 
     def explain(self, checked: CheckResult, entry: Entry, options: RunOptions, settings: Settings) -> CheckResult:
         """The same check with the evidence for what was found. Raises as `workshop.checking.explained` does."""

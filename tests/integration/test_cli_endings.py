@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ import pytest
 from tests.integration.conftest import (
     CONTENT,
     COULD_NOT_MEASURE,
+    INTERRUPTED,
     NOT_AS_EXPECTED,
+    ROOT,
+    SCENARIOS,
     STEPS_FILE,
     TIME_LIMIT,
     Command,
@@ -207,6 +210,26 @@ def test_a_run_that_is_interrupted_while_it_starts_ends_and_leaves_nothing(
     started = leaklab.start("run", "open-cursor", "--steps", "2000", *OURS)
     wait_until(lambda: bool(started.called(script)), f"the start of {script}")
     started.interrupt(number)
+
+
+@pytest.mark.parametrize("arguments", [("run", "unbounded-wait"), ("check", "mine.py", "--scenario", "unclosed-body")])
+def test_no_interrupt_is_lost_while_the_scenario_is_loaded(
+    leaklab: Command, tmp_path: Path, arguments: Sequence[str]
+) -> None:
+    """A scenario that is being loaded may not end leaklab, and a signal may: it comes at a line of its scenario.py."""
+    (tmp_path / "mine.py").write_text((SCENARIOS / "unclosed_body" / "leaky.py").read_text())
+    at = tmp_path / "sitecustomize.py"
+    at.write_text(
+        "import os, signal, sys\n"
+        "sent = []\n"
+        "def comes(event, args):\n"
+        "    if event == 'exec' and args[0].co_filename.endswith('scenario.py') and not sent:\n"
+        "        sent.append(event)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.addaudithook(comes)\n"
+    )
+    named = [str(tmp_path / one) if one == "mine.py" else one for one in arguments]
+    assert leaklab.start(*named, env={"PYTHONPATH": f"{tmp_path}:{ROOT}"}).finish().code == INTERRUPTED
 
 
 def test_compare_that_is_interrupted_tells_the_scenarios_it_measured(leaklab: Command, steps_file: Path) -> None:

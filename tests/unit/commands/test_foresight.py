@@ -27,6 +27,8 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         "theirs.py": {"scenario": "ant-hill", "started": "2026-01-01T00:00:00+00:00", "scenarios": "pack"},
     }
     (tmp_path / "leaklab-progress.json").write_text(json.dumps({"schema": 2, "exercises": exercises}))
+    for name in ("mine.py", "other.py"):
+        (tmp_path / name).write_text("from collections import deque\n\nimport requests\n\nrecent = deque()\n")
 
     def paths_of(names: Sequence[str]) -> list[Path]:
         return [built_in_folder() / f"{name}.py" for name in names]
@@ -67,9 +69,40 @@ def test_a_plain_check_has_the_scenarios_halves_started_and_a_worker_that_import
     assert started(command, *arguments.split()) == (ONCE, ("collections", "requests"))
 
 
-def test_what_a_file_of_the_learners_folder_takes_the_place_of_is_not_imported(started: Any, tmp_path: Path) -> None:
-    (tmp_path / "requests.py").write_text("")
-    assert started("check", "mine.py") == (ONCE, ("collections",))
+@pytest.mark.parametrize(
+    ("text", "modules"),
+    [
+        ("import requests\n", ("requests",)),
+        ("'What it does.'\n# why\nimport requests, collections\nimport json\n", ("requests", "collections")),
+        ("import json\nimport requests\n", ()),
+        ("import sys; assert 'requests' not in sys.modules\nimport requests\n", ()),
+        ("try:\n    import requests\nexcept ImportError:\n    raise\n", ()),
+        ("import requests\nx = (\n", ()),
+        ("", ()),
+    ],
+)
+def test_a_worker_imports_what_the_file_itself_imports_first(
+    started: Any, tmp_path: Path, text: str, modules: tuple[str, ...]
+) -> None:
+    """What a file does before an import may make a difference to that."""
+    (tmp_path / "mine.py").write_text(text)
+    assert started("check", "mine.py") == (ONCE, modules)
+
+
+@pytest.mark.parametrize("name", ["requests.py", "urllib3.py", "idna", "queue.py", "certifi.so"])
+def test_where_anything_in_the_folder_could_take_a_modules_place_none_is_imported(
+    started: Any, tmp_path: Path, name: str
+) -> None:
+    """What requests imports in its turn would be another one in the learner's own process."""
+    (tmp_path / name).mkdir() if "." not in name else (tmp_path / name).write_text("")
+    assert started("check", "mine.py") == (ONCE, ())
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "nul\0", "é\ud800"])
+def test_a_name_that_no_file_can_have_is_left_to_the_command(started: Any, name: str) -> None:
+    assert started("run", name) == NOTHING
+    assert started("check", name, "--scenario", name) == NOTHING
+    assert started("check", name) == NOTHING
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,6 +96,24 @@ def test_a_worker_that_has_the_modules_is_told_its_half_when_that_is_known(befor
         taken.begin(address_space=None, file_size=2**30)
         returned = taken.next_event(60)
         assert getattr(returned, "answer", None) == "true"
+
+
+def test_a_worker_that_has_ended_meanwhile_is_not_taken(before: set[int]) -> None:
+    """The system may have ended it, for want of memory: the half has nothing to do with that."""
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        ahead.expect_halves(services, Limits(), (), 1)
+        (ready,) = new(before) - {services._child.pid, services._guard.pid}
+        os.kill(ready, signal.SIGKILL)
+        os.waitid(os.P_PID, ready, os.WEXITED | os.WNOWAIT)
+        assert ahead.take_half(owner, LEAKY, services, Limits(), {}).pid != ready
+
+
+@pytest.mark.parametrize("limit", ["ulimit -n 20", "ulimit -n 40"])
+def test_where_few_files_can_be_opened_nothing_is_started_that_may_not_be_needed(limit: str) -> None:
+    code = "from leaklab.lab import ahead; ahead.start([]); print(len(ahead._services))"
+    command = ["sh", "-c", f'{limit}; exec "$0" -c "$1"', sys.executable, code]
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout == b"0\n"
 
 
 def test_where_a_standard_stream_is_closed_nothing_is_started() -> None:
