@@ -244,7 +244,7 @@ class PairRun:
         """Begin a run of a half beside a witness. Where memory may leak, not yet: it would be there twice."""
         wanted = suspected(run.sized, bounds_of(self.entry.scenario, self.settings))
         uses_memory = any(METRICS[one.metric].unit == "bytes" for one in wanted)
-        if half in self.options.controls or self._alone or uses_memory:
+        if half in self.options.controls or self._alone or uses_memory or has_few_fds():
             return
         inside = Inside(self.entry, self.paths[half], self.settings, self.options.limits, self.options.mongo_uri)
         # If it cannot be begun now, it is tried again when all is measured.
