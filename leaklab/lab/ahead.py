@@ -101,7 +101,8 @@ def take_half(
     with interrupts.held_back():
         for half in _halves:
             is_same = half.limits.fds == limits.fds and half.limits.address_room == limits.address_room
-            fits = half.path == path or (half.path is UNTOLD and half.modules == modules)
+            # One that has imported less is as good.
+            fits = half.path == path or (half.path is UNTOLD and {*half.modules} <= {*modules})
             if fits and is_same and half.services is services and not environment and half.is_running:
                 half.limits = limits
                 owner.push(half)

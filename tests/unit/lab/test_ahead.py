@@ -90,7 +90,7 @@ def test_a_worker_that_has_the_modules_is_told_its_half_when_that_is_known(befor
         ahead.expect_halves(services, Limits(), ("colorsys", "no_such_module"), 1)
         (ready,) = new(before) - {services._child.pid, services._guard.pid}
         assert ahead.take_half(owner, half, services, Limits(), {}, ("re",)).pid != ready
-        taken = ahead.take_half(owner, half, services, Limits(), {}, ("colorsys", "no_such_module"))
+        taken = ahead.take_half(owner, half, services, Limits(), {}, ("colorsys", "re", "no_such_module"))
         assert (taken.pid, taken.path) == (ready, half)
         taken.prepare({})
         taken.begin(address_space=None, file_size=2**30)
