@@ -1,11 +1,13 @@
 """Whether a half did its work: by the answer, by the services' own counts, and by the time that it gave a dead one."""
 
+from dataclasses import replace
+
 from leaklab.content.declaration import Lab, Scenario
 from leaklab.content.settings import Settings
 from leaklab.judge.scaling import Thresholds
 from leaklab.lab.run_options import bounds_of
 from leaklab.measure.messages import UnreadableAnswer
-from leaklab.measure.trace import Outcome, Trace
+from leaklab.measure.trace import COMPLETED, Outcome, Trace
 from leaklab.services.client import HalfServices
 from leaklab.units import format_duration
 
@@ -27,6 +29,17 @@ def complaint_of(scenario: Scenario, settings: Settings, its: HalfServices, trac
     wrong = None if its.is_remote else wrong_requests(scenario, settings, trace)
     early = gave_up_early(bounds_of(scenario, settings), trace)
     return wrong or early or scenario.check_answer(Lab(settings, its.endpoints), trace.answer)
+
+
+def as_answer(scenario: Scenario, settings: Settings, trace: Trace) -> Trace:
+    """The trace of a run that raised an error which the scenario accepts as an answer, as one that completed."""
+    raised = trace.ending.raised
+    # One that could not even be imported has no samples.
+    if scenario.check_error is None or raised is None or not trace.samples:
+        return trace
+    # An error of a class of the learner's own counts as its base classes too.
+    is_answer = any(scenario.check_error(settings, raised.named(kind)) for kind in raised.kinds)
+    return replace(trace, ending=COMPLETED) if is_answer else trace
 
 
 def gave_up_early(bounds: Thresholds, trace: Trace) -> str | None:

@@ -16,7 +16,7 @@ from leaklab.judge.deadline import waited
 from leaklab.judge.findings import Verdict
 from leaklab.judge.scaling import SHARE, suspects, unclear
 from leaklab.lab import ahead
-from leaklab.lab.complaints import complaint_of
+from leaklab.lab.complaints import as_answer, complaint_of
 from leaklab.lab.explanation import Inside, Look, suspected
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.provision import environment_of, start_services
@@ -26,7 +26,7 @@ from leaklab.lab.run_options import RunOptions, bounds_of, check_settings, limit
 from leaklab.measure.measurement import Measurement, WaitingTargets
 from leaklab.measure.sampler import SAMPLED_LESS, SAMPLED_STEPS
 from leaklab.measure.target import Target
-from leaklab.measure.trace import Outcome
+from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import METRICS
 from leaklab.services.client import Services
 from leaklab.system.interrupts import Owner
@@ -334,15 +334,19 @@ class PairRun:
 
     def _shortest(self, half: str, first: MeasuredRun) -> MeasuredRun:
         """The shortest of some runs of a half whose answer came late, as long as the machine may be why."""
-        bounds, shortest = bounds_of(self.entry.scenario, self.settings), first
+        scenario, bounds, shortest = self.entry.scenario, bounds_of(self.entry.scenario, self.settings), first
+
+        def answer(run: MeasuredRun) -> Trace:
+            return as_answer(scenario, self.settings, run.trace)
+
         for looks in range(2, LOOKS + 1):
-            if self.interrupted or not could_be_noise(shortest.trace, bounds.deadline_s, bounds.hang_s):
+            if self.interrupted or not could_be_noise(answer(shortest), bounds.deadline_s, bounds.hang_s):
                 break
             with self._prepared(half, self.settings) as prepared:
                 again = self._settle(self._run(prepared), self.settings)
-            if self.interrupted or again.trace.outcome is not Outcome.COMPLETED:
+            if self.interrupted or answer(again).outcome is not Outcome.COMPLETED:
                 return again
-            shortest = min(shortest, again, key=lambda run: waited(run.trace))
+            shortest = min(shortest, again, key=lambda run: waited(answer(run)))
             shortest = replace(shortest, trace=replace(shortest.trace, looks=looks))
         return shortest
 

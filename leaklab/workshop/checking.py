@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from leaklab.content.declaration import HALVES
 from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SHARE
-from leaklab.lab.complaints import gave_up_early, wrong_requests
+from leaklab.lab.complaints import as_answer, gave_up_early, wrong_requests
 from leaklab.lab.pair import run_halves, with_evidence
 from leaklab.lab.result import MeasuredRun, half_result
 from leaklab.lab.run_options import RunOptions, bounds_of
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Trace
+from leaklab.measure.trace import Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge
 from leaklab.system.files import read_regular
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
@@ -190,15 +190,10 @@ def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> FirstSeen | No
 
 def _judge_error(scenario: Scenario, settings: Settings, yours: HalfResult) -> Judgement | None:
     """The verdict on a half whose error the scenario accepts as an answer; None if it does not accept it."""
-    for run in yours.runs:
-        raised = run.trace.ending.raised
-        # One that could not even be imported has no samples.
-        if scenario.check_error is None or raised is None or not run.trace.samples:
-            return None
-        # An error of a class of the learner's own counts as its base classes too.
-        if not any(scenario.check_error(settings, raised.named(kind)) for kind in raised.kinds):
-            return None
-    whole = MeasuredRun(replace(yours.runs[0].trace, ending=COMPLETED), None)
+    traces = [as_answer(scenario, settings, run.trace) for run in yours.runs]
+    if not all(trace.outcome is Outcome.COMPLETED for trace in traces):
+        return None
+    whole = MeasuredRun(traces[0], None)
     judgement = half_result(YOURS, [whole], bounds_of(scenario, settings)).judgement
     # What is found of it in spite of its error was explained with that.
     known = {(found.kind, found.metric): found for found in yours.judgement.findings}
