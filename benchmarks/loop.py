@@ -30,7 +30,7 @@ KEYS = "q quit"
 HERE = Path(__file__).parents[1]
 
 EDITS_S = 1.0
-"""Seconds that the file is edited before it is saved; nobody reads an answer and mends a line in less."""
+"""Seconds between an answer and the next save: reading the answer and fixing a line takes longer than that."""
 
 PATIENCE_S = 120
 """Seconds that an answer is waited for."""

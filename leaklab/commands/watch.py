@@ -101,7 +101,7 @@ class WatchScreen:
         self._say(f"Measuring {self.task.file} …")
         self._show(self._measure)
         self.opened = ""
-        # Now, while nobody waits for an answer.
+        # The answer is on the screen: there is time for this now.
         self.task.make_ready(self.how, self.session)
         if self.has_keys:
             with contextlib.suppress(LeaklabError):

@@ -48,10 +48,10 @@ def start(paths: Sequence[Path]) -> None:
         _leave()
 
 
-def expect(kinds: Sequence[str], paths: Sequence[Path], modules: Sequence[str] | None) -> None:
+def expect(kinds: Sequence[str], paths: Sequence[Path] = (), modules: Sequence[str] | None = None) -> None:
     """Where services were started: have them import what these kinds need, and start the halves at these paths, too.
 
-    With `modules`, one more worker is started, which is told later which half it is for.
+    With `modules`, start one more worker that imports them; `take_half` tells it later which half to run.
     """
     for services in _services:
         services.expect(kinds)

@@ -39,7 +39,9 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         def note_paths(paths: Sequence[Path]) -> None:
             found[0] = [str(path.relative_to(built_in_folder()).with_suffix("")) for path in paths]
 
-        def note_modules(kinds: Sequence[str], paths: Sequence[Path], modules: Sequence[str] | None) -> None:
+        def note_modules(
+            kinds: Sequence[str], paths: Sequence[Path] = (), modules: Sequence[str] | None = None
+        ) -> None:
             assert kinds == ("http",)
             note_paths([*paths_of(found[0]), *paths])
             found[1] = modules
