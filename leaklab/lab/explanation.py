@@ -54,13 +54,17 @@ WITH_ELAPSED = (ELAPSED.counter, "threads", "tasks")
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """One half of a scenario, to be looked into: its file, its work and its limits."""
+    """One half of a scenario, to be looked into: its file, its work and its limits.
+
+    `grows` says that what is looked for grows with the work, even where it is only suspected so far.
+    """
 
     entry: Entry
     path: Path
     settings: Settings
     limits: Limits
     mongo_uri: str | None
+    grows: bool = False
 
     def explained(
         self, findings: Sequence[Finding], elapsed_s: float, services: Services, begun: Look | None = None
@@ -85,7 +89,7 @@ class Inside:
         """
         settings, share = self.settings, 1.0
         if (asked := settings.steps) is not None:
-            steps = _steps(findings, asked, elapsed_s)
+            steps = _steps(findings, asked, elapsed_s, grows=self.grows)
             settings, share = settings.with_steps(steps), steps / asked
         plan, scenario = _plan(findings, share), self.entry.scenario
         its = start_services(self.entry, settings, self.mongo_uri, services)
@@ -112,7 +116,7 @@ class Look:
         return (
             needed.late_s is None
             and needed.left.keys() <= self.plan.left.keys()
-            and (needed.held.keys() <= self.plan.held.keys())
+            and needed.held.keys() <= self.plan.held.keys()
         )
 
     def explained(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -136,9 +140,9 @@ def suspected(run: SizedRun, bounds: Thresholds) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _steps(findings: Sequence[Finding], steps: int, elapsed_s: float) -> int:
+def _steps(findings: Sequence[Finding], steps: int, elapsed_s: float, *, grows: bool = False) -> int:
     """The steps of the run that explains these findings: fewer where the work is long, or memory would be much."""
-    if not all(finding.work for finding in findings):
+    if not grows and not all(finding.work for finding in findings):
         return steps
     memory = max((finding.value for finding in findings if METRICS[finding.metric].unit == "bytes"), default=0.0)
     share = min(1.0, MOST_STEPS / steps, LONG_S / max(elapsed_s, LONG_S), ENOUGH / max(memory, ENOUGH))

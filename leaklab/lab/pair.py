@@ -246,7 +246,9 @@ class PairRun:
         uses_memory = any(METRICS[one.metric].unit == "bytes" for one in wanted)
         if half in self.options.controls or self._alone or uses_memory or has_few_fds():
             return
-        inside = Inside(self.entry, self.paths[half], self.settings, self.options.limits, self.options.mongo_uri)
+        inside = Inside(
+            self.entry, self.paths[half], self.settings, self.options.limits, self.options.mongo_uri, grows=True
+        )
         # If it cannot be begun now, it is tried again when all is measured.
         with suppress(MeasureError):
             self.looks[half] = inside.look(wanted, run.trace.elapsed_s, self.services, owner)
