@@ -252,6 +252,7 @@ class Measurement:
                 self.ending = Ending(Outcome.CRASHED, f"{error} after {clock.done} whole steps")
         except KeyboardInterrupt:
             self.was_interrupted = True
+            self._count_steps()
             self._watch()
             self.ending = Ending(Outcome.INTERRUPTED, f"it was interrupted after {clock.done} whole steps")
 

@@ -162,13 +162,22 @@ def test_a_step_of_a_thread_that_was_left_behind_does_not_change_the_time() -> N
     assert measured(ScriptedTarget(RETURNED, late, HalfCollected()), steps=3).elapsed_s == 0.5
 
 
-def test_steps_that_are_counted_without_a_word_are_steps_too() -> None:
-    """Those that the half did before it died, and those of a half that goes on and is sampled by the clock."""
-    target, listener = ScriptedTarget(StepBegun(done=0, at=0.1, pause=True), None), Mock(spec=TraceListener)
-    target.begun = 700
-    target.events.append(TargetEndedError("it was ended by SIGKILL"))
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (TargetEndedError("it was ended by SIGKILL"), "it was ended by SIGKILL after 699 whole steps"),
+        (KeyboardInterrupt(), "it was interrupted after 699 whole steps"),
+    ],
+)
+@pytest.mark.parametrize("before", [[], [None]], ids=["at once", "after silence"])
+def test_steps_that_are_counted_without_a_word_are_steps_too(
+    end: BaseException, words: str, before: list[None]
+) -> None:
+    """Those that the half did before it ended, whether it was sampled by the clock meanwhile or not."""
+    target = ScriptedTarget(StepBegun(done=0, at=0.1, pause=True), *before, end)
+    target.begun, listener = 700, Mock(spec=TraceListener)
     trace = measured(target, steps=1000, listeners=[listener])
-    assert (trace.steps, trace.ending.words) == (700, "it was ended by SIGKILL after 699 whole steps")
+    assert (trace.steps, trace.ending.words) == (700, words)
     assert listener.stepped.call_args == call("leaky", 699)
 
 
