@@ -1,7 +1,7 @@
-"""Sees what a command line will measure before anything is there to parse it, and has it started.
+"""Guesses from a command line what it will measure, and starts that before Typer is imported to parse it.
 
-Only what is plain is seen: one of leaklab's own scenarios, and no option that changes how its halves are started. All
-else is started when the command asks for it.
+It handles only the plain case: one of leaklab's own scenarios, without an option that changes how halves are started.
+Everything else starts when the command asks for it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def start(arguments: Sequence[str]) -> None:
         ahead.start([])
         return
     ahead.start([folder / "leaky.py", folder / "fixed.py"])
-    # Imported now, as they will be needed, too.
+    # The command needs these imports anyway; the processes start meanwhile.
     from leaklab.content.catalog import Entry
     from leaklab.workshop.imports import early_modules
 

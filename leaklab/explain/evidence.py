@@ -55,7 +55,7 @@ class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def place(self) -> CodeSite | None:
-        """The line of the half's own folder that it waits at, or else that opened it; None if there is none."""
+        """The line in the half's folder where it waits, or else where it was opened; None if neither is known."""
         line = self.waits_at or self.opened
         return line if line is not None and line.code else None
 

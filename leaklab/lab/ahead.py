@@ -1,6 +1,6 @@
 """Starts services and halves before they are asked for: while leaklab itself is imported, or a learner edits a file.
 
-What is not taken is ended. What is not there when it is asked for is started then, as if this module were not there.
+Whatever nobody takes is ended. Whatever is missing when it is needed is started then, as without this module.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from leaklab.system.interrupts import Owner
 
 leave = os._exit
-"""Kept, as a scenario that is being loaded may not leave, and finds another function there."""
+"""The real one: while a scenario is being loaded, `os._exit` is replaced, so that the scenario cannot end leaklab."""
 
 _services: list[Services] = []
 _halves: list[PythonHalf] = []
@@ -84,7 +84,7 @@ def take_services(owner: Owner) -> Services:
 
 
 def expect_halves(services: Services, limits: Limits, modules: Sequence[str], count: int) -> None:
-    """Have so many workers at hand that have imported these modules and are told later which half they are for."""
+    """Start `count` workers that import these modules; `take_half` tells them later which half to run."""
     with interrupts.held_back():
         _halves.extend(PythonHalf(UNTOLD, services, limits, modules=modules).__enter__() for _ in range(count))
 
@@ -97,7 +97,7 @@ def take_half(
     environment: Mapping[str, str],
     modules: Sequence[str] = (),
 ) -> PythonHalf:
-    """A worker on this half that the owner ends: one that was started for it, or may be told, or a new one."""
+    """A worker for this half, ended by the owner: one started for it, one that can still be told, or a new one."""
     with interrupts.held_back():
         for half in _halves:
             is_same = half.limits.fds == limits.fds and half.limits.address_room == limits.address_room

@@ -320,7 +320,7 @@ class Measurement:
         self._heard_at = time.monotonic()
 
     def _count_steps(self) -> bool:
-        """Take over how far the target has come without a word; whether it has."""
+        """Read how many steps the target has begun without reporting them; whether there are new ones."""
         begun = self.target.steps_begun()
         if begun <= self._clock.begun:
             return False
@@ -408,20 +408,19 @@ class Measurement:
 
 
 class WaitingTargets(TraceListener):
-    """Targets that only wait while another one runs: as a listener of that one, this is called in its pauses.
+    """Looks after targets that only wait while another one runs. It listens to that one, and works in its pauses.
 
     Attributes:
-        running: measurements of targets that wait for an answer. What comes of them is followed.
-        waiting: measurements of targets whose work is done, and that may still end something by themselves. They are
-            looked at.
+        running: measurements of targets that wait for an answer: their events are handled.
+        waiting: measurements of targets whose work is done, but which may still end something: they are looked at.
     """
 
-    def __init__(self, running: Sequence[Measurement] = ()) -> None:
-        self.running = running
+    def __init__(self) -> None:
+        self.running: Sequence[Measurement] = ()
         self.waiting: list[Measurement] = []
 
     def sampled(self, _half: str, sample: Sample) -> None:
-        """Follow the one kind, and look again at those of the other for which it is time."""
+        """Handle the events of the running ones, and look again at those that are due."""
         # Not at a look itself.
         if sample.phase not in (Phase.SETTLING, Phase.COLLECTED):
             for one in self.running:

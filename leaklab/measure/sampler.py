@@ -119,7 +119,7 @@ class Sampler:
 
     @property
     def due_in_s(self) -> float:
-        """Seconds until a sample is due by the clock; none are left of them if none was taken for a while."""
+        """Seconds until the clock asks for a sample; 0 or less if one is overdue."""
         return CLOCK_MAX_S - (time.monotonic() - self._taken_at)
 
     def step(self) -> None:

@@ -38,7 +38,8 @@ class Scripted:
 
 
 def beside(*waiting: Any, running: Any = ()) -> WaitingTargets:
-    targets = WaitingTargets(running)
+    targets = WaitingTargets()
+    targets.running = running
     targets.waiting += waiting
     return targets
 
