@@ -264,6 +264,8 @@ class PairRun:
         self.beside.waiting.clear()
         for half, one in ready.items():
             self.options.progress.begins(f"running {half_label(half)}")
+            if half in self.begun:
+                one.show(self.options.progress)
             self._run(one)
             if one.has_settled or self._alone or self.interrupted:
                 measured[half] = self._shortest(half, self._settle(one, self.settings))

@@ -125,6 +125,12 @@ class Measurement:
             self._following = self._followed()
             self._go_on(None)
 
+    def show(self, listener: TraceListener) -> None:
+        """Have `listener` follow a measurement that has begun; it is given the samples taken so far."""
+        self.listeners = self._sampler.listeners = (listener, *self.listeners)
+        for sample in self._sampler.samples:
+            listener.sampled(self.half, sample)
+
     def advance(self, *, wait: bool) -> bool:
         """Follow the target as far as it has come, or `wait` until it comes farther; whether its run is over.
 

@@ -11,6 +11,7 @@ from leaklab.lab.run_options import RunOptions
 from leaklab.lab.several import PlannedRun, ScenarioSeries
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.sampler import SAMPLED_LESS, TraceListener
+from leaklab.measure.trace import Sample
 from leaklab.services.client import Services
 from leaklab.system.interrupts import Owner
 
@@ -46,7 +47,13 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class Progress(TraceListener):
-    """That of a scenario whose turn it is."""
+    """That of a scenario whose turn it is: it notes how long each half had run at its samples."""
+
+    def __init__(self) -> None:
+        self.at_s: dict[str, list[float]] = {}
+
+    def sampled(self, half: str, sample: Sample) -> None:
+        self.at_s.setdefault(half, []).append(sample.at_s)
 
 
 def run_all(*plan: PlannedRun) -> list[str]:
@@ -62,6 +69,17 @@ def run_all(*plan: PlannedRun) -> list[str]:
 def test_the_half_that_waits_begins_first_and_the_one_that_is_judged_by_its_time_runs_alone(order: list[str]) -> None:
     assert run_all(planned("leaks-files"), planned("unbounded-wait")) == ["leaky leaks", "fixed clean"] * 2
     assert order == ["services", "leaky waits", "leaky runs", "fixed runs", "leaky runs", "fixed runs"]
+
+
+def test_a_half_that_waited_beside_others_is_shown_from_its_first_sample_on() -> None:
+    with Owner() as owner:
+        series = owner.enter_context(ScenarioSeries([planned("leaks-files"), planned("unbounded-wait")]))
+        series.run(0, Progress())
+        progress = Progress()
+        series.run(1, progress)
+    assert progress.at_s["leaky"][0] == 0
+    assert progress.at_s["leaky"] == sorted(progress.at_s["leaky"])
+    assert max(progress.at_s["leaky"]) >= HANG * 0.9
 
 
 def test_what_comes_first_has_nothing_to_wait_beside(order: list[str]) -> None:
