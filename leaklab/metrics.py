@@ -17,11 +17,11 @@ class FindingKind(StrEnum):
 
     @property
     def means(self) -> str:
-        """What it means, in three words: a report says it where the kind appears first."""
+        """What it means, in at most three words: a report says it where the kind appears first."""
         return {
             FindingKind.LEAKED: "still there afterwards",
             FindingKind.HELD: "kept until return",
-            FindingKind.WASTED: "opened, not reused",
+            FindingKind.WASTED: "not reused",
             FindingKind.STALLED: "past its deadline",
         }[self]
 

@@ -40,13 +40,11 @@ def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float]) -> s
         return f"{metric.label}, by steps: " + ", ".join(
             f"{metric.format(count)} in {steps:,}" for steps, count in sizes
         )
-    others = zip(served[1:], opened[1:], strict=True)
-    other = "".join(
-        f", and {requests.format(more)} opened {metric.format(count)} when run again" for more, count in others
-    )
+    first, *others = zip(opened, served, strict=True)
+    said = [f"{metric.quantity(first[0])} for {requests.quantity(first[1])}"]
+    said += [f"{metric.format(count)} for {requests.format(of)}" for count, of in others]
     rate = f"one for every {requests.format(round(served[0] / opened[0], 1))} requests"
-    reused = "none was reused" if opened[0] >= served[0] else rate
-    return f"{requests.quantity(served[0])} opened {metric.quantity(opened[0])}{other}: {reused}"
+    return f"{', '.join(said)}: {'none reused' if opened[0] >= served[0] else rate}"
 
 
 def clean(counts: int, few: int | None, memory: float, below: Iterable[tuple[Metric, float]]) -> str:
@@ -62,6 +60,12 @@ def clean(counts: int, few: int | None, memory: float, below: Iterable[tuple[Met
     held = f"memory grew by less than {within / 2**20:.0f} MiB" if memory <= within else "nor does memory"
     little = (f"{metric.label} grew by {per_step(metric, pace)}, too little to judge" for metric, pace in below)
     return "; ".join([f"{looked_at}; {held}" if memory <= within else f"{looked_at}, {held}", *little])
+
+
+def steady(metric: Metric, here: float, others: Sequence[float]) -> str:
+    """So much was there at the same time, and no more in runs of other sizes."""
+    again = ", ".join(metric.format(count) for count in others)
+    return f"{metric.label} do not grow with the work: {metric.format(here)}, and {again} when run again"
 
 
 def _again(others: Iterable[tuple[int, str]]) -> str:

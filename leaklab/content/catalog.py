@@ -152,7 +152,7 @@ class Catalog:
         import difflib
 
         known = [entry.id for entry in self.entries]
-        near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+        near = [one for one in known if wanted and wanted in one] or difflib.get_close_matches(wanted, known, n=1)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}."
         raise UsageError(f"no scenario is called {name!r}: {hint}")
 

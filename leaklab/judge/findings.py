@@ -66,9 +66,15 @@ class Finding(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on a half, the findings and the doubts behind it, and of a clean half what was looked at."""
+    """The verdict on a half, the findings and the doubts behind it.
+
+    Attributes:
+        looked_at: of a clean half, what was looked at.
+        steady: of one that leaks, key metrics of which as much was there as of a leak, and which did not grow.
+    """
 
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
     doubts: tuple[str, ...] = ()
     looked_at: str = ""
+    steady: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Findings and verdict of one half: pure functions over the numbers of its runs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from leaklab import sentences
 from leaklab.judge.budget import over_budget
@@ -8,7 +8,7 @@ from leaklab.judge.deadline import maybe_late, stalled
 from leaklab.judge.findings import Finding, Judgement, Verdict, Work
 from leaklab.judge.scaling import Growth, SizedRun, Thresholds, growing, suspects
 from leaklab.measure.trace import Outcome, Trace
-from leaklab.metrics import METRICS, FindingKind, Judge, Moment
+from leaklab.metrics import METRICS, FindingKind, Judge, Metric, Moment
 
 
 def judge(
@@ -49,7 +49,9 @@ def judge(
         there = [(metric, max(run.count(metric, moment) for moment in Moment)) for metric in suspects(run, bounds)]
         open_doubts += [sentences.undecided(there)] if there else []
     if findings:
-        return Judgement(Verdict.LEAKS, tuple(findings), tuple(open_doubts))
+        told = {finding.metric for finding in findings}
+        steady = [words for metric, words in _steady(runs, bounds) if metric.name not in told]
+        return Judgement(Verdict.LEAKS, tuple(findings), tuple(open_doubts), steady=tuple(steady))
     if open_doubts:
         return Judgement(Verdict.INCONCLUSIVE, (), tuple(open_doubts))
     return Judgement(Verdict.CLEAN, looked_at=_looked_at(runs, bounds))
@@ -70,6 +72,15 @@ def _finding(trace: Trace, runs: Sequence[SizedRun], growth: Growth) -> Finding:
     reason += "".join(f"; {one.format(count)} of them {one.remains}" for one, count in explained if count)
     threshold = metric.floor if metric.unit == "bytes" else 0
     return Finding.of(kind, metric.name, sizes[0][1], threshold, reason, tuple(Work(*size) for size in sizes), pace)
+
+
+def _steady(runs: Sequence[SizedRun], bounds: Thresholds) -> Iterator[tuple[Metric, str]]:
+    """Key metrics of which so much was there that the other runs had to decide, and which had no more there."""
+    run, *others = runs
+    for metric in suspects(run, bounds):
+        peak, *more = [one.count(metric, Moment.PEAK) for one in runs]
+        if others and metric.name in bounds.telling and metric.unit == "count" and max(more) <= peak:
+            yield metric, sentences.steady(metric, peak, more)
 
 
 def _looked_at(runs: Sequence[SizedRun], bounds: Thresholds) -> str:

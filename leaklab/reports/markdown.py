@@ -61,7 +61,7 @@ def _metrics(result: Result, *, every: bool) -> str:
 
 
 def _remarks(name: str, half: HalfResult, known: set[FindingKind]) -> Iterator[str]:
-    yield f"- **{escaped(half_label(name))}: {half.judgement.verdict.value}**"
+    yield f"- **{escaped(half_label(name))}: {rows.verdict_words(half)}**"
     for remark in rows.remarks(half, known):
         means = f" ({remark.means})" if remark.means else ""
         kind = f"**{escaped(remark.kind)}**{means}: " if remark.kind else ""

@@ -154,13 +154,14 @@ def _cell(metric: Metric, half: HalfResult, moment: Moment) -> str:
 
 
 def remarks(half: HalfResult, known: set[FindingKind] | None = None) -> list[Remark]:
-    """The remarks on a half: findings, doubts, forecasts, what is wrong with its work; at least one.
+    """The remarks on a half: findings, what does not grow, doubts, forecasts, what is wrong with its work; at least one.
 
     `known` are the kinds of finding that were explained before; those that are explained here are added.
     """
     judgement, shown = half.judgement, set[CodeSite]()
     said = [
         *(_of_finding(finding, shown, set() if known is None else known) for finding in judgement.findings),
+        *(Remark("", words) for words in judgement.steady),
         *(Remark("", doubt) for doubt in judgement.doubts),
         *(Remark("", found.reason, tuple(evidence_lines(found, shown))) for found in half.suspected),
         # The limit that is reached first.

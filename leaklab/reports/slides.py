@@ -89,13 +89,11 @@ def _slide(title: str, under: str, result: Result, why: str = "") -> str:
 
 
 def _verdicts(result: Result) -> str:
-    return " / ".join(half.judgement.verdict.value for half in result.halves.values())
+    return " / ".join(map(rows.verdict_words, result.halves.values()))
 
 
 def _sentence(half: HalfResult) -> list[tuple[str, str]]:
-    remark = rows.remarks(half)[0]
-    kind = f"{remark.kind}: " if remark.kind else ""
-    return _wrapped(f"{half_label(half.half)}: {half.judgement.verdict}.", f"{kind}{remark.words}")
+    return _wrapped(f"{half_label(half.half)}: {rows.verdict_words(half)}.", rows.remarks(half)[0].words)
 
 
 def _wrapped(head: str, words: str) -> list[tuple[str, str]]:

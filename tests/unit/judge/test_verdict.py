@@ -308,6 +308,19 @@ def test_a_run_of_another_size_that_did_not_do_its_work_is_a_doubt_and_never_cle
     assert (judgement.verdict, judgement.doubts) == (Verdict.INCONCLUSIVE, ("at 200 steps it raised ValueError",))
 
 
+def test_of_a_half_that_leaks_key_metrics_that_do_not_grow_are_said() -> None:
+    key = Thresholds(telling=("open_sockets", "connections_opened"))
+    batches = asked(each).counts("open_sockets", lambda done: done % 10, returned=0)
+    assert batches.judged(key).steady == ("open sockets do not grow with the work: 9, and 9 when run again",)
+    quiet = (
+        batches.judged(Thresholds(telling=("connections_opened",))),
+        asked(each).counts("open_sockets", each).judged(key),
+        asked(none).counts("open_sockets", up_to(9)).judged(key),
+        asked(each).counts("open_sockets", up_to(1)).judged(key),
+    )
+    assert [one.steady for one in quiet] == [()] * 4
+
+
 def test_a_control_half_is_judged_by_one_run_and_by_what_it_is_known_for() -> None:
     half = Half().counts("open_sockets", each).counts("threads", lambda done: 1 + done, before=1)
     for known in ([("leaked", "open_sockets")], []):

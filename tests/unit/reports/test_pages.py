@@ -265,7 +265,7 @@ def test_a_slide_is_an_image_on_its_own(text: str) -> None:
 
 def test_a_slide_says_a_sentence_for_each_half() -> None:
     words = html.unescape(re.sub(r"<[^>]+>", "", SLIDES["a_run"]))
-    assert "leaky: leaks. leaked: 50 sockets are still open" in words
+    assert "leaky: leaked, wasted. 50 sockets are still open" in words
     assert "fixed: clean." in words
 
 
