@@ -20,7 +20,7 @@ class FindingKind(StrEnum):
         """What it means, in at most three words: a report says it where the kind appears first."""
         return {
             FindingKind.LEAKED: "still there afterwards",
-            FindingKind.HELD: "kept until return",
+            FindingKind.HELD: "gone afterwards",
             FindingKind.WASTED: "not reused",
             FindingKind.STALLED: "past its deadline",
         }[self]

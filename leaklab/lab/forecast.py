@@ -12,9 +12,9 @@ from leaklab.metrics import METRICS, FindingKind, Resource
 from leaklab.sentences import each_step
 from leaklab.units import format_size
 
-CURSOR_TIMEOUT_S = 600
-"""Seconds after which a MongoDB server kills an idle cursor (MongoDB manual, cursorTimeoutMillis: 600,000); a cursor
-opened in a session lives as long as the session, 30 minutes (localLogicalSessionTimeoutMinutes)."""
+CURSOR_TIMEOUT_S = 1800
+"""Seconds after which a MongoDB server ends an idle session, and the cursors in it (MongoDB manual,
+localLogicalSessionTimeoutMinutes: 30); drivers open a session for each cursor."""
 
 CURSOR_RATE = 10
 """Steps per second assumed by the forecast of cursors, which are bounded by time, not by a number."""
@@ -74,7 +74,7 @@ def forecasts(run: SizedRun, findings: Sequence[Finding], capacities: Capacities
         if resource is Resource.CURSORS:
             steps = CURSOR_RATE * CURSOR_TIMEOUT_S
             limit: float = int(pace * steps)
-            closed = f"a MongoDB server closes a cursor after {CURSOR_TIMEOUT_S // 60} idle minutes (30 in a session)"
+            closed = f"a MongoDB server closes a driver's cursors after {CURSOR_TIMEOUT_S // 60} idle minutes"
             words = (
                 f"at {each_step(metric, pace)}, if it makes {CURSOR_RATE} steps a second, {limit:,} stay open: {closed}"
             )

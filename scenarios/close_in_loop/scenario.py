@@ -27,7 +27,7 @@ SCENARIO = Scenario(
     check_answer=check_answer,
     requests=lambda settings: {"profiles": settings.steps or 0},
     expected={
-        "leaky": Expected("leaks", (("held", "open_sockets"),)),
+        "leaky": Expected("leaks", (("held", "open_sockets"), ("wasted", "connections_opened"))),
         "almost": Expected("leaks", (("wasted", "connections_opened"),)),
         "fixed": LEAKS_NOTHING,
     },

@@ -59,7 +59,7 @@ SCENARIO = Scenario(
         "CPython frees an object when its last reference goes, and a local name is a reference until the function "
         "returns, used or not. A memoryview, or another object made from the buffer, may hold one as well.",
         "Drop the name once the checksum is known: delete it, or compute the checksum in a function of its own, whose "
-        "names end when it returns. Or never hold the whole buffer: crc32() goes on from the checksum so far.",
+        "names end when it returns. Or never hold the whole buffer: crc32(page, checksum) continues from the checksum so far.",
     ),
     release=(
         "`del pages` drops the only name of the bytearray before the jobs begin, so its memory is freed there and "

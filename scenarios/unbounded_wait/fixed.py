@@ -7,7 +7,7 @@ async def ask(session, name, url, answers, deadline):
     try:
         async with asyncio.timeout(deadline), session.get(url) as response:
             answers[name] = await response.text()
-    except TimeoutError:
+    except (TimeoutError, aiohttp.ClientError):
         pass  # run() names this service as late
 
 

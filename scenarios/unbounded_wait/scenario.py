@@ -73,7 +73,7 @@ SCENARIO = Scenario(
     check_error=lambda _, words: words.startswith("TimeoutError: ") and "stock" in words,
     task="Instead of returning, run() may raise a TimeoutError that names the late service in its message.",
     hints=(
-        "Two of the three services answer immediately, yet the caller waits for the third as long as that one is dead. "
+        "Two of the three services answer immediately, yet the caller waits for the third until it recovers. "
         "Which line waits, and what tells it to stop?",
         "join() and get() wait forever unless you give them a limit. A timeout on join() frees only the caller: look "
         "at threads and open sockets after return. What ends the request that the caller has given up on?",
@@ -85,6 +85,6 @@ SCENARIO = Scenario(
     ),
     release=(
         "At the deadline `asyncio.timeout` cancels the request wherever it waits, in the head or in the body, and "
-        "leaving the `async with` closes its connection; `gather` then waits for no service."
+        "leaving the `async with` closes its connection, so `gather` has nothing left to wait for."
     ),
 )

@@ -34,7 +34,7 @@ SCENARIO = Scenario(
     telling=("open_sockets", "connections_opened"),
     hints=(
         "Count what stays open: one more socket per step, and none of them closes when run() returns. What still "
-        "refers to the responses then, and has the code said that it is finished with them?",
+        "refers to the responses then, and where does the code release them?",
         "With stream=True, only the head has been read when get() returns; the body is still on its way on that "
         "connection. The connection returns to the pool once the body has been read; closing the response before "
         "that drops it. Without stream=True, get() reads the whole body into memory, and `recent` keeps it there. "

@@ -49,7 +49,7 @@ CASES: dict[str, tuple[tuple[Forecast, ...], tuple[str, float, float, int]]] = {
         ("rss", MIB, 2**30 + 20 * MIB, 1024)),
     "cursors": (
         predicted({"open_cursors": each}, Capacities()),
-        ("open_cursors", 1.0, 6000, CURSOR_RATE * CURSOR_TIMEOUT_S)),
+        ("open_cursors", 1.0, 18_000, CURSOR_RATE * CURSOR_TIMEOUT_S)),
 }  # fmt: skip
 
 
