@@ -47,19 +47,23 @@ def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float]) -> s
     return f"{', '.join(said)}: {'none reused' if opened[0] >= served[0] else rate}"
 
 
-def clean(counts: int, few: int | None, memory: float, below: Iterable[tuple[Metric, float]]) -> str:
+def clean(counts: int, few: int | None, memory: float, below: Sequence[tuple[Metric, float]]) -> str:
     """What was looked at in a half that is clean, and what grew by too little to be judged, with its pace.
 
     `few` is how many things one run alone did not have; 0 where the work has no size, None after several runs.
     """
-    above = "stayed above its start" if few == 1 else f"grew by {few} or more"
-    grew = above if few else "was left at work after the answer"
     of_all = f"none of {counts} count{'s' if counts != 1 else ''}"
-    looked_at = f"{of_all} {'grows with the work' if few is None else grew}"
+    if few is None:
+        little = ", ".join(f"{metric.label} by {per_step(metric, pace)}" for metric, pace in below)
+        of_all += " grows with the work" + (f", except by too little to judge: {little}" if little else "")
+    elif few:
+        of_all += " stayed above its start" if few == 1 else f" grew by {few} or more"
+    else:
+        of_all = f"nothing was left at work after the answer ({counts} count{'s' if counts != 1 else ''})"
     within = MEMORY_SUSPECT if few else MEMORY_FLOOR
-    held = f"memory grew by less than {within / 2**20:.0f} MiB" if memory <= within else "nor does memory"
-    little = (f"{metric.label} grew by {per_step(metric, pace)}, too little to judge" for metric, pace in below)
-    return "; ".join([f"{looked_at}; {held}" if memory <= within else f"{looked_at}, {held}", *little])
+    if memory <= within:
+        return f"{of_all}; memory grew by less than {within / 2**20:.0f} MiB"
+    return of_all if any(metric.unit == "bytes" for metric, _ in below) else f"{of_all}; memory does not either"
 
 
 def steady(metric: Metric, here: float, others: Sequence[float]) -> str:

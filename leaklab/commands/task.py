@@ -59,7 +59,7 @@ class Task:
 
     def explain(self, checked: CheckResult, how: RunOptions, session: Session) -> CheckResult:
         """The same check with its evidence. Raises as `Session.explain`."""
-        return session.explain(checked, self.entry, how, self._settings())
+        return session.explain(checked, self.entry, how)
 
     def make_ready(self, how: RunOptions, session: Session) -> None:
         """Have what the next check in this session will need at hand."""
@@ -109,9 +109,9 @@ class Task:
         from leaklab.workshop import exercises
 
         hints, content = self.entry.scenario.hints, self.content()
-        exercise = exercises.next_hint(self.found, hints)
+        exercise, asked = exercises.next_hint(self.found, hints)
         seen = "" if content is None else exercises.evidence_for(exercise, content)
-        console.print(hints_report(hints, exercise.hints, how_to_go_on, seen))
+        console.print(hints_report(hints, asked, how_to_go_on, seen))
 
     def solution(self, console: Console) -> RenderableType:
         """The fixed half beside the learner's file, for this console. Raises UsageError if the file cannot be read."""

@@ -86,15 +86,15 @@ class WatchScreen:
         if not self.has_keys:
             return "press Ctrl-C to quit"
         more = " · s solution" if self.task.is_solved else ""
-        return f"h hint{more}{' · n next' if self.ahead else ''} · c check again · q quit"
+        return f"h hint{more}{' · n next' if self.ahead else ''} · c check · q quit"
 
     def check(self, *, again: bool = True) -> None:
         """Check the file; unless `again`, only if it is not what was checked last: one save may be reported twice."""
-        # Between the two halves of saving by renaming there is no file. The other half is reported too.
+        # Between the two halves of a save there is no file, or nothing in it. The other half is reported too.
         saved = self.task.content()
         if again:
             self.session.forget()
-        elif saved in (None, self.checked):
+        elif saved in (None, b"", self.checked):
             return
         self.checked = saved
         self.console.clear()
@@ -125,6 +125,8 @@ class WatchScreen:
         from leaklab.workshop.course import open_next
 
         if not self.ahead:
+            last = "That was the last exercise." if self.task.is_solved else "Solve this exercise first."
+            self._say(f"{last} `leaklab start NAME` opens any other one.")
             return
         folder = self.task.file.parent
         try:
@@ -158,8 +160,16 @@ class WatchScreen:
         exercise = self.task.record(checked)
         self.task.note_evidence(checked, saved)
         self._look_ahead()
-        keys = "Press s to compare it with our solution, n for the next exercise." if self.ahead else ""
-        self.console.print(check_report(checked, self.task.file, exercise, keys))
+        self.console.print(check_report(checked, self.task.file, exercise, self._keys(fixed=checked.fixed)))
+
+    def _keys(self, *, fixed: bool) -> str:
+        """Which keys lead on from a check; empty if there are none."""
+        if not self.has_keys:
+            return ""
+        if not fixed:
+            return "Stuck? Press h for a hint."
+        last = "n for the next exercise" if self.ahead else "q to end: this was the last exercise"
+        return f"Press s to compare it with our solution, {last}."
 
     def _look_ahead(self) -> None:
         """Find out whether there is an exercise to go on with."""

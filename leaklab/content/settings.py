@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from types import UnionType
@@ -210,6 +210,17 @@ class Settings:
     def with_steps(self, steps: int) -> Settings:
         """These settings with so many steps, which may be more than can be typed."""
         return self._with({"steps": steps})
+
+    def other_choices(self) -> Iterator[Settings]:
+        """These settings with each other choice of each CHOICE."""
+        for setting in self.declared:
+            yield from (self._with({setting.name: one}) for one in setting.choices if one != self[setting.name])
+
+    def differing(self, other: Settings) -> str:
+        """The values that differ from those of `other`, as they are set: `dead=silent`."""
+        return ", ".join(
+            f"{one.name}={one.in_words(self[one.name])}" for one in self.declared if self[one.name] != other[one.name]
+        )
 
     def _with(self, values: Mapping[str, Value]) -> Settings:
         changed = Settings(*self.declared)

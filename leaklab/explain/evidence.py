@@ -56,8 +56,8 @@ class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def place(self) -> CodeSite | None:
         """The line in the half's folder where it waits, or else where it was opened; None if neither is known."""
-        line = self.waits_at or self.opened
-        return line if line is not None and line.code else None
+        lines = (self.waits_at, self.opened)
+        return next((line for line in lines if line is not None and line.code), None)
 
 
 class ReportedLine(Struct, frozen=True, array_like=True):

@@ -18,8 +18,9 @@ from leaklab.judge.findings import Finding
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge, Metric
+from leaklab.reports import rows
 from leaklab.reports.lesson import CONTEXT, compared
-from leaklab.reports.rows import LAST_LINES, evidence_lines, key_rows, left_behind
+from leaklab.reports.rows import LAST_LINES, evidence_lines, found, key_rows, left_behind, telling_moment
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
@@ -27,7 +28,7 @@ from leaklab.workshop.progress_file import Exercise
 
 HEADS = {
     CheckState.FIXED: ("FIXED", "bold green"),
-    CheckState.LEAKS: ("NOT FIXED: it leaks", "bold red"),
+    CheckState.LEAKS: ("NOT FIXED", "bold red"),
     CheckState.WRONG_WORK: ("NOT FIXED: the work is not done", "bold red"),
     CheckState.FAILED: ("NOT FIXED: it failed", "bold red"),
     CheckState.TIMED_OUT: ("NOT FIXED: it timed out", "bold red"),
@@ -39,7 +40,7 @@ HEADS = {
 SOLUTION_HEAD = "your file (-), our solution (+)"
 SOLUTION_HEADS = "your file (- lines are only in yours)", "our solution (+ lines are only in ours)"
 
-PRAISE = "Clean. Well done."
+PRAISE = "Well done."
 
 OTHERS = 2
 """Other findings that are shown beside the one that decided, and lines of evidence for each."""
@@ -59,15 +60,33 @@ class ExcerptLine(NamedTuple):
 def check_report(check: CheckResult, file: Path, exercise: Exercise | None = None, keys: str = "") -> RenderableType:
     """One screen: fixed or not, why, since when, next to leaky and fixed; what to do next.
 
-    `file` is the file as the learner named it; `exercise` includes this attempt. `keys` says which keys lead on once
-    the exercise is fixed; without any, the commands are shown.
+    `file` is the file as the learner named it; `exercise` includes this attempt. `keys` says which keys lead on;
+    without any, the commands are shown.
     """
     return Group(*_parts(check, file, exercise, keys))
 
 
+def head(check: CheckResult) -> str:
+    """Whether the file is fixed, in capitals; of one that leaks, in which ways: `NOT FIXED: leaked, wasted`."""
+    kinds = dict.fromkeys(one.kind.value for one in (check.finding, *check.findings) if one is not None)
+    words = HEADS[check.state][0]
+    return f"{words}: {', '.join(kinds)}" if check.state is CheckState.LEAKS else words
+
+
+def conditions(check: CheckResult) -> str:
+    """The scenario, its settings, the other choices that were tried, and when the halves were measured, if before."""
+    words = ": ".join(filter(None, [check.scenario, "" if check.result is None else rows.conditions(check.result)]))
+    words += f"; also with {', '.join(check.also_with)}" if check.also_with else ""
+    if check.controls_at is not None:
+        words += f" · leaky and fixed: measured at {check.controls_at.astimezone():%H:%M}"
+    return words
+
+
 def reason(check: CheckResult) -> str:
     """Why the file is fixed or is not, in a sentence; empty if there is nothing to say."""
-    return f"It does the work: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
+    return (
+        f"It does the work and leaks nothing: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
+    )
 
 
 def marked_place(check: CheckResult) -> SourceLine | None:
@@ -83,18 +102,14 @@ def _own_line(finding: Finding) -> CodeSite | None:
 
 
 def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str) -> Iterator[RenderableType]:
-    words, style = HEADS[check.state]
-    settings = str(check.result.settings) if check.result is not None else ""
-    beside = ": ".join(filter(None, [check.scenario, settings]))
-    if check.controls_at is not None:
-        beside += f" · leaky and fixed: measured at {check.controls_at.astimezone():%H:%M}"
-    yield Text.assemble((words, style), f"  {file}\n", (beside, "dim"))
+    yield Text.assemble((head(check), HEADS[check.state][1]), f"  {file}\n", (conditions(check), "dim"))
     if check.fixed:
         yield Padding.indent(Text.assemble((PRAISE, "bold"), f" {reason(check)}"), 2)
     elif why := reason(check):
         kind = check.finding.kind if check.finding is not None and check.state is CheckState.LEAKS else None
-        head = "" if kind is None else f"{kind} ({kind.means}): "
-        yield Padding.indent(Text.assemble((head, "bold"), why), 2)
+        first = f"with {check.choice}: " if check.choice else ""
+        first += "" if kind is None else f"{kind} ({kind.means}): "
+        yield Padding.indent(Text.assemble((first, "bold"), why), 2)
     if check.why:
         yield Text("")
         yield Padding.indent(Text(check.why), 2)
@@ -129,19 +144,17 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str)
 def hints_report(
     hints: Sequence[str], shown: int, how_to_go_on: str = "Run it again", seen: str = ""
 ) -> RenderableType:
-    """The hints so far, the newest one last and highlighted, and how to see the next.
+    """The newest of the hints that were `shown`, and how to see the next; all of them, where each was shown before.
 
-    `seen` is what the last check found in the file; it comes first.
+    `seen` is what the last check found in the file; it stands where it is read, beside the newest.
     """
-    parts: list[RenderableType] = []
-    if seen:
-        parts += [Text("In your file", style="bold"), Padding(Text(seen), (0, 0, 1, 2), expand=False)]
-    for number, hint in enumerate(hints[:shown], start=1):
-        of_head, of_hint = ("bold", "") if number == shown else ("dim", "dim")
-        parts.append(Text(f"Hint {number} of {len(hints)}", style=of_head))
-        parts.append(Padding(Text(hint, style=of_hint), (0, 0, 1, 2), expand=False))
-    left = "That was the last hint." if shown >= len(hints) else f"{how_to_go_on} for the next hint."
-    return Group(*parts, Text(left))
+    is_known = shown > len(hints)
+    in_file = [("In your file", seen)] if seen else []
+    told = [(f"Hint {number} of {len(hints)}", hint) for number, hint in enumerate(hints, start=1)]
+    told = [*told, *in_file] if is_known else [*in_file, told[shown - 1]]
+    parts = [(Text(head, style="bold"), Padding(Text(words), (0, 0, 1, 2), expand=False)) for head, words in told]
+    left = f"{how_to_go_on} for {'the next hint' if shown < len(hints) else 'all hints'}."
+    return Group(*(part for both in parts for part in both), *([] if is_known else [Text(left)]))
 
 
 def solution_report(learners: str, name: str, fixed: str, release: str, console: Console) -> RenderableType:
@@ -187,12 +200,13 @@ def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
 
 
 def _figures(check: CheckResult, result: Result) -> Table:
-    """What tells of the three halves; the row that decided is marked."""
-    decisive = None if check.finding is None else METRICS[check.finding.metric]
+    """What tells of the three halves; the rows that are findings on the learner's file are marked."""
+    findings = [*filter(None, [check.finding]), *(found(check.yours) if check.yours else ())]
+    marked = {(METRICS[one.metric], telling_moment(one)) for one in findings}
     halves = (numbers(half, style="bold" if half == YOURS else "") for half in result.halves)
     table = ruled(Column("", no_wrap=True), "", *halves, gap=2)
     for row in key_rows(result):
-        table.add_row("▸" if row.metric is decisive else "", row.label, *row.cells)
+        table.add_row("▸" if (row.metric, row.moment) in marked else "", row.label, *row.cells)
     return table
 
 
@@ -239,7 +253,11 @@ def next_steps(check: CheckResult, file: Path, exercise: Exercise | None, keys: 
         return [(f"{attempts}Compare: ", solution), (". Go on: ", onward)]
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
-        return [(f"{words} Stuck? ".lstrip(), f"leaklab hint {as_argument(file)}")]
+        return (
+            [(f"{words} {keys}".lstrip(), "")]
+            if keys
+            else [(f"{words} Stuck? ".lstrip(), f"leaklab hint {as_argument(file)}")]
+        )
     return [(words, "")] if words else []
 
 

@@ -236,6 +236,7 @@ class CheckDocument(_Closed):
     reason: Annotated[str, Meta(description="Why, in a sentence; empty if it is fixed.")]
     remedy: Annotated[str, Meta(description="What to do next; empty if there is nothing to do.")]
     finding: Annotated[Finding | None, Meta(description="What still leaks; null if nothing does.")]
+    also_with: Annotated[list[str], Meta(description="Other choices of settings that a fixed file was tried with.")]
     first_showed: Annotated[FirstSeen | None, Meta(description="Null if the steps do not say.")]
     place: Annotated[SourceLine | None, Meta(description="Null if no line is known.")]
     exercise: Annotated[ExerciseDocument | None, Meta(description="Null if the file is not from `leaklab start`.")]

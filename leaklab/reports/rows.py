@@ -69,7 +69,7 @@ class Remark(NamedTuple):
 
 def conditions(result: Result) -> str:
     """The conditions of a measurement: its settings, and how often each half was run."""
-    runs = max(len(half.runs) for half in result.halves.values())
+    runs = max((len(half.runs) for half in result.halves.values()), default=1)
     repeated = f"median of {runs} runs (least to most)" if runs > 1 else ""
     return ", ".join(filter(None, [str(result.settings), repeated]))
 
@@ -154,7 +154,7 @@ def _cell(metric: Metric, half: HalfResult, moment: Moment) -> str:
 
 
 def remarks(half: HalfResult, known: set[FindingKind] | None = None) -> list[Remark]:
-    """The remarks on a half: findings, what does not grow, doubts, forecasts, what is wrong with its work; at least one.
+    """The remarks on a half: findings, what does not grow, doubts, forecasts, what is wrong; at least one.
 
     `known` are the kinds of finding that were explained before; those that are explained here are added.
     """
@@ -207,7 +207,8 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
         if one.waits_at is not None:
             # It says more than where it was started.
             yield EvidenceLine("waits at", code_words(one.waits_at, shown), is_place=True)
-        elif one.opened is not None and one.opened not in named and (several or one.opened not in shown):
+        is_known = one.waits_at is not None and one.waits_at.code
+        if not is_known and one.opened is not None and one.opened not in named and (several or one.opened not in shown):
             yield EvidenceLine(metric.made, code_words(one.opened, shown), is_place=True)
         named.add(one.opened)
         kept, count = one.kept_by, f"{one.count:,} × " if len(told) > 1 and one.count > 1 else ""

@@ -61,8 +61,8 @@ def scenario_slide(result: Result, why: str) -> str:
 
 def check_slide(check: CheckResult, file: Path) -> str:
     """A learner's file beside both halves."""
-    under = f"{file}, {check.scenario}"
-    head = check_report.HEADS[check.state][0]
+    under = f"{file}, {check_report.conditions(check)}"
+    head = check_report.head(check)
     if check.result is None:
         lines = [*_below([("", line) for line in wrap(check_report.reason(check), LETTERS)], TOP)]
         return filled("slide.svg.j2", title=head, under=under, panels=[], lines=lines)

@@ -50,6 +50,8 @@ class CheckResult:
         remedy: what to do next, in a sentence; empty if there is nothing to do.
         finding: the finding that decided.
         looked_at: of a fixed file, what was looked at.
+        also_with: of a fixed file, the other choices of its settings that it was tried with: `dead=silent`.
+        choice: of one that is not, the other choice that it fails with, if it does not fail with the first.
         why: of a fixed file, the sentence that the exercise teaches.
         showed: when that finding first showed; None if the steps cannot say.
         place: the learner's line that an error came from.
@@ -64,6 +66,8 @@ class CheckResult:
     remedy: str = ""
     finding: Finding | None = None
     looked_at: str = ""
+    also_with: tuple[str, ...] = ()
+    choice: str = ""
     why: str = ""
     showed: FirstSeen | None = None
     place: SourceLine | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.content.declaration import HALVES
+from leaklab.content.settings import CHOICE
 from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SHARE
 from leaklab.lab.complaints import as_answer, gave_up_early, wrong_requests
@@ -59,7 +60,7 @@ def check(
     """Measure `file` as a half of `entry`, next to its leaky and fixed halves.
 
     The defaults are `learners_options` and `learners_settings`. `controls` are halves that were measured before, and
-    that are not measured again.
+    that are not measured again. A file that is fixed is so for every choice that a setting has.
 
     Raises:
         UsageError: the file cannot be read, or the settings conflict.
@@ -71,27 +72,47 @@ def check(
     file = file.absolute()
     if rejected := rejection(entry, file):
         return rejected
-    known = controls or {}
-    paths = {half: entry.half_path(half) for half in HALVES if half not in known} | {YOURS: file}
     options = replace(options or learners_options(), controls=frozenset(HALVES), modules=early_modules(entry, file))
+    found = _measured(entry, file, options, settings, controls or {})
+    if not found.fixed or found.result is None:
+        return found
+    halves = found.result.halves
+    tried: list[str] = []
+    for other in settings.other_choices():
+        label = other.differing(settings)
+        options.progress.begins(f"trying your file with {label}")
+        alone = _measured(entry, file, replace(options, leaking=frozenset(), explain=False), other, halves)
+        if not alone.fixed and alone.state is not CheckState.INTERRUPTED:
+            # Beside the two halves as they are with this choice.
+            alone = _measured(entry, file, options, other, {})
+        if not alone.fixed:
+            return replace(alone, choice=label)
+        tried.append(label)
+    return replace(found, why=entry.why, also_with=tuple(tried))
+
+
+def _measured(
+    entry: Entry, file: Path, options: RunOptions, settings: Settings, known: Mapping[str, HalfResult]
+) -> CheckResult:
+    """The check of a file with these settings, beside the two halves; those that are `known` are not measured."""
+    known = {half: known[half] for half in HALVES if half in known}
+    paths = {half: entry.half_path(half) for half in HALVES if half not in known} | {YOURS: file}
     measured = run_halves(entry, paths, settings, options)
     result = replace(measured, halves={**known, **measured.halves})
-    found = judge_file(entry.scenario, file, settings, result)
-    return replace(found, why=entry.why) if found.fixed else found
+    return judge_file(entry.scenario, file, settings, result)
 
 
-def explained(
-    checked: CheckResult, entry: Entry, options: RunOptions, settings: Settings, services: Services
-) -> CheckResult:
+def explained(checked: CheckResult, entry: Entry, options: RunOptions, services: Services) -> CheckResult:
     """The same check with the evidence for what was found, by one more run of the learner's file.
 
     Raises MeasureError if the services' process is gone.
     """
     if checked.result is None or checked.yours is None:
         return checked
+    settings = checked.result.settings
     half = with_evidence(entry, checked.yours, checked.file, settings, options, services)
     result = replace(checked.result, halves={**checked.result.halves, YOURS: half})
-    return judge_file(entry.scenario, checked.file, settings, result)
+    return replace(judge_file(entry.scenario, checked.file, settings, result), choice=checked.choice)
 
 
 # ---- after the run: pure functions over the measurement
@@ -129,7 +150,12 @@ def judge_file(scenario: Scenario, file: Path, settings: Settings, result: Resul
 def _by_measure(blank: CheckResult, result: Result, scenario: Scenario, judgement: Judgement) -> CheckResult:
     """The check by its counts, if the two halves with known verdicts were measured as what they are."""
     if wrong := doubtful_controls(result):
-        remedy = "Close other busy programs, keep the default settings, then check again."
+        own = learners_settings(scenario)
+        changed = [
+            one.name for one in own.declared if one.kind is not CHOICE and own[one.name] != result.settings[one.name]
+        ]
+        other = f"Leave out what changes {' and '.join(changed)}" if changed else "Close other busy programs"
+        remedy = f"{other}, then check again."
         return replace(blank, reason=f"this measurement cannot be trusted: {wrong[0]}", remedy=remedy)
     if judgement.findings:
         key_findings = (finding for finding in judgement.findings if finding.metric in scenario.telling)

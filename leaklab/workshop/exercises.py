@@ -204,19 +204,36 @@ def evidence_for(exercise: Exercise, content: bytes) -> str:
 
 
 def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exercise | None:
-    """Count an attempt, and date the first success. None if the file is not an exercise."""
+    """Count an attempt, and date the first success: what comes after it is not counted.
+
+    None if the file is not an exercise.
+    """
     if found.exercise is None:
         return None
     solved = _stamp(now) if fixed else None
-    return _change(found, lambda old: replace(old, attempts=old.attempts + 1, solved=old.solved or solved))
+
+    def count(old: Exercise) -> Exercise:
+        return old if old.solved else replace(old, attempts=old.attempts + 1, solved=solved)
+
+    return _change(found, count)
 
 
-def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> Exercise:
-    """Count one more hint as shown. Raises UsageError if the scenario has none."""
+def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> tuple[Exercise, int]:
+    """Count one more hint as shown; which one comes now, counted from 1: more than there are if each was shown before.
+
+    Raises UsageError if the scenario has none.
+    """
     scenario = _known(found).scenario
     if not hints:
         raise UsageError(f"{scenario} has no hints; `leaklab show {scenario}` explains the leak")
-    return _change(found, lambda old: replace(old, hints=min(old.hints + 1, len(hints))))
+    asked = 0
+
+    def count(old: Exercise) -> Exercise:
+        nonlocal asked
+        asked = old.hints + 1
+        return replace(old, hints=min(asked, len(hints)))
+
+    return _change(found, count), asked
 
 
 def _change(found: LocatedExercise, change: Callable[[Exercise], Exercise]) -> Exercise:

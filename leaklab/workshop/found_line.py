@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leaklab.metrics import METRICS, FindingKind
+from leaklab.metrics import METRICS, FindingKind, Judge
 
 if TYPE_CHECKING:
     from leaklab.explain.evidence import CodeSite
@@ -27,11 +27,14 @@ def found_line(checked: CheckResult) -> str:
     one = next((one for one in finding.evidence if one.place is not None), None)
     if one is None or (line := one.place) is None:
         return ""
-    did = "is where it waits" if one.waits_at is not None else f"{METRICS[finding.metric].made} {WHAT[finding.kind]}"
+    metric = METRICS[finding.metric]
+    did = "is where it waits" if line == one.waits_at else f"{metric.made} {WHAT[finding.kind]}"
     words = f"{_place(line, checked.file.name)} {did}: {line.code}"
     if one.waits_at is None and one.kept_by is not None:
         return f"{words}\nIt is kept by {one.kept_by.chain} ({one.kept_by.root}, {one.kept_by.through})."
-    return f"{words}\nThen: {one.note}." if one.note and one.waits_at is None else words
+    if one.note and one.waits_at is None:
+        return f"{words}\n{'Then:' if metric.judge is Judge.REUSE else 'It is kept by'} {one.note}."
+    return words
 
 
 def _place(line: CodeSite, own: str) -> str:

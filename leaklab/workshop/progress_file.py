@@ -62,7 +62,7 @@ class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         scenario: the id of its scenario.
         started: when, as ISO 8601 with the offset from UTC, as all times here.
-        attempts: how often it was checked.
+        attempts: how often it was checked, until it was fixed.
         hints: how many hints were shown.
         solved: when a check first found it fixed; None before that.
         scenarios: its folder of scenarios, relative to the exercise's folder; None for a built-in scenario.

@@ -88,10 +88,10 @@ class Session(AbstractContextManager["Session", None]):
             ahead.end_halves()
             ahead.expect_halves(self._running(), limits, early_modules(entry, file), many)
 
-    def explain(self, checked: CheckResult, entry: Entry, options: RunOptions, settings: Settings) -> CheckResult:
+    def explain(self, checked: CheckResult, entry: Entry, options: RunOptions) -> CheckResult:
         """The same check with the evidence for what was found. Raises as `workshop.checking.explained` does."""
         try:
-            found = explained(checked, entry, options, settings, self._running())
+            found = explained(checked, entry, options, self._running())
         except MeasureError:
             self._close()
             raise

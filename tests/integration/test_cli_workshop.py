@@ -304,7 +304,7 @@ def test_the_whole_flow_in_a_terminal_from_start_to_green(terminal: Callable[...
 
     watches = open_all("watch")
     for name, watch in watches.items():
-        watch.expect("NOT FIXED: it leaks")
+        watch.expect("NOT FIXED: leaked, wasted")
         watch.expect("kept by")
         watch.expect(KEYS_LINE, "s")
         watch.expect("Solve the exercise", "h")

@@ -225,7 +225,7 @@ def test_our_solution_is_shown_only_to_those_who_have_one() -> None:
         assert "keep(url)" not in pages[state]
         assert "Why it works" not in pages[state]
     assert "Undo it." in pages["refused"]
-    assert "NOT FIXED: it leaks" in pages["leaks"]
+    assert "NOT FIXED: leaked, wasted" in pages["leaks"]
 
 
 def test_a_checked_file_is_shown_with_its_line_marked(tmp_path: Path) -> None:

@@ -323,6 +323,11 @@ def screens(folder: Path) -> dict[str, tuple[CheckState, CheckResult]]:
     stopped = replace(measured(yours(one)), interrupted=True, halves={})
     return {
         "fixed": (CheckState.FIXED, replace(checked(yours(one)), why=ENTRY.why)),
+        "fixed_with_every_choice": (
+            CheckState.FIXED,
+            replace(checked(yours(one)), also_with=("dead=silent", "dead=drip-head")),
+        ),
+        "leaks_with_another_choice": (CheckState.LEAKS, replace(checked(yours(each)), choice="dead=drip-head")),
         "fixed_and_prints": (CheckState.FIXED, replace(checked(yours(one, output="one\ntwo\n" * 9)), why=ENTRY.why)),
         "leaks": (CheckState.LEAKS, checked(yours(each))),
         "leaks_late": (CheckState.LEAKS, replace(checked(yours(each)), showed=FirstSeen(21, 30))),
@@ -366,6 +371,7 @@ def test_each_check_has_its_state_and_its_screen(tmp_path: Path) -> None:
     shown["fixed, of a folder of scenarios"] = rendered(check_report(checked(yours(one)), Path("x/mine.py"), own))
     at = datetime.fromisoformat("2026-05-04T10:31:00").astimezone()
     kept = replace(checked(yours(one)), controls_at=at)
+    shown["leaks, in watch"] = rendered(check_report(checked(yours(each)), FILE, EXERCISE, "Stuck? Press h."))
     shown["fixed, in watch"] = rendered(check_report(kept, Path("unclosed_body.py"), EXERCISE, "Press n to go on."))
     assert_golden("check", sections(**shown))
 
@@ -380,7 +386,8 @@ def test_the_document_is_json_and_agrees_with_the_report() -> None:
 
 def test_hints_and_solution() -> None:
     hints = ("one", "two", "three")
-    shown = {f"{number}_hints": rendered(hints_report(hints, number)) for number in (2, 3)}
+    shown = {f"{number}_hints": rendered(hints_report(hints, number)) for number in (2, 3, 4)}
+    shown["all_hints_in_your_file"] = rendered(hints_report(hints, 4, seen="line 3 opened it"))
     seen = {
         "left": found_line(checked(explained())),
         "not_reused": found_line(checked(wasteful())),
