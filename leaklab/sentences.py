@@ -97,6 +97,11 @@ def over_budget(held: float, left: float, budget: int, when: str, *, survived: b
     return f"{above}; {released}"
 
 
+def in_time(elapsed: float, took: float, most: float) -> str:
+    """The answer came before it would be late."""
+    return f"the answer took {_took(elapsed, took, 1)} (in time: up to {format_duration(most)})"
+
+
 def late(elapsed: float, took: float, deadline: float, looks: int, *, done: bool) -> str:
     """The answer came long after the deadline, or did not come while the half ran."""
     answer = f"the answer took {_took(elapsed, took, looks)}" if done else f"no answer after {format_duration(elapsed)}"

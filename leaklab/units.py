@@ -38,22 +38,16 @@ def _parse_amount(text: str, units: Mapping[str, float], what: str, example: str
 
 
 def parse_size(text: str) -> int:
-    """Bytes meant by `text`, like `256MiB`, `3.2GB`, `64k` or `4096`. Raises ValueError unless it is one or more.
+    """Bytes meant by `text`, like `256MiB`, `3.2GB`, `64k` or `4096`. Raises ValueError if it is not a size.
 
     KB, MB, GB are powers of 1000; KiB, MiB, GiB and the bare letters K, M, G are powers of 1024.
     """
-    value = _parse_amount(text, _SIZE_UNITS, "size", "256MiB or 3.2GB")
-    if value < 1:
-        raise ValueError(f"{text!r} is less than one byte: write a size like 256MiB")
-    return round(value)
+    return round(_parse_amount(text, _SIZE_UNITS, "size", "256MiB or 3.2GB"))
 
 
 def parse_duration(text: str) -> float:
-    """Seconds meant by `text`, like `3s`, `500ms`, `1.5` or `2min`. Raises ValueError unless it is above zero."""
-    value = _parse_amount(text, _DURATION_UNITS, "duration", "3s or 500ms")
-    if value <= 0:
-        raise ValueError(f"{text!r} is not above zero: write a duration like 3s or 500ms")
-    return value
+    """Seconds meant by `text`, like `3s`, `500ms`, `1.5` or `2min`. Raises ValueError if it is not a duration."""
+    return _parse_amount(text, _DURATION_UNITS, "duration", "3s or 500ms")
 
 
 def written_size(size: float) -> str:

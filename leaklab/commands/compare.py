@@ -46,12 +46,11 @@ def command(
     results: list[Result] = []
     try:
         plan = _plan(usable, options.given_settings(steps, set_), how, almost=almost)
-        with Owner() as owner:
+        with Owner() as owner, output.live_series() as follow:
             series = owner.enter_context(ScenarioSeries(plan))
             for number, one in enumerate(plan):
                 label, telling = f"{one.entry.id} ({number + 1} of {len(plan)})", one.entry.scenario.telling
-                with output.live_counts(one.options, label, telling, one.settings.steps, results) as watched:
-                    results.append(series.run(number, watched.progress))
+                results.append(series.run(number, follow(label, telling, one.settings.steps, results)))
                 if results[-1].interrupted:
                     break
     finally:

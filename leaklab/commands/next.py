@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leaklab.commands import options, output
-from leaklab.commands.task import how_to_measure
+from leaklab.commands.task import how_to_measure, kept
 
 
 def command(directory: options.Folder = Path(), scenarios: options.Scenarios = None) -> None:
@@ -25,7 +25,7 @@ def command(directory: options.Folder = Path(), scenarios: options.Scenarios = N
     path = directory / ahead.name
     done = f"Created {path}. The task is at the top of the file."
     if not written:
-        done = f"{path} is started and not solved yet." if ahead.started else f"Kept {path} as it was."
+        done = f"{path} is started and not solved yet." if ahead.started else kept(path)
     output.show_text(
         f"Exercise {ahead.place} of {ahead.length}: {ahead.entry.id}\n{done}\n{how_to_measure(path, scenarios)}"
     )

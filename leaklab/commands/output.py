@@ -7,7 +7,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from leaklab.lab.result import Result
     from leaklab.lab.run_options import RunOptions
+    from leaklab.measure.sampler import TraceListener
     from leaklab.reports.formats import Report
 
-NO_SUCH_COMMAND = 127
-"""The exit code of a shell that does not find its command (POSIX, 2.8.2)."""
+NOT_RUN = (126, 127)
+"""The exit codes of a shell that cannot execute its command, or does not find it (POSIX, 2.8.2)."""
 
 _IN_ASCII = str.maketrans(
     {
@@ -166,10 +167,10 @@ def _write(file: Path, text: str) -> None:
 def show_pages(console: Console, parts: Sequence[RenderableType]) -> None:
     """Print these; on a terminal in the pager that $PAGER names, or else in less, as git does.
 
-    less does not page what fits on one screen (`less -FRX`). PAGER=cat, or an empty PAGER, turns paging off.
+    less does not page what fits on one screen (`less -FRX`). PAGER=cat, an empty PAGER or TERM=dumb turns paging off.
     """
-    command = os.environ.get("PAGER", "less")
-    if not console.is_terminal or command in ("", "cat"):
+    command = os.environ.get("PAGER", "less").strip()
+    if not console.is_terminal or console.is_dumb_terminal or command in ("", "cat"):
         for part in parts:
             console.print(part)
         return
@@ -181,12 +182,13 @@ def show_pages(console: Console, parts: Sequence[RenderableType]) -> None:
     class CommandPager(Pager):
         def show(self, content: str) -> None:
             environment = {"LESS": "FRX", "LESSCHARSET": "utf-8", "LV": "-c", **os.environ}
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
+            # Ctrl-C is the pager's, which must not inherit that it is ignored.
+            before = signal.signal(signal.SIGINT, lambda *_: None)
             try:
                 run = subprocess.run(command, shell=True, input=content.encode(), env=environment, check=False)  # noqa: S602 # it is a command for the shell, as git's
             finally:
                 signal.signal(signal.SIGINT, before)
-            if run.returncode == NO_SUCH_COMMAND:
+            if run.returncode in NOT_RUN:
                 show_text(content)
 
     with console.pager(CommandPager(), styles=True):
@@ -239,25 +241,32 @@ def folded(line: str) -> str:
 
 @contextlib.contextmanager
 def live_counts(
-    how: RunOptions,
-    label: str,
-    telling: Sequence[str] = (),
-    steps: int | None = None,
-    so_far: Sequence[Result] = (),
+    how: RunOptions, label: str, telling: Sequence[str] = (), steps: int | None = None
 ) -> Iterator[RunOptions]:
-    """These options, followed by the telling counts as they grow, on standard error if that is a terminal.
+    """These options, followed by the telling counts as they grow, on standard error if that is a terminal."""
+    with live_series() as follow:
+        yield replace(how, progress=follow(label, telling, steps, ()))
 
-    The results `so_far` stand above them.
-    """
+
+@contextlib.contextmanager
+def live_series() -> Iterator[Callable[[str, Sequence[str], int | None, Sequence[Result]], TraceListener]]:
+    """What follows one scenario after the other, by label, telling metrics, steps, and the results so far."""
     if not sys.stderr.isatty():
-        yield how
+        from leaklab.measure.sampler import TraceListener
+
+        yield lambda *_: TraceListener()
         return
     from leaklab.reports.live import LiveCounts
     from leaklab.reports.table import Comparison
 
-    above = Comparison(so_far) if so_far else None
     with Owner() as owner:
-        yield replace(how, progress=owner.enter_context(LiveCounts(console(stderr=True), label, telling, steps, above)))
+        live = owner.enter_context(LiveCounts(console(stderr=True)))
+
+        def follow(label: str, telling: Sequence[str], steps: int | None, so_far: Sequence[Result]) -> TraceListener:
+            live.follow(label, telling, steps, Comparison(so_far) if so_far else None)
+            return live
+
+        yield follow
 
 
 def exit_code(results: Sequence[Result], *, as_expected: bool) -> ExitCode:

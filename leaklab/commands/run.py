@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,6 +89,8 @@ def command(
 
         data["predicted"] = predictions(asked, guessed, result)
     target.show(paged=every, result=result, **data)
+    if target.format != "json" and not result.interrupted:
+        output.complain(*(f"{entry.id}, {surprise}" for surprise in result.surprises))
     return output.exit_code([result], as_expected=result.as_expected)
 
 
@@ -99,6 +102,9 @@ def _guesses_from(files: Sequence[Path], asked: Sequence[Question], title: str) 
     if not files and sys.stdin.isatty():
         output.say_aside(output.folded(f"{title}. Predict the measurements. Enter skips a question.") + "\n")
         return ask(asked, lambda question: output.answer(prompt(question)), lambda why: output.say_aside(f"  {why}\n"))
+    named = [os.path.realpath(file) for file in files if file.is_file()]
+    if twice := [file for file in files if named.count(os.path.realpath(file)) > 1]:
+        raise UsageError(f"--guesses {twice[-1]}: this file is named twice: its hands would count twice")
     texts = {str(file or "standard input"): _text_of(file) for file in files or (None,)}
     return read_guesses(texts, asked)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leaklab.commands import options, output
-from leaklab.commands.task import how_to_measure
+from leaklab.commands.task import how_to_measure, kept
 
 
 def command(name: options.Name, directory: options.Folder = Path(), scenarios: options.Scenarios = None) -> None:
@@ -13,5 +13,5 @@ def command(name: options.Name, directory: options.Folder = Path(), scenarios: o
     from leaklab.workshop import exercises
 
     path, written = exercises.start(Catalog(scenarios).get(name), directory, datetime.now(UTC), scenarios)
-    done = f"Created {path}. The task is at the top of the file." if written else f"Kept {path} as it was."
+    done = f"Created {path}. The task is at the top of the file." if written else kept(path)
     output.show_text(f"{done}\n{how_to_measure(path, scenarios)}")

@@ -191,10 +191,18 @@ def _ask_which(catalog: Catalog, known: Mapping[str, Exercise]) -> str | None:
     prompt = "Which one? " if usual is None else f"Which one? [{usual}] "
     while (said := output.answer(prompt)) is not None:
         text = said.strip() or str(usual or "")
-        if text.isdecimal() and 1 <= int(text) <= len(names):
+        if text in names:
+            return text
+        if text.isascii() and text.isdecimal() and 1 <= int(text) <= len(names):
             return names[int(text) - 1]
-        output.say_aside(f"  Type a number from 1 to {len(names)}.\n")
+        output.say_aside(f"  Type a number from 1 to {len(names)}, or a name.\n")
     return None
+
+
+def kept(file: Path) -> str:
+    """What is said where an exercise finds a file of its name."""
+    named = as_argument(file)
+    return f"Kept {file}, which was there already. `leaklab reset {named}` has the exercise instead, and keeps a copy."
 
 
 def how_to_measure(file: Path, scenarios: Path | None) -> str:

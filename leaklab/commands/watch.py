@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leaklab.commands import options, output
-from leaklab.commands.task import Task, locate
+from leaklab.commands.task import Task, kept, locate
 from leaklab.errors import LeaklabError
 from leaklab.system.interrupts import Owner, held_back
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S
@@ -139,6 +139,8 @@ class WatchScreen:
             return
         self.checked, self.ahead = None, False
         self.opened = f"Exercise {opened[0].place} of {opened[0].length}: open {self.task.file} in your editor."
+        if not opened[0].started and not opened[1]:
+            self.opened = f"{self.opened} {kept(self.task.file)}"
 
     def _measure(self) -> None:
         from leaklab.reports.check_report import check_report

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from leaklab import sentences
 from leaklab.judge.budget import over_budget
-from leaklab.judge.deadline import maybe_late, stalled
+from leaklab.judge.deadline import IN_TIME, maybe_late, stalled, waited
 from leaklab.judge.findings import Finding, Judgement, Verdict, Work
 from leaklab.judge.scaling import Growth, SizedRun, Thresholds, growing, suspects
 from leaklab.measure.trace import Outcome, Trace
@@ -32,7 +32,9 @@ def judge(
     """
     findings: list[Finding] = []
     open_doubts = [] if trace.outcome is Outcome.COMPLETED else [f"the half did not complete: {trace.ending}"]
-    open_doubts += [sentences.unread(METRICS[name]) for name in bounds.telling if run.summary.get(name) is None]
+    # What ended before it began has nothing to be read.
+    telling = bounds.telling if trace.samples else ()
+    open_doubts += [sentences.unread(METRICS[name]) for name in telling if run.summary.get(name) is None]
     open_doubts += doubts
     if (deadline := bounds.deadline_s) is not None:
         findings, open_doubts = stalled(trace, deadline), [*open_doubts, *maybe_late(trace, deadline)]
@@ -54,7 +56,7 @@ def judge(
         return Judgement(Verdict.LEAKS, tuple(findings), tuple(open_doubts), steady=tuple(steady))
     if open_doubts:
         return Judgement(Verdict.INCONCLUSIVE, (), tuple(open_doubts))
-    return Judgement(Verdict.CLEAN, looked_at=_looked_at(runs, bounds))
+    return Judgement(Verdict.CLEAN, looked_at=_looked_at(trace, runs, bounds))
 
 
 def _finding(trace: Trace, runs: Sequence[SizedRun], growth: Growth) -> Finding:
@@ -83,11 +85,15 @@ def _steady(runs: Sequence[SizedRun], bounds: Thresholds) -> Iterator[tuple[Metr
             yield metric, sentences.steady(metric, peak, more)
 
 
-def _looked_at(runs: Sequence[SizedRun], bounds: Thresholds) -> str:
+def _looked_at(trace: Trace, runs: Sequence[SizedRun], bounds: Thresholds) -> str:
     """What was looked at in a half that is clean."""
     read = [metric for metric in METRICS.values() if runs[0].summary.get(metric.name)]
     held = [one.count(metric, Moment.COLLECTED) for metric in read for one in runs if metric.budgeted]
     counts = sum(metric.unit == "count" and metric.judge is not Judge.WORK for metric in read)
     below = [(one.metric, one.per_step) for one in growing(runs, bounds, floors=False)] if len(runs) > 1 else []
     few = None if len(runs) > 1 else runs[0].few if runs[0].steps else 0
-    return sentences.clean(counts, few, max(held, default=0), below)
+    said = sentences.clean(counts, few, max(held, default=0), below)
+    deadline = bounds.deadline_s
+    return (
+        said if deadline is None else f"{sentences.in_time(trace.elapsed_s, waited(trace), IN_TIME * deadline)}; {said}"
+    )

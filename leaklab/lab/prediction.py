@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from leaklab.content.declaration import Scenario
+from leaklab.content.settings import DURATION, SIZE
 from leaklab.errors import UsageError
 from leaklab.lab.result import Result, half_label
 from leaklab.metrics import METRICS, Metric, Moment
@@ -29,7 +30,7 @@ MOST_PEOPLE = 10_000
 
 _TALLIED = re.compile(r"([^×x*]+?) ?[×x*] ?(\d+)(?: ?[,;] ?| |$)", re.IGNORECASE | re.ASCII)
 _HAS_TALLY = re.compile(r"\d ?[a-z]{0,20} ?[×x*] ?\d", re.IGNORECASE | re.ASCII)
-_COUNT = re.compile(r"(\d{1,3}(?:[, ]\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE | re.ASCII)
+_COUNT = re.compile(r"([1-9]\d{0,2}(?:[, ]\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE | re.ASCII)
 _NO_GUESS = {"", "-", "–", "—", "?"}
 
 
@@ -144,10 +145,12 @@ def parse_guess(question: Question, text: str) -> float | None:
     if text in _NO_GUESS:
         return None
     counted = question.counted
-    if counted.unit == "seconds":
-        return parse_duration(text)
-    if counted.unit == "bytes":
-        return float(parse_size(f"{text}MiB" if text[-1:].isdigit() else text))
+    if counted.unit in ("seconds", "bytes"):
+        is_size = counted.unit == "bytes"
+        value = parse_size(f"{text}MiB" if text[-1:].isdigit() else text) if is_size else parse_duration(text)
+        if value > ((SIZE if is_size else DURATION).most):
+            raise ValueError(f"{text[:40]!r} is more than any machine has: write something like {question.example}")
+        return float(value)
     match = _COUNT.fullmatch(text)
     if match is None or match[2].strip().lower() not in {"", counted.singular, counted.plural}:
         raise ValueError(f"{text!r} is not a number of {counted.plural}: write a whole number, like {question.example}")

@@ -136,7 +136,7 @@ def ticks(most: float, unit: str, wanted: int = 5) -> list[float]:
 
 def _with_lines(chart: Chart) -> Drawing:
     drawing = Drawing(chart.title, chart.words, HEIGHT)
-    top = _legend(drawing, chart.lines) + 10
+    top = _legend(drawing, chart.lines) + 14
     has_after = any(line.after is not None for line in chart.lines)
     right, low = WIDTH - RIGHT - (AFTER if has_after else 0), HEIGHT - BOTTOM
     values = [value for line in chart.lines for _, value in line.points] + [line.last or 0 for line in chart.lines]

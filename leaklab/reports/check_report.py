@@ -17,12 +17,12 @@ from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import Finding
 from leaklab.lab.result import Result
 from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
-from leaklab.metrics import METRICS, Judge, Metric
+from leaklab.metrics import METRICS, Judge
 from leaklab.reports import rows
 from leaklab.reports.lesson import CONTEXT, compared
 from leaklab.reports.rows import LAST_LINES, evidence_lines, found, key_rows, left_behind, telling_moment
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
-from leaklab.units import as_argument, lines_of, printable
+from leaklab.units import as_argument, format_size, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.progress_file import Exercise
 
@@ -129,7 +129,7 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str)
         )
         if check.showed is not None and check.finding is not None and says_more:
             yield Text("")
-            yield Padding.indent(Text(_first_seen(check.showed, METRICS[check.finding.metric])), 2)
+            yield Padding.indent(Text(_first_seen(check.showed, check.finding)), 2)
     if check.yours is not None and (left := left_behind(check.yours)):
         yield Text("")
         yield Padding.indent(Text(f"{left[0].upper()}{left[1:]}."), 2)
@@ -168,13 +168,16 @@ def solution_report(learners: str, name: str, fixed: str, release: str, console:
     return Group(shown, *why)
 
 
-def _first_seen(showed: FirstSeen, metric: Metric) -> str:
+def _first_seen(showed: FirstSeen, finding: Finding) -> str:
+    metric = METRICS[finding.metric]
     if showed.last == 0:
         return "It was already there before the first step finished."
     if showed.first == showed.last:
         more = f"has opened more {metric.plural}" if metric.judge is Judge.REUSE else "holds more"
-        limit = "memory than is allowed" if metric.unit == "bytes" else "than the fixed half ever does"
-        return f"From step {showed.last:,} on, your file {more} {limit}."
+        limit = "the fixed half ever does"
+        if metric.unit == "bytes":
+            limit = f"{format_size(finding.threshold)} above its start, which is the limit"
+        return f"From step {showed.last:,} on, your file {more} than {limit}."
     return f"It first showed between step {showed.first:,} and step {showed.last:,}."
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from leaklab.content.catalog import SHARED
 from leaklab.content.declaration import Scenario
 from leaklab.lab.result import half_label
+from leaklab.reports.table import Hanging
 from leaklab.units import lines_of
 
 THEME = "ansi_dark"
@@ -24,6 +25,13 @@ MARKS = {"removed": ("-", "red"), "added": ("+", "green"), "same": (" ", "")}
 
 CONTEXT = 1
 """Lines shown around what a partial fix changes: the rest of it stands above."""
+
+
+MARGIN = 7
+"""Columns before the code: the mark and the number of a line."""
+
+SMALLEST_GAP = 4
+"""Lines that are left out, at least: fewer are shown."""
 
 
 class CodeLine(NamedTuple):
@@ -46,12 +54,11 @@ def _without_halves(markdown: str, halves: Mapping[str, str]) -> str:
 
     def place(found: re.Match[str]) -> str:
         half, quoted = found["half"], found["lines"]
-        before, it, _ = halves.get(half, "").partition(quoted)
-        if not it:
+        if quoted not in halves.get(half, ""):
             return found[0]
-        first, last = before.count("\n") + 1, before.count("\n") + quoted.count("\n")
-        where = f"line {first}" if first == last else f"lines {first} to {last}"
-        return f"*{half}.py, {where}, above*\n"
+        first, *more = quoted.strip().splitlines()
+        rest = "" if not more else " *and the next line*" if len(more) == 1 else f" *and the next {len(more)} lines*"
+        return f"*above, in {half}.py:* `{first}`{rest}\n"
 
     return re.sub(
         r"^```python (?P<half>\w+)\.py\n(?P<lines>.*?\n)```\n", place, markdown, flags=re.MULTILINE | re.DOTALL
@@ -97,9 +104,12 @@ def merged(left: str, right: str, context: int | None = None, skipped: int = 0) 
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
     groups = [matcher.get_opcodes()] if context is None else list(matcher.get_grouped_opcodes(context))
     lines: list[CodeLine] = []
+    end = 0
     for group in groups:
-        if context is not None and group[0][1]:
-            lines.append(CodeLine(None, "⋮"))
+        between = range(end, group[0][1])
+        is_gap = len(between) >= SMALLEST_GAP
+        lines += [CodeLine(None, "⋮")] if is_gap else [CodeLine(skipped + n + 1, ours[n]) for n in between]
+        end = group[-1][2]
         for tag, a, b, c, d in group:
             mark = "same" if tag == "equal" else "removed"
             lines += [CodeLine(skipped + number + 1, ours[number], mark) for number in range(a, b)]
@@ -131,7 +141,13 @@ def compared(
 
 
 def _below(head: str, lines: Sequence[CodeLine]) -> list[RenderableType]:
-    return [Rule(head, align="left"), *_marked(lines)]
+    shown = zip(map(_indent, lines), _marked(lines), strict=False)
+    return [Rule(head, align="left"), *(Hanging(text, indent) for indent, text in shown)]
+
+
+def _indent(line: CodeLine) -> int:
+    """The column at which the code of a line begins: what does not fit goes on there."""
+    return min(MARGIN + len(line.text) - len(line.text.lstrip()), 2 * MARGIN)
 
 
 def aligned(left: str, right: str, skipped: int = 0) -> tuple[list[CodeLine], list[CodeLine]]:

@@ -21,32 +21,33 @@ class LiveCounts(TraceListener):
     """Shows what the lab is doing, and below that the telling counts of each half as they grow.
 
     A context manager; on exit all of it disappears from the screen.
-
-    Args:
-        label: the scenario.
-        telling: the names of the metrics.
-        steps: how many steps a half has to do; None where its work has none.
-        above: what is shown above, such as the results so far.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        label: str,
-        telling: Sequence[str],
-        steps: int | None = None,
-        above: RenderableType | None = None,
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.follow("", ())
+        self._live = Live(
+            console=console, get_renderable=self._shown, transient=True, refresh_per_second=REDRAWS_A_SECOND
+        )
+
+    def follow(
+        self, label: str, telling: Sequence[str], steps: int | None = None, above: RenderableType | None = None
     ) -> None:
+        """Show another scenario from now on.
+
+        Args:
+            label: the scenario.
+            telling: the names of the metrics.
+            steps: how many steps a half has to do; None where its work has none.
+            above: what is shown above, such as the results so far.
+        """
         self._steps = f" of {steps:,}" if steps is not None else ""
         self._label = label
         self._telling = [METRICS[name] for name in telling]
         # Rendered once: drawing it anew eight times a second would take a tenth of a processor from what is measured.
-        self._above: list[RenderableType] = [] if above is None else [Segments(console.render(above)), ""]
+        self._above: list[RenderableType] = [] if above is None else [Segments(self._console.render(above)), ""]
         self._halves: dict[str, _Counted] = {}
         self._doing = "starting"
-        self._live = Live(
-            console=console, get_renderable=self._shown, transient=True, refresh_per_second=REDRAWS_A_SECOND
-        )
 
     def __enter__(self) -> "LiveCounts":
         self._live.start()

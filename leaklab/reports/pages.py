@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import leaklab
@@ -10,7 +11,7 @@ from leaklab.lab.result import Result, half_label
 from leaklab.measure.source_line import lines_in
 from leaklab.reports import check_report
 from leaklab.reports.lesson import CodeLine, merged
-from leaklab.reports.templating import filled
+from leaklab.reports.templating import MOST_CHARACTERS, filled, in_ascii
 from leaklab.workshop.check_result import CheckResult
 from leaklab.workshop.progress_file import Exercise
 
@@ -19,6 +20,9 @@ CONTEXT = 2
 
 MOST_LINES = 150
 """Lines of a difference that are shown."""
+
+MOST_BYTES = 30_000
+"""Bytes of a difference that are shown, as they are in a page."""
 
 
 def scenario_page(result: Result, why: str, sources: Mapping[str, str]) -> str:
@@ -71,8 +75,10 @@ def _to_solution(file: Path, fixed: str) -> list[CodeLine]:
 def _difference(left: str, right: str, skipped: int = 0) -> list[CodeLine]:
     """Lines of `left` and of `right` in turn where they differ, with some around them; a gap has no number."""
     lines = merged(left.expandtabs(4), right.expandtabs(4), CONTEXT, skipped)
-    more = len(lines) - MOST_LINES
-    return [*lines[:MOST_LINES], CodeLine(None, f"and {more:,} more lines")] if more > 0 else lines
+    sizes = accumulate(len(in_ascii(line.text[:MOST_CHARACTERS])) for line in lines)
+    shown = sum(size <= MOST_BYTES for size in sizes)
+    more = len(lines) - min(shown, MOST_LINES)
+    return [*lines[: len(lines) - more], CodeLine(None, f"and {more:,} more lines")] if more else lines
 
 
 def _small_print(*results: Result) -> str:

@@ -26,6 +26,9 @@ SEGMENTS = 3
 GROUPS = 3
 """Groups of evidence that are shown of a finding, at most."""
 
+ABANDONED = "abandoned"
+"""Said of what goes on after its caller has given up."""
+
 MOST_OF_IT = 0.9
 """A group that is this share of all that was found is enough."""
 
@@ -265,7 +268,7 @@ def at_a_glance(result: Result) -> dict[str, tuple[str, Metric]]:
         finding = next(iter(half.judgement.findings), first)
         metric = METRICS[result.telling[0] if finding is None else finding.metric]
         if finding in half.judgement.findings:
-            kind = "abandoned" if finding.kind is FindingKind.STALLED and metric.abandoned else finding.kind
+            kind = ABANDONED if finding.kind is FindingKind.STALLED and metric.abandoned else finding.kind
             told[half.half] = f"{_few_words(metric, finding.value)} {kind}", metric
             continue
         rise = half.rise(metric.name, metric.moments[-1] if finding is None else telling_moment(finding))

@@ -11,7 +11,7 @@ from leaklab.reports import check_report, rows
 from leaklab.reports.chart import HEIGHT, WIDTH, Drawing, drawn
 from leaklab.reports.figures import charts
 from leaklab.reports.templating import filled
-from leaklab.workshop.check_result import CheckResult
+from leaklab.workshop.check_result import CheckResult, CheckState
 
 CHARTS = 3
 """Charts of one scenario on a slide."""
@@ -23,6 +23,9 @@ In the units of the slide, 1280 × 720."""
 
 LETTERS = 98
 """Letters in a line of a sentence."""
+
+LETTER = 0.6
+"""The width of an average letter, as a share of its size."""
 
 LINE = 30
 """The height of a line of a sentence."""
@@ -63,33 +66,35 @@ def check_slide(check: CheckResult, file: Path) -> str:
     """A learner's file beside both halves."""
     under = f"{file}, {check_report.conditions(check)}"
     head = check_report.head(check)
+    said = [] if check.state in (CheckState.FIXED, CheckState.LEAKS) else _wrapped("", check_report.reason(check))
     if check.result is None:
-        lines = [*_below([("", line) for line in wrap(check_report.reason(check), LETTERS)], TOP)]
-        return filled("slide.svg.j2", title=head, under=under, panels=[], lines=lines)
-    return _slide(head, under, check.result)
+        return filled("slide.svg.j2", title=head, under=_cut(under, 20), panels=[], lines=[*_below(said, TOP)])
+    return _slide(head, under, check.result, said=said)
 
 
 def comparison_slide(results: Sequence[Result]) -> str:
     """Several scenarios: of each the chart that tells most, all at the same size."""
     drawings = [(result, drawn(chart)) for result in results for chart in charts(result)[:1]]
-    heads = [(result.scenario, f"{drawing.title}: {_verdicts(result)}") for result, drawing in drawings]
+    halves = rows.halves_of(results)
+    heads = [(result.scenario, f"{drawing.title}: {_verdicts(result, halves)}") for result, drawing in drawings]
     panels = [*_panels(heads, [drawing for _, drawing in drawings], DOWN)]
-    under = " / ".join(map(half_label, rows.halves_of(results)))
+    under = " / ".join(map(half_label, halves))
     return filled("slide.svg.j2", title=f"{len(results)} leaks compared", under=under, panels=panels, lines=[])
 
 
-def _slide(title: str, under: str, result: Result, why: str = "") -> str:
+def _slide(title: str, under: str, result: Result, why: str = "", said: Sequence[tuple[str, str]] = ()) -> str:
     drawings = [drawn(chart) for chart in charts(result)[:CHARTS]]
-    lines = [line for half in result.halves.values() for line in _sentence(half)]
+    lines = [*said, *(line for half in result.halves.values() for line in _sentence(half))]
     lines += _wrapped("Why:", why.replace("`", "")) if why else []
     heads = [(drawing.title, "") for drawing in drawings]
     panels = [*_panels(heads, drawings, DOWN - LINE * len(lines) - 10)]
     below = TOP + max((panel.box.height for panel in panels), default=0) + 44
+    title, under = _cut(title, 40), _cut(under, 20)
     return filled("slide.svg.j2", title=title, under=under, panels=panels, lines=[*_below(lines, below)])
 
 
-def _verdicts(result: Result) -> str:
-    return " / ".join(map(rows.verdict_words, result.halves.values()))
+def _verdicts(result: Result, halves: Sequence[str]) -> str:
+    return " / ".join(rows.verdict_words(result.halves[half]) if half in result.halves else "–" for half in halves)
 
 
 def _sentence(half: HalfResult) -> list[tuple[str, str]]:
@@ -115,4 +120,10 @@ def _panels(heads: Sequence[tuple[str, str]], drawings: Sequence[Drawing], down:
     for at, ((head, under), drawing) in enumerate(zip(heads, drawings, strict=True)):
         row, column = divmod(at, columns)
         box = Box(LEFT + column * (ACROSS + GAP) / columns, TOP + row * (height + HEADS), width, height)
-        yield Panel(head, under, drawing, box)
+        yield Panel(_cut(head, 20, width), _cut(under, 15, width), drawing, box)
+
+
+def _cut(words: str, size: float, width: float = ACROSS) -> str:
+    """The words as far as they fit into the width, at a size of letters."""
+    most = int(width / (size * LETTER))
+    return words if len(words) <= most else f"{words[: most - 1]}…"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from textwrap import wrap
 
 from rich.console import Group, RenderableType
@@ -70,5 +71,5 @@ def _cell(standing: Standing) -> Text:
 
 
 def _day(stamp: str) -> str:
-    """A time of the progress file, to the minute."""
-    return stamp[:16].replace("T", " ")
+    """A time of the progress file, to the minute, as the clocks here show it."""
+    return f"{datetime.fromisoformat(stamp).astimezone():%Y-%m-%d %H:%M}"

@@ -27,6 +27,9 @@ STYLES = {Verdict.LEAKS: "bold red", Verdict.CLEAN: "bold green", Verdict.INCONC
 LEAST_SPARKLINE = 4
 """Characters of the shortest sparkline that is worth it."""
 
+LONG_ID = 24
+"""Characters of a scenario's id from which on it may be folded."""
+
 FIRST, SECOND = PARTIAL_FIXES
 """A comparison has a column for the first; the second, where there is one, stands below it."""
 
@@ -41,6 +44,12 @@ def ruled(*columns: TableColumn | str, title: Text | None = None, gap: int = 1) 
     return table
 
 
+def _ids(scenarios: Sequence[str]) -> TableColumn:
+    """The column of the scenarios' ids, which are not folded unless one takes the room of all else."""
+    is_long = max(map(len, scenarios), default=0) > LONG_ID
+    return TableColumn("scenario", no_wrap=not is_long, overflow="fold", style="bold")
+
+
 def numbers(head: str, style: str = "") -> TableColumn:
     """A column of numbers."""
     return TableColumn(head, justify="right", style=style)
@@ -51,8 +60,9 @@ def scenario_list(entries: Sequence[tuple[Entry, str | None]], exercises: Mappin
 
     A broken one has its error instead. `exercises` are those of the folder.
     """
-    first = TableColumn("scenario", no_wrap=True, style="bold")
-    table = ruled(first, "leaks", numbers("minutes"), "difficulty", "exercise", gap=2)
+    table = ruled(
+        _ids([entry.id for entry, _ in entries]), "leaks", numbers("minutes"), "difficulty", "exercise", gap=2
+    )
     here = {exercise.scenario: exercise for exercise in exercises.values()}
     for entry, error in entries:
         if error is not None:
@@ -213,17 +223,19 @@ class Comparison:
         yield self._table(longest_sparkline(console, options, self._table))
         kinds = {one.kind for result in self.results for half in result.halves.values() for one in rows.found(half)[:1]}
         words = "; ".join(f"{kind}: {kind.means}" for kind in FindingKind if kind in kinds)
+        glances = [words for result in self.results for words, _ in rows.at_a_glance(result).values()]
+        words += f"; {rows.ABANDONED}: goes on after run()" if any(rows.ABANDONED in each for each in glances) else ""
         yield Text(f"\n{words}" if words else "", style="dim")
 
     def _table(self, spark: int) -> Table:
         # A second partial fix has a line of its own: four columns are too many.
         names = [name for name in rows.halves_of(self.results) if name != SECOND]
-        table = ruled(TableColumn("scenario", no_wrap=True, style="bold"), *map(half_label, names), gap=2)
+        table = ruled(_ids([one.scenario for one in self.results]), *map(half_label, names), gap=2)
         for result in self.results:
             cells = self._cells(result, spark)
             table.add_row(result.scenario, *(cells.get(name, Text("")) for name in names))
             if SECOND in cells:
-                second = Text.assemble("or ", cells[SECOND])
+                second = Text.assemble("2nd: ", cells[SECOND])
                 table.add_row("", *(second if name == FIRST else Text("") for name in names))
         return table
 

@@ -32,7 +32,12 @@ DARK = {
 
 def filled(template: str, **data: object) -> str:
     """The template of this name with its data, in ASCII, so that any pipe can carry it and any server serve it."""
-    return _environment().get_template(template).render(**data).encode("ascii", "xmlcharrefreplace").decode()
+    return in_ascii(_environment().get_template(template).render(**data))
+
+
+def in_ascii(text: str) -> str:
+    """The text, with a reference for each other character."""
+    return text.encode("ascii", "xmlcharrefreplace").decode()
 
 
 @cache

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,12 +40,20 @@ class Keys:
     def __enter__(self) -> Self:
         if self._fd is not None:
             self._before = termios.tcgetattr(self._fd)
-            # Not raw: Ctrl-C stays a signal, and output needs no carriage returns.
-            tty.setcbreak(self._fd, termios.TCSADRAIN)
+            self._take()
+            # A shell takes the terminal back while the program is stopped by Ctrl-Z.
+            self._continued = signal.signal(signal.SIGCONT, lambda *_: self._take())
         return self
+
+    def _take(self) -> None:
+        """Have each key at once. Not raw: Ctrl-C stays a signal, and output needs no carriage returns."""
+        if self._fd is not None:
+            with contextlib.suppress(termios.error):
+                tty.setcbreak(self._fd, termios.TCSADRAIN)
 
     def __exit__(self, *_: object) -> None:
         if self._fd is not None:
+            signal.signal(signal.SIGCONT, self._continued)
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
 

@@ -44,9 +44,9 @@ def test_an_amount_is_a_number_and_a_unit_and_without_one_bytes_or_seconds() -> 
     assert {text: parse_duration(text) for text in DURATIONS} == pytest.approx(DURATIONS, rel=1e-12)
 
 
-@pytest.mark.parametrize("text", ["256XB", "1..5", "1:30", "3s5", "-1", "0"])
+@pytest.mark.parametrize("text", ["256XB", "1..5", "1:30", "3s5", "-1"])
 @pytest.mark.parametrize("parse", [parse_size, parse_duration])
-def test_what_is_no_amount_or_none_at_all_is_refused(parse: Callable[[str], object], text: str) -> None:
+def test_what_is_no_amount_is_refused(parse: Callable[[str], object], text: str) -> None:
     with pytest.raises(ValueError, match="write a"):
         parse(text)
 

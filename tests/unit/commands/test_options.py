@@ -54,7 +54,7 @@ def test_limits_are_read_and_the_others_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("memory=0", "--limit memory=0: '0' is less than one byte"),
+        ("memory=0", "--limit memory=0: 0B is out of range"),
         ("time=nan", "--limit time=nan: 'nan' is not a duration"),
         ("time=inf", "--limit time=inf: 'inf' is not a duration"),
         ("time=1000h", "--limit time=1000h: 1000h is out of range"),

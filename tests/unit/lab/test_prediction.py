@@ -80,6 +80,8 @@ def test_the_key_metrics_are_asked_at_the_moment_that_shows_the_leak(
         (TIME, "500ms", 0.5),
         (TIME, "2", 2.0),
         (MEMORY, "256", 256 * MIB),
+        (MEMORY, "0", 0),
+        (TIME, "0s", 0),
         (MEMORY, "1.5", 1.5 * MIB),
         (MEMORY, "1GB", 10**9),
         *((question, text, None) for question in (SOCKETS, TIME, MEMORY) for text in ("", "  ", "-", "–", "—", "?")),
@@ -94,7 +96,9 @@ def test_a_guess_may_have_its_unit_and_a_dash_or_nothing_skips_the_question(
 NO_COUNTS = ("many", "-5", "1.5", "50 threads", "1,00", "²", "9" * 5000)
 
 
-@pytest.mark.parametrize(("question", "text"), [(TIME, "3 sockets"), (TIME, "0"), (MEMORY, "lots"), (MEMORY, "3s")])
+@pytest.mark.parametrize(
+    ("question", "text"), [(TIME, "3 sockets"), (TIME, "200h"), (MEMORY, "9999TiB"), (MEMORY, "lots"), (MEMORY, "3s")]
+)
 def test_what_is_no_guess_is_refused_with_its_value(question: Question, text: str) -> None:
     with pytest.raises(ValueError, match=repr(text)):
         parse_guess(question, text)
