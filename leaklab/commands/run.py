@@ -49,6 +49,7 @@ def command(
 ) -> ExitCode:
     """Run a scenario's halves and show what each left open."""
     from leaklab.content.catalog import Catalog
+    from leaklab.judge.findings import Verdict
     from leaklab.lab.pair import run_scenario
     from leaklab.lab.run_options import check_settings
 
@@ -89,7 +90,9 @@ def command(
 
         data["predicted"] = predictions(asked, guessed, result)
     target.show(paged=every, result=result, **data)
-    if target.format != "json" and not result.interrupted:
+    undecided = any(one.judgement.verdict is Verdict.INCONCLUSIVE or one.complaint for one in result.halves.values())
+    if target.format != "json" and not undecided:
+        # Nothing above says it: a verdict that the scenario does not expect.
         output.complain(*(f"{entry.id}, {surprise}" for surprise in result.surprises))
     return output.exit_code([result], as_expected=result.as_expected)
 

@@ -24,8 +24,8 @@ In the units of the slide, 1280 × 720."""
 LETTERS = 98
 """Letters in a line of a sentence."""
 
-LETTER = 0.6
-"""The width of an average letter, as a share of its size."""
+LETTER = 0.55
+"""The width of an average letter, as a share of its size; bold ones are a fifth wider."""
 
 LINE = 30
 """The height of a line of a sentence."""
@@ -89,12 +89,14 @@ def _slide(title: str, under: str, result: Result, why: str = "", said: Sequence
     heads = [(drawing.title, "") for drawing in drawings]
     panels = [*_panels(heads, drawings, DOWN - LINE * len(lines) - 10)]
     below = TOP + max((panel.box.height for panel in panels), default=0) + 44
-    title, under = _cut(title, 40), _cut(under, 20)
+    title, under = _cut(title, 48), _cut(under, 20)
     return filled("slide.svg.j2", title=title, under=under, panels=panels, lines=[*_below(lines, below)])
 
 
 def _verdicts(result: Result, halves: Sequence[str]) -> str:
-    return " / ".join(rows.verdict_words(result.halves[half]) if half in result.halves else "–" for half in halves)
+    """The verdict on each half, of one that leaks the first kind of finding; a dash where there is no such half."""
+    words = {name: rows.verdict_words(half).partition(",")[0] for name, half in result.halves.items()}
+    return " / ".join(words.get(half, "–") for half in halves)
 
 
 def _sentence(half: HalfResult) -> list[tuple[str, str]]:
@@ -120,7 +122,7 @@ def _panels(heads: Sequence[tuple[str, str]], drawings: Sequence[Drawing], down:
     for at, ((head, under), drawing) in enumerate(zip(heads, drawings, strict=True)):
         row, column = divmod(at, columns)
         box = Box(LEFT + column * (ACROSS + GAP) / columns, TOP + row * (height + HEADS), width, height)
-        yield Panel(_cut(head, 20, width), _cut(under, 15, width), drawing, box)
+        yield Panel(_cut(head, 24, width), _cut(under, 15, width), drawing, box)
 
 
 def _cut(words: str, size: float, width: float = ACROSS) -> str:

@@ -197,7 +197,9 @@ def test_a_reader_that_takes_one_line_gets_it(leaklab: Command) -> None:
         ("sed s/^/paged:/", "paged:"),
         ("cat", "what the fix changes"),
         ("", "what the fix changes"),
+        ("  ", "what the fix changes"),
         ("no-pager", "what"),
+        ("/", "what"),
     ],
 )
 def test_show_pages_on_a_terminal_as_git_does(terminal: Callable[..., Terminal], pager: str, first: str) -> None:

@@ -31,6 +31,7 @@ from tests.integration.conftest import (
 )
 
 EXERCISE = "unclosed_body.py"
+FIXES = Path(__file__).parents[1] / "fixes"
 FIX = (SCENARIOS / "unclosed_body" / "fixed.py").read_bytes()
 NEXT_FIX = (SCENARIOS / "close_in_loop" / "fixed.py").read_bytes()
 
@@ -142,6 +143,25 @@ def test_a_file_of_ones_own_is_checked_by_naming_the_scenario_and_no_state_is_wr
     assert "--scenario NAME" in complaint(room("check", "mine.py"), WRONG_USAGE)
     assert room("check", "mine.py", "--scenario", "unclosed-body").code == 0
     assert [path.name for path in folder_of(room).iterdir()] == ["mine.py"]
+
+
+def test_a_file_is_fixed_only_if_it_is_so_with_every_choice_of_a_setting(room: Command) -> None:
+    """One that bounds the body alone, one that bounds each read, and ours; the last two asked with the easiest."""
+    room("start", "unbounded-wait")
+    file, folder = folder_of(room) / "unbounded_wait.py", SCENARIOS / "unbounded_wait"
+    of_the_body = FIXES / "unbounded_wait" / "wrong_clock_in_the_body_only.py"
+    sources = {of_the_body: (), folder / "almost2.py": ("dead=silent",), folder / "fixed.py": ("dead=silent",)}
+    documents = []
+    for source, given in sources.items():
+        file.write_bytes(source.read_bytes())
+        options = [option for setting in ("hang=2s", *given) for option in ("--set", setting)]
+        finished = room("check", file.name, "--json", *options)
+        documents.append(json.loads(finished.stdout))
+    assert [document["fixed"] for document in documents] == [False, False, True]
+    assert [document["result"]["settings"]["dead"] for document in documents] == ["drip-head", "drip", "silent"]
+    assert [document["also_with"] for document in documents] == [[], [], ["dead=drip", "dead=drip-head"]]
+    # The halves beside it are those with that choice.
+    assert all(document["result"]["halves"]["leaky"]["verdict"] == "leaks" for document in documents)
 
 
 def test_a_broken_progress_file_is_told_and_a_check_goes_on_without_it(room: Command) -> None:
@@ -258,18 +278,19 @@ def test_an_interrupted_check_is_no_attempt_and_leaves_nothing(room: Command) ->
 def test_of_several_exercises_the_terminal_asks_which(terminal: Callable[..., Terminal]) -> None:
     for name in ("huge-array", "unclosed-body"):
         terminal("start", name).end()
-    asked = {name: terminal("hint") for name in ("second", "usual", "closed", "interrupted")}
+    asked = {name: terminal("hint") for name in ("second", "named", "usual", "closed", "interrupted")}
     for ask in asked.values():
         listed = ask.expect("Which one? [1] ")
         assert re.search(r"1  unclosed_body.py  not solved\s+2  huge_array.py     not solved", listed)
     asked["second"].child.send("3\r")
-    asked["second"].expect("Type a number from 1 to 2.")
+    asked["second"].expect("Type a number from 1 to 2, or a name.")
     asked["second"].expect("Which one? [1] ", "2\r")
+    asked["named"].child.send("huge_array.py\r")
     asked["usual"].child.send("\r")
     asked["closed"].child.sendeof()
     asked["interrupted"].child.sendintr()
-    assert [ask.end() for ask in asked.values()] == [0, 0, WRONG_USAGE, INTERRUPTED]
-    hints = {"second": "memory", "usual": "socket", "closed": "which exercise in this folder?"}
+    assert [ask.end() for ask in asked.values()] == [0, 0, 0, WRONG_USAGE, INTERRUPTED]
+    hints = {"second": "memory", "named": "memory", "usual": "socket", "closed": "which exercise in this folder?"}
     assert [name for name, word in hints.items() if word not in asked[name].seen] == []
 
 
@@ -307,7 +328,8 @@ def test_the_whole_flow_in_a_terminal_from_start_to_green(terminal: Callable[...
         watch.expect("NOT FIXED: leaked, wasted")
         watch.expect("kept by")
         watch.expect(KEYS_LINE, "s")
-        watch.expect("Solve the exercise", "h")
+        watch.expect("Solve the exercise to see", "n")
+        watch.expect("Solve this exercise first", "h")
         watch.expect("line 25 opened what is left")
         watch.expect("Hint 1 of 3")
         watch.expect("Press h again")
@@ -351,6 +373,20 @@ def test_however_watch_ends_the_terminal_is_as_it_was(terminal: Callable[..., Te
         watch.child.expect(pexpect.EOF)
         assert modes(watch) == (True, True), number.name
         assert watch.end() == INTERRUPTED, number.name
+
+
+def test_keys_are_heard_after_a_shell_had_the_terminal_back(terminal: Callable[..., Terminal]) -> None:
+    """As after Ctrl-Z and `fg`."""
+    terminal(*QUICK).end()
+    watch = terminal("watch", *OURS)
+    watch.expect(KEYS_LINE)
+    own = termios.tcgetattr(watch.child.child_fd)
+    own[3] |= termios.ICANON | termios.ECHO
+    termios.tcsetattr(watch.child.child_fd, termios.TCSANOW, own)
+    watch.child.kill(signal.SIGCONT)
+    wait_until(lambda: modes(watch) == (False, False), "the keys")
+    watch.child.send("q")
+    assert watch.end() == 0
 
 
 def test_a_file_that_breaks_and_is_gone_for_a_while_does_not_end_watch(

@@ -308,6 +308,13 @@ def test_a_run_of_another_size_that_did_not_do_its_work_is_a_doubt_and_never_cle
     assert (judgement.verdict, judgement.doubts) == (Verdict.INCONCLUSIVE, ("at 200 steps it raised ValueError",))
 
 
+def test_what_ended_before_it_began_says_nothing_of_what_can_be_read() -> None:
+    ended = replace(Half(outcome=Outcome.CRASHED).trace(), samples=())
+    doubts = judge(ended, SizedRun(50, {}), Thresholds(telling=("open_sockets",))).doubts
+    assert [doubt for doubt in doubts if "could not be read" in doubt] == []
+    assert len(doubts) == 1
+
+
 def test_of_a_half_that_leaks_key_metrics_that_do_not_grow_are_said() -> None:
     key = Thresholds(telling=("open_sockets", "connections_opened"))
     batches = asked(each).counts("open_sockets", lambda done: done % 10, returned=0)

@@ -290,3 +290,32 @@ def test_a_long_difference_is_cut_and_says_so() -> None:
     long = {"leaky": "pass\n", "fixed": "".join(f"line_{number} = 1\n" for number in range(1000))}
     found = Page(scenario_page(scripted.result(), "", long)).words("span", "ins")
     assert ("line_148 = 1" in found, "line_149 = 1" in found, "and 851 more lines" in found) == (True, False, True)
+
+
+WIDE = "\u4e16"
+
+
+def test_a_page_keeps_its_size_whatever_characters_a_difference_has() -> None:
+    long = {"leaky": "pass\n", "fixed": f"# {WIDE * 800}\n" * 400}
+    page = scenario_page(scripted.result(), "", long)
+    assert len(page) < 100_000
+    assert re.search(r"and 39\d more lines", page)
+
+
+def test_names_of_any_length_fit_a_slide() -> None:
+    name = "a-scenario-that-has-a-name-of-so-many-words-that-nothing-is-left-beside-it"
+    slides = [
+        scenario_slide(scripted.result(scenario=name), ""),
+        check_slide(LEAKS, Path(name * 2)),
+        comparison_slide([scripted.result(scenario=name)] * 3),
+    ]
+    for slide in slides:
+        for size, words in re.findall(r'class="slide"[^>]* font-size="(\d+)"[^>]*>([^<]*)</text>', slide):
+            assert len(html.unescape(words)) * int(size) * 0.55 <= 1184, words
+    assert [own in slide for own, slide in zip((name, name * 2, name), slides, strict=True)] == [False] * 3
+
+
+def test_a_slide_of_a_file_that_was_not_measured_to_the_end_says_why() -> None:
+    check = replace(FIXED, state=CheckState.WRONG_WORK, reason="it does not do the work: it asked for nothing")
+    words = html.unescape(re.sub(r"<[^>]+>", "", check_slide(check, Path("mine.py"))))
+    assert "it does not do the work: it asked for nothing" in words
