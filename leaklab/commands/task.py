@@ -202,7 +202,7 @@ def _ask_which(catalog: Catalog, known: Mapping[str, Exercise]) -> str | None:
 def kept(file: Path) -> str:
     """What is said where an exercise finds a file of its name."""
     named = as_argument(file)
-    return f"Kept {file}, which was there already. `leaklab reset {named}` has the exercise instead, and keeps a copy."
+    return f"Kept {file}, which was there already. `leaklab reset {named}` puts the exercise there, and keeps a copy."
 
 
 def how_to_measure(file: Path, scenarios: Path | None) -> str:

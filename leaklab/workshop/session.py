@@ -73,6 +73,9 @@ class Session(AbstractContextManager["Session", None]):
             self._close()
             raise
         self._leaking = frozenset({YOURS} if checked.state is CheckState.LEAKS else ())
+        if checked.choice:
+            # The halves beside it are those with another choice of a setting.
+            return checked
         if kept is not None:
             return replace(checked, controls_at=kept.at)
         result, self._controls = checked.result, None

@@ -31,6 +31,7 @@ class Checks:
     leaky: HalfResult = field(default_factory=scripted.leaky)
     error: MeasureError | None = None
     interrupted: bool = False
+    choice: str = ""
     is_running: bool = True
     services: int = 0
     ended: int = 0
@@ -51,7 +52,8 @@ class Checks:
         mine = replace(scripted.fixed(), half=YOURS)
         measured = scripted.result(*halves.values(), mine, settings=settings)
         result: Result = replace(measured, interrupted=self.interrupted)
-        return CheckResult(scenario=entry.id, file=file, state=CheckState.FIXED, result=result)
+        state = CheckState.LEAKS if self.choice else CheckState.FIXED
+        return CheckResult(scenario=entry.id, file=file, state=state, result=result, choice=self.choice)
 
     @contextlib.contextmanager
     def run_services(self) -> Iterator[object]:
@@ -115,6 +117,14 @@ def test_they_are_not_kept_if_they_came_out_wrong_or_were_interrupted(checks: Ch
         checks.interrupted = False
         session.check(entry, FILE, RunOptions(), entry.scenario.settings)
     assert checks.measured == [BOTH, BOTH, BOTH]
+
+
+def test_those_with_another_choice_of_a_setting_are_not_kept(checks: Checks, entry: Entry) -> None:
+    with Session() as session:
+        for checks.choice in ("dead=silent", "", "dead=silent", ""):
+            found = session.check(entry, FILE, RunOptions(), entry.scenario.settings)
+            assert found.controls_at is None or not checks.choice
+    assert checks.measured == [BOTH, BOTH, set(), set()]
 
 
 def test_where_a_deadline_is_judged_they_are_measured_each_time(checks: Checks) -> None:
