@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 perf_counter, process_time = time.perf_counter, time.process_time
 times = os.times
 dumps, loads = json.dumps, json.loads
-read, write, leave = os.read, os.write, os._exit
+read, write, leave, open_file, close = os.read, os.write, os._exit, os.open, os.close
 collect, get_objects, alarm = gc.collect, gc.get_objects, signal.alarm
 modules, this_frame, all_frames = sys.modules, sys._getframe, sys._current_frames
 
@@ -40,6 +40,11 @@ RESERVE = [bytearray(4 * 2**20)]
 costs addresses and no pages."""
 
 SHARED_MEMORY = "/dev/shm/"  # noqa: S108 # where Linux has it (shm_overview(7))
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+SLACK = 2**20
+"""Bytes: memory that rose by less is not given back first."""
 
 STEP_COUNTER = 8
 """Bytes of the file of a StepCounter."""
@@ -463,6 +468,31 @@ def run(
     inside.release()
 
 
+def resident() -> int:
+    """Bytes of this process that are in memory; 0 where the system has no statm (proc_pid_statm(5))."""
+    try:
+        fd = open_file("/proc/self/statm", os.O_RDONLY)
+    except OSError:
+        return 0
+    try:
+        return int(read(fd, 256).split()[1]) * PAGE
+    finally:
+        close(fd)
+
+
+def give_back() -> None:
+    """Give the system what malloc keeps for later, so that what is left is what is used (malloc_trim(3), glibc).
+
+    How much it keeps depends on the order in which memory was freed, and differs from run to run.
+    """
+    try:
+        from ctypes import CDLL  # late: most halves need it not
+
+        CDLL(None).malloc_trim(0)
+    except BaseException:  # noqa: BLE001, S110 # another libc, or a half that has used up its memory or its modules
+        pass
+
+
 def main() -> None:
     """Do what the runner says: load, run, collect."""
     channel = RunnerChannel(int(sys.argv[1]))
@@ -500,6 +530,7 @@ def main() -> None:
         if isinstance(value, dict) and "$steps" in value:
             workload[name] = StepItems(value["$steps"], channel, counter, clock, inside)
     collect()
+    before = resident()
     job = channel.ask(say="ready")
     limit(job["limits"])
     alarm(job["lifetime"])
@@ -512,6 +543,8 @@ def main() -> None:
         except BaseException:  # noqa: BLE001, S110 # a half may have closed or replaced it
             pass
     collect()
+    if resident() - before > SLACK:
+        give_back()
     channel.ask(say="collected")
     channel.send(dumps({"say": "tasks", "count": inside.tasks_left()}).encode() + b"\n")
     leave(0)

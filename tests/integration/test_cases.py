@@ -37,6 +37,7 @@ class Case(Entry):
         leaks: the findings on the leaky half.
         deadline: seconds within which the caller needs its answer.
         second: steps of the second run, where the lab's own choice takes long; None for that.
+        budget: bytes that it may hold until it returns, where that may grow with the work.
     """
 
     steps: int = field(kw_only=True)
@@ -47,6 +48,7 @@ class Case(Entry):
     leaks: tuple[tuple[str, str], ...] = field(kw_only=True)
     deadline: float | None = field(default=None, kw_only=True)
     second: int | None = field(default=None, kw_only=True)
+    budget: int | None = field(default=None, kw_only=True)
 
     def workload(self, lab: Lab) -> Mapping[str, object]:
         where = {"mongo_uri": lab.mongo.uri, "database": lab.mongo.database} if "mongo" in self.services else {}
@@ -65,6 +67,7 @@ class Case(Entry):
             services=self.services,
             documents=(Documents("prices", 60, {"_id": None, "instrument": "instrument {n}"}),),
             requests=lambda settings: {self.asked: settings.steps or 0} if self.asked else {},
+            memory_budget=None if self.budget is None else lambda _: self.budget or 0,
             second_steps=None if self.second is None else lambda _: self.second or 1,
         )
 
@@ -100,6 +103,10 @@ PAIRS = (
         leaks=(("leaked", "files_left"), ("leaked", "bytes_left")),
     ),
     Case(CASES / "unended_tasks", steps=2000, argument="subscribers", leaks=(("leaked", "tasks"),)),
+    # Of freed memory, malloc keeps what lies below the last thing that is not free.
+    Case(
+        CASES / "memory_kept_by_malloc", steps=400, argument="pages", leaks=(("leaked", "rss"),), budget=2**30,
+    ),
     # Its threads end by themselves; that each report opens connections of its own is so.
     Case(
         CASES / "dropped_client", steps=20, argument="reports", services=("mongo",), asked="read",
