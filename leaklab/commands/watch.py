@@ -116,7 +116,7 @@ class WatchScreen:
         """Show the solution, if the exercise is solved."""
         if self.task.is_solved:
             self._say("")
-            self._show(lambda: self.console.print(self.task.solution(self.console)))
+            self._show(lambda: output.show_pages(self.console, [self.task.solution(self.console)]))
         else:
             self._say("Solve the exercise to see the solution; press h for a hint.")
 
@@ -125,8 +125,7 @@ class WatchScreen:
         from leaklab.workshop.course import open_next
 
         if not self.ahead:
-            last = "That was the last exercise." if self.task.is_solved else "Solve this exercise first."
-            self._say(f"{last} `leaklab start NAME` opens any other one.")
+            self._say("That was the last exercise." if self.task.is_solved else "Solve this exercise first.")
             return
         folder = self.task.file.parent
         try:

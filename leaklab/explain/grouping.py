@@ -33,7 +33,7 @@ FILES, SHARED = ("files", "file_bytes"), "shared"
 NO_OWNER = "no object that the garbage collector knows"
 """What keeps a descriptor, thread or process that was opened below Python's objects."""
 
-DROPPED = "no Python object any more; the server has not been told yet"
+DROPPED = "no Python object any more, but the server has not been told"
 """The same of a cursor that is open on the server."""
 
 GROUPS = 40

@@ -68,7 +68,7 @@ def check_report(check: CheckResult, file: Path, exercise: Exercise | None = Non
 
 def head(check: CheckResult) -> str:
     """Whether the file is fixed, in capitals; of one that leaks, in which ways: `NOT FIXED: leaked, wasted`."""
-    kinds = dict.fromkeys(one.kind.value for one in (check.finding, *check.findings) if one is not None)
+    kinds = dict.fromkeys(rows.kind_word(one) for one in (check.finding, *check.findings) if one is not None)
     words = HEADS[check.state][0]
     return f"{words}: {', '.join(kinds)}" if check.state is CheckState.LEAKS else words
 
@@ -106,9 +106,9 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str)
     if check.fixed:
         yield Padding.indent(Text.assemble((PRAISE, "bold"), f" {reason(check)}"), 2)
     elif why := reason(check):
-        kind = check.finding.kind if check.finding is not None and check.state is CheckState.LEAKS else None
+        kind = rows.kind_word(check.finding) if check.finding and check.state is CheckState.LEAKS else ""
         first = f"with {check.choice}: " if check.choice else ""
-        first += "" if kind is None else f"{kind} ({kind.means}): "
+        first += f"{kind} ({rows.MEANS[kind]}): " if kind else ""
         yield Padding.indent(Text.assemble((first, "bold"), why), 2)
     if check.why:
         yield Text("")
@@ -196,10 +196,15 @@ def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
     told = [line for line in evidence_lines(finding, shown) if first is None or line.words != str(first)]
     yield Padding.indent(evidence(told), 2)
     for other in others[:OTHERS]:
-        yield Padding.indent(Text(f"also {other.kind} ({other.kind.means}): {METRICS[other.metric].label}"), 2)
+        yield Padding.indent(Text(_also(other)), 2)
         yield Padding.indent(evidence(list(evidence_lines(other, shown))[:OTHERS]), 2)
     if len(others) > OTHERS:
         yield Padding.indent(Text(f"and {len(others) - OTHERS} more; `--json` has them all"), 2)
+
+
+def _also(other: Finding) -> str:
+    word = rows.kind_word(other)
+    return f"also {word} ({rows.MEANS[word]}): {METRICS[other.metric].label}"
 
 
 def _figures(check: CheckResult, result: Result) -> Table:

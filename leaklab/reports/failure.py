@@ -1,5 +1,7 @@
 """How a leaky half died, next to its forecast and the fixed half, as a Rich table."""
 
+import re
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
@@ -31,7 +33,8 @@ def failure_table(failure: Failure) -> RenderableType:
         if half.error is None:
             end = Text("did all the work", style="green")
         elif trace.outcome is Outcome.CRASHED and not result.interrupted:
-            end = Text("died", style="bold red")
+            cause = re.search(r"\[Errno \d+\] ([A-Z][a-z ]+)|(MemoryError|can't start new thread)", half.error)
+            end = Text(f"died: {cause[1] or cause[2]}" if cause else "died", style="bold red")
         else:
             end = Text("stopped before that", style="bold yellow")
         table.add_row(Text(name, style="bold"), predicted, f"{done:,}", end)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
-from leaklab.metrics import FindingKind
 from leaklab.reports import rows
 
 _MARKUP = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
@@ -26,7 +25,7 @@ def scenario_result(result: Result, why: str, every: bool = False) -> str:
     """
     under = rows.conditions(result)
     parts = [f"### {escaped(result.scenario)}{f': {escaped(under)}' if under else ''}", _metrics(result, every=every)]
-    known = set[FindingKind]()
+    known = set[str]()
     parts.append("\n".join(line for name, half in result.halves.items() for line in _remarks(name, half, known)))
     parts += [part for half in result.halves.values() for part in _output(half)]
     if why:
@@ -60,7 +59,7 @@ def _metrics(result: Result, *, every: bool) -> str:
     return _table(heads, [False, *[True] * (len(heads) - 1)], lines)
 
 
-def _remarks(name: str, half: HalfResult, known: set[FindingKind]) -> Iterator[str]:
+def _remarks(name: str, half: HalfResult, known: set[str]) -> Iterator[str]:
     yield f"- **{escaped(half_label(name))}: {rows.verdict_words(half)}**"
     for remark in rows.remarks(half, known):
         means = f" ({remark.means})" if remark.means else ""

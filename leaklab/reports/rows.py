@@ -27,7 +27,10 @@ GROUPS = 3
 """Groups of evidence that are shown of a finding, at most."""
 
 ABANDONED = "abandoned"
-"""Said of what goes on after its caller has given up."""
+"""Said of what goes on after its caller has given up: a finding of the kind `stalled`, whose answer was in time."""
+
+MEANS = {**{kind.value: kind.means for kind in FindingKind}, ABANDONED: "goes on after run()"}
+"""What each word for a finding means, in at most three words, in the order in which they are explained."""
 
 MOST_OF_IT = 0.9
 """A group that is this share of all that was found is enough."""
@@ -92,7 +95,13 @@ def verdict_words(half: HalfResult) -> str:
     """The verdict on a half; of one that leaks, in which ways: `leaked, wasted`."""
     if half.judgement.verdict is not Verdict.LEAKS:
         return half.judgement.verdict.value
-    return ", ".join(dict.fromkeys(finding.kind.value for finding in half.judgement.findings))
+    return ", ".join(dict.fromkeys(map(kind_word, half.judgement.findings)))
+
+
+def kind_word(finding: Finding) -> str:
+    """The word for a finding, one of MEANS."""
+    is_left = finding.kind is FindingKind.STALLED and METRICS[finding.metric].abandoned
+    return ABANDONED if is_left else finding.kind.value
 
 
 def key_rows(result: Result) -> list[MetricRow]:
@@ -156,10 +165,10 @@ def _cell(metric: Metric, half: HalfResult, moment: Moment) -> str:
     return f"{median} ({metric.format(min(values))} to {metric.format(max(values))})"
 
 
-def remarks(half: HalfResult, known: set[FindingKind] | None = None) -> list[Remark]:
+def remarks(half: HalfResult, known: set[str] | None = None) -> list[Remark]:
     """The remarks on a half: findings, what does not grow, doubts, forecasts, what is wrong; at least one.
 
-    `known` are the kinds of finding that were explained before; those that are explained here are added.
+    `known` are the words for findings that were explained before; those that are explained here are added.
     """
     judgement, shown = half.judgement, set[CodeSite]()
     said = [
@@ -181,10 +190,11 @@ def remarks(half: HalfResult, known: set[FindingKind] | None = None) -> list[Rem
     return said
 
 
-def _of_finding(finding: Finding, shown: set[CodeSite], known: set[FindingKind]) -> Remark:
-    means = "" if finding.kind in known else finding.kind.means
-    known.add(finding.kind)
-    return Remark(finding.kind, finding.reason, tuple(evidence_lines(finding, shown)), means)
+def _of_finding(finding: Finding, shown: set[CodeSite], known: set[str]) -> Remark:
+    word = kind_word(finding)
+    means = "" if word in known else MEANS[word]
+    known.add(word)
+    return Remark(word, finding.reason, tuple(evidence_lines(finding, shown)), means)
 
 
 def left_behind(half: HalfResult) -> str:
@@ -268,8 +278,7 @@ def at_a_glance(result: Result) -> dict[str, tuple[str, Metric]]:
         finding = next(iter(half.judgement.findings), first)
         metric = METRICS[result.telling[0] if finding is None else finding.metric]
         if finding in half.judgement.findings:
-            kind = ABANDONED if finding.kind is FindingKind.STALLED and metric.abandoned else finding.kind
-            told[half.half] = f"{_few_words(metric, finding.value)} {kind}", metric
+            told[half.half] = f"{_few_words(metric, finding.value)} {kind_word(finding)}", metric
             continue
         rise = half.rise(metric.name, metric.moments[-1] if finding is None else telling_moment(finding))
         told[half.half] = metric.format(None) if rise is None else _few_words(metric, max(0, rise)), metric

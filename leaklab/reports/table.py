@@ -16,7 +16,7 @@ from leaklab.content.declaration import PARTIAL_FIXES
 from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
-from leaklab.metrics import FindingKind, Metric
+from leaklab.metrics import Metric
 from leaklab.reports import rows
 from leaklab.reports.rows import EvidenceLine
 from leaklab.reports.series import SPARKLINE, scale, series, sparkline
@@ -92,7 +92,7 @@ def validation_line(validation: Validation) -> Text:
 
 def scenario_result(result: Result, why: str, every: bool = False) -> RenderableType:
     """One scenario: the rows that tell, or `every` row, the findings as sentences, one line of why."""
-    known = set[FindingKind]()
+    known = set[str]()
     parts: list[RenderableType] = [MetricsTable(result, every=every), Text("")]
     parts += [part for half in result.halves.values() for part in _findings(half, known)]
     for half in result.halves.values():
@@ -170,7 +170,7 @@ def pictures_of(result: Result, metric: Metric, width: int) -> list[str]:
     return [" " + sparkline(values, lowest, highest, width).ljust(width) for values in went]
 
 
-def _findings(half: HalfResult, known: set[FindingKind]) -> Iterator[RenderableType]:
+def _findings(half: HalfResult, known: set[str]) -> Iterator[RenderableType]:
     """What is said of a half: its name, each remark with the evidence below it."""
     head = (f"{half_label(half.half)}  ", "bold")
     for remark in rows.remarks(half, known):
@@ -221,11 +221,11 @@ class Comparison:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         yield self._table(longest_sparkline(console, options, self._table))
-        kinds = {one.kind for result in self.results for half in result.halves.values() for one in rows.found(half)[:1]}
-        words = "; ".join(f"{kind}: {kind.means}" for kind in FindingKind if kind in kinds)
-        glances = [words for result in self.results for words, _ in rows.at_a_glance(result).values()]
-        words += f"; {rows.ABANDONED}: goes on after run()" if any(rows.ABANDONED in each for each in glances) else ""
-        yield Text(f"\n{words}" if words else "", style="dim")
+        halves = [half for result in self.results for half in result.halves.values()]
+        kinds = {rows.kind_word(one) for half in halves for one in rows.found(half)[:1]}
+        words = [f"{kind}: {means}" for kind, means in rows.MEANS.items() if kind in kinds]
+        words += [f"2nd: {half_label(SECOND)}"] if any(half.half == SECOND for half in halves) else []
+        yield Text(f"\n{'; '.join(words)}" if words else "", style="dim")
 
     def _table(self, spark: int) -> Table:
         # A second partial fix has a line of its own: four columns are too many.

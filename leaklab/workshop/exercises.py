@@ -180,6 +180,12 @@ def task_text(entry: Entry, scenarios: str | None = None) -> str:
         f"What leaks: {scenario.leaks}. Why: {scenario.summary}. Where to look: {shows}.",
         f"Change this file until nothing leaks. {keep} {shared}{scenario.task}",
     ]
+    for one in scenario.settings.declared:
+        if others := [f"{one.name}={other}" for other in one.choices if other != scenario.settings[one.name]]:
+            first = f"{one.name}={scenario.settings[one.name]}"
+            paragraphs.append(
+                f"It is checked with {first}; once it is right, with {' and '.join(others)}, too. {one.help}"
+            )
     commands = [
         f"leaklab check {name}     measures it next to leaky and fixed",
         f"leaklab watch {name}     the same, every time you save",

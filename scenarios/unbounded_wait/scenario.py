@@ -54,7 +54,13 @@ SCENARIO = Scenario(
     settings=Settings(
         Setting("hang", DURATION, 3.0, "How long the dead service takes to answer.", least=0.1, most=3600),
         # A body that comes byte by byte, a head that comes byte by byte, no answer at all.
-        Setting("dead", CHOICE, "drip", "How the dead service is dead.", choices=("drip", "drip-head", "silent")),
+        Setting(
+            "dead",
+            CHOICE,
+            "drip",
+            "How it is dead: its body or its head comes byte by byte, or nothing comes.",
+            choices=("drip", "drip-head", "silent"),
+        ),
         deadline=0.5,
     ),
     services=("http",),
