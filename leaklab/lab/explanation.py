@@ -131,9 +131,12 @@ class Look:
 
 
 def suspected(run: SizedRun, bounds: Thresholds) -> tuple[Finding, ...]:
-    """What was there in a run that nothing else could be compared with, as findings that may be none."""
+    """What was there in a run that nothing else could be compared with, as findings that may be none.
+
+    Where there is a deadline, a doubt is about the time.
+    """
     found: list[Finding] = []
-    for metric in suspects(run, bounds):
+    for metric in suspects(run, bounds) if bounds.deadline_s is None else ():
         moment, kind = next(one for one in JUDGED[metric.judge] if run.count(metric, one[0]) or one[0] is Moment.PEAK)
         value = run.count(metric, moment)
         found.append(Finding.of(kind, metric.name, value, 0, sentences.suspected(metric, value, kind)))

@@ -231,8 +231,10 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
             root = re.sub(f" (of|in) {file}$", "", kept.root) if file else kept.root
             yield EvidenceLine("kept by", f"{count}{kept.chain}  ({root}, {kept.through})")
         elif one.note:
-            head = "then" if metric.judge is Judge.REUSE else "kept by"
-            yield EvidenceLine(head, f"{count}{one.note}", is_code=False)
+            if metric.judge is Judge.REUSE:
+                yield EvidenceLine("then", f"{count}{one.note}", is_code=False)
+            else:
+                yield EvidenceLine("kept by", f"{one.note}{f': {one.count:,} of them' if count else ''}", is_code=False)
     if (more := len(finding.evidence) - len(told)) and len(told) > 1:
         yield EvidenceLine("", f"and {more:,} more place{'' if more == 1 else 's'}", is_code=False)
 

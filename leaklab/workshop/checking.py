@@ -22,6 +22,7 @@ from leaklab.metrics import METRICS, FindingKind, Judge
 from leaklab.system.files import read_regular
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits
 from leaklab.system.processes import require_posix
+from leaklab.units import format_duration
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
 from leaklab.workshop.imports import early_modules
 from leaklab.workshop.plain_code import rejection
@@ -169,6 +170,8 @@ def _by_measure(blank: CheckResult, result: Result, scenario: Scenario, judgemen
         )
     if judgement.verdict is Verdict.INCONCLUSIVE:
         remedy = "Do the work item by item, as the leaky half does, then check again."
+        if (deadline := result.bounds.deadline_s) is not None:
+            remedy = f"Have the answer within the deadline of {format_duration(deadline)}, then check again."
         return replace(blank, reason="; ".join(judgement.doubts), remedy=remedy)
     return replace(blank, state=CheckState.FIXED, looked_at=judgement.looked_at)
 

@@ -191,7 +191,7 @@ def waited(raised: Raised, elapsed_s: float, requests: Mapping[str, int]) -> Che
 
     mine = waiting(YOURS, elapsed_s, Ending(Outcome.CRASHED, f"it raised {raised}", None, raised))
     halves = (waiting("leaky", 3.0), waiting("fixed", 0.5), mine)
-    result = scripted.result(*halves, scenario="unbounded-wait", settings=settings)
+    result = replace(scripted.result(*halves, scenario="unbounded-wait", settings=settings), bounds=bounds)
     return judge_file(WAIT, FILE, settings, result)
 
 
