@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from leaklab.measure.sampler import TraceListener
     from leaklab.reports.formats import Report
 
+LESS = r"FRX-PsSpace\: more, q\: back$"
+"""The options of less, as git has them, and a prompt that says how to leave (less(1), PROMPTS)."""
+
 NOT_RUN = (126, 127)
 """The exit codes of a shell that cannot execute its command, or does not find it (POSIX, 2.8.2)."""
 
@@ -181,7 +184,7 @@ def show_pages(console: Console, parts: Sequence[RenderableType]) -> None:
 
     class CommandPager(Pager):
         def show(self, content: str) -> None:
-            environment = {"LESS": "FRX", "LESSCHARSET": "utf-8", "LV": "-c", **os.environ}
+            environment = {"LESS": LESS, "LESSCHARSET": "utf-8", "LV": "-c", **os.environ}
             # Ctrl-C is the pager's, which must not inherit that it is ignored.
             before = signal.signal(signal.SIGINT, lambda *_: None)
             try:

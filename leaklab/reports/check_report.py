@@ -158,14 +158,14 @@ def hints_report(
 
 
 def solution_report(learners: str, name: str, fixed: str, release: str, console: Console) -> RenderableType:
-    """The learner's file and the fixed half, differences marked; side by side if there is room. Below, why it works."""
+    """Why the fixed half works; below, it and the learner's file, differences marked: side by side if there is room."""
     skipped, lines = below_the_task(learners)
     if lines == lines_of(fixed):
         shown: RenderableType = Text(f"{name} matches our solution line for line.")
     else:
         shown = compared(SOLUTION_HEADS, SOLUTION_HEAD, "\n".join(lines), fixed, console.width, CONTEXT, skipped)
-    why = [Text(""), Text.assemble(("Why it works: ", "bold"), release)] if release else []
-    return Group(shown, *why)
+    why = [Text.assemble(("Why it works: ", "bold"), release), Text("")] if release else []
+    return Group(*why, shown)
 
 
 def _first_seen(showed: FirstSeen, finding: Finding) -> str:
