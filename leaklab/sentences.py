@@ -52,18 +52,20 @@ def clean(counts: int, few: int | None, memory: float, below: Sequence[tuple[Met
 
     `few` is how many things one run alone did not have; 0 where the work has no size, None after several runs.
     """
-    of_all = f"none of {counts} count{'s' if counts != 1 else ''}"
+    all_counts = f"{counts} count{'s' if counts != 1 else ''}"
     if few is None:
         little = ", ".join(f"{metric.label} by {per_step(metric, pace)}" for metric, pace in below)
-        of_all += " grows with the work" + (f", except by too little to judge: {little}" if little else "")
+        exception = f", except by too little to judge: {little}" if little else ""
+        looked_at = f"none of {all_counts} grows with the work{exception}"
     elif few:
-        of_all += " stayed above its start" if few == 1 else f" grew by {few} or more"
+        looked_at = f"none of {all_counts} {'stayed above its start' if few == 1 else f'grew by {few} or more'}"
     else:
-        of_all = f"nothing was left at work after the answer ({counts} count{'s' if counts != 1 else ''})"
+        looked_at = f"nothing was left at work after the answer ({all_counts})"
     within = MEMORY_SUSPECT if few else MEMORY_FLOOR
     if memory <= within:
-        return f"{of_all}; memory grew by less than {within / 2**20:.0f} MiB"
-    return of_all if any(metric.unit == "bytes" for metric, _ in below) else f"{of_all}; memory does not either"
+        return f"{looked_at}; memory grew by less than {within / 2**20:.0f} MiB"
+    is_told = any(metric.unit == "bytes" for metric, _ in below)
+    return looked_at if is_told else f"{looked_at}; memory does not either"
 
 
 def steady(metric: Metric, here: float, others: Sequence[float]) -> str:

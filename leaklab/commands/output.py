@@ -185,7 +185,7 @@ def show_pages(console: Console, parts: Sequence[RenderableType]) -> None:
     class CommandPager(Pager):
         def show(self, content: str) -> None:
             environment = {"LESS": LESS, "LESSCHARSET": "utf-8", "LV": "-c", **os.environ}
-            # Ctrl-C is the pager's, which must not inherit that it is ignored.
+            # Ctrl-C is for the pager. A handler is not inherited, unlike SIG_IGN.
             before = signal.signal(signal.SIGINT, lambda *_: None)
             try:
                 run = subprocess.run(command, shell=True, input=content.encode(), env=environment, check=False)  # noqa: S602 # it is a command for the shell, as git's
@@ -253,7 +253,10 @@ def live_counts(
 
 @contextlib.contextmanager
 def live_series() -> Iterator[Callable[[str, Sequence[str], int | None, Sequence[Result]], TraceListener]]:
-    """What follows one scenario after the other, by label, telling metrics, steps, and the results so far."""
+    """A function that has one display follow a scenario: its label, telling metrics and steps, the results so far.
+
+    It is called for one scenario after the other. Where standard error is no terminal, nothing is shown.
+    """
     if not sys.stderr.isatty():
         from leaklab.measure.sampler import TraceListener
 

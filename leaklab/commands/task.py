@@ -200,7 +200,7 @@ def _ask_which(catalog: Catalog, known: Mapping[str, Exercise]) -> str | None:
 
 
 def kept(file: Path) -> str:
-    """What is said where an exercise finds a file of its name."""
+    """The message where a file with the exercise's name is already there."""
     named = as_argument(file)
     return f"Kept {file}, which was there already. `leaklab reset {named}` puts the exercise there, and keeps a copy."
 

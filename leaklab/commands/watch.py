@@ -132,14 +132,15 @@ class WatchScreen:
             opened = open_next(self.course, folder, datetime.now(UTC), self.scenarios)
             if opened is None:
                 return
-            self.task = locate(folder / opened[0].name, scenarios=self.scenarios)
+            ahead, written = opened
+            self.task = locate(folder / ahead.name, scenarios=self.scenarios)
         except LeaklabError as error:
             output.complain(str(error))
             return
         self.checked, self.ahead = None, False
-        self.opened = f"Exercise {opened[0].place} of {opened[0].length}: open {self.task.file} in your editor."
-        if not opened[0].started and not opened[1]:
-            self.opened = f"{self.opened} {kept(self.task.file)}"
+        self.opened = f"Exercise {ahead.place} of {ahead.length}: open {self.task.file} in your editor."
+        if not ahead.started and not written:
+            self.opened += f" {kept(self.task.file)}"
 
     def _measure(self) -> None:
         from leaklab.reports.check_report import check_report
@@ -164,7 +165,7 @@ class WatchScreen:
         self.console.print(check_report(checked, self.task.file, exercise, self._keys(fixed=checked.fixed)))
 
     def _keys(self, *, fixed: bool) -> str:
-        """Which keys lead on from a check; empty if there are none."""
+        """A sentence about the keys to press next; empty without a keyboard."""
         if not self.has_keys:
             return ""
         if not fixed:

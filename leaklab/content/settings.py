@@ -102,6 +102,10 @@ class Setting:
             raise ValueError(f"{self.kind.written(value)} is out of range: write {self.values}")
         return value
 
+    def other_choices(self, value: Value) -> list[str]:
+        """The choices of a CHOICE without this one; none of any other kind."""
+        return [choice for choice in self.choices if choice != value]
+
     @property
     def bounds(self) -> tuple[float, float]:
         """The lowest and the highest value; infinite where there is no bound."""
@@ -214,7 +218,7 @@ class Settings:
     def other_choices(self) -> Iterator[Settings]:
         """These settings with each other choice of each CHOICE."""
         for setting in self.declared:
-            yield from (self._with({setting.name: one}) for one in setting.choices if one != self[setting.name])
+            yield from (self._with({setting.name: one}) for one in setting.other_choices(self[setting.name]))
 
     def differing(self, other: Settings) -> str:
         """The values that differ from those of `other`, as they are set: `dead=silent`."""

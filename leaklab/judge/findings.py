@@ -70,7 +70,7 @@ class Judgement:
 
     Attributes:
         looked_at: of a clean half, what was looked at.
-        steady: of one that leaks, key metrics of which as much was there as of a leak, and which did not grow.
+        steady: of one that leaks, a sentence for each key metric that was high and did not grow.
     """
 
     verdict: Verdict

@@ -8,7 +8,7 @@ from leaklab.judge.deadline import IN_TIME, maybe_late, stalled, waited
 from leaklab.judge.findings import Finding, Judgement, Verdict, Work
 from leaklab.judge.scaling import Growth, SizedRun, Thresholds, growing, suspects
 from leaklab.measure.trace import Outcome, Trace
-from leaklab.metrics import METRICS, FindingKind, Judge, Metric, Moment
+from leaklab.metrics import METRICS, FindingKind, Judge, Moment
 
 
 def judge(
@@ -32,7 +32,7 @@ def judge(
     """
     findings: list[Finding] = []
     open_doubts = [] if trace.outcome is Outcome.COMPLETED else [f"the half did not complete: {trace.ending}"]
-    # What ended before it began has nothing to be read.
+    # A half that never started has nothing to read.
     telling = bounds.telling if trace.samples else ()
     open_doubts += [sentences.unread(METRICS[name]) for name in telling if run.summary.get(name) is None]
     open_doubts += doubts
@@ -51,9 +51,8 @@ def judge(
         there = [(metric, max(run.count(metric, moment) for moment in Moment)) for metric in suspects(run, bounds)]
         open_doubts += [sentences.undecided(there)] if there else []
     if findings:
-        told = {finding.metric for finding in findings}
-        steady = [words for metric, words in _steady(runs, bounds) if metric.name not in told]
-        return Judgement(Verdict.LEAKS, tuple(findings), tuple(open_doubts), steady=tuple(steady))
+        steady = tuple(_steady(runs, bounds, {finding.metric for finding in findings}))
+        return Judgement(Verdict.LEAKS, tuple(findings), tuple(open_doubts), steady=steady)
     if open_doubts:
         return Judgement(Verdict.INCONCLUSIVE, (), tuple(open_doubts))
     return Judgement(Verdict.CLEAN, looked_at=_looked_at(trace, runs, bounds))
@@ -76,13 +75,13 @@ def _finding(trace: Trace, runs: Sequence[SizedRun], growth: Growth) -> Finding:
     return Finding.of(kind, metric.name, sizes[0][1], threshold, reason, tuple(Work(*size) for size in sizes), pace)
 
 
-def _steady(runs: Sequence[SizedRun], bounds: Thresholds) -> Iterator[tuple[Metric, str]]:
-    """Key metrics of which so much was there that the other runs had to decide, and which had no more there."""
-    run, *others = runs
-    for metric in suspects(run, bounds):
-        peak, *more = [one.count(metric, Moment.PEAK) for one in runs]
-        if others and metric.name in bounds.telling and metric.unit == "count" and max(more) <= peak:
-            yield metric, sentences.steady(metric, peak, more)
+def _steady(runs: Sequence[SizedRun], bounds: Thresholds, found: Collection[str]) -> Iterator[str]:
+    """A sentence for each key metric that was high enough to be a leak, and no higher in the other runs."""
+    for metric in suspects(runs[0], bounds):
+        peak, *others = [one.count(metric, Moment.PEAK) for one in runs]
+        is_key = metric.name in bounds.telling and metric.name not in found and metric.unit == "count"
+        if is_key and others and max(others) <= peak:
+            yield sentences.steady(metric, peak, others)
 
 
 def _looked_at(trace: Trace, runs: Sequence[SizedRun], bounds: Thresholds) -> str:
@@ -93,7 +92,6 @@ def _looked_at(trace: Trace, runs: Sequence[SizedRun], bounds: Thresholds) -> st
     below = [(one.metric, one.per_step) for one in growing(runs, bounds, floors=False)] if len(runs) > 1 else []
     few = None if len(runs) > 1 else runs[0].few if runs[0].steps else 0
     said = sentences.clean(counts, few, max(held, default=0), below)
-    deadline = bounds.deadline_s
-    return (
-        said if deadline is None else f"{sentences.in_time(trace.elapsed_s, waited(trace), IN_TIME * deadline)}; {said}"
-    )
+    if bounds.deadline_s is None:
+        return said
+    return f"{sentences.in_time(trace.elapsed_s, waited(trace), IN_TIME * bounds.deadline_s)}; {said}"

@@ -1,6 +1,6 @@
 """Starts services and halves before they are asked for: while leaklab itself is imported, or a learner edits a file.
 
-Whatever nobody takes is ended. Whatever is missing when it is needed is started then, as without this module.
+Anything that is not used is ended, and anything that is missing is started when it is needed: this only saves time.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from leaklab.content.settings import DURATION, SIZE
 from leaklab.errors import UsageError
 from leaklab.lab.result import Result, half_label
 from leaklab.metrics import METRICS, Metric, Moment
-from leaklab.units import parse_duration, parse_size
 
 NEAR = 0.2
 """A guess of seconds or bytes is right within this share of the measurement; a guess of a count must be exact."""
@@ -31,6 +30,7 @@ MOST_PEOPLE = 10_000
 _TALLIED = re.compile(r"([^×x*]+?) ?[×x*] ?(\d+)(?: ?[,;] ?| |$)", re.IGNORECASE | re.ASCII)
 _HAS_TALLY = re.compile(r"\d ?[a-z]{0,20} ?[×x*] ?\d", re.IGNORECASE | re.ASCII)
 _COUNT = re.compile(r"([1-9]\d{0,2}(?:[, ]\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE | re.ASCII)
+_KINDS = {"bytes": SIZE, "seconds": DURATION}
 _NO_GUESS = {"", "-", "–", "—", "?"}
 
 
@@ -145,12 +145,11 @@ def parse_guess(question: Question, text: str) -> float | None:
     if text in _NO_GUESS:
         return None
     counted = question.counted
-    if counted.unit in ("seconds", "bytes"):
-        is_size = counted.unit == "bytes"
-        value = parse_size(f"{text}MiB" if text[-1:].isdigit() else text) if is_size else parse_duration(text)
-        if value > ((SIZE if is_size else DURATION).most):
+    if (kind := _KINDS.get(counted.unit)) is not None:
+        amount = float(kind.parse(f"{text}MiB" if kind is SIZE and text[-1:].isdigit() else text))
+        if amount > kind.most:
             raise ValueError(f"{text[:40]!r} is more than any machine has: write something like {question.example}")
-        return float(value)
+        return amount
     match = _COUNT.fullmatch(text)
     if match is None or match[2].strip().lower() not in {"", counted.singular, counted.plural}:
         raise ValueError(f"{text!r} is not a number of {counted.plural}: write a whole number, like {question.example}")

@@ -481,12 +481,12 @@ def resident() -> int:
 
 
 def give_back() -> None:
-    """Give the system what malloc keeps for later, so that what is left is what is used (malloc_trim(3), glibc).
+    """Return freed memory that malloc still holds, so that only memory in use is counted (malloc_trim(3), glibc).
 
-    How much it keeps depends on the order in which memory was freed, and differs from run to run.
+    How much it holds depends on the order in which memory was freed, and differs from run to run.
     """
     try:
-        from ctypes import CDLL  # late: most halves need it not
+        from ctypes import CDLL  # imported here, as most halves never need it
 
         CDLL(None).malloc_trim(0)
     except BaseException:  # noqa: BLE001, S110 # another libc, or a half that has used up its memory or its modules

@@ -20,7 +20,6 @@ from leaklab.measure.source_line import UNPARSABLE, SourceLine, lines_in
 from leaklab.metrics import METRICS, Judge
 from leaklab.reports import rows
 from leaklab.reports.lesson import CONTEXT, compared
-from leaklab.reports.rows import LAST_LINES, evidence_lines, found, key_rows, left_behind, telling_moment
 from leaklab.reports.table import evidence, numbers, output_lines, ruled
 from leaklab.units import as_argument, format_size, lines_of, printable
 from leaklab.workshop.check_result import YOURS, CheckResult, CheckState, FirstSeen
@@ -84,9 +83,7 @@ def conditions(check: CheckResult) -> str:
 
 def reason(check: CheckResult) -> str:
     """Why the file is fixed or is not, in a sentence; empty if there is nothing to say."""
-    return (
-        f"It does the work and leaks nothing: {check.looked_at}." if check.state is CheckState.FIXED else check.reason
-    )
+    return f"It does the work and leaks nothing: {check.looked_at}." if check.fixed else check.reason
 
 
 def marked_place(check: CheckResult) -> SourceLine | None:
@@ -106,9 +103,9 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str)
     if check.fixed:
         yield Padding.indent(Text.assemble((PRAISE, "bold"), f" {reason(check)}"), 2)
     elif why := reason(check):
-        kind = rows.kind_word(check.finding) if check.finding and check.state is CheckState.LEAKS else ""
         first = f"with {check.choice}: " if check.choice else ""
-        first += f"{kind} ({rows.MEANS[kind]}): " if kind else ""
+        if check.finding is not None and check.state is CheckState.LEAKS:
+            first += f"{_explained(check.finding)}: "
         yield Padding.indent(Text.assemble((first, "bold"), why), 2)
     if check.why:
         yield Text("")
@@ -130,11 +127,13 @@ def _parts(check: CheckResult, file: Path, exercise: Exercise | None, keys: str)
         if check.showed is not None and check.finding is not None and says_more:
             yield Text("")
             yield Padding.indent(Text(_first_seen(check.showed, check.finding)), 2)
-    if check.yours is not None and (left := left_behind(check.yours)):
+    if check.yours is not None and (left := rows.left_behind(check.yours)):
         yield Text("")
         yield Padding.indent(Text(f"{left[0].upper()}{left[1:]}."), 2)
     # Of a file that is fixed, it matters least; a screen has 24 lines.
-    if check.yours is not None and (output := list(output_lines(check.yours, LAST_LINES if check.fixed else None))):
+    if check.yours is not None and (
+        output := list(output_lines(check.yours, rows.LAST_LINES if check.fixed else None))
+    ):
         yield from [Text(""), *output]
     yield Text("")
     if steps := next_steps(check, file, exercise, keys):
@@ -146,7 +145,7 @@ def hints_report(
 ) -> RenderableType:
     """The newest of the hints that were `shown`, and how to see the next; all of them, where each was shown before.
 
-    `seen` is what the last check found in the file; it stands where it is read, beside the newest.
+    `seen` is what the last check found in the file: it comes before the newest hint, or after all of them.
     """
     is_known = shown > len(hints)
     in_file = [("In your file", seen)] if seen else []
@@ -193,27 +192,28 @@ def _evidence(check: CheckResult, finding: Finding) -> Iterator[RenderableType]:
         # A screen has 24 lines.
         yield from _excerpt(check.file, SourceLine(first.file, first.line, first.code), around=0 if others else 1)
     # The line that the excerpt marks needs no other mention.
-    told = [line for line in evidence_lines(finding, shown) if first is None or line.words != str(first)]
+    told = [line for line in rows.evidence_lines(finding, shown) if first is None or line.words != str(first)]
     yield Padding.indent(evidence(told), 2)
     for other in others[:OTHERS]:
-        yield Padding.indent(Text(_also(other)), 2)
-        yield Padding.indent(evidence(list(evidence_lines(other, shown))[:OTHERS]), 2)
+        yield Padding.indent(Text(f"also {_explained(other)}: {METRICS[other.metric].label}"), 2)
+        yield Padding.indent(evidence(list(rows.evidence_lines(other, shown))[:OTHERS]), 2)
     if len(others) > OTHERS:
         yield Padding.indent(Text(f"and {len(others) - OTHERS} more; `--json` has them all"), 2)
 
 
-def _also(other: Finding) -> str:
-    word = rows.kind_word(other)
-    return f"also {word} ({rows.MEANS[word]}): {METRICS[other.metric].label}"
+def _explained(finding: Finding) -> str:
+    """The word for a finding, and what it means: `leaked (still there afterwards)`."""
+    word = rows.kind_word(finding)
+    return f"{word} ({rows.MEANS[word]})"
 
 
 def _figures(check: CheckResult, result: Result) -> Table:
     """What tells of the three halves; the rows that are findings on the learner's file are marked."""
-    findings = [*filter(None, [check.finding]), *(found(check.yours) if check.yours else ())]
-    marked = {(METRICS[one.metric], telling_moment(one)) for one in findings}
+    findings = [*filter(None, [check.finding]), *(rows.found(check.yours) if check.yours else ())]
+    marked = {(METRICS[one.metric], rows.telling_moment(one)) for one in findings}
     halves = (numbers(half, style="bold" if half == YOURS else "") for half in result.halves)
     table = ruled(Column("", no_wrap=True), "", *halves, gap=2)
-    for row in key_rows(result):
+    for row in rows.key_rows(result):
         table.add_row("▸" if (row.metric, row.moment) in marked else "", row.label, *row.cells)
     return table
 
@@ -261,11 +261,8 @@ def next_steps(check: CheckResult, file: Path, exercise: Exercise | None, keys: 
         return [(f"{attempts}Compare: ", solution), (". Go on: ", onward)]
     words = f"{attempts}{check.remedy}".strip()
     if check.state is CheckState.LEAKS and exercise is not None:
-        return (
-            [(f"{words} {keys}".lstrip(), "")]
-            if keys
-            else [(f"{words} Stuck? ".lstrip(), f"leaklab hint {as_argument(file)}")]
-        )
+        stuck, hint = (keys, "") if keys else ("Stuck? ", f"leaklab hint {as_argument(file)}")
+        return [(f"{words} {stuck}".lstrip(), hint)]
     return [(words, "")] if words else []
 
 

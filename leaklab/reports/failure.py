@@ -17,6 +17,10 @@ RESOURCES = {Resource.DESCRIPTORS: "open files", Resource.THREADS: "threads"}
 """What the table calls the resources that are counted; memory has a size."""
 
 
+CAUSE = re.compile(r"\[Errno \d+\] ([A-Z][a-z ]+)|(MemoryError|can't start new thread)")
+"""What an error says of the resource that ran out, however deep in its message."""
+
+
 def failure_table(failure: Failure) -> RenderableType:
     """Predicted and completed steps of both halves under the same limit, and how each ended."""
     result = failure.result
@@ -33,7 +37,7 @@ def failure_table(failure: Failure) -> RenderableType:
         if half.error is None:
             end = Text("did all the work", style="green")
         elif trace.outcome is Outcome.CRASHED and not result.interrupted:
-            cause = re.search(r"\[Errno \d+\] ([A-Z][a-z ]+)|(MemoryError|can't start new thread)", half.error)
+            cause = CAUSE.search(half.error)
             end = Text(f"died: {cause[1] or cause[2]}" if cause else "died", style="bold red")
         else:
             end = Text("stopped before that", style="bold yellow")

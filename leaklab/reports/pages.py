@@ -76,9 +76,9 @@ def _difference(left: str, right: str, skipped: int = 0) -> list[CodeLine]:
     """Lines of `left` and of `right` in turn where they differ, with some around them; a gap has no number."""
     lines = merged(left.expandtabs(4), right.expandtabs(4), CONTEXT, skipped)
     sizes = accumulate(len(in_ascii(line.text[:MOST_CHARACTERS])) for line in lines)
-    shown = sum(size <= MOST_BYTES for size in sizes)
-    more = len(lines) - min(shown, MOST_LINES)
-    return [*lines[: len(lines) - more], CodeLine(None, f"and {more:,} more lines")] if more else lines
+    shown = min(sum(size <= MOST_BYTES for size in sizes), MOST_LINES)
+    more = len(lines) - shown
+    return [*lines[:shown], CodeLine(None, f"and {more:,} more lines")] if more else lines
 
 
 def _small_print(*results: Result) -> str:

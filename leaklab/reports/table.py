@@ -45,7 +45,7 @@ def ruled(*columns: TableColumn | str, title: Text | None = None, gap: int = 1) 
 
 
 def _ids(scenarios: Sequence[str]) -> TableColumn:
-    """The column of the scenarios' ids, which are not folded unless one takes the room of all else."""
+    """The column of the scenarios' ids: folded only if one is so long that it would take the room of all else."""
     is_long = max(map(len, scenarios), default=0) > LONG_ID
     return TableColumn("scenario", no_wrap=not is_long, overflow="fold", style="bold")
 

@@ -61,7 +61,7 @@ def check(
     """Measure `file` as a half of `entry`, next to its leaky and fixed halves.
 
     The defaults are `learners_options` and `learners_settings`. `controls` are halves that were measured before, and
-    that are not measured again. A file that is fixed is so for every choice that a setting has.
+    that are not measured again. A file counts as fixed only if it is right with every choice of every setting.
 
     Raises:
         UsageError: the file cannot be read, or the settings conflict.
@@ -77,17 +77,17 @@ def check(
     found = _measured(entry, file, options, settings, controls or {})
     if not found.fixed or found.result is None:
         return found
-    halves = found.result.halves
+    halves = {half: found.result.halves[half] for half in HALVES}
     tried: list[str] = []
     for other in settings.other_choices():
         label = other.differing(settings)
         options.progress.begins(f"trying your file with {label}")
-        alone = _measured(entry, file, replace(options, leaking=frozenset(), explain=False), other, halves)
-        if not alone.fixed and alone.state is not CheckState.INTERRUPTED:
-            # Beside the two halves as they are with this choice.
-            alone = _measured(entry, file, options, other, {})
-        if not alone.fixed:
-            return replace(alone, choice=label)
+        again = _measured(entry, file, replace(options, leaking=frozenset()), other, halves)
+        if not again.fixed and again.yours is not None and again.state is not CheckState.INTERRUPTED:
+            # It is shown beside the two halves as they are with this choice.
+            again = _measured(entry, file, options, other, {YOURS: again.yours})
+        if not again.fixed:
+            return replace(again, choice=label)
         tried.append(label)
     return replace(found, why=entry.why, also_with=tuple(tried))
 
@@ -95,11 +95,11 @@ def check(
 def _measured(
     entry: Entry, file: Path, options: RunOptions, settings: Settings, known: Mapping[str, HalfResult]
 ) -> CheckResult:
-    """The check of a file with these settings, beside the two halves; those that are `known` are not measured."""
-    known = {half: known[half] for half in HALVES if half in known}
-    paths = {half: entry.half_path(half) for half in HALVES if half not in known} | {YOURS: file}
-    measured = run_halves(entry, paths, settings, options)
-    result = replace(measured, halves={**known, **measured.halves})
+    """The check of a file with these settings, beside the two halves; what is `known` is not measured."""
+    paths = {half: entry.half_path(half) for half in HALVES} | {YOURS: file}
+    measured = run_halves(entry, {half: path for half, path in paths.items() if half not in known}, settings, options)
+    halves = {**known, **measured.halves}
+    result = replace(measured, halves={half: halves[half] for half in paths if half in halves})
     return judge_file(entry.scenario, file, settings, result)
 
 
@@ -155,8 +155,8 @@ def _by_measure(blank: CheckResult, result: Result, scenario: Scenario, judgemen
         changed = [
             one.name for one in own.declared if one.kind is not CHOICE and own[one.name] != result.settings[one.name]
         ]
-        other = f"Leave out what changes {' and '.join(changed)}" if changed else "Close other busy programs"
-        remedy = f"{other}, then check again."
+        first = f"Keep the default {' and '.join(changed)}" if changed else "Close other busy programs"
+        remedy = f"{first}, then check again."
         return replace(blank, reason=f"this measurement cannot be trusted: {wrong[0]}", remedy=remedy)
     if judgement.findings:
         key_findings = (finding for finding in judgement.findings if finding.metric in scenario.telling)

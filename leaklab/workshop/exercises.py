@@ -181,10 +181,10 @@ def task_text(entry: Entry, scenarios: str | None = None) -> str:
         f"Change this file until nothing leaks. {keep} {shared}{scenario.task}",
     ]
     for one in scenario.settings.declared:
-        if others := [f"{one.name}={other}" for other in one.choices if other != scenario.settings[one.name]]:
-            first = f"{one.name}={scenario.settings[one.name]}"
+        value = scenario.settings[one.name]
+        if others := " and ".join(f"{one.name}={other}" for other in one.other_choices(value)):
             paragraphs.append(
-                f"It is checked with {first}; once it is right, with {' and '.join(others)}, too. {one.help}"
+                f"It is checked with {one.name}={value}; once it is right, with {others}, too. {one.help}"
             )
     commands = [
         f"leaklab check {name}     measures it next to leaky and fixed",
@@ -210,10 +210,7 @@ def evidence_for(exercise: Exercise, content: bytes) -> str:
 
 
 def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exercise | None:
-    """Count an attempt, and date the first success: what comes after it is not counted.
-
-    None if the file is not an exercise.
-    """
+    """Count an attempt, and date the first success; later checks are not counted. None if it is not an exercise."""
     if found.exercise is None:
         return None
     solved = _stamp(now) if fixed else None
@@ -225,7 +222,7 @@ def record_attempt(found: LocatedExercise, now: datetime, *, fixed: bool) -> Exe
 
 
 def next_hint(found: LocatedExercise, hints: tuple[str, ...]) -> tuple[Exercise, int]:
-    """Count one more hint as shown; which one comes now, counted from 1: more than there are if each was shown before.
+    """Count one more hint as shown. Also returns its number, from 1: one too high if all were shown before.
 
     Raises UsageError if the scenario has none.
     """
