@@ -185,10 +185,12 @@ def show_pages(console: Console, parts: Sequence[RenderableType]) -> None:
     class CommandPager(Pager):
         def show(self, content: str) -> None:
             environment = {"LESS": LESS, "LESSCHARSET": "utf-8", "LV": "-c", **os.environ}
+            # As standard output would write it: a terminal that takes ASCII only has the nearest characters.
+            data = content.encode(sys.stdout.encoding, sys.stdout.errors or "strict")
             # Ctrl-C is for the pager. A handler is not inherited, unlike SIG_IGN.
             before = signal.signal(signal.SIGINT, lambda *_: None)
             try:
-                run = subprocess.run(command, shell=True, input=content.encode(), env=environment, check=False)  # noqa: S602 # it is a command for the shell, as git's
+                run = subprocess.run(command, shell=True, input=data, env=environment, check=False)  # noqa: S602 # it is a command for the shell, as git's
             finally:
                 signal.signal(signal.SIGINT, before)
             if run.returncode in NOT_RUN:

@@ -111,7 +111,7 @@ class Task:
         hints, content = self.entry.scenario.hints, self.content()
         exercise, asked = exercises.next_hint(self.found, hints)
         seen = "" if content is None else exercises.evidence_for(exercise, content)
-        console.print(hints_report(hints, asked, how_to_go_on, seen))
+        output.show_pages(console, [hints_report(hints, asked, how_to_go_on, seen)])
 
     def solution(self, console: Console) -> RenderableType:
         """The fixed half beside the learner's file, for this console. Raises UsageError if the file cannot be read."""
