@@ -38,7 +38,7 @@ from leaklab.content.declaration import Lab
 from leaklab.lab.provision import service_needs
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.sampler import SAMPLED_STEPS
-from leaklab.measure.target import PythonHalf, Steps
+from leaklab.measure.target import Half, Steps
 from leaklab.measure.trace import COMPLETED
 from leaklab.measure.worker import fill
 from leaklab.services.client import Services
@@ -156,7 +156,7 @@ def cpu_s(name: str, half: str, steps: int, services: Services, *, probed: bool)
     settings = entry.scenario.settings.changed(name, {"steps": steps})
     before = _children_cpu_s()
     limits = Limits(time_s=900)
-    with PythonHalf(entry.half_path(half), services, limits) as target:
+    with Half(entry.half_path(half), services, limits) as target:
         its = services.start(entry.scenario.services, service_needs(entry.scenario, settings))
         workload = entry.scenario.workload(Lab(settings, its.endpoints))
         measured = Measurement(half, target, services, its, limits)
@@ -218,7 +218,7 @@ def empty_cpu_s(half: Path, steps: int, services: Services, *, probed: bool) -> 
     """CPU seconds of a half that only takes its steps, beside an HTTP service that it does not ask."""
     scenario = catalog.Catalog().get("unclosed-body").scenario
     before = _children_cpu_s()
-    with PythonHalf(half, services) as target:
+    with Half(half, services) as target:
         its = services.start(scenario.services, service_needs(scenario, scenario.settings))
         measured = Measurement("empty", target, services, its, Limits())
         measured.prepare(listed({"jobs": Steps(steps)}) if not probed else {"jobs": Steps(steps)})

@@ -201,6 +201,10 @@ _METRICS = (
         remains="still pending at the end of their event loop", made="started", rare=True,
     ),
     Metric(
+        "goroutines", "goroutines", "goroutine", "goroutines", state="running", remains=RUNNING, made="started",
+        rare=True, abandoned=True,
+    ),
+    Metric(
         "child_processes", "child processes", "child process", "children", state="running", remains=RUNNING,
         made="started", rare=True, abandoned=True,
     ),

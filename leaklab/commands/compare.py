@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from leaklab.commands import options, output
-from leaklab.errors import ExitCode, UsageError
+from leaklab.errors import ExitCode, LeaklabError, UsageError
 from leaklab.reports.formats import COMPARISON
 from leaklab.system.interrupts import Owner
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def command(
     names: options.Names = None,
+    lang: options.Langs = None,
     steps: options.Steps = None,
     set_: options.Set = None,
     repeat: options.Repeat = "1",
@@ -38,8 +39,10 @@ def command(
     target = output.destination(COMPARISON, form, file, as_json=as_json, samples=samples)
     how = options.run_options(limit, repeat, mongo)
     catalog = Catalog(scenarios)
-    entries = catalog.select(names or [])
+    entries = catalog.select(names or [], *options.languages_of(lang))
     # What was asked for by name must be usable; among all, a scenario that is not is named and the others are run.
+    if names:
+        options.built(entries)
     unusable = {} if names else {entry: why for entry in entries if (why := _why_unusable(entry))}
     usable = [entry for entry in entries if entry not in unusable]
     broken = [*unusable.values(), *([] if names else catalog.problems)]
@@ -57,16 +60,28 @@ def command(
         # Whatever ended it early, what was measured until then is shown.
         if results:
             target.show(results=results, samples=samples)
-            surprises = [f"{result.scenario}, {surprise}" for result in results for surprise in result.surprises]
+            surprises = [f"{result.title}, {surprise}" for result in results for surprise in result.surprises]
             output.complain(*(surprises if target.format != "json" else ()), *broken)
     return output.exit_code(results, as_expected=not broken and all(result.as_expected for result in results))
 
 
 def _why_unusable(entry: Entry) -> str | None:
-    """Why a scenario cannot be run here: it is broken, or a package is missing; None if it can."""
-    from leaklab.content.requirements import missing_packages
+    """Why a scenario cannot be run here: it is broken, or something that it needs is missing; None if it can.
 
-    return entry.error or missing_packages(entry.id, entry.scenario)
+    Raises NoGoError if it needs Go, and there is none.
+    """
+    from leaklab.content.requirements import missing_packages
+    from leaklab.golang.toolchain import NoGoError
+
+    if why := entry.error or missing_packages(entry.id, entry.scenario):
+        return why
+    try:
+        options.built([entry])
+    except NoGoError:
+        raise
+    except LeaklabError as error:
+        return str(error)
+    return None
 
 
 def _plan(entries: Sequence[Entry], given: Mapping[str, str], how: RunOptions, *, almost: bool) -> list[PlannedRun]:

@@ -9,6 +9,7 @@ from leaklab.reports.formats import LIST
 
 
 def command(
+    lang: options.Lang = None,
     scenarios: options.Scenarios = None,
     form: Annotated[options.Text, options.format_of(LIST)] = None,
     file: options.Output = None,
@@ -18,8 +19,8 @@ def command(
     from leaklab.workshop.progress_file import ProgressFileError, load
 
     target = output.destination(LIST, form, file)
-    catalog = Catalog(scenarios)
-    listed = [(entry, entry.error) for entry in catalog.select([])]
+    catalog, language = Catalog(scenarios), options.language_of(lang)
+    listed = [(entry, entry.error) for entry in catalog.select([], language)]
     exercises, unreadable = {}, []
     try:
         exercises = load(Path())

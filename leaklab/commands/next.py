@@ -7,12 +7,13 @@ from leaklab.commands import options, output
 from leaklab.commands.task import how_to_measure, kept
 
 
-def command(directory: options.Folder = Path(), scenarios: options.Scenarios = None) -> None:
+def command(directory: options.Folder = Path(), lang: options.Lang = None, scenarios: options.Scenarios = None) -> None:
     """Open the next exercise: the first one that is not solved."""
     from leaklab.content.catalog import Catalog
     from leaklab.workshop.course import open_next
 
-    opened = open_next(Catalog(scenarios).select([]), directory, datetime.now(UTC), scenarios)
+    course = Catalog(scenarios).select([], options.language_of(lang))
+    opened = open_next(course, directory, datetime.now(UTC), scenarios)
     if opened is None:
         output.show_text(
             "All exercises of the course are solved. Well done.\n"

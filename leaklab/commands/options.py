@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from leaklab.content.languages import GO, LANGUAGES, PYTHON, Language
 from leaklab.content.settings import COUNT, DURATION, SIZE, Setting, Settings, Value
 from leaklab.errors import LeaklabError, UsageError
 from leaklab.system.limits import MEMORY_SHARE, OUTPUT, THREADS, TIME_LIMIT_S, Limits
@@ -62,6 +63,8 @@ ScenarioName = Annotated[
         "--scenario", metavar="NAME", help="The scenario of a file not made with `start`.", autocompletion=_complete
     ),
 ]
+Lang = Annotated[Text, Option(metavar="LANG", help="The language of the halves: python (default) or go.")]
+Langs = Annotated[Text, Option("--lang", metavar="LANG", help="python (default), go, or python,go: side by side.")]
 Scenarios = Annotated[Path | None, Option(metavar="DIR", help="A folder of your own scenarios, in addition.")]
 File = Annotated[
     Path | None, Argument(metavar="[FILE]", help="The exercise. Of several in the folder, you are asked which.")
@@ -157,6 +160,37 @@ def run_options(
     limits, server = limits_from_options(limit, time_s), mongo_uri(mongo)
     given = any(text.startswith("time=") for text in limit or ())
     return RunOptions(repeat=times, limits=limits, keep_time_limit=given, mongo_uri=server, explain=explain)
+
+
+def languages_of(text: str | None) -> list[Language]:
+    """The languages that --lang names, each once; Python if it is left out. Raises UsageError for an unknown one."""
+    if text is None:
+        return [PYTHON]
+    names = [name.strip().lower() for name in text.split(",")]
+    if unknown := [name for name in names if name not in LANGUAGES]:
+        raise UsageError(f"--lang {text}: {unknown[0]!r} is no language of halves. Write {' or '.join(LANGUAGES)}.")
+    return [LANGUAGES[name] for name in dict.fromkeys(names)]
+
+
+def language_of(text: str | None) -> Language:
+    """The language that --lang names. Raises UsageError for an unknown one, and for several."""
+    found = languages_of(text)
+    if len(found) > 1:
+        raise UsageError(f"--lang {text}: one language at a time here; `leaklab compare --lang {text}` shows both")
+    return found[0]
+
+
+def built(entries: Iterable[Entry]) -> None:
+    """Build the halves that are in Go, before anything is measured; a line says what takes long.
+
+    Raises ScenarioError if one does not compile, and MeasureError if they cannot be built here.
+    """
+    in_go = [entry for entry in entries if entry.language is GO]
+    if in_go:
+        from leaklab.commands.output import say_aside
+        from leaklab.lab.runtimes import prepare
+
+        prepare(in_go, lambda words: say_aside(f"{words} …\n"))
 
 
 def mongo_uri(mongo: str | None) -> str | None:

@@ -30,6 +30,7 @@ Guesses = Annotated[
 
 def command(
     name: options.Name,
+    lang: options.Lang = None,
     steps: options.Steps = None,
     set_: options.Set = None,
     repeat: options.Repeat = "1",
@@ -63,8 +64,9 @@ def command(
         raise UsageError(f"--all: {report.what} as {target.format} has no rows that are left out. Leave --all out.")
     for source in guesses or ():
         target.spare(source)
-    entry = Catalog(scenarios).get(name)
+    entry = Catalog(scenarios).get(name, options.language_of(lang))
     settings = options.settings_from_options(entry.id, entry.scenario.settings, options.given_settings(steps, set_))
+    options.built([entry])
     if until_failure:
         from leaklab.lab.until_failure import run_until_failure
 

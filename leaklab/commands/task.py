@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.commands import options, output
+from leaklab.content.languages import language_of
 from leaklab.errors import LeaklabError, UsageError
 from leaklab.units import as_argument, printable
 
@@ -52,6 +53,7 @@ class Task:
         """
         from leaklab.workshop.checking import check
 
+        options.built([self.entry])
         settings = self._settings(given)
         measures = check if session is None else session.check
         with output.live_counts(how, self.entry.id, self.entry.scenario.telling, settings.steps) as watched:
@@ -169,7 +171,7 @@ def locate(
             f"{began}. Nothing there is run unless you name it: add --scenarios {as_argument(found.scenarios)} "
             "if you know what it holds"
         )
-    entry = catalog.get(name)
+    entry = catalog.get(name, language_of(found.file))
     if found.exercise is not None and found.exercise.scenario != entry.id:
         found = exercises.LocatedExercise(found.file, None)
     return Task(found, entry)

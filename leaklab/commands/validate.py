@@ -9,6 +9,7 @@ from leaklab.reports.formats import VALIDATION
 
 def command(
     names: options.Names = None,
+    lang: options.Lang = None,
     repeat: options.Repeat = "1",
     limit: options.Limit = None,
     mongo: options.Mongo = None,
@@ -22,8 +23,10 @@ def command(
     target = output.destination(VALIDATION, form, None)
     how = options.run_options(limit, repeat, mongo)
     catalog = Catalog(scenarios)
+    entries = catalog.select(names or [], options.language_of(lang))
+    options.built(entry for entry in entries if entry.error is None)
     failed = False
-    for entry, its_how in options.options_of_each(catalog.select(names or []), how):
+    for entry, its_how in options.options_of_each(entries, how):
         telling = entry.scenario.telling if entry.error is None else ()
         with output.live_counts(its_how, entry.id, telling) as watched:
             validation = validate(entry, watched)

@@ -189,7 +189,7 @@ class WatchScreen:
 
         # Classes come and go by the hundred there, and Python drops what is raised while it collects one.
         with held_back():
-            self.course = self.course or Catalog(self.scenarios).select([])
+            self.course = self.course or Catalog(self.scenarios).select([], self.task.entry.language)
         return self.course
 
     def _show(self, show: Callable[[], None]) -> None:

@@ -1,22 +1,28 @@
 """Finds scenarios: the built-in ones, a folder of one's own, and those that installed packages offer."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 
 from leaklab.content.built_in import built_in_folder
-from leaklab.content.declaration import ALL_HALVES, Scenario
+from leaklab.content.declaration import ALL_HALVES, HALVES, LEAKS_NOTHING, Scenario
+from leaklab.content.languages import GO, LANGUAGES, PYTHON, Language
 from leaklab.content.loading import broken_imports, in_words, load
 from leaklab.errors import ScenarioError, UsageError
 from leaklab.measure.source_line import lines_in
 from leaklab.system.files import read_regular
 
-FILES = ("scenario.py", "leaky.py", "fixed.py", "lesson.md")
-"""The files of every scenario folder."""
+FILES = ("scenario.py", "lesson.md")
+"""The files of every scenario folder, beside the halves of at least one language."""
+
+ANY = (*FILES, *(half + language.suffix for language in LANGUAGES.values() for half in HALVES))
+"""A folder that holds any of these is one of a scenario."""
 
 SHARED = "shared.py"
 """A file that it may have too: what both halves import."""
@@ -27,9 +33,10 @@ ENTRY_POINTS = "leaklab.scenarios"
 
 @dataclass(frozen=True)
 class Entry:
-    """A scenario folder: known by its place, loaded when it is asked for."""
+    """A scenario folder: known by its place, loaded when it is asked for. Its halves are those of one language."""
 
     folder: Path
+    language: Language = PYTHON
 
     @property
     def id(self) -> str:
@@ -38,7 +45,11 @@ class Entry:
 
     def half_path(self, half: str) -> Path:
         """The file of one half, which need not exist."""
-        return self.folder / f"{half}.py"
+        return self.folder / self.file_name(half)
+
+    def file_name(self, half: str) -> str:
+        """The name of the file of one half."""
+        return half + self.language.suffix
 
     @property
     def halves(self) -> tuple[str, ...]:
@@ -46,23 +57,63 @@ class Entry:
         return tuple(half for half in ALL_HALVES if self.half_path(half).is_file())
 
     @property
+    def languages(self) -> tuple[Language, ...]:
+        """The languages in which it has its halves."""
+        return tuple(one for one in LANGUAGES.values() if any(self.inside(half + one.suffix) for half in HALVES))
+
+    def inside(self, name: str) -> bool:
+        """Whether the folder holds a file of this name. Unlike Path.is_file, this raises nothing."""
+        return os.path.isfile(self.folder / name)  # noqa: PTH113
+
+    def in_language(self, language: Language) -> Entry:
+        """The same scenario with its halves in this language.
+
+        Raises UsageError if it has none, and names a language that it has.
+        """
+        has = self.languages
+        if has and language not in has:
+            raise UsageError(
+                f"{self.id} has no halves in {language.label}: it is in {has[0].label} only (--lang {has[0].name})"
+            )
+        if language is self.language:
+            return self
+        other = Entry(self.folder, language)
+        if "declared" in self.__dict__:  # loaded already
+            other.__dict__["declared"] = self.declared
+        return other
+
+    def in_any(self, languages: Sequence[Language]) -> list[Entry]:
+        """The same scenario in each of these languages that it has; one without any halves is broken in each."""
+        return [self.in_language(one) for one in languages if one in (self.languages or languages)]
+
+    @property
     def shared(self) -> bool:
         """Whether the halves share a file."""
-        return (self.folder / SHARED).is_file()
+        return self.language is PYTHON and (self.folder / SHARED).is_file()
 
     @cached_property
     def scenario(self) -> Scenario:
+        """What `scenario.py` declares of the halves in this language. Raises as `declared` does."""
+        return self.declared.in_go if self.language is GO else self.declared
+
+    @cached_property
+    def declared(self) -> Scenario:
         """What `scenario.py` declares.
 
         Raises:
             ScenarioError: a file is missing, or `scenario.py` cannot be loaded or is inconsistent.
         """
-        for name in FILES:
-            # Unlike Path.is_file, this does not raise where the folder may not be looked into.
-            if not os.path.isfile(self.folder / name):  # noqa: PTH113
+        languages = self.languages or (self.language,)
+        for name in (*FILES, *(half + language.suffix for language in languages for half in HALVES)):
+            if not self.inside(name):
                 may = "" if os.access(self.folder, os.X_OK) else ", or may not be read"
                 raise ScenarioError(f"scenario {self.id} is broken: {self.folder / name} is missing{may}")
         return load(self.id, self.folder / "scenario.py", built_in=self.is_built_in)
+
+    @property
+    def is_exercise(self) -> bool:
+        """Whether there is anything to fix in its leaky half."""
+        return self.scenario.expected["leaky"] != LEAKS_NOTHING
 
     @property
     def is_built_in(self) -> bool:
@@ -91,7 +142,7 @@ class Entry:
 
     def source(self, half: str) -> str:
         """The text of one half. Raises ScenarioError if it cannot be read."""
-        return self.text(f"{half}.py")
+        return self.text(self.file_name(half))
 
     def code(self, half: str) -> str:
         """The text of one half as a report shows it, in the encoding that it names; empty if it cannot be read."""
@@ -137,13 +188,17 @@ class Catalog:
         """What is wrong with installed packages that offer scenarios, in words."""
         return self._packages[1]
 
-    def get(self, name: str) -> Entry:
-        """The scenario called `name`, written with hyphens or underscores.
+    def get(self, name: str, language: Language = PYTHON) -> Entry:
+        """The scenario called `name`, written with hyphens or underscores, with its halves in this language.
 
         Raises:
-            UsageError: there is none; the nearest names are suggested.
+            UsageError: there is none; the nearest names are suggested. Or it has no halves in this language.
             ScenarioError: two folders have the same id.
         """
+        return self.find(name).in_language(language)
+
+    def find(self, name: str) -> Entry:
+        """The scenario called `name`, in whatever language. Raises as `get` does."""
         wanted = name.strip().lower().replace("_", "-")
         # Installed packages are asked only for a name that is not found without them: finding them takes time.
         found = [one for one in self.local if one.id == wanted] or [one for one in self.entries if one.id == wanted]
@@ -156,13 +211,20 @@ class Catalog:
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}."
         raise UsageError(f"no scenario is called {name!r}: {hint}")
 
-    def select(self, names: list[str]) -> list[Entry]:
-        """The scenarios called `names`, each once, in that order; all in the order of the course if there are none."""
-        if not names:
-            # All at once, so that several that loop take no longer than one.
-            broken_imports([one.folder / "scenario.py" for one in self.entries if not one.is_built_in])
-            return sorted(self.entries, key=lambda one: (sys.maxsize if one.error else one.scenario.number, one.id))
-        return list(dict.fromkeys(self.get(name) for name in names))
+    def select(self, names: list[str], *languages: Language) -> list[Entry]:
+        """The scenarios called `names`, each once, in that order; all in the order of the course if there are none.
+
+        They have their halves in one of the languages, by default Python; one that has them in several comes as often.
+        All are those that have halves in any of these, and those that are broken. Raises as `get` does.
+        """
+        languages = languages or (PYTHON,)
+        if names:
+            found = dict.fromkeys(self.find(name) for name in names)
+            return [one for entry in found for one in entry.in_any(languages) or [entry.in_language(languages[0])]]
+        # All at once, so that several that loop take no longer than one.
+        broken_imports([one.folder / "scenario.py" for one in self.entries if not one.is_built_in])
+        entries = [one for entry in self.entries for one in entry.in_any(languages)]
+        return sorted(entries, key=lambda one: (sys.maxsize if one.error else one.scenario.number, one.id))
 
     @cached_property
     def _packages(self) -> tuple[list[Path], tuple[str, ...]]:
@@ -202,7 +264,7 @@ def scan(folder: Path) -> Iterator[Entry]:
     """The scenario folders in `folder`: every folder that holds any file of a scenario, sorted by name."""
     for child in sorted(folder.iterdir()):
         # A folder that may not be read is named, and does not hide the others.
-        if child.is_dir() and (not os.access(child, os.X_OK) or any((child / file).exists() for file in FILES)):
+        if child.is_dir() and (not os.access(child, os.X_OK) or any((child / file).exists() for file in ANY)):
             yield Entry(child.resolve())
 
 

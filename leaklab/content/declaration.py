@@ -1,7 +1,7 @@
 """What a scenario author uses: `Scenario`, its workload, and what is expected of its halves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from leaklab.content.annotations import shown
@@ -58,19 +58,26 @@ class Documents:
         count: how many: a number, or a function of the settings if there must be more of them for more steps.
         document: one document: `{n}` in its strings stands for its number, and None is the number itself.
         first: the number of the first.
+        capped: bytes of a capped collection; 0 for an ordinary one.
     """
 
     collection: str
     count: int | Callable[[Settings], int]
     document: Mapping[str, object]
     first: int = 1
+    capped: int = 0
+
+
+CRASHES = "crashes"
+"""The verdict that is expected of a half which an error is to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What must be found of a half: its verdict, and findings, as (kind, metric), that must be among those found.
 
-    The verdict is `leaks` or `clean`; for a partial fix that depends on a background thread's timing also `either`.
+    The verdict is `leaks`, `clean`, or `crashes` for a half that is to be ended by an error; for a partial fix that
+    depends on a background thread's timing also `either`.
     The kinds of finding are `leaked`, `held`, `wasted` and `stalled`; the metrics are those of `leaklab.metrics`.
     A half that is expected to be `stalled` in `elapsed` may hang, and be ended at its time limit.
     Where all settings of `unless` have these values, the half leaks nothing.
@@ -98,6 +105,22 @@ class Expected:
 
 
 LEAKS_NOTHING = Expected("clean")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InGo:
+    """What differs if the halves are those in Go: as in `Scenario`; what is None is the same there."""
+
+    expected: Mapping[str, Expected] | None = None
+    workload: Callable[[Lab], Mapping[str, object]] | None = None
+    check_answer: Callable[[Lab, object], str | None] | None = None
+    requests: Callable[[Settings], Mapping[str, int]] | None = None
+    telling: tuple[str, ...] | None = None
+    leaks: str | None = None
+    summary: str | None = None
+    task: str | None = None
+    hints: tuple[str, ...] | None = None
+    release: str | None = None
 
 
 def difference(answer: object, expected: Sequence[object], what: str) -> str | None:
@@ -160,6 +183,7 @@ class Scenario:
         task: one more sentence for the learner who is to fix the leaky half; may be empty.
         hints: shown one at a time, from the symptom almost to the fix.
         release: why the fixed half's lines release what leaks, in a sentence: shown with the solution; may be empty.
+        go: what differs for the halves in Go, if there are any beside those in Python.
     """
 
     title: str
@@ -189,3 +213,11 @@ class Scenario:
     task: str = ""
     hints: tuple[str, ...] = ()
     release: str = ""
+    go: InGo | None = None
+
+    @property
+    def in_go(self) -> "Scenario":
+        """The same with the halves in Go."""
+        its = self.go or InGo()
+        differs = {name: value for name in InGo.__dataclass_fields__ if (value := getattr(its, name)) is not None}
+        return replace(self, **differs)

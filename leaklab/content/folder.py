@@ -8,13 +8,14 @@ from textwrap import shorten
 
 from leaklab.content.built_in import built_in_folder
 from leaklab.content.catalog import FILES, SHARED, Entry, scan
-from leaklab.content.declaration import PARTIAL_FIXES
+from leaklab.content.declaration import ALL_HALVES, HALVES
+from leaklab.content.languages import LANGUAGES, PYTHON
 from leaklab.errors import UsageError
 from leaklab.system.files import create_whole
 from leaklab.system.processes import remove_folder
 from leaklab.units import lines_of
 
-OPTIONAL_FILES = (*(f"{half}.py" for half in PARTIAL_FIXES), SHARED)
+OPTIONAL_FILES = (*(half + language.suffix for language in LANGUAGES.values() for half in ALL_HALVES), SHARED)
 """The files that it may also have."""
 
 BLANK = "FILL IN"
@@ -26,7 +27,9 @@ def folder_problems(entry: Entry) -> list[str]:
     there = sorted(child.name for child in entry.folder.iterdir())
     # pip compiles what it installs: that file is not the author's.
     strange = [name for name in there if name not in {*FILES, *OPTIONAL_FILES, "__pycache__"}]
-    problems = [f"{entry.folder / name} is missing" for name in FILES if not (entry.folder / name).is_file()]
+    languages = entry.languages or (entry.language,)
+    needed = [*FILES, *(half + language.suffix for language in languages for half in HALVES)]
+    problems = [f"{entry.folder / name} is missing" for name in needed if not (entry.folder / name).is_file()]
     problems += [f"{entry.folder / name} does not belong in a scenario folder: move or delete it" for name in strange]
     lesson = entry.folder / "lesson.md"
     if lesson.is_file() and not entry.lesson.lstrip().startswith("# "):
@@ -36,8 +39,8 @@ def folder_problems(entry: Entry) -> list[str]:
     for name in (*FILES, *OPTIONAL_FILES):
         if (entry.folder / name).is_file():
             problems += _blanks(entry, name)
-    for name in [*(f"{half}.py" for half in entry.halves), *([SHARED] if entry.shared else [])]:
-        if "leaklab" in entry.text(name):
+    for name in OPTIONAL_FILES:
+        if (entry.folder / name).is_file() and "leaklab" in entry.text(name):
             problems.append(f"{entry.folder / name} mentions leaklab: it is to be plain code, as written at work")
     return problems
 
@@ -76,7 +79,7 @@ def new_scenario(name: str, parent: Path) -> Path:
         raise UsageError(f"{folder} cannot be created: {error.strerror}. Choose another name or folder.") from error
     title = name.replace("-", " ").capitalize()
     try:
-        for file in FILES:
+        for file in (*FILES, *(half + PYTHON.suffix for half in HALVES)):
             text = Path(__file__).with_name("templates").joinpath(f"{file}.txt").read_text(encoding="utf-8")
             create_whole(folder / file, Template(text).safe_substitute(title=title).encode())
     except OSError as error:

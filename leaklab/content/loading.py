@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from leaklab.content.annotations import mismatch, shown
-from leaklab.content.declaration import ALL_HALVES, HALVES, PARTIAL_FIXES, Scenario
-from leaklab.content.settings import COUNT, DURATION, Setting
+from leaklab.content.declaration import ALL_HALVES, HALVES, PARTIAL_FIXES, InGo, Scenario
+from leaklab.content.settings import COUNT, DURATION, SIZE, Setting
 from leaklab.content.trial import ContainedError, contained, faults
 from leaklab.errors import ScenarioError, UsageError
 from leaklab.measure.target import Steps
@@ -27,11 +27,12 @@ PLAIN = "plain values (strings, numbers, lists, dictionaries)"
 
 NUMBERS = {
     "count": Setting("count", COUNT, least=0),
+    "capped": Setting("capped", SIZE, least=0),
     "concurrency": Setting("concurrency", COUNT),
     "second_steps": Setting("second_steps", COUNT),
     "time_limit": Setting("time_limit", DURATION),
 }
-"""What the functions of these fields may return."""
+"""What these fields may be, or their functions may return."""
 
 
 def load(name: str, path: Path, *, built_in: bool = False) -> Scenario:
@@ -53,19 +54,27 @@ def load(name: str, path: Path, *, built_in: bool = False) -> Scenario:
         raise _broken(name, f"{path} must set SCENARIO to a leaklab.scenario.Scenario")
     if problem := next(_problems(scenario), None):
         raise _broken(name, f"{path}: {problem}")
-    guards: dict[str, Any] = {}
-    for field, annotation in get_type_hints(Scenario).items():
-        # A field that holds a function, or a function or None.
-        kinds = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Callable]
-        given = getattr(scenario, field)
-        if kinds and given is not None:
-            guards[field] = _guarded(name, path, field, given, get_args(kinds[0])[-1])
+    guards = _guards(name, path, scenario)
+    if scenario.go is not None:
+        guards["go"] = replace(scenario.go, **_guards(name, path, scenario.go))
     counts: list[Any] = [documents.count for documents in scenario.documents]
     for number, count in enumerate(counts):
         if callable(count):
             counts[number] = _guarded(name, path, f"documents[{number}].count", count, int)
     pairs = zip(scenario.documents, counts, strict=True)
     return replace(scenario, **guards, documents=tuple(replace(documents, count=count) for documents, count in pairs))
+
+
+def _guards(name: str, path: Path, declared: Scenario | InGo) -> dict[str, Any]:
+    """The functions among the fields of a declaration, guarded."""
+    guards: dict[str, Any] = {}
+    for field, annotation in get_type_hints(type(declared)).items():
+        # A field that holds a function, or a function or None.
+        kinds = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Callable]
+        given = getattr(declared, field)
+        if kinds and given is not None:
+            guards[field] = _guarded(name, path, field, given, get_args(kinds[0])[-1])
+    return guards
 
 
 def broken_imports(paths: Iterable[Path]) -> dict[Path, str]:
@@ -148,6 +157,9 @@ def _problems(scenario: Scenario) -> Iterator[str]:
     if missing := set(HALVES) - set(scenario.expected):
         yield f"expected has no {min(missing)} half"
     yield from _wrong_expectations(scenario)
+    if scenario.go is not None:
+        for problem in _problems(replace(scenario.in_go, go=None)):
+            yield f"in Go: {problem}"
 
 
 def _wrong_needs(scenario: Scenario) -> Iterator[str]:
@@ -159,6 +171,8 @@ def _wrong_needs(scenario: Scenario) -> Iterator[str]:
     for number, documents in enumerate(scenario.documents):
         if not callable(documents.count) and (wrong := _wrong_number(f"documents[{number}].count", documents.count)):
             yield wrong
+        if wrong := _wrong_number(f"documents[{number}].capped", documents.capped):
+            yield wrong
         if not _is_plain(documents.document):
             yield f"documents[{number}].document is {shown(documents.document)}: it must hold {PLAIN} only"
 
@@ -167,7 +181,7 @@ def _wrong_expectations(scenario: Scenario) -> Iterator[str]:
     for half, expected in scenario.expected.items():
         if half not in ALL_HALVES:
             yield f"expected names {half!r}, which is not a half: there are {', '.join(ALL_HALVES)}"
-        verdicts = ("leaks", "clean", "either") if half in PARTIAL_FIXES else ("leaks", "clean")
+        verdicts = ("leaks", "clean", "crashes", *(("either",) if half in PARTIAL_FIXES else ()))
         if expected.verdict not in verdicts:
             yield f"expected verdict {expected.verdict!r} of {half}: it can be {' or '.join(map(repr, verdicts))}"
         for finding in expected.findings:

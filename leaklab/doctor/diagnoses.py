@@ -8,9 +8,10 @@ from pathlib import Path
 from leaklab import metrics
 from leaklab.doctor.health import Diagnosis, Health, Terminal
 from leaklab.errors import MeasureError
+from leaklab.golang.toolchain import NoGoError, Toolchain
 from leaklab.measure.trace import Outcome, Phase, Trace
 from leaklab.system.limits import MEMORY_SHARE
-from leaklab.units import format_size
+from leaklab.units import as_argument, format_size
 
 OPENED = 3
 """Connections that the doctor's own half leaves open."""
@@ -61,6 +62,22 @@ def diagnose_libraries(needed: Mapping[str, str], installed: Mapping[str, str]) 
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)))
+
+
+def diagnose_go(go: Toolchain, folder: Path, size: int) -> Diagnosis:
+    """The Go that builds halves, and what was built so far: bytes in a folder."""
+    return _ok(f"{go}, {go.command} ({go.source}); {_built(folder, size)}")
+
+
+def diagnose_no_go(error: NoGoError, folder: Path, size: int) -> Diagnosis:
+    """Without Go, halves in Python run all the same."""
+    return _ok(f"optional: {error}; {_built(folder, size)}")
+
+
+def _built(folder: Path, size: int) -> str:
+    if not size:
+        return f"nothing is built yet (it goes to {folder})"
+    return f"{format_size(size)} of built halves and libraries in {folder}, to drop with: rm -r {as_argument(folder)}"
 
 
 def diagnose_scenarios(found: int, packages: Sequence[str], problems: Sequence[str]) -> Diagnosis:

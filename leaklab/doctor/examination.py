@@ -15,9 +15,11 @@ from leaklab.doctor import diagnoses
 from leaklab.doctor.diagnoses import OPENED, REINSTALL, REPORT
 from leaklab.doctor.health import Diagnosis, Health, HealthCheck, Terminal
 from leaklab.errors import LeaklabError, MeasureError, ScenarioError, UsageError
+from leaklab.golang.building import cache_folder
+from leaklab.golang.toolchain import NoGoError, toolchain
 from leaklab.lab.run_options import DESCRIPTORS_BESIDE
 from leaklab.measure.measurement import Measurement
-from leaklab.measure.target import PythonHalf, Steps
+from leaklab.measure.target import Half, Steps
 from leaklab.measure.trace import Outcome
 from leaklab.services.client import Services
 from leaklab.services.kinds import ServiceNeeds
@@ -55,6 +57,7 @@ def examine(
         examinations += [("measuring", REPORT, _examine_measuring), ("MongoDB, embedded", REPORT, _examine_mongo)]
         if mongo_uri is not None:
             examinations.append(("MongoDB, --mongo", REPORT, lambda: _examine_mongo(mongo_uri)))
+        examinations.append(("Go", REPORT, _examine_go))
     examinations += [
         ("scenarios", REINSTALL, lambda: _examine_scenarios(catalog)),
         ("proxy", REPORT, lambda: diagnoses.diagnose_proxy(environ)),
@@ -121,7 +124,7 @@ def _examine_measuring() -> Diagnosis:
     machine.raise_fd_limit()
     with Owner() as owner:
         services = owner.enter_context(Services())
-        target = owner.enter_context(PythonHalf(HALF, services))
+        target = owner.enter_context(Half(HALF, services))
         its = services.start(["http"], ServiceNeeds())
         measurement = Measurement("doctor", target, services, its, Limits())
         measurement.prepare({"urls": Steps(OPENED, its.endpoints["http"].url("/profiles/{n}"))})
@@ -130,6 +133,26 @@ def _examine_measuring() -> Diagnosis:
         if trace.outcome is Outcome.INTERRUPTED:
             raise KeyboardInterrupt
         return diagnoses.diagnose_measuring(trace)
+
+
+def _examine_go() -> Diagnosis:
+    folder = cache_folder()
+    size = _bytes_in(folder) if folder.is_dir() else 0
+    try:
+        go = toolchain()
+    except NoGoError as error:
+        return diagnoses.diagnose_no_go(error, folder, size)
+    return diagnoses.diagnose_go(go, folder, size)
+
+
+def _bytes_in(folder: Path) -> int:
+    """Bytes of the files in a folder; one that goes meanwhile is none."""
+    size = 0
+    for at, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                size += os.lstat(os.path.join(at, name)).st_size  # noqa: PTH118 # thousands of them
+    return size
 
 
 def _examine_mongo(uri: str | None = None) -> Diagnosis:

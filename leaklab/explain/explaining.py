@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from leaklab.explain.evidence import ReportedGroup, groups_of
+from leaklab.explain.inside_go import groups_in_go
 from leaklab.measure.measurement import ADDRESS_SLACK
 from leaklab.measure.messages import EvidenceGiven, HalfCollected, HalfUnloadable
-from leaklab.measure.target import PythonHalf, TargetEndedError
+from leaklab.measure.runtime import PYTHON_RUNTIME, Runtime, python_runtime
+from leaklab.measure.target import Half, TargetEndedError
 from leaklab.system.machine import most_memory
 
 if TYPE_CHECKING:
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
     from leaklab.services.client import HalfServices, Services
     from leaklab.system.limits import Limits
 
-WITNESS = Path(__file__).with_name("witness.py")
+WITNESS = python_runtime(Path(__file__).with_name("witness.py"))
+"""The witness of a half in Python; of one in Go, its own worker is one."""
+
+GO_DEBUG = {"GODEBUG": "tracebackancestors=20"}
+"""Has Go say of each goroutine which calls started it, and those that started that one (package runtime,
+"Environment Variables")."""
 
 SLOWER = 5.0
 """How many times as long as its measured run a half may take beside a witness."""
@@ -72,6 +79,7 @@ class Witnessed(AbstractContextManager["Witnessed", None]):
         workload: the arguments of its `run`.
         plan: what the witness looks at.
         its: the half's own services.
+        runtime: what runs the half when it is measured.
     """
 
     def __init__(
@@ -83,11 +91,15 @@ class Witnessed(AbstractContextManager["Witnessed", None]):
         its: HalfServices,
         limits: Limits,
         environment: Mapping[str, str],
+        runtime: Runtime = PYTHON_RUNTIME,
     ) -> None:
         self._plan = plan
         self._workload = workload
         told = {"left": plan.left, "held": plan.held, "late": plan.late_s, "ports": sorted(its.ports)}
-        self._half = PythonHalf(path, services, limits, environment, script=WITNESS, plan=told)
+        is_python = runtime is PYTHON_RUNTIME
+        if not is_python:
+            environment = {**environment, **GO_DEBUG}
+        self._half = Half(path, services, limits, environment, WITNESS if is_python else runtime, plan=told)
 
     def __enter__(self) -> Self:
         self._half.__enter__()
@@ -99,6 +111,11 @@ class Witnessed(AbstractContextManager["Witnessed", None]):
     def __exit__(self, *_: object) -> None:
         self._half.end()
 
+    def _groups(self, event: EvidenceGiven) -> list[ReportedGroup]:
+        if self._half.runtime is WITNESS:
+            return groups_of(event.groups)
+        return groups_in_go(event.stacks, event.heap or [], self._half.path.parent)
+
     def statement(self, within_s: float) -> Statement:
         """What the witness says; it is waited for so many seconds. Raises MeasureError if the services are gone."""
         found = Statement()
@@ -106,8 +123,8 @@ class Witnessed(AbstractContextManager["Witnessed", None]):
         try:
             while (left_s := until - time.monotonic()) > 0 and (event := self._half.next_event(left_s)) is not None:
                 match event:
-                    case EvidenceGiven(moment=moment, groups=groups, cpu=cpu_s, error=error):
-                        found.looks[moment] = groups_of(groups)
+                    case EvidenceGiven(moment=moment, cpu=cpu_s, error=error):
+                        found.looks[moment] = self._groups(event)
                         found.cpu_s, found.trouble = cpu_s, error
                         if moment == "late" and not self._plan.left:
                             return found  # it need not come to its end

@@ -10,7 +10,8 @@ import os
 from typing import TYPE_CHECKING
 
 from leaklab.errors import ExitCode, LeaklabError
-from leaklab.measure.target import UNTOLD, PythonHalf
+from leaklab.measure.runtime import PYTHON_RUNTIME, Runtime
+from leaklab.measure.target import UNTOLD, Half
 from leaklab.services.client import Services
 from leaklab.system import interrupts
 from leaklab.system.limits import Limits
@@ -26,7 +27,7 @@ leave = os._exit
 """The real one: while a scenario is being loaded, `os._exit` is replaced, so that the scenario cannot end leaklab."""
 
 _services: list[Services] = []
-_halves: list[PythonHalf] = []
+_halves: list[Half] = []
 
 
 def start(paths: Sequence[Path]) -> None:
@@ -41,7 +42,7 @@ def start(paths: Sequence[Path]) -> None:
         with interrupts.held_back(), contextlib.suppress(LeaklabError, OSError):
             raise_fd_limit()
             _services.append(Services().__enter__())
-            _halves.extend(PythonHalf(path, _services[0]).__enter__() for path in paths)
+            _halves.extend(Half(path, _services[0]).__enter__() for path in paths)
         # What is imported next might drop an exception.
         interrupts.end_by_signal(_leave)
     except KeyboardInterrupt:
@@ -56,7 +57,7 @@ def expect(kinds: Sequence[str], paths: Sequence[Path] = (), modules: Sequence[s
     for services in _services:
         services.expect(kinds)
         with interrupts.held_back():
-            _halves.extend(PythonHalf(path, services).__enter__() for path in paths)
+            _halves.extend(Half(path, services).__enter__() for path in paths)
         if modules is not None:
             expect_halves(services, Limits(), modules, 1)
 
@@ -86,7 +87,7 @@ def take_services(owner: Owner) -> Services:
 def expect_halves(services: Services, limits: Limits, modules: Sequence[str], count: int) -> None:
     """Start `count` workers that import these modules; `take_half` tells them later which half to run."""
     with interrupts.held_back():
-        _halves.extend(PythonHalf(UNTOLD, services, limits, modules=modules).__enter__() for _ in range(count))
+        _halves.extend(Half(UNTOLD, services, limits, modules=modules).__enter__() for _ in range(count))
 
 
 def take_half(
@@ -96,10 +97,14 @@ def take_half(
     limits: Limits,
     environment: Mapping[str, str],
     modules: Sequence[str] = (),
-) -> PythonHalf:
-    """A worker for this half, ended by the owner: one started for it, one that can still be told, or a new one."""
+    runtime: Runtime = PYTHON_RUNTIME,
+) -> Half:
+    """A worker for this half, ended by the owner: one started for it, one that can still be told, or a new one.
+
+    Only halves in Python are started before they are asked for.
+    """
     with interrupts.held_back():
-        for half in _halves:
+        for half in _halves if runtime is PYTHON_RUNTIME else ():
             is_same = half.limits.fds == limits.fds and half.limits.address_room == limits.address_room
             # One that has imported less is as good.
             fits = half.path == path or (half.path is UNTOLD and {*half.modules} <= {*modules})
@@ -110,7 +115,7 @@ def take_half(
                 if half.path is UNTOLD:
                     half.tell(path)
                 return half
-        return owner.enter_context(PythonHalf(path, services, limits, environment))
+        return owner.enter_context(Half(path, services, limits, environment, runtime))
 
 
 def end() -> None:

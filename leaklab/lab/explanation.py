@@ -15,6 +15,7 @@ from leaklab.explain.explaining import AT_LEAST_S, SLOWER, Plan, Statement, Witn
 from leaklab.judge.findings import Finding
 from leaklab.judge.scaling import LEAST, SizedRun, Thresholds, suspects
 from leaklab.lab.provision import environment_of, start_services
+from leaklab.measure.runtime import PYTHON_RUNTIME, Runtime
 from leaklab.metrics import ELAPSED, JUDGED, METRICS, FindingKind, Moment
 from leaklab.system.interrupts import Owner
 
@@ -45,10 +46,16 @@ FEWEST = 5
 MOMENTS = {FindingKind.HELD: ("end", "most"), FindingKind.LEAKED: ("left", "cancelled")}
 """The moments of which the one that shows most is evidence, by the kind of finding; of other kinds, all there are."""
 
+NO_OBJECT = "no Python object of it was found, and no line that opened it"
+"""Why there is no evidence if a witness found nothing of it."""
+
+NO_OBJECT_IN_GO = "no goroutine of it is left, and Go keeps no list of what a program has opened"
+"""The same in Go."""
+
 STARTED = "started"
 """What a witness calls the lines that started child processes."""
 
-WITH_ELAPSED = (ELAPSED.counter, "threads", "tasks")
+WITH_ELAPSED = (ELAPSED.counter, "threads", "tasks", "goroutines")
 """What waits when an answer is late."""
 
 
@@ -64,6 +71,7 @@ class Inside:
     settings: Settings
     limits: Limits
     mongo_uri: str | None
+    runtime: Runtime = PYTHON_RUNTIME
     grows: bool = False
 
     def explained(
@@ -95,7 +103,7 @@ class Inside:
         its = start_services(self.entry, settings, self.mongo_uri, services)
         owner.callback(services.stop, its)
         workload, environment = scenario.workload(Lab(settings, its.endpoints)), environment_of(self.entry)
-        half = Witnessed(self.path, workload, plan, services, its, self.limits, environment)
+        half = Witnessed(self.path, workload, plan, services, its, self.limits, environment, self.runtime)
         within_s = AT_LEAST_S + SLOWER * elapsed_s
         return Look(self, plan, settings.steps or 0, within_s, owner.enter_context(half))
 
@@ -125,7 +133,8 @@ class Look:
         Raises MeasureError if the services' process is gone.
         """
         statement, asked = self.witnessed.statement(self.within_s), self.inside.settings.steps
-        explained = (_explained(one, statement, self.inside.path.parent, self.steps) for one in findings)
+        no_object = NO_OBJECT if self.inside.runtime is PYTHON_RUNTIME else NO_OBJECT_IN_GO
+        explained = (_explained(one, statement, self.inside.path.parent, self.steps, no_object) for one in findings)
         is_less = asked is not None and self.steps < asked
         return tuple(_of_fewer_steps(one, self.steps) if is_less else one for one in explained)
 
@@ -168,17 +177,19 @@ def _plan(findings: Sequence[Finding], share: float) -> Plan:
     return Plan(left, held, late_s)
 
 
-def _explained(finding: Finding, statement: Statement, folder: Path, steps: int) -> Finding:
+def _explained(finding: Finding, statement: Statement, folder: Path, steps: int, no_object: str = NO_OBJECT) -> Finding:
     counters = WITH_ELAPSED if finding.metric == ELAPSED.name else (METRICS[finding.metric].counter,)
     moments = MOMENTS.get(finding.kind, ("late", "left"))
     groups = [group for counter in counters for group in statement.of(counter, moments)]
-    if finding.metric == ELAPSED.name:
-        groups = [group for group in groups if group.waits is not None]
+    if finding.kind is FindingKind.STALLED:
+        # What is past its deadline waits somewhere; what was kept for the next call waits for nothing of the half's.
+        waiting = [group for group in groups if group.waits is not None]
+        groups = waiting if waiting or finding.metric == ELAPSED.name else groups
     least = LEAST * steps if finding.work and METRICS[finding.metric].unit == "count" else 1
     told = worth_telling(groups, folder, least)
     if told:
         return replace(finding, evidence=tuple(group.evidence(folder) for group in told), unexplained="")
-    return replace(finding, unexplained=_why(statement, moments, folder))
+    return replace(finding, unexplained=_why(statement, moments, folder) or no_object)
 
 
 def _of_fewer_steps(finding: Finding, steps: int) -> Finding:
@@ -196,7 +207,7 @@ def _no_run(trouble: str) -> str:
 
 
 def _why(statement: Statement, moments: tuple[str, ...], folder: Path) -> str:
-    """Why nothing was found."""
+    """Why nothing was found; empty if that is all that can be said."""
     if statement.trouble:
         return _no_run(statement.trouble)
     if not any(moment in statement.looks for moment in moments):
@@ -205,4 +216,4 @@ def _why(statement: Statement, moments: tuple[str, ...], folder: Path) -> str:
     lines = [str(line) for group in started if (line := group.evidence(folder).opened) is not None]
     if lines:
         return f"it is not in the process itself, which starts child processes: {', '.join(lines)}"
-    return "no Python object of it was found, and no line that opened it"
+    return ""

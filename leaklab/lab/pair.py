@@ -10,8 +10,10 @@ from typing import Self
 
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import HALVES, LEAKS_NOTHING, Lab
+from leaklab.content.languages import GO, Language
 from leaklab.content.settings import Settings
 from leaklab.errors import MeasureError
+from leaklab.golang.toolchain import toolchain
 from leaklab.judge.deadline import waited
 from leaklab.judge.findings import Verdict
 from leaklab.judge.scaling import SHARE, suspects, unclear
@@ -23,7 +25,9 @@ from leaklab.lab.provision import environment_of, start_services
 from leaklab.lab.reruns import LOOKS, could_be_noise, second_size, smaller_size, third_size
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_label, half_result
 from leaklab.lab.run_options import RunOptions, bounds_of, check_settings, limits_of
+from leaklab.lab.runtimes import runtimes_of
 from leaklab.measure.measurement import Measurement, WaitingTargets
+from leaklab.measure.runtime import Runtime
 from leaklab.measure.sampler import SAMPLED_LESS, SAMPLED_STEPS
 from leaklab.measure.target import Target
 from leaklab.measure.trace import Outcome, Trace
@@ -31,7 +35,7 @@ from leaklab.metrics import METRICS
 from leaklab.services.client import Services
 from leaklab.system.interrupts import Owner
 from leaklab.system.limits import Limits
-from leaklab.system.machine import free_memory, has_few_fds, initial_fd_limit, raise_fd_limit, thread_limit
+from leaklab.system.machine import fd_limits, free_memory, has_few_fds, initial_fd_limit, raise_fd_limit, thread_limit
 from leaklab.system.processes import require_posix
 
 
@@ -51,9 +55,12 @@ def run_halves(entry: Entry, paths: Mapping[str, Path], settings: Settings, opti
     return PairRun.of(entry, paths, settings, options).result()
 
 
-def _capacities(limits: Limits) -> Capacities:
+def _capacities(limits: Limits, language: Language) -> Capacities:
     """What a half meets that goes on: the limit that it was given, or that of a process of this user."""
     capacities = Capacities(initial_fd_limit(), memory=free_memory(), threads=thread_limit())
+    if language is GO:
+        # Go raises its own limit as far as it may (package os, since Go 1.19).
+        capacities = replace(capacities, descriptors=fd_limits()[1], descriptors_are="ulimit -Hn")
     if limits.fds is not None:
         capacities = replace(capacities, descriptors=limits.fds, descriptors_are="--limit fds")
     if limits.memory is not None:
@@ -68,6 +75,7 @@ def with_evidence(
     settings: Settings,
     options: RunOptions,
     services: Services,
+    runtime: Runtime,
     look: Look | None = None,
 ) -> HalfResult:
     """The half at `path` with the evidence for its findings, or for what is in doubt, by one more run of it.
@@ -83,7 +91,7 @@ def with_evidence(
     if not wanted:
         return judged
     options.progress.begins(f"looking inside {half_label(judged.half)}: which line, and what keeps it")
-    inside = Inside(entry, path, settings, limits_of(entry.scenario, settings, options), options.mongo_uri)
+    inside = Inside(entry, path, settings, limits_of(entry.scenario, settings, options), options.mongo_uri, runtime)
     told = inside.explained(wanted, judged.elapsed_s, services, look)
     if judgement.findings:
         return replace(judged, judgement=replace(judgement, findings=told))
@@ -99,6 +107,7 @@ class PairRun:
     settings: Settings
     options: RunOptions
     done: dict[str, list[MeasuredRun]]
+    runtimes: Mapping[str, Runtime]
     beside: WaitingTargets = field(default_factory=WaitingTargets)
     judged: dict[str, HalfResult] = field(default_factory=dict)
     services: Services = field(init=False)
@@ -115,7 +124,8 @@ class PairRun:
         check_settings(entry.id, entry.scenario, settings, options)
         raise_fd_limit()
         done: dict[str, list[MeasuredRun]] = {half: [] for half in paths}
-        return cls(entry, paths, settings, options, done)
+        runtimes = runtimes_of(entry, paths, options.progress.begins)
+        return cls(entry, paths, settings, options, done, runtimes)
 
     def begin_waiting(self, services: Services, owner: Owner) -> Sequence[Measurement]:
         """Begin the halves that are known to wait for a dead service, as long as it is dead; the owner ends them.
@@ -156,6 +166,7 @@ class PairRun:
             settings=self.settings,
             mongo=self.server,
             python=".".join(map(str, sys.version_info[:3])),
+            go=None if self.entry.language is not GO else str(toolchain()),
             halves=self.judged,
             expected={half: expected.given(self.settings) for half, expected in scenario.expected.items()},
             telling=scenario.telling,
@@ -166,7 +177,8 @@ class PairRun:
 
     def judge(self) -> None:
         """Judge what was measured."""
-        bounds, capacities = bounds_of(self.entry.scenario, self.settings), _capacities(self.options.limits)
+        bounds = bounds_of(self.entry.scenario, self.settings)
+        capacities = _capacities(self.options.limits, self.entry.language)
         for half, runs in self.done.items():
             if runs and half not in self.judged:
                 self.judged[half] = half_result(half, runs, bounds, capacities)
@@ -177,7 +189,7 @@ class PairRun:
             if self.options.explain and half not in self.options.controls:
                 path, look = self.paths[half], self.looks.get(half)
                 self.judged[half] = with_evidence(
-                    self.entry, judged, path, self.settings, self.options, self.services, look
+                    self.entry, judged, path, self.settings, self.options, self.services, self.runtimes[half], look
                 )
 
     def run_each_once(self, looking: Owner | None) -> None:
@@ -246,9 +258,8 @@ class PairRun:
         uses_memory = any(METRICS[one.metric].unit == "bytes" for one in wanted)
         if half in self.options.controls or self._alone or uses_memory or has_few_fds():
             return
-        inside = Inside(
-            self.entry, self.paths[half], self.settings, self.options.limits, self.options.mongo_uri, grows=True
-        )
+        limits, mongo_uri, runtime = self.options.limits, self.options.mongo_uri, self.runtimes[half]
+        inside = Inside(self.entry, self.paths[half], self.settings, limits, mongo_uri, runtime, grows=True)
         # If it cannot be begun now, it is tried again when all is measured.
         with suppress(MeasureError):
             self.looks[half] = inside.look(wanted, run.trace.elapsed_s, self.services, owner)
@@ -296,8 +307,9 @@ class PairRun:
             yield self._prepare(half, self._start(half, owner), settings)
 
     def _start(self, half: str, owner: Owner) -> Target:
-        path, environment = self.paths[half], environment_of(self.entry)
-        return ahead.take_half(owner, path, self.services, self.options.limits, environment, self.options.modules)
+        path, environment, runtime = self.paths[half], environment_of(self.entry), self.runtimes[half]
+        limits, modules = self.options.limits, self.options.modules
+        return ahead.take_half(owner, path, self.services, limits, environment, modules, runtime)
 
     def _prepare(self, half: str, target: Target, settings: Settings) -> Measurement:
         its = start_services(self.entry, settings, self.options.mongo_uri, self.services)

@@ -24,8 +24,9 @@ def environment_of(entry: Entry) -> Mapping[str, str]:
 def service_needs(scenario: Scenario, settings: Settings, mongo_uri: str | None = None) -> ServiceNeeds:
     """What the services of a half of `scenario` need; `mongo_uri` is a real server, None for the embedded one."""
     documents: dict[str, list[Mapping[str, object]]] = {}
+    capped = {entry.collection: entry.capped for entry in scenario.documents if entry.capped}
     for entry in scenario.documents:
         count = entry.count(settings) if callable(entry.count) else entry.count
         numbers = range(entry.first, entry.first + count)
         documents.setdefault(entry.collection, []).extend(fill(dict(entry.document), number) for number in numbers)
-    return ServiceNeeds(documents=documents, mongo_uri=mongo_uri)
+    return ServiceNeeds(documents=documents, capped=capped, mongo_uri=mongo_uri)

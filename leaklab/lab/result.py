@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from leaklab.content.declaration import LEAKS_NOTHING, Expected
+from leaklab.content.declaration import CRASHES, LEAKS_NOTHING, Expected
+from leaklab.content.languages import GO, PYTHON
 from leaklab.content.settings import Settings
 from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SizedRun, Thresholds
@@ -160,7 +161,8 @@ class Result:
     Attributes:
         scenario: its id.
         mongo: the MongoDB server that was named, if any.
-        python: the version of the interpreter that ran the halves.
+        python: the version of the interpreter that runs leaklab, and the halves in Python.
+        go: the version of Go that built the halves; None if they are in Python.
         halves: by name, in the order they are shown.
         telling: the key metrics, which show this scenario's leak.
         interrupted: whether it was interrupted before all halves had run.
@@ -176,8 +178,19 @@ class Result:
     expected: Mapping[str, Expected]
     telling: tuple[str, ...]
     interrupted: bool = False
+    go: str | None = None
     bounds: Thresholds = field(default_factory=Thresholds)
     measured_at: datetime | None = None
+
+    @property
+    def language(self) -> str:
+        """The name of the language of its halves."""
+        return (PYTHON if self.go is None else GO).name
+
+    @property
+    def title(self) -> str:
+        """What people call it: its scenario, and the language if that is not Python."""
+        return self.scenario if self.go is None else f"{self.scenario} in {GO.label}"
 
     @property
     def surprises(self) -> list[str]:
@@ -224,6 +237,9 @@ def half_surprises(half: HalfResult, expected: Expected | None) -> list[str]:
     found = {(finding.kind.value, finding.metric) for finding in half.judgement.findings}
     surprises: list[str] = []
     hung = expected is not None and expected.may_hang and half.outcome is Outcome.TIMED_OUT
+    if expected is not None and expected.verdict == CRASHES:
+        crashed = half.outcome is Outcome.CRASHED
+        return [] if crashed else [f"{half.outcome}, and it is expected to crash"]
     if half.error is not None and not hung:
         surprises.append(f"{half.outcome}: {half.error}")
     if half.complaint is not None:

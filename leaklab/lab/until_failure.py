@@ -14,6 +14,7 @@ from leaklab.lab.explanation import Inside
 from leaklab.lab.forecast import Capacities, Forecast, forecasts
 from leaklab.lab.pair import run_scenario
 from leaklab.lab.run_options import DESCRIPTORS_BESIDE, RunOptions
+from leaklab.lab.runtimes import runtime_of
 from leaklab.measure.trace import Outcome
 from leaklab.metrics import MEMORY_FLOOR, METRICS, RSS, FindingKind, Resource
 from leaklab.services.client import Services
@@ -107,7 +108,8 @@ def run_until_failure(entry: Entry, settings: Settings, options: RunOptions) -> 
 def _held(entry: Entry, settings: Settings, options: RunOptions, grew: Finding, leaky: HalfResult) -> Finding:
     """What was there when the half died, explained: at the last step of as much work, without the limit."""
     finding = structs.replace(grew, kind=FindingKind.HELD, value=(grew.per_step or 1) * (settings.steps or 1))
-    inside = Inside(entry, entry.half_path("leaky"), settings, options.limits, options.mongo_uri)
+    path = entry.half_path("leaky")
+    inside = Inside(entry, path, settings, options.limits, options.mongo_uri, runtime_of(path))
     with Owner() as owner:
         return inside.explained([finding], leaky.elapsed_s, owner.enter_context(Services()))[0]
 

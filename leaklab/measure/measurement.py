@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken, TasksCounted
-from leaklab.measure.probes import SystemProbe
+from leaklab.measure.probes import Counters, SystemProbe
 from leaklab.measure.sampler import CLOCK_MAX_S, SAMPLED_STEPS, Sampler, StepClock, TraceListener, by_metric
 from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError, timed_out
 from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
@@ -31,6 +31,9 @@ COLLECT_WITHIN_S = 5.0
 
 SETTLE_LOOK_S = (0.001, 0.1)
 """Seconds between two looks while waiting: the first pause, and what it doubles up to."""
+
+SURVIVING = (Judge.LEFT_OPEN, Judge.LEFT_BEHIND)
+"""How the metrics are judged of which something may be left."""
 
 ADDRESS_SLACK = 8 * 2**30
 """Bytes of address space above the limit of memory at which the system stops a half that allocates faster than it is
@@ -78,6 +81,8 @@ class Measurement:
     _look_pause_s: float = field(init=False, default=SETTLE_LOOK_S[0])
     _answer: object = field(init=False, default=None)
     _cpu_s: float | None = field(init=False, default=None)
+    _last_seen: Sequence[float | None] = field(init=False, default=())
+    _changed_at: float = field(init=False, default=0.0)
 
     def prepare(self, workload: Mapping[str, object]) -> None:
         """Hand over the workload and wait until the target is ready.
@@ -87,10 +92,12 @@ class Measurement:
         # The lab's own services listen on 127.0.0.1; only a real server may be reached by IPv6.
         kind = "tcp" if self.its.is_remote else "tcp4"
         system = SystemProbe(self.target.pid, self.its.ports, kind, self.target.folder)
+        runtime = self.target.runtime
         steps = max((value.count for value in workload.values() if isinstance(value, Steps)), default=0)
         self._sampler = Sampler(
-            self.half, system, self.services, self.its, steps, self._clock, self.listeners, self.sampled_steps
-        )
+            self.half, system, self.services, self.its, steps, self._clock, self.listeners, self.sampled_steps,
+            inside=self.target.counts_inside, unread=runtime.unread,
+        )  # fmt: skip
         self._memory = self.limits.memory or most_memory()
         try:
             self.target.prepare(workload)
@@ -184,7 +191,7 @@ class Measurement:
                 case HalfRaised(error=error):
                     is_interrupt = error.kinds[0] == KeyboardInterrupt.__name__
                     outcome = Outcome.INTERRUPTED if is_interrupt else Outcome.CRASHED
-                    self.ending = Ending(outcome, f"it raised {error}", error.source_line(), error)
+                    self.ending = Ending(outcome, f"it {event.did} {error}", error.source_line(), error)
             sampler.moment(Phase.RETURNED)
             self._awaited_s = sampler.counts.waited_s
             self.target.collect()
@@ -255,7 +262,8 @@ class Measurement:
             self._count_steps()
             self._advance()
             if self.ending is COMPLETED:
-                self.ending = Ending(Outcome.CRASHED, f"{error} after {clock.done} whole steps")
+                after = f"after {clock.done} whole steps" if self._left_at is None else "after run() had returned"
+                self.ending = Ending(Outcome.CRASHED, f"{error} {after}", error.place)
         except KeyboardInterrupt:
             self.was_interrupted = True
             self._count_steps()
@@ -368,10 +376,11 @@ class Measurement:
         # Asked before the reading: what ends in between is gone in the reading, or will be looked at again.
         may_change = sampler.system.may_change()
         counters = sampler.look()
+        may_change = may_change and not self._is_quiet(counters)
         left = [
             (counters.get(metric.counter) or 0) - (baseline.get(metric.name) or 0)
             for metric in METRICS.values()
-            if metric.judge in (Judge.LEFT_OPEN, Judge.LEFT_BEHIND)
+            if metric.judge in SURVIVING and metric.counter not in self.target.runtime.unread
         ]
         self.most_left = max(left)
         self._settled = last or self.most_left <= 0 or not may_change or self._waited_s >= SETTLE_S
@@ -380,6 +389,17 @@ class Measurement:
         sampler.keep(Phase.COLLECTED if self._settled else Phase.SETTLING, counters, after_s)
         self._look_at = time.monotonic() + self._look_pause_s
         self._look_pause_s = min(self._look_pause_s * 2, SETTLE_LOOK_S[1])
+
+    def _is_quiet(self, counters: Counters) -> bool:
+        """Whether nothing changes any more, of a target of which that can be said."""
+        runtime, now = self.target.runtime, time.monotonic()
+        counted = [
+            metric.counter for metric in METRICS.values() if metric.judge in SURVIVING and metric.unit == "count"
+        ]
+        judged = [counters.get(name) for name in counted if name not in runtime.unread]
+        if judged != self._last_seen or self._sampler.counts.answers_due:
+            self._last_seen, self._changed_at = judged, now
+        return runtime.quiet_s is not None and now - self._changed_at >= runtime.quiet_s
 
     def _check_limits(self) -> None:
         """End the run if the target is beyond one of the watched limits."""

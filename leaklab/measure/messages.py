@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from leaklab.measure.trace import Count, Raised
+from leaklab.measure.trace import Count, Raised, ShortText
 
 Seconds = Annotated[float, Meta(ge=0, le=2**31)]
 
@@ -64,11 +64,12 @@ class HalfReturned(Event, frozen=True, tag="returned"):
 
 
 class HalfRaised(Event, frozen=True, tag="raised"):
-    """`run` raised an error; `cpu` in seconds."""
+    """`run` raised an error, or what that is called in another language (`did`); `cpu` in seconds."""
 
     at: Seconds
     cpu: Seconds
     error: Raised
+    did: ShortText = "raised"
 
 
 class HalfCollected(Event, frozen=True, tag="collected"):
@@ -87,13 +88,16 @@ class TasksCounted(Event, frozen=True, tag="tasks"):
 class EvidenceGiven(Event, frozen=True, tag="evidence"):
     """What a witness found inside, at one moment: groups of what is open (`leaklab.explain`), and what went wrong.
 
-    `cpu` are the seconds of CPU time that it took.
+    `cpu` are the seconds of CPU time that it took. A witness in Go has no groups: it gives the stacks of its goroutines
+    as Go prints them, and the memory in use by the stacks that allocated it.
     """
 
     moment: str
     groups: list[Any]
     cpu: Seconds
     error: str
+    stacks: str = ""
+    heap: list[Any] | None = None
 
 
 class UnreadableAnswer(Struct, frozen=True):

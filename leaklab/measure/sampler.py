@@ -1,7 +1,7 @@
 """The sampler decides when counters are read, keeps each sample, and hands it to its listeners."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -84,6 +84,8 @@ class Sampler:
     Attributes:
         steps: the steps that its workload has.
         sampled_steps: at how many of them a sample is taken, at most.
+        inside: reads what the half counts itself.
+        unread: counters that are watched, and are no part of a sample.
         samples: all that were taken, in order.
         counters: what was read last; `counts` of it by the services, `family` of its child processes, which are read
             less often.
@@ -97,6 +99,8 @@ class Sampler:
     clock: StepClock
     listeners: Sequence[TraceListener]
     sampled_steps: int = SAMPLED_STEPS
+    inside: Callable[[], Mapping[str, int]] = dict
+    unread: frozenset[str] = frozenset()
     samples: list[Sample] = field(init=False, default_factory=list)
     counters: Counters = field(init=False, default_factory=dict)
     counts: ServiceCounts = field(init=False, default_factory=ServiceCounts)
@@ -143,7 +147,8 @@ class Sampler:
 
     def keep(self, phase: Phase, counters: Counters, after_s: float = 0.0) -> None:
         """Make a sample of these counters, so many seconds after the clock stopped, and hand it to the listeners."""
-        clock, at_s, values = self.clock, self.clock.at_s + after_s, by_metric(counters)
+        told = {name: count for name, count in counters.items() if name not in self.unread}
+        clock, at_s, values = self.clock, self.clock.at_s + after_s, by_metric(told)
         own = {name: counters.get(f"own_{name}") for name in (SOCKETS, "fds")}
         of_itself = by_metric({name: count for name, count in own.items() if count is not None})
         sample = Sample(phase, clock.done, at_s, values, self.counts.answers_due, of_itself)
@@ -198,5 +203,5 @@ class Sampler:
                 read["own_fds"] = min(fds, counters["fds"])
             self._sockets = (state, read)
             counters |= read
-        self.counters = {**counters, **counts.counters}
+        self.counters = {**counters, **counts.counters, **self.inside()}
         return self.counters

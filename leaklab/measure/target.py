@@ -1,4 +1,4 @@
-"""What is measured: a Target starts, has a pid, does work of a given size, and ends. A half in Python is one kind."""
+"""What is measured: a Target starts, has a pid, does work of a given size, and ends. A half is one kind."""
 
 import os
 import re
@@ -28,6 +28,7 @@ from leaklab.measure.messages import (
     TasksCounted,
     event_of,
 )
+from leaklab.measure.runtime import PYTHON_RUNTIME, Runtime
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.trace import Ending, Outcome
 from leaklab.measure.worker import RUNNER_GONE, STEP_COUNTER
@@ -36,7 +37,7 @@ from leaklab.system import temporary
 from leaklab.system.interrupts import held_back
 from leaklab.system.limits import Limits
 from leaklab.system.machine import fd_limits, resource_limits
-from leaklab.system.processes import READ_WITHIN_S, Child, signal_name, start_child
+from leaklab.system.processes import READ_WITHIN_S, Child, signal_name, start_command
 
 LOAD_WITHIN_S = 30.0
 """Seconds in which a half must be imported."""
@@ -49,8 +50,6 @@ LONGEST_LIFETIME_S = 2**31 - 1
 
 NO_MORE_PAUSES = 2**62
 """A step that is never reached."""
-
-WORKER = Path(__file__).with_name("worker.py")
 
 UNTOLD = Path()
 """The path of a half that is not known yet."""
@@ -88,7 +87,11 @@ class Steps:
 
 
 class TargetEndedError(Exception):
-    """The target ended, or can be measured no further: the message says what happened."""
+    """The target ended, or can be measured no further: the message says what happened, and `place` where, if known."""
+
+    def __init__(self, words: str, place: SourceLine | None = None) -> None:
+        super().__init__(words)
+        self.place = place
 
 
 @dataclass(eq=False)
@@ -115,6 +118,11 @@ class Target(AbstractContextManager["Target", None], Protocol):
         """The names of the shared memory that was there when it was ended, and that was removed then."""
         return ()
 
+    @property
+    def runtime(self) -> Runtime:
+        """What runs it, and how it is measured."""
+        return PYTHON_RUNTIME
+
     def prepare(self, workload: Mapping[str, object]) -> None:
         """Hand over the work and wait until it is ready. Raises RunEndedError or TargetEndedError if it cannot be."""
 
@@ -127,6 +135,10 @@ class Target(AbstractContextManager["Target", None], Protocol):
     def steps_begun(self) -> int:
         """How many steps it has begun without reporting them; 0 where that is unknown."""
         return 0
+
+    def counts_inside(self) -> Mapping[str, int]:
+        """What it counts itself, now, by the names of the counters."""
+        return {}
 
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
         """Let it go on after a pause; it pauses again before that step."""
@@ -153,22 +165,22 @@ def timed_out(target: Target, words: str) -> RunEndedError:
 
 
 @dataclass(slots=True)
-class PythonHalf:
-    """A half in Python: a worker process imports it, calls `run`, and reports each step (docs/protocol.md).
+class Half:
+    """A half: a worker process loads it, calls `run`, and reports each step (docs/protocol.md).
 
     It has a folder of its own, which goes with it (`leaklab.system.temporary`). The `services` end the worker and
     remove the folder should the runner be gone; without them nothing can be measured. `environment` is added to that
-    of the worker. Another `script` than the worker's may speak for it; `plan` is what that is told besides.
+    of the worker. `runtime` is what runs it; with a `plan`, it is a witness that is told this besides.
 
-    A worker may be started before it is known which half it is for (`path` is UNTOLD), and import the `modules` that
-    most halves need. What it is for is said by `tell`.
+    A worker for Python may be started before it is known which half it is for (`path` is UNTOLD), and import the
+    `modules` that most halves need. What it is for is said by `tell`.
     """
 
     path: Path
     services: Services
     limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
-    script: Path = WORKER
+    runtime: Runtime = PYTHON_RUNTIME
     plan: Mapping[str, object] | None = None
     modules: Sequence[str] = ()
     folder: Path = field(init=False)
@@ -192,10 +204,11 @@ class PythonHalf:
             undo.callback(self._remove_folder)
             self._steps_file = os.open(self.folder / temporary.STEPS, os.O_RDWR | os.O_CREAT, 0o600)
             undo.callback(os.close, self._steps_file)
-            os.ftruncate(self._steps_file, STEP_COUNTER)
+            os.ftruncate(self._steps_file, STEP_COUNTER * (1 + len(self.runtime.counts_inside)))
             few = {} if self.limits.address_room is None else FEW_ADDRESSES
             files = str(self.folder / temporary.FILES)
-            self._child = start_child(self.script, TMPDIR=files, **self.environment, **few)
+            added = {**self.runtime.environment, **self.environment, **few}
+            self._child = start_command(self.runtime.command, self.runtime.dropped, TMPDIR=files, **added)
             undo.callback(self._child.end)
             undo.callback(self._selector.close)
             self.services.guard(self.folder, self._child)
@@ -240,14 +253,17 @@ class PythonHalf:
         loaded = self.next_event(within_s)
         if loaded is None:
             raise timed_out(self, f"it was not imported within {within_s:g} s (--limit time)")
-        if isinstance(loaded, HalfUnloadable):
-            error = loaded.error
-            words = f"it cannot be imported: {error}"
-            raise RunEndedError(Ending(Outcome.CRASHED, words, error.source_line(), error))
-        self._expected = (HalfReady,)
+        self._refuse_unloadable(loaded)
+        self._expected = (HalfReady, HalfUnloadable)
         self._hand_over(workload)
-        if self.next_event(LOAD_WITHIN_S) is None:
+        if (ready := self.next_event(LOAD_WITHIN_S)) is None:
             raise timed_out(self, f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
+        self._refuse_unloadable(ready)
+
+    def _refuse_unloadable(self, event: Event) -> None:
+        if isinstance(event, HalfUnloadable):
+            words = f"it cannot be {self.runtime.loaded}: {event.error}"
+            raise RunEndedError(Ending(Outcome.CRASHED, words, event.error.source_line(), event.error))
 
     def _hand_over(self, workload: Mapping[str, object]) -> None:
         arguments = {
@@ -315,6 +331,12 @@ class PythonHalf:
         begun = int.from_bytes(os.pread(self._steps_file, STEP_COUNTER, 0), sys.byteorder)
         # A half could have written there, too.
         return begun if begun <= self._steps else 0
+
+    def counts_inside(self) -> Mapping[str, int]:
+        names = self.runtime.counts_inside
+        read = os.pread(self._steps_file, STEP_COUNTER * len(names), STEP_COUNTER) if names else b""
+        numbers = (read[at : at + STEP_COUNTER] for at in range(0, len(read), STEP_COUNTER))
+        return {name: int.from_bytes(number, sys.byteorder) for name, number in zip(names, numbers, strict=True)}
 
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
         self._say({"next": pause_at}, within_s=ANSWER_READ_WITHIN_S)
@@ -439,4 +461,10 @@ class PythonHalf:
             return TargetEndedError("it closed the lab's channel, so that it could not be measured any more, and ended")
         if code < 0:
             return TargetEndedError(f"it was ended by {signal_name(-code)}")
+        self._drain_output()
+        panic = self.runtime.panic(self._output.decode(errors="replace"))
+        if panic is not None:
+            at = panic.place(self.path.parent)
+            place = None if at is None else SourceLine.at(Path(at.file), at.line)
+            return TargetEndedError(f"a {panic.kind} ended it, {panic.words!r},", place)
         return TargetEndedError(f"it exited with code {code}")

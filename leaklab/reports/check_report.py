@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+from leaklab.content.languages import GO, PYTHON, language_of
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import Finding
 from leaklab.lab.result import Result
@@ -162,7 +163,10 @@ def solution_report(learners: str, name: str, fixed: str, release: str, console:
     if lines == lines_of(fixed):
         shown: RenderableType = Text(f"{name} matches our solution line for line.")
     else:
-        shown = compared(SOLUTION_HEADS, SOLUTION_HEAD, "\n".join(lines), fixed, console.width, CONTEXT, skipped)
+        ours, theirs, language = "\n".join(lines), fixed, language_of(Path(name))
+        if language is not PYTHON:  # it indents with tabs
+            ours, theirs = ours.expandtabs(4), theirs.expandtabs(4)
+        shown = compared(SOLUTION_HEADS, SOLUTION_HEAD, ours, theirs, console.width, language, CONTEXT, skipped)
     why = [Text.assemble(("Why it works: ", "bold"), release), Text("")] if release else []
     return Group(*why, shown)
 
@@ -254,7 +258,7 @@ def next_steps(check: CheckResult, file: Path, exercise: Exercise | None, keys: 
     attempts = "" if exercise is None else f"Attempt {exercise.attempts:,}. "
     if check.fixed:
         if exercise is None:
-            return [("Compare it with our solution: ", f"leaklab show {check.scenario}")]
+            return [("Compare it with our solution: ", f"leaklab show {check.scenario}{_lang(file)}")]
         if keys:
             return [(f"{attempts}{keys}", "")]
         solution, onward = _commands(file, exercise)
@@ -271,12 +275,20 @@ def _commands(file: Path, exercise: Exercise) -> tuple[str, str]:
     folder = "" if file.parent == Path() else f" {as_argument(file.parent)}"
     of = exercise.scenarios
     more = "" if of is None else f" --scenarios {as_argument(Path(os.path.normpath(file.parent / of)))}"
-    return f"leaklab solution {as_argument(file)}{more}", f"leaklab next{folder}{more}"
+    return f"leaklab solution {as_argument(file)}{more}", f"leaklab next{folder}{_lang(file)}{more}"
+
+
+def _lang(file: Path) -> str:
+    """The option that says which language a file is in; empty for the one that needs none."""
+    language = language_of(file)
+    return "" if language is PYTHON else f" --lang {language.name}"
 
 
 def below_the_task(learners: str) -> tuple[int, list[str]]:
     """The number of lines of the task at the top of a learner's file, and the lines below it."""
-    lines, skipped = lines_of(learners), 0
+    lines = lines_of(learners)
+    # In Go it is a comment.
+    skipped = sum(1 for _ in takewhile(lambda line: line.startswith(GO.comment), lines))
     with contextlib.suppress(*UNPARSABLE):
         tree = ast.parse(learners)
         if ast.get_docstring(tree, clean=False) is not None:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 import leaklab
+from leaklab.content.languages import LANGUAGES
 from leaklab.doctor.health import Health, HealthCheck
 from leaklab.judge.findings import Finding, MetricName, Quantity, Verdict, Words
 from leaklab.lab.forecast import Forecast
@@ -123,6 +124,8 @@ class EnvironmentDocument(_Open):
 
     python: Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+", description="The Python that ran the halves.")]
     mongo: Annotated[str | None, Meta(description="The MongoDB server that was used; null if none was.")]
+    language: Annotated[str, Meta(description="The language of the halves.", extra_json_schema={"enum": [*LANGUAGES]})]
+    go: Annotated[str | None, Meta(description="The Go that built the halves; null if they are in Python.")]
 
 
 class UntilFailureDocument(_Closed):

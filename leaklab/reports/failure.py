@@ -26,7 +26,7 @@ def failure_table(failure: Failure) -> RenderableType:
     result = failure.result
     resource = RESOURCES.get(failure.resource)
     limit = f"{failure.limit:,} {resource}" if resource else f"{format_size(failure.limit)} of memory"
-    title = Text.assemble((result.scenario, "bold"), f"  until failure, under a limit of {limit}")
+    title = Text.assemble((result.title, "bold"), f"  until failure, under a limit of {limit}")
     table = ruled("half", numbers("steps predicted"), numbers("steps completed"), "outcome", title=title)
     table.min_width = 72
     for name, half in result.halves.items():

@@ -12,8 +12,9 @@ from rich.syntax import Syntax
 from rich.table import Column, Table
 from rich.text import Text
 
-from leaklab.content.catalog import SHARED
-from leaklab.content.declaration import Scenario
+from leaklab.content.catalog import SHARED, Entry
+from leaklab.content.declaration import HALVES, Scenario
+from leaklab.content.languages import GO, PYTHON, Language
 from leaklab.lab.result import half_label
 from leaklab.reports.table import Hanging
 from leaklab.units import lines_of
@@ -30,6 +31,9 @@ CONTEXT = 1
 MARGIN = 7
 """Columns before the code: the mark and the number of a line."""
 
+GAP = 2
+"""Columns between two texts side by side."""
+
 SMALLEST_GAP = 4
 """Lines that are left out, at least: fewer are shown."""
 
@@ -42,14 +46,63 @@ class CodeLine(NamedTuple):
     change: str = "same"
 
 
-def lesson(markdown: str, halves: Mapping[str, str], console: Console, shared: str = "") -> RenderableType:
-    """The halves as `code` shows them, then the lesson as rendered Markdown, without the code that is above."""
+SIDE_BY_SIDE = "<!-- side by side -->"
+"""Where a lesson shows its halves in both languages, which are taken from the files."""
+
+OTHER_LANGUAGE = re.compile(r"^## The same in Go\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+"""The section of a lesson that is about the halves in Go."""
+
+
+def lesson(entry: Entry, halves: Mapping[str, str], console: Console) -> Iterator[RenderableType]:
+    """The halves as `code` shows them, then the lesson as rendered Markdown, without the code that is above.
+
+    Of the halves in Go it is what the lesson says about Go, if it has them in Python, too. Where the lesson shows both
+    languages, the files stand side by side if the console is wide enough; else those that are not above. Raises
+    ScenarioError if a file cannot be read.
+    """
     from rich.markdown import Markdown  # slow to import, and only the lesson needs it
 
-    return Group(code(halves, console, shared), Text(""), Markdown(_without_halves(markdown, halves)))
+    yield code_of(entry, halves, console)
+    yield Text("")
+    text = entry.lesson
+    others = [one for one in entry.languages if one is not entry.language]
+    if entry.language is GO and others and (section := OTHER_LANGUAGE.search(text)):
+        text = "\n\n".join([text.splitlines()[0], f"> {entry.why}", section[0]])
+    before, marker, after = _without_halves(text, halves, entry.language).partition(SIDE_BY_SIDE)
+    yield Markdown(before)
+    if marker:
+        for other in others:
+            yield _side_by_side(entry, entry.in_language(other), console)
+        yield Markdown(after)
 
 
-def _without_halves(markdown: str, halves: Mapping[str, str]) -> str:
+def code_of(entry: Entry, halves: Mapping[str, str], console: Console) -> RenderableType:
+    """These halves of a scenario as `code` shows them. Raises ScenarioError if what they share cannot be read."""
+    return code(halves, console, entry.text(SHARED) if entry.shared else "", entry.language)
+
+
+def _side_by_side(entry: Entry, other: Entry, console: Console) -> RenderableType:
+    """The halves of HALVES of two languages, each pair side by side; or what the fix changes in the other one."""
+    ours, theirs = ([one.source(half) for half in HALVES] for one in (entry, other))
+    width = max(MARGIN + len(line.expandtabs(4)) for text in (*ours, *theirs) for line in lines_of(text))
+    if console.width < 2 * width + 2 * GAP:
+        return code(dict(zip(HALVES, theirs, strict=True)), console, language=other.language)
+    parts: list[RenderableType] = []
+    for half, left, right in zip(HALVES, ours, theirs, strict=True):
+        table = Table(*(Column(one.file_name(half), no_wrap=True) for one in (entry, other)), box=None)
+        table.padding, table.pad_edge = (0, GAP, 0, 0), False
+        columns = (_marked([*_numbered(text)], one.language) for one, text in ((entry, left), (other, right)))
+        for row in zip_longest(*columns, fillvalue=Text("")):
+            table.add_row(*row)
+        parts += [table, Text("")]
+    return Group(*parts)
+
+
+def _numbered(text: str) -> Iterator[CodeLine]:
+    yield from (CodeLine(number, line.expandtabs(4)) for number, line in enumerate(lines_of(text), start=1))
+
+
+def _without_halves(markdown: str, halves: Mapping[str, str], language: Language) -> str:
     """The lesson with the place of each piece of a shown half instead of its lines."""
 
     def place(found: re.Match[str]) -> str:
@@ -58,11 +111,10 @@ def _without_halves(markdown: str, halves: Mapping[str, str]) -> str:
             return found[0]
         first, *more = quoted.strip().splitlines()
         rest = "" if not more else " *and the next line*" if len(more) == 1 else f" *and the next {len(more)} lines*"
-        return f"*above, in {half}.py:* `{first}`{rest}\n"
+        return f"*above, in {half}{language.suffix}:* `{first}`{rest}\n"
 
-    return re.sub(
-        r"^```python (?P<half>\w+)\.py\n(?P<lines>.*?\n)```\n", place, markdown, flags=re.MULTILINE | re.DOTALL
-    )
+    fence = rf"^```{language.name} (?P<half>\w+){re.escape(language.suffix)}\n(?P<lines>.*?\n)```\n"
+    return re.sub(fence, place, markdown, flags=re.MULTILINE | re.DOTALL)
 
 
 def settings_table(scenario: Scenario) -> RenderableType:
@@ -78,19 +130,21 @@ def settings_table(scenario: Scenario) -> RenderableType:
     return Group(Text(""), Rule("settings", align="left"), table, Text(f"\nSet them like this: {usage}"))
 
 
-def code(halves: Mapping[str, str], console: Console, shared: str = "") -> RenderableType:
+def code(halves: Mapping[str, str], console: Console, shared: str = "", language: Language = PYTHON) -> RenderableType:
     """What the fix changes: the first and the last half side by side, or merged if the console is not wide enough.
 
     Of the halves between, below them, only what they change of the first. Last comes what they share, if anything.
     """
+    halves = {half: text.expandtabs(4) for half, text in halves.items()}
     first, *between, last = halves
-    head = f"what the fix changes: {first}.py (-), {last}.py (+)"
-    parts = [compared((f"{first}.py", f"{last}.py"), head, halves[first], halves[last], console.width)]
+    files = {half: half + language.suffix for half in halves}
+    head = f"what the fix changes: {files[first]} (-), {files[last]} (+)"
+    parts = [compared((files[first], files[last]), head, halves[first], halves[last], console.width, language)]
     for name in between:
-        head = f"what the {half_label(name)} changes: {first}.py (-), {name}.py (+)"
-        parts += _below(head, merged(halves[first], halves[name], CONTEXT))
+        head = f"what the {half_label(name)} changes: {files[first]} (-), {files[name]} (+)"
+        parts += _below(head, merged(halves[first], halves[name], CONTEXT), language)
     if shared:
-        parts += _below(f"{SHARED} (the halves import it)", merged(shared, shared))
+        parts += _below(f"{SHARED} (the halves import it)", merged(shared, shared), language)
     return Group(*parts)
 
 
@@ -124,6 +178,7 @@ def compared(
     left: str,
     right: str,
     width: int,
+    language: Language,
     context: int | None = None,
     skipped: int = 0,
 ) -> RenderableType:
@@ -132,16 +187,16 @@ def compared(
     `context` and `skipped` are as in `merged`.
     """
     if width < 2 * max(*map(len, heads), *(len(line) + 8 for line in (*lines_of(left), *lines_of(right)))) + 2:
-        return Group(*_below(head, merged(left, right, context, skipped)))
+        return Group(*_below(head, merged(left, right, context, skipped), language))
     columns = (Column(each, no_wrap=True) for each in heads)
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for row in zip(*map(_marked, aligned(left, right, skipped)), strict=True):
+    for row in zip(*(_marked(lines, language) for lines in aligned(left, right, skipped)), strict=True):
         table.add_row(*row)
     return table
 
 
-def _below(head: str, lines: Sequence[CodeLine]) -> list[RenderableType]:
-    shown = zip(map(_indent, lines), _marked(lines), strict=False)
+def _below(head: str, lines: Sequence[CodeLine], language: Language) -> list[RenderableType]:
+    shown = zip(map(_indent, lines), _marked(lines, language), strict=False)
     return [Rule(head, align="left"), *(Hanging(text, indent) for indent, text in shown)]
 
 
@@ -165,9 +220,9 @@ def aligned(left: str, right: str, skipped: int = 0) -> tuple[list[CodeLine], li
     return [first for first, _ in rows], [second for _, second in rows]
 
 
-def _marked(lines: Sequence[CodeLine]) -> Iterator[Text]:
+def _marked(lines: Sequence[CodeLine], language: Language) -> Iterator[Text]:
     """Highlighted lines of a half, each with its mark and its number."""
-    code = Syntax("", "python", theme=THEME)
+    code = Syntax("", language.name, theme=THEME)
     highlighted = code.highlight("\n".join(line.text for line in lines)).split("\n", allow_blank=True)
     for line, text in zip(lines, highlighted, strict=False):
         mark, style = MARKS[line.change]

@@ -24,7 +24,7 @@ def scenario_result(result: Result, why: str, every: bool = False) -> str:
     Lines have no trailing blanks; the last ends with a line feed.
     """
     under = rows.conditions(result)
-    parts = [f"### {escaped(result.scenario)}{f': {escaped(under)}' if under else ''}", _metrics(result, every=every)]
+    parts = [f"### {escaped(result.title)}{f': {escaped(under)}' if under else ''}", _metrics(result, every=every)]
     known = set[str]()
     parts.append("\n".join(line for name, half in result.halves.items() for line in _remarks(name, half, known)))
     parts += [part for half in result.halves.values() for part in _output(half)]
@@ -42,7 +42,7 @@ def comparison(results: Sequence[Result]) -> str:
         for name, (words, _) in rows.at_a_glance(result).items():
             decided = result.halves[name].judgement.verdict
             cells[name] = f"**{words}**" if decided is Verdict.LEAKS else f"{decided}, {words}"
-        lines.append([f"**{escaped(result.scenario)}**", *cells.values()])
+        lines.append([f"**{escaped(result.title)}**", *cells.values()])
     return _joined([_table(["scenario", *map(half_label, names)], [False] * (len(names) + 1), lines)])
 
 

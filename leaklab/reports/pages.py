@@ -87,5 +87,6 @@ def _small_print(*results: Result) -> str:
     for result in results:
         when = f" on {result.measured_at:%Y-%m-%d at %H:%M} UTC" if result.measured_at else ""
         mongo = f", MongoDB: {result.mongo}" if result.mongo else ""
-        words = [f"{words[0]}{when}, Python {result.python}, {platform.system()} {platform.release()}{mongo}"]
+        ran_by = f"Python {result.python}" if result.go is None else f"Go {result.go}"
+        words = [f"{words[0]}{when}, {ran_by}, {platform.system()} {platform.release()}{mongo}"]
     return f"{'. '.join(words)}."

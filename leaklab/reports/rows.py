@@ -8,6 +8,7 @@ from leaklab.content.declaration import ALL_HALVES
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import NOT_LOOKED_FOR, Finding, Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
+from leaklab.measure.trace import Outcome
 from leaklab.metrics import METRICS, FindingKind, Judge, Metric, Moment
 from leaklab.units import printable
 
@@ -28,6 +29,9 @@ GROUPS = 3
 
 ABANDONED = "abandoned"
 """Said of what goes on after its caller has given up: a finding of the kind `stalled`, whose answer was in time."""
+
+CRASHED = "crashed"
+"""Said of a half that an error ended."""
 
 MEANS = {**{kind.value: kind.means for kind in FindingKind}, ABANDONED: "goes on after run()"}
 """What each word for a finding means, in at most three words, in the order in which they are explained."""
@@ -92,10 +96,10 @@ def telling_rows(result: Result) -> list[MetricRow]:
 
 
 def verdict_words(half: HalfResult) -> str:
-    """The verdict on a half; of one that leaks, in which ways: `leaked, wasted`."""
-    if half.judgement.verdict is not Verdict.LEAKS:
-        return half.judgement.verdict.value
-    return ", ".join(dict.fromkeys(map(kind_word, half.judgement.findings)))
+    """The verdict on a half; of one that leaks, in which ways: `leaked, wasted`; of one that crashed, that it did."""
+    kinds = [CRASHED] if half.outcome is Outcome.CRASHED else []
+    kinds += dict.fromkeys(map(kind_word, half.judgement.findings))
+    return ", ".join(kinds) or half.judgement.verdict.value
 
 
 def kind_word(finding: Finding) -> str:
@@ -231,8 +235,9 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
             root = re.sub(f" (of|in) {file}$", "", kept.root) if file else kept.root
             yield EvidenceLine("kept by", f"{count}{kept.chain}  ({root}, {kept.through})")
         elif one.note:
-            if metric.judge is Judge.REUSE:
-                yield EvidenceLine("then", f"{count}{one.note}", is_code=False)
+            if metric.judge is Judge.REUSE or one.waits_at is not None:
+                head = "then" if one.waits_at is None else "for"
+                yield EvidenceLine(head, f"{count}{one.note}", is_code=False)
             else:
                 yield EvidenceLine("kept by", f"{one.note}{f': {one.count:,} of them' if count else ''}", is_code=False)
     if (more := len(finding.evidence) - len(told)) and len(told) > 1:
@@ -279,6 +284,9 @@ def at_a_glance(result: Result) -> dict[str, tuple[str, Metric]]:
     for half in halves:
         finding = next(iter(half.judgement.findings), first)
         metric = METRICS[result.telling[0] if finding is None else finding.metric]
+        if half.outcome is Outcome.CRASHED:
+            told[half.half] = CRASHED, metric
+            continue
         if finding in half.judgement.findings:
             told[half.half] = f"{_few_words(metric, finding.value)} {kind_word(finding)}", metric
             continue

@@ -59,7 +59,7 @@ class SlideLine(NamedTuple):
 
 def scenario_slide(result: Result, why: str) -> str:
     """One scenario: its charts, a sentence for each half, and `why`."""
-    return _slide(result.scenario, rows.conditions(result), result, why)
+    return _slide(result.title, rows.conditions(result), result, why)
 
 
 def check_slide(check: CheckResult, file: Path) -> str:
@@ -76,7 +76,7 @@ def comparison_slide(results: Sequence[Result]) -> str:
     """Several scenarios: of each the chart that tells most, all at the same size."""
     drawings = [(result, drawn(chart)) for result in results for chart in charts(result)[:1]]
     halves = rows.halves_of(results)
-    heads = [(result.scenario, f"{drawing.title}: {_verdicts(result, halves)}") for result, drawing in drawings]
+    heads = [(result.title, f"{drawing.title}: {_verdicts(result, halves)}") for result, drawing in drawings]
     panels = [*_panels(heads, [drawing for _, drawing in drawings], DOWN)]
     under = " / ".join(map(half_label, halves))
     return filled("slide.svg.j2", title=f"{len(results)} leaks compared", under=under, panels=panels, lines=[])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, OverflowMethod, RenderableType
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from leaklab.content.catalog import Entry
 from leaklab.content.declaration import PARTIAL_FIXES
+from leaklab.content.languages import language_of
 from leaklab.judge.findings import Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
@@ -63,12 +65,12 @@ def scenario_list(entries: Sequence[tuple[Entry, str | None]], exercises: Mappin
     table = ruled(
         _ids([entry.id for entry, _ in entries]), "leaks", numbers("minutes"), "difficulty", "exercise", gap=2
     )
-    here = {exercise.scenario: exercise for exercise in exercises.values()}
+    here = {(one.scenario, language_of(Path(file))): one for file, one in exercises.items()}
     for entry, error in entries:
         if error is not None:
             table.add_row(entry.id, Text.assemble(("broken: ", "bold red"), (error, "red")))
             continue
-        scenario, exercise = entry.scenario, here.get(entry.id)
+        scenario, exercise = entry.scenario, here.get((entry.id, entry.language))
         minutes = "–" if scenario.minutes is None else str(scenario.minutes)
         done = Text("–" if exercise is None else "started" if exercise.solved is None else "solved")
         if exercise is not None:
@@ -116,7 +118,7 @@ class MetricsTable:
     every: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        head = Text.assemble((self.result.scenario, "bold"), f"  {rows.conditions(self.result)}")
+        head = Text.assemble((self.result.title, "bold"), f"  {rows.conditions(self.result)}")
         # It stands in the head of the first column, unless that takes the room of the sparklines.
         spark = longest_sparkline(console, options, lambda width: self._table(head, width))
         if spark:
@@ -230,10 +232,10 @@ class Comparison:
     def _table(self, spark: int) -> Table:
         # A second partial fix has a line of its own: four columns are too many.
         names = [name for name in rows.halves_of(self.results) if name != SECOND]
-        table = ruled(_ids([one.scenario for one in self.results]), *map(half_label, names), gap=2)
+        table = ruled(_ids([one.title for one in self.results]), *map(half_label, names), gap=2)
         for result in self.results:
             cells = self._cells(result, spark)
-            table.add_row(result.scenario, *(cells.get(name, Text("")) for name in names))
+            table.add_row(result.title, *(cells.get(name, Text("")) for name in names))
             if SECOND in cells:
                 second = Text.assemble("2nd: ", cells[SECOND])
                 table.add_row("", *(second if name == FIRST else Text("") for name in names))
@@ -249,7 +251,7 @@ class Comparison:
 
 def _in_words(half: HalfResult, glance: str) -> Text:
     decided = half.judgement.verdict
-    said = glance if decided is Verdict.LEAKS else f"{decided}, {glance}"
+    said = glance if decided is Verdict.LEAKS or glance == rows.CRASHED else f"{decided}, {glance}"
     return Text(said, style=STYLES[decided])
 
 

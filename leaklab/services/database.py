@@ -72,9 +72,14 @@ class Database:
         """The ports that the server's nodes listen on."""
         return sorted({port for _, port in self._client.nodes if port is not None})
 
-    def seed(self, documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """Insert these documents, by collection. Raises MeasureError if the server refuses."""
+    def seed(self, documents: Mapping[str, Sequence[Mapping[str, Any]]], capped: Mapping[str, int]) -> None:
+        """Make the capped collections, of so many bytes, and insert these documents, by collection.
+
+        Raises MeasureError if the server refuses.
+        """
         with self._reported():
+            for collection, size in capped.items():
+                self._client[self.name].create_collection(collection, capped=True, size=size)
             for collection, entries in documents.items():
                 self._client[self.name][collection].insert_many([dict(entry) for entry in entries])
 

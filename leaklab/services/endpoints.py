@@ -27,6 +27,12 @@ class HttpEndpoint:
 
         return http_routes.profile(number, self.secret)
 
+    def dossier(self, number: int) -> bytes:
+        """The body of `/dossiers/{number}` on this service; every other service has another."""
+        from leaklab.services import http_routes
+
+        return http_routes.dossier(number, self.secret)
+
     def export_size(self, number: int) -> int:
         """The size in bytes of `/exports/{number}` on this service; every other service has another."""
         from leaklab.services import http_routes

@@ -51,7 +51,7 @@ class HostedMongo:
                 undo.push_async_callback(service.stop)
             database = await run(Database, uri, needs.database)
             undo.push_async_callback(run, database.drop)
-            await run(database.seed, needs.documents)
+            await run(database.seed, needs.documents, needs.capped)
             undo.pop_all()
         return cls(uri, database, service, run)
 

@@ -10,6 +10,7 @@ The routes, by the name under which requests are counted (a request with another
 | --- | --- | --- |
 | bytes | /bytes/{size} | that many bytes, or the one range of them that a GET asks for (`Range`) |
 | profiles | /profiles/{n} | profile n: a JSON document of about 2 kB, different in every run |
+| dossiers | /dossiers/{n} | the same with a longer text: 384 to 512 KiB |
 | exports | /exports/{n} | export n: 384 to 512 KiB of bytes, another size in every run |
 | status | /status/{code} | this status, with a small body if it may have one |
 | delay | /delay/{seconds} | a small body after this time |
@@ -121,10 +122,19 @@ def profile(n: int, secret: str = "") -> bytes:
 
     Its length and its first 16 bytes follow from `secret`: without it the document must be fetched to know them.
     """
+    return _profile_of(n, secret, 1_848 + _chance(n, secret) % 401)
+
+
+def dossier(n: int, secret: str = "") -> bytes:
+    """Build the JSON document of `/dossiers/{n}`: a profile of the size of an export."""
+    return _profile_of(n, secret, export_size(n, secret))
+
+
+def _profile_of(n: int, secret: str, size: int) -> bytes:
     chance = _chance(n, secret)
     name = f"{_FIRST_NAMES[n % 8]} {_LAST_NAMES[n // 8 % 8]}"
     document: dict[str, object] = {"key": f"{chance:016x}", "id": n, "name": name, "bio": ""}
-    length = 1_848 + chance % 401 - len(json_body(document))
+    length = size - len(json_body(document))
     document["bio"] = (_BIO * (length // len(_BIO) + 1))[:length]
     return json_body(document)
 
@@ -204,7 +214,7 @@ def _route(segments: list[str], origin: str, secret: str, base: str) -> Answer |
         case ["reset" | "truncated" as route, size]:
             promised = _whole("size", size, MAX_SIZE, "bytes", least=1)
             answer = Answer(route, filler=promised, missing=promised - promised // 2, resets=route == "reset")
-        case ["profiles" | "exports" | "flaky" | "close" | "redirect" as route, n]:
+        case ["profiles" | "dossiers" | "exports" | "flaky" | "close" | "redirect" as route, n]:
             answer = _page(route, _whole("n", n, MAX_SIZE), secret, base)
         case ["idle-close", n, seconds]:
             document, idle = profile(_whole("n", n, MAX_SIZE), secret), _seconds("idle time", seconds)
@@ -238,6 +248,8 @@ def _page(route: str, n: int, secret: str, base: str) -> Answer:
     """The answer of a route that leads to the profile or the export `n`."""
     if route == "exports":
         return Answer(route, filler=export_size(n, secret))
+    if route == "dossiers":
+        return Answer(route, body=dossier(n, secret))
     if route == "redirect":
         location = f"{base}/profiles/{n}"
         return Answer(route, 302, (("Location", location),), json_body({"location": location}))

@@ -19,11 +19,13 @@ class ServiceNeeds:
 
     Attributes:
         documents: what a database holds before the half runs: documents by collection.
+        capped: bytes of each capped collection, by its name.
         mongo_uri: a real MongoDB server; None for the embedded one.
         database: the name of the run's own database.
     """
 
     documents: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    capped: Mapping[str, int] = field(default_factory=dict)
     mongo_uri: str | None = None
     database: str = field(default_factory=lambda: f"leaklab_{os.urandom(6).hex()}")
 

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -153,22 +153,30 @@ def _wait_for_end(pid: int, within_s: float) -> None:
 
 
 def start_child(script: Path, **environment: str) -> Child:
-    """Start `script` with this interpreter, in a process group of its own, its channel's descriptor as argument.
+    """Start `script` with this interpreter, as `start_command` does."""
+    return start_command((sys.executable, "-P", str(script)), **environment)
 
-    `environment` is added to `child_environment`.
+
+def start_command(command: Sequence[str], dropped: str = "", **environment: str) -> Child:
+    """Start a command in a process group of its own, its channel's descriptor as last argument.
+
+    `environment` is added to `child_environment`, from which variables go that begin with `dropped`, if it is given.
     """
+    inherited = {
+        name: value for name, value in child_environment().items() if not dropped or not name.startswith(dropped)
+    }
     ours, theirs = socket.socketpair()
     mark = os.urandom(16).hex()
     with contextlib.ExitStack() as undo, theirs:
         undo.callback(ours.close)
         process = subprocess.Popen(
-            [sys.executable, "-P", str(script), str(theirs.fileno())],
+            [*command, str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
-            env={**child_environment(), **environment, MARK: mark},
+            env={**inherited, **environment, MARK: mark},
         )
         undo.pop_all()
     return Child(process, ours, mark)

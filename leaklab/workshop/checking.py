@@ -9,14 +9,17 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leaklab.content.declaration import HALVES
+from leaklab.content.declaration import CRASHES, HALVES
+from leaklab.content.languages import PYTHON, language_of
 from leaklab.content.settings import CHOICE
+from leaklab.golang.building import BuildError
 from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SHARE
 from leaklab.lab.complaints import as_answer, gave_up_early, wrong_requests
 from leaklab.lab.pair import run_halves, with_evidence
 from leaklab.lab.result import MeasuredRun, half_result
 from leaklab.lab.run_options import RunOptions, bounds_of
+from leaklab.lab.runtimes import runtime_of
 from leaklab.measure.trace import Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge
 from leaklab.system.files import read_regular
@@ -111,7 +114,11 @@ def explained(checked: CheckResult, entry: Entry, options: RunOptions, services:
     if checked.result is None or checked.yours is None:
         return checked
     settings = checked.result.settings
-    half = with_evidence(entry, checked.yours, checked.file, settings, options, services)
+    try:
+        runtime = runtime_of(checked.file)
+    except BuildError:
+        return checked  # it has been changed meanwhile
+    half = with_evidence(entry, checked.yours, checked.file, settings, options, services, runtime)
     result = replace(checked.result, halves={**checked.result.halves, YOURS: half})
     return replace(judge_file(entry.scenario, checked.file, settings, result), choice=checked.choice)
 
@@ -178,11 +185,12 @@ def _by_measure(blank: CheckResult, result: Result, scenario: Scenario, judgemen
 
 def doubtful_controls(result: Result) -> list[str]:
     """What is wrong with the measurement of the two halves with known verdicts; empty if they came out right."""
+    crashes = expected_to_crash(result)
     wrong = [
         f"the {name} half should {wanted}, but its verdict is "
         + "; ".join([half.judgement.verdict, *half.judgement.doubts])
         for name, wanted, verdict in (("leaky", "leak", Verdict.LEAKS), ("fixed", "be clean", Verdict.CLEAN))
-        if (half := result.halves[name]).judgement.verdict is not verdict
+        if (half := result.halves[name]).judgement.verdict is not verdict and name not in crashes
     ]
     for finding in result.halves["leaky"].judgement.findings:
         moment = "peak" if finding.kind is FindingKind.HELD else "collected"
@@ -193,6 +201,12 @@ def doubtful_controls(result: Result) -> list[str]:
                 f"the fixed half has {metric.quantity(there)} too, and the leaky half {metric.format(finding.value)}"
             )
     return wrong
+
+
+def expected_to_crash(result: Result) -> set[str]:
+    """The halves that an error is to end, and did."""
+    crashed = {name for name, half in result.halves.items() if half.outcome is Outcome.CRASHED}
+    return {name for name in crashed if name in result.expected and result.expected[name].verdict == CRASHES}
 
 
 def first_showed(yours: Trace, fixed: Trace, finding: Finding) -> FirstSeen | None:
@@ -251,9 +265,10 @@ def _failed(blank: CheckResult, step: int, ending: Ending, task: str) -> CheckRe
     source = b""
     with contextlib.suppress(OSError):
         source = read_regular(blank.file)
-    if not ending.place and re.search(NO_SUCH_RUN, ending.words):
+    is_python = language_of(blank.file) is PYTHON
+    if is_python and not ending.place and re.search(NO_SUCH_RUN, ending.words):
         remedy = remedy_of_run(source)
-    if ending.raised is not None:
+    if is_python and ending.raised is not None:
         remedy = remedy_of_shadow(blank.file, source, ending.raised) or remedy
     return replace(
         blank,

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leaklab.content.languages import language_of
 from leaklab.workshop.exercises import file_name, start
 from leaklab.workshop.progress_file import Exercise, load
 
@@ -38,10 +39,13 @@ class NextExercise:
 def next_exercise(entries: Sequence[Entry], known: Mapping[str, Exercise]) -> NextExercise | None:
     """The first scenario of the course that was started and is not solved, else the first that is not solved.
 
-    `entries` are the course in its order, `known` the exercises of a folder. None if all are solved.
+    `entries` are the course in its order, in one language, `known` the exercises of a folder. None if all are solved.
     """
-    course = [entry for entry in entries if entry.error is None]
-    files = {exercise.scenario: (name, exercise) for name, exercise in known.items()}
+    course = [entry for entry in entries if entry.error is None and entry.is_exercise]
+    languages = {entry.language for entry in course}
+    files = {
+        exercise.scenario: (name, exercise) for name, exercise in known.items() if language_of(Path(name)) in languages
+    }
     unsolved = [
         NextExercise(entry, name, exercise is not None, place, len(course))
         for place, entry in enumerate(course, start=1)

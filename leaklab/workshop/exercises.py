@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from leaklab.content.catalog import SHARED
+from leaklab.content.languages import PYTHON, language_of
 from leaklab.errors import LeaklabError, ScenarioError, UsageError
 from leaklab.measure.source_line import UNPARSABLE
 from leaklab.metrics import METRICS
@@ -77,7 +78,8 @@ def _find_file(given: Path) -> LocatedExercise:
     exercises = load(given.parent)
     found = LocatedExercise(given, exercises.get(given.name))
     if found.exercise is None and not os.path.exists(given):  # noqa: PTH110 # as above
-        wanted = given.name.replace("-", "_").removesuffix(".py") + ".py"
+        suffix = language_of(given).suffix
+        wanted = given.name.replace("-", "_").removesuffix(suffix) + suffix
         near = difflib.get_close_matches(wanted, exercises, n=1, cutoff=0.6)
         hint = f"did you mean {given.with_name(near[0])}?" if near else START
         raise UsageError(f"there is no file {given}; {hint}")
@@ -98,8 +100,14 @@ def start(entry: Entry, folder: Path, now: datetime, scenarios: Path | None = No
     An existing file is never overwritten. If the progress file does not list it, it becomes the exercise: that
     restores a lost progress file.
 
-    Raises UsageError if the exercise exists or the folder cannot be created; ProgressFileError as `update` does.
+    Raises UsageError if there is nothing to fix, the exercise exists or the folder cannot be created;
+    ProgressFileError as `update` does.
     """
+    if not entry.is_exercise:
+        raise UsageError(
+            f"{entry.id} is no exercise in {entry.language.label}: nothing leaks there. "
+            f"`leaklab show {entry.id} --lang {entry.language.name}` says why."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -149,12 +157,15 @@ def _read(file: Path) -> bytes:
 
 def file_name(entry: Entry) -> str:
     """The name of an exercise's file."""
-    return f"{entry.folder.name}.py"
+    return f"{entry.folder.name}{entry.language.suffix}"
 
 
 def exercise_text(entry: Entry, scenarios: str | None = None) -> str:
     """The leaky half, verbatim, below the task; `scenarios` is the folder that it comes from, if it is not built in."""
     task, leaky = task_text(entry, scenarios), entry.source("leaky")
+    comment = "".join(f"{entry.language.comment} {line}".rstrip() + "\n" for line in task.splitlines())
+    if entry.language is not PYTHON:
+        return f"{comment}\n{leaky}"
     try:
         own = ast.get_docstring(ast.parse(leaky, "leaky.py"))
     except UNPARSABLE as error:
@@ -164,7 +175,7 @@ def exercise_text(entry: Entry, scenarios: str | None = None) -> str:
         quoted = task.replace("\\", "\\\\").replace('"""', "'''")
         return f'"""{quoted}"""\n\n{leaky}'
     # The half's own docstring must stay the first statement.
-    return "".join(f"# {line}".rstrip() + "\n" for line in task.splitlines()) + "\n" + leaky
+    return f"{comment}\n{leaky}"
 
 
 def task_text(entry: Entry, scenarios: str | None = None) -> str:
@@ -174,7 +185,7 @@ def task_text(entry: Entry, scenarios: str | None = None) -> str:
     requests = ", ".join(f"{count} {route}" for route, count in scenario.requests(scenario.settings).items())
     keep = f", its return value and its requests ({requests})" if requests else " and its return value"
     shared = f"It imports {SHARED}, which `leaklab show` shows below the halves. " if entry.shared else ""
-    keep = f"Keep run(), its arguments{keep}. Any style will do."
+    keep = f"Keep {entry.language.run}, its arguments{keep}. Any style will do."
     paragraphs = [
         f"{scenario.title}: a leaklab exercise.",
         f"What leaks: {scenario.leaks}. Why: {scenario.summary}. Where to look: {shows}.",

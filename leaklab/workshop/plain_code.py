@@ -1,23 +1,32 @@
-"""Checks a learner's file without running it: it is readable, it is Python, and it does not use the lab."""
+"""Checks a learner's file without running it: it is readable, it compiles, and it does not use the lab."""
 
 from __future__ import annotations
 
 import ast
 import contextlib
 import os
+import re
 import warnings
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from leaklab.content.languages import GO
 from leaklab.errors import UsageError
+from leaklab.golang.building import BuildError, program_of
 from leaklab.measure.source_line import UNPARSABLE, SourceLine
 from leaklab.system.files import read_regular
 from leaklab.workshop.check_result import CheckResult, CheckState
 from leaklab.workshop.imports import modules_of
-from leaklab.workshop.remedies import FIX_THE_FILE, FIX_THE_LINE, refuse_as_python_does, remedy_of
+from leaklab.workshop.remedies import (
+    FIX_THE_FILE,
+    FIX_THE_LINE,
+    NEEDS_RUN_IN_GO,
+    refuse_as_python_does,
+    remedy_of,
+)
 
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
@@ -33,6 +42,8 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
         return CheckResult(scenario=entry.id, file=file, state=state, reason=reason, remedy=remedy, place=place)
 
     source = _source(file)
+    if entry.language is GO:
+        return _rejection_in_go(source, file, rejected)
     try:
         refuse_as_python_does(source, file)
         with warnings.catch_warnings():
@@ -56,6 +67,24 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
         reason = f"it imports {name}, {inside[name]}: a fix is plain code, as you would write it at work"
         place = replace(SourceLine.at(path, line), file=os.path.relpath(path, file.parent))
         return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", place)
+    return None
+
+
+def _rejection_in_go(source: bytes, file: Path, rejected: Callable[..., CheckResult]) -> CheckResult | None:
+    """The result for a file in Go that uses the lab, or that does not compile. Raises MeasureError as `program_of`."""
+    if use := re.search(rb'"leaklab/[^"\n]*"', source):
+        place = SourceLine.at(file, source.count(b"\n", 0, use.start()) + 1)
+        reason = "it imports leaklab, the lab that measures it: a fix is plain code, as you would write it at work"
+        return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", place)
+    try:
+        program_of(file)
+    except BuildError as error:
+        first, *others = error.complaints
+        more = f" (and {len(others)} more)" if others else ""
+        reason = f"it does not compile: {first.words}{more}"
+        if not first.line:
+            return rejected(CheckState.FAILED, reason, NEEDS_RUN_IN_GO)
+        return rejected(CheckState.FAILED, reason, FIX_THE_LINE, SourceLine.at(file, first.line))
     return None
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FIX_THE_LINE = "Fix the line, then check again."
 FIX_THE_FILE = "Fix the file, then check again."
 NEEDS_RUN = "The file needs a function run() with the same arguments as in the leaky half."
+NEEDS_RUN_IN_GO = "The file needs a function Run with the same arguments as in the leaky half."
 
 _COOKIE = re.compile(rb"\A(?:[ \t\f]*(?:#[^\n]*)?\r?\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
 _WIDE = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32"} | {

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from leaklab.content.declaration import HALVES
+from leaklab.content.languages import PYTHON
 from leaklab.errors import LeaklabError, MeasureError
 from leaklab.lab import ahead
 from leaklab.lab.run_options import bounds_of, limits_of
@@ -87,6 +88,8 @@ class Session(AbstractContextManager["Session", None]):
     def make_ready(self, entry: Entry, file: Path, options: RunOptions, settings: Settings) -> None:
         """Have what the next check of this file will need at hand: then its answer does not wait for imports."""
         limits, many = limits_of(entry.scenario, settings, options), 2 if self._leaking else 1
+        if entry.language is not PYTHON:
+            return
         with contextlib.suppress(LeaklabError, OSError):
             ahead.end_halves()
             ahead.expect_halves(self._running(), limits, early_modules(entry, file), many)
@@ -119,7 +122,8 @@ def _basis(entry: Entry, options: RunOptions, settings: Settings) -> object:
     if bounds_of(entry.scenario, settings).deadline_s is not None:
         return None
     try:
-        files = {path.name: read_regular(path) for path in entry.folder.glob("*.py")}
+        paths = [entry.folder / "scenario.py", *entry.folder.glob(f"*{entry.language.suffix}")]
+        files = {path.name: read_regular(path) for path in paths}
     except OSError:
         return None
     how = options.limits, options.keep_time_limit, options.repeat, options.mongo_uri

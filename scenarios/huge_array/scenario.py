@@ -5,7 +5,7 @@ import string
 from functools import cache
 from zlib import crc32
 
-from leaklab.scenario import LEAKS_NOTHING, SIZE, Expected, Lab, Scenario, Setting, Settings, Steps, difference
+from leaklab.scenario import LEAKS_NOTHING, SIZE, Expected, InGo, Lab, Scenario, Setting, Settings, Steps, difference
 
 MIB = 2**20
 PAGE = "".join(random.choices(string.ascii_letters + " \n", k=4096))  # random: a half must go through all pages
@@ -64,5 +64,17 @@ SCENARIO = Scenario(
     release=(
         "`del pages` drops the only name of the bytearray before the jobs begin, so its memory is freed there and "
         "then, not when `run` returns."
+    ),
+    go=InGo(
+        leaks="the whole buffer, as long as anything refers to it",
+        summary="a package variable, or a slice of a few bytes, keeps a large buffer alive",
+        hints=(
+            "Memory at the peak is the same in both halves; memory at the last step is not. What still refers to the "
+            "buffer after the last line that needs it?",
+            "A local variable that is not used again is dead to Go's collector, so it is not that one. A package "
+            "variable is alive as long as the program is, and a slice keeps the whole array that it is a part of.",
+            "Keep a copy of the bytes that you need: bytes.Clone of a short slice has an array of its own.",
+        ),
+        release="`bytes.Clone` copies the 64 bytes into an array of their own, so nothing refers to the large one.",
     ),
 )

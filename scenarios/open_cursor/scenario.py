@@ -2,7 +2,7 @@
 
 import random
 
-from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Lab, Scenario, Settings, Steps, difference
+from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, InGo, Lab, Scenario, Settings, Steps, difference
 
 ORDERS = 1_000
 FIRST = random.randrange(10_000, 100_000)  # random: a half must ask for the newest order's number
@@ -50,5 +50,24 @@ SCENARIO = Scenario(
     release=(
         "`with` closes each cursor as soon as its order has been read, which tells the server; `open_reports` "
         "keeps the last ten numbers instead of every cursor."
+    ),
+    go=InGo(
+        expected={
+            "leaky": Expected("leaks", (("leaked", "open_cursors"),)),
+            "almost": Expected("leaks", (("leaked", "open_cursors"),)),
+            "fixed": LEAKS_NOTHING,
+        },
+        hints=(
+            "The client is disconnected at the end, and no socket stays open. The leak is on the other side: one more "
+            "cursor on the server per report. Which of these cursors has been read to its end?",
+            "A Find with more documents to give stays open on the server until it is read to its end, closed, or timed "
+            "out. Next takes one document out of the first ten. The driver has no finalizer and no thread that would "
+            "close the cursor later, and a cancelled context does not close it either.",
+            "Close the cursor on every way out of `first`: cursor.Close, by `defer`, right after the error of Find was "
+            "checked.",
+        ),
+        release=(
+            "The deferred `Close` tells the server on every way out of `first`: after the order, and after an error."
+        ),
     ),
 )

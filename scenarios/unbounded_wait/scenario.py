@@ -2,7 +2,7 @@
 
 import json
 
-from leaklab.scenario import CHOICE, DURATION, LEAKS_NOTHING, Expected, Lab, Scenario, Setting, Settings
+from leaklab.scenario import CHOICE, DURATION, LEAKS_NOTHING, Expected, InGo, Lab, Scenario, Setting, Settings
 
 ALIVE = {"profile": 7, "friend": 8}
 DRIP_S = 0.1
@@ -92,5 +92,28 @@ SCENARIO = Scenario(
     release=(
         "At the deadline `asyncio.timeout` cancels the request wherever it waits, in the head or in the body, and "
         "leaving the `async with` closes its connection, so `gather` has nothing left to wait for."
+    ),
+    go=InGo(
+        expected={
+            "leaky": Expected("leaks", (("stalled", "elapsed"),)),
+            "almost": Expected("leaks", (("stalled", "goroutines"), ("stalled", "open_sockets"))),
+            "fixed": LEAKS_NOTHING,
+        },
+        telling=("elapsed", "goroutines"),
+        leaks="the caller's time, plus a goroutine and a socket for as long as it waits",
+        task="Instead of returning the late service, Run may return an error that is a timeout and names it.",
+        hints=(
+            "Two of the three services answer immediately, yet the caller waits for the third until it recovers. "
+            "Which line waits, and what tells it to stop?",
+            "A receive has no limit. A `select` with a timeout frees only the caller: look at goroutines and open sockets "
+            "after return. What ends the request that the caller has given up on?",
+            "The request itself must end. A context with a deadline (context.WithTimeout) that is handed to each "
+            "request (http.NewRequestWithContext) ends it wherever it waits, also while its body is read. Then every "
+            "goroutine sends its reply in time, and the caller can take as many replies as it made requests.",
+        ),
+        release=(
+            "At the deadline the context ends each request, in the head or in the body, so that every goroutine sends "
+            "its reply, and the caller takes as many replies as it made requests: no sender is left behind."
+        ),
     ),
 )

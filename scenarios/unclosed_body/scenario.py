@@ -1,6 +1,6 @@
 """Unclosed body: a streamed response that is neither read to its end nor closed."""
 
-from leaklab.scenario import LEAKS_NOTHING, Expected, Lab, Scenario, Settings, Steps, difference
+from leaklab.scenario import LEAKS_NOTHING, Expected, InGo, Lab, Scenario, Settings, Steps, difference
 
 
 def workload(lab: Lab) -> dict[str, object]:
@@ -48,5 +48,29 @@ SCENARIO = Scenario(
         "`iter_content` reads the body to its end, which gives the connection back to the pool for the next request, "
         "and keeps one piece of it at a time; `with` closes the response even if reading fails, and `recent` keeps "
         "the last ten URLs instead of every response."
+    ),
+    go=InGo(
+        expected={
+            "leaky": Expected(
+                "leaks",
+                (("leaked", "open_sockets"), ("wasted", "connections_opened"), ("leaked", "goroutines")),
+            ),
+            "almost": Expected("leaks", (("wasted", "connections_opened"),)),
+            "fixed": LEAKS_NOTHING,
+        },
+        hints=(
+            "Count what stays open: one more socket per step, and two more goroutines. None of them ends when Run "
+            "returns. Who was told that the response is no longer needed?",
+            "http.Get returns as soon as the head of the response has arrived; the body is still on its way on that "
+            "connection. Two goroutines of the transport hold the connection until the body has been read to its end, "
+            "or closed. A garbage collection does not help: the goroutines are running.",
+            "Closing the body is only half the fix: with much of it unread, the connection is dropped, and the next "
+            "request opens another. Read it to its end first (io.Copy to io.Discard), and close it in any case: put "
+            "both into a function of their own, with a `defer`.",
+        ),
+        release=(
+            "`io.Copy` reads the body to its end, which gives the connection back to the transport for the next "
+            "request; the deferred `Close` closes it also if reading fails, at the end of `fetch`, not of `Run`."
+        ),
     ),
 )

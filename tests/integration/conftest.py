@@ -24,6 +24,7 @@ import psutil
 import pytest
 
 from leaklab import cli
+from leaklab.golang.toolchain import NoGoError, toolchain
 
 ROOT = Path(__file__).parents[2]
 CONTENT = ROOT / "tests" / "content"
@@ -302,3 +303,11 @@ def complaint(finished: Finished, code: int) -> str:
     assert finished.stderr.startswith("leaklab: ")
     assert len(finished.stderr.splitlines()) == 1, finished.stderr
     return finished.stderr
+
+
+def needs_go() -> None:
+    """Skip the test where halves in Go cannot be built, and say why."""
+    try:
+        toolchain()
+    except NoGoError as error:
+        pytest.skip(str(error))

@@ -24,6 +24,7 @@ ROOMS = [
     "explain",
     "measure",
     "services",
+    "golang",
     "system",
     "ground",
 ]

@@ -14,11 +14,15 @@ from leaklab.content import catalog
 from leaklab.content.built_in import built_in_folder
 from leaklab.content.catalog import FILES, Catalog, Entry
 from leaklab.content.declaration import Lab
+from leaklab.content.languages import GO, PYTHON
 from leaklab.errors import ExitCode, ScenarioError, UsageError
 from leaklab.lab.provision import service_needs
 
 BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
+BUILT_IN += ["tailable-cursor", "decode-error", "abandoned-worker", "redirect-failure"]
 """In the order of the course."""
+
+IN_GO_ONLY = ["late-sender"]
 
 SCENARIO = """
 from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, Scenario, Settings, Steps
@@ -69,14 +73,23 @@ def why_broken(entry: Entry) -> str:
 # ---- where they are
 
 
-def test_all_five_are_built_in_and_each_is_whole() -> None:
+def test_all_are_built_in_and_each_is_whole() -> None:
     entries = Catalog().select([])
-    assert [entry.id for entry in entries][:5] == BUILT_IN
-    assert Catalog(built_in_folder()).select([])[:5] == entries[:5], "their own folder can be named too"
-    for entry in entries[:5]:
+    assert [entry.id for entry in entries] == BUILT_IN
+    assert Catalog(built_in_folder()).select([]) == entries, "their own folder can be named too"
+    for entry in [*entries, *Catalog().select([], GO)]:
         assert entry.scenario.title
         assert {"leaky", "fixed"} <= set(entry.halves)
         assert set(entry.halves) <= set(entry.scenario.expected), "each half that is there is expected to be something"
+
+
+def test_every_one_is_in_go_too_and_one_is_in_go_only() -> None:
+    assert [entry.id for entry in Catalog().select([], GO)] == [*BUILT_IN, *IN_GO_ONLY]
+    both = Catalog().select([], PYTHON, GO)
+    assert [(entry.id, entry.language) for entry in both[:2]] == [("unclosed-body", PYTHON), ("unclosed-body", GO)]
+    assert [entry.language for entry in Catalog().select(["late-sender"], PYTHON, GO)] == [GO]
+    with pytest.raises(UsageError, match=r"^late-sender has no halves in Python: it is in Go only \(--lang go\)$"):
+        Catalog().get("late-sender")
 
 
 def test_a_scenario_is_every_folder_with_a_file_of_one_sorted_by_name(tmp_path: Path) -> None:
@@ -130,7 +143,7 @@ def test_a_scenario_of_an_installed_package_is_found(tmp_path: Path, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
     offer(monkeypatch, "their_scenarios")
     assert Catalog().get("theirs").scenario.title == "Tiny"
-    assert [entry.id for entry in Catalog().entries if entry.id not in BUILT_IN] == ["theirs"]
+    assert [entry.id for entry in Catalog().entries if entry.id not in [*BUILT_IN, *IN_GO_ONLY]] == ["theirs"]
 
 
 def test_an_installed_package_that_cannot_be_loaded_is_named_and_the_others_are_found(
@@ -272,6 +285,16 @@ def test_loading_can_be_interrupted(tmp_path: Path) -> None:
         ('title="Tiny"', 'title="Tiny", requires=("a-b",)', "requires names 'a-b': write the name that is imported"),
         ('title="Tiny"', 'title="Tiny", documents=(Documents("c", -1, {}),)', "documents[0].count: -1 is out of range"),
         ('title="Tiny"', 'title="Tiny", documents=(Documents("c", "1", {}),)', "documents[0].count is '1': it must be"),
+        (
+            'title="Tiny"',
+            'title="Tiny", documents=(Documents("c", 1, {}, capped=-1),)',
+            "documents[0].capped: -1B is out of range",
+        ),
+        (
+            'title="Tiny"',
+            'title="Tiny", documents=(Documents("c", 1, {}, capped="1MiB"),)',
+            "documents[0].capped is '1MiB': it must be a whole number",
+        ),
     ],
 )
 def test_what_a_scenario_may_not_declare_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -315,6 +338,13 @@ def test_documents_may_follow_the_settings_and_their_number_is_checked(tmp_path:
     assert len(service_needs(scenario, scenario.settings.with_steps(14)).documents["c"]) == 10
     with pytest.raises(ScenarioError, match=r"documents\[0\]\.count\(…\): -1 is out of range"):
         service_needs(scenario, scenario.settings)
+
+
+def test_documents_may_be_those_of_a_capped_collection(tmp_path: Path) -> None:
+    both = 'title="Tiny", documents=(Documents("log", 2, {"_id": None}, capped=4096), Documents("c", 2, {"_id": None}))'
+    scenario = make(tmp_path, "capped", SCENARIO.replace('title="Tiny"', both)).scenario
+    needs = service_needs(scenario, scenario.settings)
+    assert (needs.capped, [*needs.documents]) == ({"log": 4096}, ["log", "c"])
 
 
 @pytest.mark.parametrize("file", ["lesson.md", "leaky.py"])

@@ -5,8 +5,10 @@ A block's info string says how it is checked:
 * `python run`: a complete program; it is run, and a `text` block right after it is what it must print.
 * `python leaky.py` (or another half): lines of that half, verbatim; or of a file of tests/fixes, which is judged too.
 * `python`: compiles.
-* `evidence leaky` (or a partial fix): what `run` says of that half's findings (tests/integration/test_evidence.py).
-* `go`: a complete file that gofmt accepts as it stands.
+* `evidence leaky` (or a partial fix; `evidence leaky go` for the half in Go): what `run` says of that half's findings
+  (tests/integration/test_evidence.py).
+
+The halves in Go are shown from their files, where the lesson says so (leaklab/reports/lesson.py).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,27 +28,34 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from leaklab.content.catalog import Entry
-from leaklab.content.declaration import ALL_HALVES
+from leaklab.content.declaration import ALL_HALVES, HALVES
+from leaklab.content.languages import GO, PYTHON, Language
+from leaklab.golang.building import MODULE
 from leaklab.lab.result import half_label
+from leaklab.reports.lesson import SIDE_BY_SIDE
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
 FIXES = Path(__file__).parents[2] / "fixes"
 LESSONS = {path.parent.name: path for path in sorted(SCENARIOS.glob("*/lesson.md"))}
 
+PARTIAL_FIX, IN_GO, IN_PYTHON = "The partial fix, and why it is not enough", "The same in Go", "The nearest in Python"
+FIGURES = "Where the figures come from"
 HEADINGS = [
     "Symptom",
     "What happens",
     "Which line, and what keeps it",
     "The fix",
-    "The partial fix, and why it is not enough",
-    "The same in Go",
+    PARTIAL_FIX,
+    IN_GO,
+    IN_PYTHON,
     "See it on a live system",
-    "Where the figures come from",
+    FIGURES,
     "Read more",
 ]
 QUOTED = {f"python {half}.py" for half in ALL_HALVES} | {f"python {path.name}" for path in FIXES.glob("*/right_*.py")}
-INFOS = {"python", "python run", *QUOTED, "go", "console", "text"}
-INFOS |= {f"evidence {half}" for half in ALL_HALVES if half != "fixed"}
+QUOTED |= {f"go {half}.go" for half in ALL_HALVES}
+INFOS = {"python", "python run", *QUOTED, "console", "text"}
+INFOS |= {f"evidence {half}{more}" for half in ALL_HALVES if half != "fixed" for more in ("", " go")}
 OFFICIAL = ["docs.python.org", "go.dev", "man7.org", "pkg.go.dev", "pymongo.readthedocs.io", "requests.readthedocs.io"]
 OFFICIAL += ["urllib3.readthedocs.io", "www.mongodb.com"]
 LINE, WHY = 110, 160  # characters
@@ -68,7 +78,27 @@ def text_of(name: str) -> str:
     return LESSONS[name].read_text(encoding="utf-8")
 
 
-def problems_of_shape(markdown: str) -> list[str]:
+def entry_of(name: str, language: Language | None = None) -> Entry:
+    """The scenario of a lesson, in this language or in the first that it has."""
+    entry = Entry(LESSONS[name].parent)
+    return entry.in_language(language or entry.languages[0])
+
+
+def headings_of(name: str) -> list[str]:
+    """The headings of the lesson of a scenario: some are only there if there is something to say."""
+    entry = entry_of(name)
+    left_out = {PARTIAL_FIX} if entry.halves == HALVES else set()
+    left_out |= {IN_PYTHON} if entry.language is PYTHON else {IN_GO}
+    left_out |= {IN_GO} if GO not in entry.languages else set()
+    return [heading for heading in HEADINGS if heading not in left_out]
+
+
+def section_of(name: str, heading: str) -> str:
+    """What stands below a heading."""
+    return text_of(name).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def problems_of_shape(markdown: str, expected: Sequence[str]) -> list[str]:
     """What is wrong with the title, the block quote, the headings, the fences and the lengths of lines."""
     problems: list[str] = []
     blocks, lines = blocks_of(markdown), markdown.splitlines()
@@ -80,7 +110,7 @@ def problems_of_shape(markdown: str) -> list[str]:
     elif not 0 < len(why := " ".join(lines[number][1:].strip() for number in quotes[0])) <= WHY:
         problems.append(f"the block quote has {len(why)} characters, at most {WHY} fit under a table")
     headings = [lines[span(block)[0]].lstrip("# ") for block in blocks[1:] if block.type == "heading_open"]
-    if headings != HEADINGS:
+    if headings != expected:
         problems.append(f"the headings are {headings}")
     for block, after in pairwise([*blocks, Token("heading_open", "h2", 1)]):
         if block.type == after.type == "heading_open":
@@ -115,14 +145,17 @@ def test_there_is_a_lesson_for_every_scenario() -> None:
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_lesson_has_the_shape_of_all_lessons(name: str) -> None:
-    assert problems_of_shape(text_of(name)) == []
+    assert problems_of_shape(text_of(name), headings_of(name)) == []
 
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_lesson_uses_only_info_strings_that_are_checked(name: str) -> None:
     infos = {block.info for block in blocks_of(text_of(name)) if block.type == "fence"}
     assert infos <= INFOS
-    assert {"go", "console", "python fixed.py", "python almost.py"} <= infos
+    entry = entry_of(name)
+    quoted = {f"{entry.language.name} {entry.file_name(half)}" for half in entry.halves if half in ("fixed", "almost")}
+    assert {"console", *quoted} <= infos
+    assert text_of(name).count(SIDE_BY_SIDE) == (len(entry.languages) > 1)
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -133,21 +166,27 @@ def test_lesson_links_to_official_documentation_only(name: str) -> None:
     assert all(link.startswith("https://") for link in links)
 
 
-@pytest.mark.parametrize("name", LESSONS)
-def test_lesson_tells_of_every_half_in_its_table(name: str) -> None:
-    rows = [line for line in text_of(name).splitlines() if line.startswith("|")]
+TABLES = [(name, FIGURES, entry_of(name).language) for name in LESSONS]
+TABLES += [(name, IN_GO, GO) for name in LESSONS if len(entry_of(name).languages) > 1]
+
+
+@pytest.mark.parametrize(("name", "heading", "language"), TABLES)
+def test_lesson_tells_of_every_half_in_its_table(name: str, heading: str, language: Language) -> None:
+    rows = [line for line in section_of(name, heading).splitlines() if line.startswith("|")]
     halves = [cell.strip() for cell in rows[0].strip("|").split("|")][1:]
-    assert halves == [half_label(half) for half in Entry(LESSONS[name].parent).halves]
+    # A second partial fix may have its figures in the text.
+    assert halves == [half_label(half) for half in entry_of(name, language).halves]
     assert {row.count("|") for row in rows} == {len(halves) + 2}
 
 
 @pytest.mark.parametrize(("name", "block"), every(*sorted(QUOTED)))
 def test_quoted_half_is_whole_lines_of_it(name: str, block: Token) -> None:
     file = block.info.split()[1]
-    path = SCENARIOS / name / file if file.removesuffix(".py") in ALL_HALVES else FIXES / name / file
+    path = SCENARIOS / name / file if Path(file).stem in ALL_HALVES else FIXES / name / file
     source = path.read_text(encoding="utf-8")
     assert f"\n{block.content}" in f"\n{source}", f"line {span(block)[0] + 1} of the lesson is not what the half says"
-    check_syntax(block.content)
+    if path.suffix == PYTHON.suffix:
+        check_syntax(block.content)
 
 
 @pytest.mark.parametrize(("name", "block"), every("python"))
@@ -170,16 +209,14 @@ def test_program_prints_what_the_lesson_says(name: str, block: Token, tmp_path: 
     assert (run.returncode, run.stderr, run.stdout) == (0, "", output.content)
 
 
-@pytest.mark.parametrize(("name", "block"), every("go"))
-def test_go_block_is_a_file_that_gofmt_leaves_as_it_is(name: str, block: Token) -> None:
-    assert block.content.startswith("package ")
+def test_gofmt_leaves_the_files_in_go_as_they_are() -> None:
     program = shutil.which("gofmt")
     if program is None:
-        pytest.skip("gofmt is not on PATH, so the Go code of the lessons cannot be checked")
-    checked = subprocess.run(
-        [program, "-e"], input=block.content, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (checked.returncode, checked.stderr, checked.stdout) == (0, "", block.content)
+        pytest.skip("gofmt is not on the PATH")
+    files = [*SCENARIOS.rglob("*.go"), *MODULE.rglob("*.go")]
+    assert files
+    checked = subprocess.run([program, "-l", *files], capture_output=True, text=True, timeout=60, check=False)
+    assert (checked.returncode, checked.stderr, checked.stdout) == (0, "", "")
 
 
 GOOD = "\n\n".join(["# Title", "> Why.", *(f"## {heading}\n\nText." for heading in HEADINGS)]) + "\n"
@@ -203,11 +240,11 @@ GOOD = "\n\n".join(["# Title", "> Why.", *(f"## {heading}\n\nText." for heading 
     ],
 )
 def test_a_lesson_out_of_shape_is_told(old: str, new: str, problem: str) -> None:
-    problems = problems_of_shape(GOOD.replace(old, new, 1))
+    problems = problems_of_shape(GOOD.replace(old, new, 1), HEADINGS)
     assert [found for found in problems if problem in found]
 
 
 def test_what_a_block_or_a_table_holds_is_no_problem_of_shape() -> None:
     long = "x" * 200
     block = f"```console\n$ {long}\n# a comment\n> a prompt\n```"
-    assert problems_of_shape(f"{GOOD}\n{block}\n\n| a | b |\n|---|---|\n| {long} | c |\n") == []
+    assert problems_of_shape(f"{GOOD}\n{block}\n\n| a | b |\n|---|---|\n| {long} | c |\n", HEADINGS) == []

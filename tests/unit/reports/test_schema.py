@@ -145,7 +145,7 @@ def test_a_document_holds_what_was_found() -> None:
     head = {name: document[name] for name in ("schema", "leaklab", "scenario", "settings", "environment")}
     assert head == {
         "schema": 2, "leaklab": leaklab.__version__, "scenario": "unclosed-body", "settings": {"steps": 50},
-        "environment": {"python": "3.11.7", "mongo": None},
+        "environment": {"python": "3.11.7", "mongo": None, "language": "python", "go": None},
     }  # fmt: skip
     assert (list(document["halves"]), document["as_expected"], document["surprises"]) == (["leaky", "fixed"], True, [])
     leaky = document["halves"]["leaky"]

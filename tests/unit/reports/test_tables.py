@@ -6,15 +6,17 @@ What they say is in tests/golden: run.txt, compare.txt, list.txt, validate.txt, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 
 from leaklab.content.catalog import Catalog, Entry
+from leaklab.content.languages import GO, PYTHON, Language
 from leaklab.content.settings import Settings
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.scaling import Thresholds
@@ -26,7 +28,7 @@ from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import Resource
 from leaklab.reports import rows
 from leaklab.reports.failure import failure_table
-from leaklab.reports.lesson import aligned, lesson
+from leaklab.reports.lesson import SIDE_BY_SIDE, aligned, lesson
 from leaklab.reports.table import Comparison, scenario_list, scenario_result, validation_line
 from leaklab.workshop.progress_file import Exercise
 from tests.unit import scripted
@@ -159,7 +161,9 @@ def test_the_list_of_scenarios() -> None:
     declared = SimpleNamespace(leaks="a socket per request", minutes=8, difficulty="easy")
     unknown = SimpleNamespace(leaks="the rest", minutes=None, difficulty="")
     names = {"unclosed-body": declared, "close-in-loop": declared, "my-leak": unknown, "my-other-leak": unknown}
-    listed = [cast("Entry", SimpleNamespace(id=name, scenario=scenario)) for name, scenario in names.items()]
+    listed = [
+        cast("Entry", SimpleNamespace(language=PYTHON, id=name, scenario=scenario)) for name, scenario in names.items()
+    ]
     errors = (None, None, None, "it lacks [everything]")
     began = "2026-11-27T10:00:00+00:00"
     exercises = {
@@ -221,7 +225,17 @@ def test_both_sides_of_a_diff_have_equally_many_lines_and_all_of_theirs(left: st
     assert [line.text for line in second if line.number is not None] == right.splitlines()
 
 
-def test_the_halves_of_a_lesson_are_marked_side_by_side_if_it_is_wide_enough() -> None:
+def read(folder: Path, console: Console, files: Mapping[str, str], lesson_md: str, language: Language = PYTHON) -> str:
+    """What `show` prints of a folder with these files, with all of its halves in this language."""
+    folder.mkdir()
+    for name, text in {**files, "lesson.md": lesson_md}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    entry = Entry(folder, language)
+    halves = {half: entry.source(half) for half in entry.halves}
+    return rendered(Group(*lesson(entry, halves, console)), console.width)
+
+
+def test_the_halves_of_a_lesson_are_marked_side_by_side_if_it_is_wide_enough(tmp_path: Path) -> None:
     wide = "        with keep(url, and_a_name_so_long_that_two_columns_of_it_do_not_fit=True):"
     three = {"leaky": LEFT, "almost": LEFT.replace("return 1", "return 2"), "fixed": RIGHT}
     long = {"leaky": "x = '" + "long " * 40 + "'\n", "fixed": ""}
@@ -232,10 +246,39 @@ def test_the_halves_of_a_lesson_are_marked_side_by_side_if_it_is_wide_enough() -
         ("with_the_partial_fix", three, 80),
         ("a_line_longer_than_the_screen", long, 80),
     ):
-        shown[name] = rendered(lesson("# Title\n\ntext\n", halves, Console(width=width)), width)
+        files = {f"{half}.py": text for half, text in halves.items()}
+        shown[name] = read(tmp_path / name, Console(width=width), files, "# Title\n\ntext\n")
         assert not re.search("\x1b|…", shown[name])
-    assert "shared.py" in rendered(lesson("", {"leaky": LEFT, "fixed": RIGHT}, Console(), "kept = []\n"))
+    shared = {"leaky.py": LEFT, "fixed.py": RIGHT, "shared.py": "kept = []\n"}
+    assert "shared.py" in read(tmp_path / "shared", Console(), shared, "")
     assert_golden("lesson", sections(**shown))
+
+
+IN_GO = {
+    "leaky.go": "package half\n\nfunc Run() int {\n\treturn one // in a long line\n}\n",
+    "fixed.go": "package half\n",
+}
+IN_TWO = f"# Title\n\n> why\n\n## Symptom\n\nslow\n\n## The same in Go\n\nbefore\n\n{SIDE_BY_SIDE}\n\nafter\n\n"
+IN_TWO += "## End\n\nend\n"
+
+
+def test_a_lesson_shows_the_files_of_both_languages_side_by_side_or_those_that_are_not_above(tmp_path: Path) -> None:
+    both = {"leaky.py": LEFT, "fixed.py": RIGHT, **IN_GO}
+    wide = read(tmp_path / "wide", Console(width=150), both, IN_TWO)
+    assert re.search(r"^leaky\.py +leaky\.go *$", wide, re.MULTILINE)
+    assert re.search(r"^ +1  .+ 1  package half *$", wide, re.MULTILINE)
+    narrow = read(tmp_path / "narrow", Console(width=60), both, IN_TWO)
+    assert "leaky.go (-), fixed.go (+)" in narrow
+    assert narrow.index("before") < narrow.index("leaky.go (-)") < narrow.index("after") < narrow.index("end")
+
+
+def test_of_the_halves_in_go_a_lesson_is_what_it_says_about_go(tmp_path: Path) -> None:
+    said = read(tmp_path / "both", Console(width=60), {"leaky.py": LEFT, "fixed.py": RIGHT, **IN_GO}, IN_TWO, GO)
+    assert "why" in said
+    assert "after" in said
+    assert "slow" not in said
+    assert "end" not in said
+    assert "slow" in read(tmp_path / "only", Console(width=60), IN_GO, IN_TWO, GO), "there is no other language"
 
 
 # ---- which rows are shown

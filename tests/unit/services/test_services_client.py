@@ -7,13 +7,13 @@ from typing import Any
 
 import psutil
 import pytest
-from pymongo import MongoClient
+from pymongo import CursorType, MongoClient
 
 from leaklab.content.catalog import Catalog
 from leaklab.errors import MeasureError
 from leaklab.lab.pair import run_scenario
 from leaklab.lab.run_options import RunOptions
-from leaklab.measure.target import PythonHalf
+from leaklab.measure.target import Half
 from leaklab.services import client, database
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts, ServiceNeeds
@@ -101,6 +101,19 @@ def test_sessions_are_counted_that_no_cursor_accounts_for() -> None:
         assert sessions() == 0
 
 
+def test_a_capped_collection_is_made_before_its_documents() -> None:
+    documents = {"log": [{"_id": n} for n in range(9)], "orders": [{"_id": 1}]}
+    with Owner() as owner:
+        services = owner.enter_context(Services())
+        its = services.start(("mongo",), ServiceNeeds(documents=documents, capped={"log": 4096}))
+        with MongoClient[dict[str, object]](its.endpoints["mongo"].uri) as client:
+            database = client[its.endpoints["mongo"].database]
+            assert database["log"].options() == {"capped": True, "size": 4096}
+            assert database["orders"].options() == {}
+            with database["log"].find(cursor_type=CursorType.TAILABLE) as cursor:
+                assert ([each["_id"] for each in cursor], cursor.alive) == ([*range(9)], True)
+
+
 @pytest.mark.parametrize("way", ["it ends", "the runner is gone"])
 def test_the_temporary_folder_of_a_half_goes_with_it_whatever_is_in_it(tmp_path: Path, way: str) -> None:
     kept, half = tmp_path / "kept", tmp_path / "half.py"
@@ -108,7 +121,7 @@ def test_the_temporary_folder_of_a_half_goes_with_it_whatever_is_in_it(tmp_path:
     half.write_text("def run(): ...\n")
     with Owner() as owner:
         services = owner.enter_context(Services())
-        target = PythonHalf(half, services)
+        target = Half(half, services)
         target.__enter__()
         # While it becomes another program, a process has no environment.
         wait_until(lambda: psutil.Process(target.pid).environ() != {}, "the start of the worker")

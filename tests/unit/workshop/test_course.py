@@ -46,7 +46,7 @@ def test_what_was_begun_comes_first_then_the_first_that_is_not_solved(
     ahead = next_exercise(COURSE, exercises)
     assert ahead is not None
     assert (ahead.name, ahead.started) == (name, started)
-    assert (ahead.place, ahead.length) == ([entry.id for entry in COURSE].index(ahead.entry.id) + 1, 5)
+    assert (ahead.place, ahead.length) == ([entry.id for entry in COURSE].index(ahead.entry.id) + 1, len(COURSE))
 
 
 def test_nothing_comes_after_the_last(tmp_path: Path) -> None:

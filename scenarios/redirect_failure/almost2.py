@@ -1,0 +1,17 @@
+from collections import deque
+
+import requests
+
+failures = deque(maxlen=10)  # for the service's /debug page
+
+
+def run(urls):
+    """Return the URLs that redirect too often."""
+    failed = []
+    for url in urls:
+        try:
+            requests.get(url)
+        except requests.TooManyRedirects as error:
+            failures.append(str(error))
+            failed.append(url)
+    return failed

@@ -1,0 +1,17 @@
+from collections import deque
+
+from pymongo import CursorType, MongoClient
+
+open_looks = deque(maxlen=10)  # the latest looks at the log, to go on from where they stopped
+
+
+def run(mongo_uri, database, looks):
+    """Return the number of the newest event in the log, once for every look."""
+    newest = []
+    with MongoClient(mongo_uri) as client:
+        log = client[database]["log"]
+        for look in looks:
+            with log.find(cursor_type=CursorType.TAILABLE, batch_size=10) as cursor:
+                newest.append([event["_id"] for event in cursor][-1])
+            open_looks.append(newest[-1])
+    return newest

@@ -1,0 +1,59 @@
+package half
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Result has the answers by service, and the services that missed the deadline.
+type Result struct {
+	Answers map[string]string `json:"answers"`
+	Late    []string          `json:"late"`
+}
+
+type reply struct {
+	name, text string
+	err        error
+}
+
+// Run asks all services at the same time; it returns their answers, and which ones missed the deadline.
+func Run(services map[string]string, deadline time.Duration) Result {
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	replies := make(chan reply)
+	for name, url := range services {
+		go func() {
+			text, err := ask(url)
+			replies <- reply{name, text, err}
+		}()
+	}
+	result := Result{Answers: map[string]string{}, Late: []string{}}
+	missing := maps.Clone(services)
+	for range services {
+		select {
+		case r := <-replies:
+			if r.err == nil {
+				result.Answers[r.name] = r.text
+				delete(missing, r.name)
+			}
+		case <-ctx.Done():
+			result.Late = slices.Sorted(maps.Keys(missing))
+			return result
+		}
+	}
+	return result
+}
+
+func ask(url string) (string, error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return string(body), err
+}

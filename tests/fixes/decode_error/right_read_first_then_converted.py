@@ -1,0 +1,23 @@
+# right
+from pymongo import MongoClient
+
+failures = []
+
+
+def read(orders, amounts):
+    for order in list(orders.find(batch_size=100)):
+        amounts.append(int(order["amount"]))
+
+
+def run(mongo_uri, database, reports):
+    """Return how many amounts every report could read."""
+    counts = []
+    with MongoClient(mongo_uri) as client:
+        for report in reports:
+            amounts = []
+            try:
+                read(client[database]["orders"], amounts)
+            except ValueError as error:
+                failures.append(str(error))
+            counts.append(len(amounts))
+    return counts

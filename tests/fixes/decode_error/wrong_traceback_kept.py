@@ -1,0 +1,26 @@
+# wrong: leaked open_cursors
+import sys
+
+from pymongo import MongoClient
+
+failures = []
+
+
+def read(orders, amounts):
+    cursor = orders.find(batch_size=100)
+    for order in cursor:
+        amounts.append(int(order["amount"]))
+
+
+def run(mongo_uri, database, reports):
+    """Return how many amounts every report could read."""
+    counts = []
+    with MongoClient(mongo_uri) as client:
+        for report in reports:
+            amounts = []
+            try:
+                read(client[database]["orders"], amounts)
+            except ValueError as error:
+                failures.append((str(error), sys.exc_info()[2]))
+            counts.append(len(amounts))
+    return counts

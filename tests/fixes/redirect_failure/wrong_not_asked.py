@@ -1,0 +1,4 @@
+# wrong: work
+def run(urls):
+    """Return the URLs that redirect too often."""
+    return list(urls)

@@ -1,0 +1,17 @@
+# wrong: leaked open_sockets
+import requests
+
+failures = []
+
+
+def run(urls):
+    """Return the URLs that redirect too often."""
+    failed = []
+    for url in urls:
+        try:
+            requests.get(url)
+        except requests.TooManyRedirects as error:
+            with error.response:
+                failures.append(error)
+            failed.append(url)
+    return failed
