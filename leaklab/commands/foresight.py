@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.content.built_in import built_in_folder
+from leaklab.content.languages import PYTHON, language_of
 from leaklab.errors import LeaklabError
 from leaklab.lab import ahead
 
@@ -65,7 +66,8 @@ def _plain(command: str, rest: list[str]) -> tuple[Path | None, Path | None]:
             return None, None
         elif VALUES[word] and rest:
             given[word] = rest.pop(0)
-    if len(names) != 1:
+    # A half in Go is built before it is started.
+    if len(names) != 1 or language_of(Path(names[0])) is not PYTHON:
         return None, None
     file = None if command == "run" else Path(names[0])
     name = names[0] if file is None else given.get("--scenario") or _exercise(file)
