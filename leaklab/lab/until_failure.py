@@ -140,12 +140,14 @@ def _forecast(
                 return leaky, resource, ahead[resource]
         # If anything grows, memory may grow measurably with more steps, unless it has done so already.
         may_grow = any(finding.work for finding in findings)
-        if steps >= MOST_STEPS or not may_grow or (leaky.rise(RSS.name, "end") or 0) > MEMORY_FLOOR:
+        more = min(MOST_STEPS, _enough_steps(leaky, steps))
+        too_long = leaky.elapsed_s * more / steps > whole.time_s
+        if steps >= MOST_STEPS or too_long or not may_grow or (leaky.rise(RSS.name, "end") or 0) > MEMORY_FLOOR:
             raise UsageError(
                 f"{entry.id} does not grow with steps in file descriptors, threads or memory; "
                 "--until-failure is for leaks that do"
             )
-        steps = min(MOST_STEPS, _enough_steps(leaky, steps))
+        steps = more
 
 
 def _enough_steps(leaky: HalfResult, steps: int) -> int:

@@ -73,6 +73,7 @@ def lesson(entry: Entry, halves: Mapping[str, str], console: Console) -> Iterato
     if marker:
         for other in others:
             yield _side_by_side(entry, entry.in_language(other), console)
+            yield Text("")
         yield Markdown(after)
 
 
@@ -95,7 +96,7 @@ def _side_by_side(entry: Entry, other: Entry, console: Console) -> RenderableTyp
         for row in zip_longest(*columns, fillvalue=Text("")):
             table.add_row(*row)
         parts += [table, Text("")]
-    return Group(*parts)
+    return Group(*parts[:-1])
 
 
 def _numbered(text: str) -> Iterator[CodeLine]:

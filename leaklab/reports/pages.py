@@ -7,6 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import leaklab
+from leaklab.content.languages import LANGUAGES
 from leaklab.lab.result import Result, half_label
 from leaklab.measure.source_line import lines_in
 from leaklab.reports import check_report
@@ -32,9 +33,9 @@ def scenario_page(result: Result, why: str, sources: Mapping[str, str]) -> str:
     """
     first, *between = [half for half in result.halves if sources.get(half)] or [""]
     # What the fix changes comes first, as `show` has it.
-    others = [*between[-1:], *between[:-1]]
+    others, suffix = [*between[-1:], *between[:-1]], LANGUAGES[result.language].suffix
     differences = [
-        (f"{first}.py → {other}.py ({half_label(other)}): + lines are only in {other}.py", lines)
+        (f"{first}{suffix} → {other}{suffix} ({half_label(other)}): + lines are only in {other}{suffix}", lines)
         for other in others
         if (lines := _difference(sources[first], sources[other]))
     ]

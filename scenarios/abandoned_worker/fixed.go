@@ -9,7 +9,7 @@ import (
 
 var client = &http.Client{Transport: &http.Transport{
 	MaxIdleConnsPerHost: 32, // several requests at the same time, and none of them loses its connection
-	IdleConnTimeout:     100 * time.Millisecond,
+	IdleConnTimeout:     400 * time.Millisecond,
 }}
 
 // Run asks for all URLs, one after the other; it returns those whose answer was late.
