@@ -118,6 +118,8 @@ def test_a_name_that_no_file_can_have_is_left_to_the_command(started: Any, name:
         "run unclosed-body --mongo mongodb://127.0.0.1:9",
         "run unclosed-body --scenarios pack",
         "run unclosed-body --until-failure",
+        "run unclosed-body --lang go",
+        "check mine.go --scenario unclosed-body",
         "run unclosed-body --predict",
         "run unclosed-body --steps",
         "compare unclosed-body",

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from leaklab.commands.options import given_settings, limits_from_options, mongo_uri, settings_from_options
+from leaklab.commands.options import (
+    given_settings,
+    language_of,
+    languages_of,
+    limits_from_options,
+    mongo_uri,
+    settings_from_options,
+)
+from leaklab.content.languages import GO, PYTHON
 from leaklab.content.settings import SIZE, Setting, Settings
 from leaklab.errors import UsageError
 from leaklab.system.limits import Limits
@@ -73,3 +81,13 @@ def test_a_mongodb_server_is_named_by_its_uri_and_embedded_is_none() -> None:
     assert (mongo_uri(None), mongo_uri("embedded"), mongo_uri("mongodb://x:1")) == (None, None, "mongodb://x:1")
     with pytest.raises(UsageError, match="--mongo http://x: not a valid MongoDB URI"):
         mongo_uri("http://x")
+
+
+def test_languages_are_named_each_once_and_python_is_meant_where_none_is() -> None:
+    assert languages_of(None) == [PYTHON]
+    assert languages_of("go, Python,go") == [GO, PYTHON]
+    assert language_of("go") is GO
+    with pytest.raises(UsageError, match=r"^--lang rust: 'rust' is no language of halves\. Write python or go\.$"):
+        languages_of("rust")
+    with pytest.raises(UsageError, match=r"one language at a time here; `leaklab compare --lang python,go` shows both"):
+        language_of("python,go")

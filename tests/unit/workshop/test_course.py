@@ -11,7 +11,10 @@ import msgspec
 import pytest
 
 from leaklab.content.catalog import Catalog
+from leaklab.content.languages import GO
+from leaklab.errors import UsageError
 from leaklab.workshop.course import in_order, next_exercise, open_next
+from leaklab.workshop.exercises import start
 from leaklab.workshop.progress_file import Exercise, load, update
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -73,3 +76,26 @@ def test_the_next_one_is_started_once_and_again_if_its_file_is_gone(tmp_path: Pa
 def test_exercises_are_listed_in_the_order_of_the_course() -> None:
     listed = in_order(COURSE, known(zoo=BEGUN, huge_array=BEGUN, open_cursor=SOLVED, ant=BEGUN))
     assert listed == ["open_cursor.py", "huge_array.py", "ant.py", "zoo.py"]
+
+
+def test_exercises_in_another_language_are_another_course() -> None:
+    in_go = Catalog().select([], GO)
+    begun = {"open_cursor.py": msgspec.structs.replace(BEGUN, scenario="open-cursor")}
+    solved = {"unclosed_body.go": msgspec.structs.replace(SOLVED, scenario="unclosed-body")}
+    ahead = next_exercise(in_go, begun | solved)
+    assert ahead is not None
+    assert (ahead.name, ahead.started, ahead.place) == ("close_in_loop.go", False, 2)
+    ahead = next_exercise(COURSE, begun | solved)
+    assert ahead is not None
+    assert (ahead.name, ahead.started) == ("open_cursor.py", True)
+
+
+def test_where_nothing_leaks_there_is_no_exercise(tmp_path: Path) -> None:
+    others = {entry.id for entry in Catalog().select([], GO) if entry.is_exercise}
+    assert "redirect-failure" not in others
+    assert {"unclosed-body", "late-sender"} <= others
+    with pytest.raises(
+        UsageError, match=r"^redirect-failure is no exercise in Go: nothing leaks there\. `leaklab show"
+    ):
+        start(Catalog().get("redirect-failure", GO), tmp_path, NOW)
+    assert not any(tmp_path.iterdir())

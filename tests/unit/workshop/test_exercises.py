@@ -20,7 +20,9 @@ from unittest.mock import Mock
 import pytest
 
 from leaklab.content.catalog import Catalog, Entry
+from leaklab.content.languages import GO
 from leaklab.errors import LeaklabError, UsageError
+from leaklab.reports.check_report import below_the_task
 from leaklab.workshop import exercises as workshop
 from leaklab.workshop.exercises import (
     LocatedExercise,
@@ -307,3 +309,24 @@ def test_the_attempts_of_two_processes_are_all_counted(tmp_path: Path) -> None:
     both = [attempting(tmp_path, 25) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     assert load(tmp_path)[FILE].attempts == 50
+
+
+# ---- in Go
+
+
+def test_an_exercise_in_go_is_the_leaky_half_below_its_task_as_a_comment(tmp_path: Path) -> None:
+    entry = Catalog().get("unclosed-body", GO)
+    found = started(tmp_path, entry)
+    text = found.file.read_text(encoding="utf-8")
+    task, _, below = text.partition("\n\n")
+    assert found.file.name == "unclosed_body.go"
+    assert all(line.startswith("//") for line in task.splitlines())
+    assert "Keep Run(), its arguments" in " ".join(task.replace("//", "").split())
+    assert below == entry.source("leaky")
+    assert below_the_task(text) == (len(task.splitlines()) + 1, below.splitlines())
+
+
+def test_an_exercise_in_go_is_found_by_a_name_that_is_nearly_its_own(tmp_path: Path) -> None:
+    started(tmp_path, Catalog().get("unclosed-body", GO))
+    with pytest.raises(UsageError, match=r"did you mean .*unclosed_body\.go\?$"):
+        find(tmp_path / "unclosed-bodies.go")
