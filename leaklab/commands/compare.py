@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from leaklab.commands import options, output
-from leaklab.errors import ExitCode, LeaklabError, UsageError
+from leaklab.errors import ExitCode, UsageError
 from leaklab.reports.formats import COMPARISON
 from leaklab.system.interrupts import Owner
 
@@ -45,7 +45,8 @@ def command(
         options.built(entries)
     unusable = {} if names else {entry: why for entry in entries if (why := _why_unusable(entry))}
     usable = [entry for entry in entries if entry not in unusable]
-    broken = [*unusable.values(), *([] if names else catalog.problems)]
+    # What keeps several from being run is said once.
+    broken = [*dict.fromkeys(unusable.values()), *([] if names else catalog.problems)]
     results: list[Result] = []
     try:
         plan = _plan(usable, options.given_settings(steps, set_), how, almost=almost)
@@ -71,17 +72,8 @@ def _why_unusable(entry: Entry) -> str | None:
     Raises NoGoError if it needs Go, and there is none.
     """
     from leaklab.content.requirements import missing_packages
-    from leaklab.golang.toolchain import NoGoError
 
-    if why := entry.error or missing_packages(entry.id, entry.scenario):
-        return why
-    try:
-        options.built([entry])
-    except NoGoError:
-        raise
-    except LeaklabError as error:
-        return str(error)
-    return None
+    return entry.error or missing_packages(entry.id, entry.scenario) or options.why_not_built(entry)
 
 
 def _plan(entries: Sequence[Entry], given: Mapping[str, str], how: RunOptions, *, almost: bool) -> list[PlannedRun]:

@@ -187,10 +187,36 @@ def built(entries: Iterable[Entry]) -> None:
     """
     in_go = [entry for entry in entries if entry.language is GO]
     if in_go:
-        from leaklab.commands.output import say_aside
         from leaklab.lab.runtimes import prepare
 
-        prepare(in_go, lambda words: say_aside(f"{words} …\n"))
+        prepare(in_go, _say_once)
+
+
+def _say_once(words: str) -> None:
+    from leaklab.commands.output import say_aside
+
+    if words not in _SAID:
+        _SAID.add(words)
+        say_aside(f"{words} …\n")
+
+
+_SAID: set[str] = set()
+
+
+def why_not_built(entry: Entry) -> str | None:
+    """Why the halves of a scenario that are in Go cannot be built; None if they can, or are in Python.
+
+    Raises NoGoError if there is no Go: then none can be.
+    """
+    from leaklab.golang.toolchain import NoGoError
+
+    try:
+        built([entry])
+    except NoGoError:
+        raise
+    except LeaklabError as error:
+        return str(error)
+    return None
 
 
 def mongo_uri(mongo: str | None) -> str | None:

@@ -24,7 +24,9 @@ def command(
     how = options.run_options(limit, repeat, mongo)
     catalog = Catalog(scenarios)
     entries = catalog.select(names or [], options.language_of(lang))
-    options.built(entry for entry in entries if entry.error is None)
+    for entry in entries:
+        # What cannot be built is told where it is validated.
+        options.why_not_built(entry)
     failed = False
     for entry, its_how in options.options_of_each(entries, how):
         telling = entry.scenario.telling if entry.error is None else ()

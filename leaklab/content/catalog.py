@@ -75,12 +75,7 @@ class Entry:
             raise UsageError(
                 f"{self.id} has no halves in {language.label}: it is in {has[0].label} only (--lang {has[0].name})"
             )
-        if language is self.language:
-            return self
-        other = Entry(self.folder, language)
-        if "declared" in self.__dict__:  # loaded already
-            other.__dict__["declared"] = self.declared
-        return other
+        return self if language is self.language else Entry(self.folder, language)
 
     def in_any(self, languages: Sequence[Language]) -> list[Entry]:
         """The same scenario in each of these languages that it has; one without any halves is broken in each."""

@@ -34,20 +34,48 @@ PROGRAMS_KEPT = 80
 STALE_S = 3600.0
 """Seconds after which what a build has left behind, which was killed, is removed."""
 
+UNUSED_S = 30 * 86_400.0
+"""Seconds after which a module that nothing was built in is removed: it is that of another leaklab."""
+
 MAIN = """\
 package main
 
 import (
-	"leaklab/worker"
+	"leaklab/lab/internal/worker"
 
-	half "{package}/half"
+	half "leaklab/halves/{name}"
 )
 
 func main() {{ worker.Main(half.Run) }}
 """
 
-COMPLAINT = re.compile(r"^(?:vet: )?(?P<file>[^\n]+?\.go):(?P<line>\d+)(?::\d+)?: (?P<words>.+)$", re.MULTILINE)
+"""The program of a half. The worker is in a folder `internal`, so that a half cannot import it (Go command
+documentation, "Internal Directories")."""
+
+COMPLAINT = re.compile(r"^(?:vet: )?(?P<file>[^\n]+?):(?P<line>\d+)(?::\d+)?: (?P<words>.+)$", re.MULTILINE)
 """A line of Go's compiler."""
+
+GIVEN, WRITTEN = re.compile(r"(^|/)halves/h\w+/half\.go$"), re.compile(r"(^|/)lab/h\w+/main\.go$")
+"""Where the go command finds the half, and the program that was written for it."""
+
+WRONG_RUN = {
+    "undefined: half.Run": "there is no function Run in it",
+    "without instantiation": "Run has a type parameter, and the lab cannot choose a type",
+    "cannot infer": "Run has a type parameter, and the lab cannot choose a type",
+    "is not an expression": "Run is a type: it must be a function",
+}
+"""What the compiler says where `main` names Run, and what that means."""
+
+LEFT_OUT = "build constraints exclude all Go files"
+"""What the go command says of a half that it would not build here."""
+
+NO_PACKAGE = re.compile(r"(no required module provides package \S+?);.*")
+"""What it says of a package that no module has; what follows is how to add one."""
+
+FULL = "no space left on device"
+
+WATCHDOG = 'read _; kill -s KILL -- "-$0"; rm -rf -- "$@"'
+"""Ends a build whose leaklab was killed, and removes its folders: then what it reads from is closed."""
 
 PACKAGE = re.compile(rb"^\s*(?:(?://[^\n]*\n|/\*.*?\*/)\s*)*package\s+(\w+)", re.DOTALL)
 """The clause that every file of Go begins with, after comments."""
@@ -118,22 +146,22 @@ class Builder:
 
     def _build(self, half: Path, source: bytes, program: Path) -> None:
         try:
-            with self._workspace() as (work, package):
-                (work / "half").mkdir()
-                (work / "main.go").write_text(MAIN.format(package=package))
+            with self._workspace() as (root, work):
+                name = work.name
+                (work / "main.go").write_text(MAIN.format(name=name))
                 # Compiler errors, panics and profiles then name the learner's own file and line.
                 head = f"//line {half}:1\n".encode(errors="surrogateescape")
-                (work / "half" / "half.go").write_bytes(head + source.removeprefix(b"\xef\xbb\xbf"))
+                (root / "halves" / name / "half.go").write_bytes(head + source.removeprefix(b"\xef\xbb\xbf"))
                 if DRIVER in source:
-                    self._fetch_driver(work.parents[1])
+                    self._fetch_driver(root, work)
                 self._say_what_takes_long(uses_driver=DRIVER in source)
                 made = work / "program"
                 # Without debugging information, linking takes half as long; stacks do not need it. Without inlining in
                 # the half, each of its calls is in its own line.
-                how = ("-ldflags=-w", f"-gcflags={package}/half=-l", "-o", str(made))
-                done = self._go(work.parents[1], "build", *how, f"./halves/{work.name}")
+                how = ("-ldflags=-w", f"-gcflags=leaklab/halves/{name}=-l", "-o", str(made))
+                done = self._go(root, work, "build", *how, f"./lab/{name}")
                 if done.returncode:
-                    raise self._failure(half, work, done.stderr or done.stdout)
+                    raise self._failure(half, done.stderr or done.stdout)
                 program.parent.mkdir(parents=True, exist_ok=True)
                 made.replace(program)
                 self._done("built", uses_driver=DRIVER in source).touch()
@@ -143,8 +171,8 @@ class Builder:
         self._prune()
 
     @contextlib.contextmanager
-    def _workspace(self) -> Iterator[tuple[Path, str]]:
-        """A folder for one half in the module, and the path of its package; it is removed afterwards."""
+    def _workspace(self) -> Iterator[tuple[Path, Path]]:
+        """The module, and a folder in it for the program of one half, which goes afterwards."""
         key, files = self._module()
         root = self.folder / "module" / key
         if not (root / "go.sum").exists():
@@ -156,23 +184,26 @@ class Builder:
                 making.rename(root)
             except OSError:  # another leaklab was faster
                 remove_folder(making)
-        for used in ("build", "modules", "tmp"):
+        os.utime(root)
+        for used in ("build", "modules"):
             (self.folder / used).mkdir(parents=True, exist_ok=True)
         name = f"h{os.urandom(6).hex()}"
-        work = root / "halves" / name
-        work.mkdir(parents=True)
+        folders = root / "lab" / name, root / "halves" / name
         try:
-            yield work, f"leaklab/halves/{name}"
+            for folder in folders:
+                folder.mkdir(parents=True)
+            yield root, folders[0]
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def _fetch_driver(self, module: Path) -> None:
+    def _fetch_driver(self, module: Path, work: Path) -> None:
         """Fetch the MongoDB driver for Go, once. Raises NoDriverError."""
         stamp = self._done("fetched", uses_driver=True)
         if stamp.exists():
             return
         self.says("fetching the MongoDB driver for Go, once")
-        done = self._go(module, "mod", "download", offline=False)
+        done = self._go(module, work, "mod", "download", offline=False)
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             why = lines[-1][:300] if lines else f"go mod download exited with code {done.returncode}"
@@ -192,9 +223,12 @@ class Builder:
         """The file that says that something was done once with this Go."""
         return self.folder / "module" / f"{what}-{'driver' if uses_driver else 'library'}-{self.go}"
 
-    def _go(self, module: Path, *arguments: str, offline: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command of Go in a module. If this is interrupted, it is ended with all that it started."""
-        environment = self.go.environment(self.folder, offline=offline)
+    def _go(self, module: Path, work: Path, *arguments: str, offline: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command of Go in a module, with temporary files in `work`.
+
+        If this is interrupted, it is ended with all that it started; if leaklab is killed, `work` goes, too.
+        """
+        environment = self.go.environment(self.folder, work, offline=offline)
         with subprocess.Popen(
             [self.go.command, *arguments],
             cwd=module,
@@ -207,28 +241,38 @@ class Builder:
             start_new_session=True,
         ) as process:
             try:
-                out, err = process.communicate()
+                with _watched(process.pid, work, module / "halves" / work.name):
+                    out, err = process.communicate()
             except BaseException:
                 kill(-process.pid)
                 raise
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def _failure(self, half: Path, work: Path, said: str) -> Exception:
+    def _failure(self, half: Path, said: str) -> Exception:
         """What the compiler said, as an error about the half."""
-        if "undefined: half.Run" in said:
-            return BuildError(half, [Complaint(0, "there is no function Run in it")])
-        found = [
-            Complaint(int(match["line"]), match["words"])
-            for match in COMPLAINT.finditer(said)
-            if Path(match["file"]).name == half.name
-        ]
+        if FULL in said:
+            return MeasureError(f"halves in Go are built in {self.folder}, and there is {FULL}. Free some there.")
+        if LEFT_OUT in said:
+            words = 'Go would not build it here: leave out its //go:build line, or its import of "C"'
+            return BuildError(half, [Complaint(0, words)])
+        said = NO_PACKAGE.sub(r"\1: a half has Go's library and the MongoDB driver", said)
+        found: list[Complaint] = []
+        for match in COMPLAINT.finditer(said):
+            file, line, words = Path(match["file"]), int(match["line"]), match["words"]
+            if GIVEN.search(match["file"]):
+                # A complaint of the go command itself, which has its own count of the lines.
+                found.append(Complaint(max(1, line - 1), words))
+            elif file.name == half.name:
+                found.append(Complaint(line, words))
+            elif WRITTEN.search(match["file"]):
+                found += [Complaint(0, meaning) for saying, meaning in WRONG_RUN.items() if saying in words][:1]
+            else:
+                # A //line directive of its own says that it comes from another file.
+                found.append(Complaint(0, f"{file.name}:{line}: {words}"))
         if found:
             return BuildError(half, found)
-        if match := re.search(r"half\.go:(\d+):\d+: (.+)", said):
-            # A complaint of the go command itself, which has its own count of the lines.
-            return BuildError(half, [Complaint(max(1, int(match[1]) - 1), match[2])])
         lines = [line for line in said.splitlines() if line.strip() and not line.startswith("#")]
-        words = " ".join(lines).replace(str(work / "half"), str(half.parent))[:500]
+        words = " ".join(lines)[:500]
         return MeasureError(f"{half} could not be built with {self.go.command}: {words or 'no reason was given'}")
 
     def _prune(self) -> None:
@@ -237,11 +281,24 @@ class Builder:
             programs = sorted((self.folder / "programs").iterdir(), key=lambda one: one.stat().st_mtime)
             for one in programs[:-PROGRAMS_KEPT]:
                 one.unlink(missing_ok=True)
-            before = time.time() - STALE_S
-            left = [*(self.folder / "module").glob("*/halves/*"), *(self.folder / "tmp").iterdir()]
-            for folder in left:
-                if folder.stat().st_mtime < before:
+            left = [
+                (one, STALE_S) for part in ("halves", "lab") for one in (self.folder / "module").glob(f"*/{part}/h*")
+            ]
+            left += [(one, UNUSED_S) for one in (self.folder / "module").iterdir() if one.is_dir()]
+            for folder, after_s in left:
+                if folder.stat().st_mtime < time.time() - after_s:
                     remove_folder(folder)
+
+
+@contextlib.contextmanager
+def _watched(group: int, *folders: Path) -> Iterator[None]:
+    """If this process is killed meanwhile, end this process group, and remove the folders."""
+    command = ["/bin/sh", "-c", WATCHDOG, str(group), *map(str, folders)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watchdog:
+        try:
+            yield
+        finally:
+            watchdog.kill()
 
 
 @cache

@@ -20,7 +20,7 @@ class Frame(NamedTuple):
     @property
     def name(self) -> str:
         """The function as people call it: without its package, and without the number of a function literal."""
-        name = re.sub(r"(\.func\d+|\.gowrap\d+|[-.]\d+)+$", "", self.function.rpartition("/")[2])
+        name = re.sub(r"(\.func\d+|\.gowrap\d+|-range\d+|[-.]\d+)+$", "", self.function.rpartition("/")[2])
         return name.partition(".")[2] or name
 
 
@@ -54,9 +54,14 @@ class Panic(NamedTuple):
 
 
 HEAD = re.compile(r"^goroutine \d+ (?:gp=\S+ m=\S+(?: mp=\S+)? )?\[(?P<state>[^\]]*)\]:$", re.MULTILINE)
-CALL = re.compile(r"^(?P<creates>created by )?(?P<function>\S.*)\n\t(?P<file>.+):(?P<line>\d+)(?: \+0x[0-9a-f]+)?$")
+CALL = re.compile(
+    r"^(?P<creates>created by )?(?P<function>\S.*)\n\t(?P<file>.+):(?P<line>\d{1,9})(?: \+0x[0-9a-f]+)?(?: \w+=\w+)*$"
+)
 ORIGIN = "[originating from goroutine "
-PANIC = re.compile(r"^(?P<kind>panic|fatal error): (?P<words>.*?)(?: \[recovered\].*)?$", re.MULTILINE)
+LONGEST = 300
+"""Characters of what a panic says that are kept."""
+
+PANIC = re.compile(r"^(?P<kind>panic|fatal error): (?P<words>.*?)(?: \[recovered\b[^\]]*\].*)?$", re.MULTILINE)
 
 
 def goroutines(text: str) -> Iterator[Goroutine]:
@@ -89,13 +94,17 @@ def _calls(text: str) -> Iterator[tuple[Frame, bool]]:
 
 def innermost(frames: Sequence[Frame], folder: Path) -> Frame | None:
     """The first of these calls that is in a file of the folder."""
-    return next((frame for frame in frames if Path(frame.file).parent == folder), None)
+    # The jump of an empty loop has no line of its own.
+    return next((frame for frame in frames if frame.line and Path(frame.file).parent == folder), None)
 
 
 def panic_in(output: str) -> Panic | None:
-    """What a process said when a panic, or an error of Go's runtime, ended it; None if it says nothing of the kind."""
-    said = PANIC.search(output)
+    """What a process said when a panic, or an error of Go's runtime, ended it; None if it says nothing of the kind.
+
+    It is the last of what it said: the program may have printed such words before.
+    """
+    said = next(reversed([*PANIC.finditer(output)]), None)
     if said is None:
         return None
     ended = next(goroutines(output[said.end() :]), None)
-    return Panic(said["kind"], said["words"], ended.frames if ended is not None else ())
+    return Panic(said["kind"], said["words"][:LONGEST], ended.frames if ended is not None else ())

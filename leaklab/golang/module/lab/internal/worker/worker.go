@@ -22,6 +22,9 @@ const answerLimit = 4 << 20
 // wordsLimit is in bytes; a longer message of an error is cut off.
 const wordsLimit = 500
 
+// kindsLimit is the number of types that are told of an error.
+const kindsLimit = 50
+
 // placesLimit is the number of places that are told of an error.
 const placesLimit = 5
 
@@ -66,13 +69,16 @@ func Main(run any) {
 	go tellWhereItHangs(w.folder)
 
 	function := reflect.ValueOf(run)
-	var loaded, begun, over order
+	var loaded, begun order
 	w.channel.say(message{"say": "loaded"})
 	w.channel.hear(&loaded)
 	arguments, err := w.arguments(loaded.Workload, function.Type())
+	if err == nil && function.IsNil() {
+		err = errors.New("Run is nil: it must be a function")
+	}
 	if err != nil {
 		w.channel.say(message{"say": "unloadable", "error": failure("wrong signature", nil, err.Error(), nil)})
-		w.channel.hear(&over)
+		w.channel.hear(&begun)
 		os.Exit(0)
 	}
 	go w.inside.keep()
@@ -90,6 +96,12 @@ func Main(run any) {
 	w.witness.begin()
 	w.call(function, arguments)
 	clear(arguments)
+	w.leave()
+}
+
+// leave does what is left to do after the call.
+func (w *worker) leave() {
+	var over order
 	w.collect()
 	w.witness.look("left")
 	w.inside.count()
@@ -109,16 +121,26 @@ func (w *worker) collect() {
 // call calls the half, reports how that ended, and waits for the answer.
 func (w *worker) call(function reflect.Value, arguments []reflect.Value) {
 	var answer order
+	ended := false
 	defer func() {
-		if reason := recover(); reason != nil {
-			report := w.ending("raised")
-			report["did"] = "ended in a"
-			report["error"] = failure("panic", nil, fmt.Sprint(reason), places(debug.Stack(), w.folder))
-			w.channel.say(report)
-			w.channel.hear(&answer)
+		if ended {
+			return
+		}
+		report, reason := w.ending("raised"), recover()
+		at := places(debug.Stack(), w.folder)
+		if reason == nil { // nothing runs after this function, in a goroutine that ends itself
+			report["did"], report["error"] = "ended by", failure("runtime.Goexit", nil, "", at)
+		} else {
+			report["did"], report["error"] = "ended in a", failure("panic", nil, fmt.Sprint(reason), at)
+		}
+		w.channel.say(report)
+		w.channel.hear(&answer)
+		if reason == nil {
+			w.leave()
 		}
 	}()
 	results := function.Call(arguments)
+	ended = true
 	report := w.ending("returned")
 	if n := len(results); n > 0 {
 		if err, isError := results[n-1].Interface().(error); isError {
@@ -172,7 +194,7 @@ func plain(results []reflect.Value) (answer, problem any) {
 // failure describes an error: what it is called, the types that it wraps, its words, and lines of the half's folder.
 func failure(name string, err error, words string, at []place) message {
 	kinds := []string{name}
-	for ; err != nil; err = errors.Unwrap(err) {
+	for ; err != nil && len(kinds) < kindsLimit; err = errors.Unwrap(err) { // an error may wrap itself
 		kinds = append(kinds, strings.TrimPrefix(fmt.Sprintf("%T", err), "*"))
 		if timeout, is := err.(interface{ Timeout() bool }); is && timeout.Timeout() {
 			kinds = append(kinds, "TimeoutError") // what the runner calls it in every language

@@ -95,12 +95,13 @@ type place struct {
 	Line int    `json:"line"`
 }
 
-var frame = regexp.MustCompile(`(?m)^\t(.+\.go):(\d+)(?: \+0x[0-9a-f]+)?$`)
+var frame = regexp.MustCompile(`(?m)^\t(.+\.go):(\d+)(?: \+0x[0-9a-f]+)?(?: \w+=\w+)*$`)
 
 // places are the lines of files of a folder in a stack, the outermost first, as Python has it.
 func places(stack []byte, folder string) (found []place) {
 	for _, m := range frame.FindAllSubmatch(stack, -1) {
-		if line, _ := strconv.Atoi(string(m[2])); filepath.Dir(string(m[1])) == folder {
+		// The jump of an empty loop has no line of its own.
+		if line, _ := strconv.Atoi(string(m[2])); line > 0 && filepath.Dir(string(m[1])) == folder {
 			found = append(found, place{string(m[1]), line})
 		}
 	}
