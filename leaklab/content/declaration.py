@@ -114,7 +114,7 @@ class InGo:
     expected: Mapping[str, Expected] | None = None
     workload: Callable[[Lab], Mapping[str, object]] | None = None
     check_answer: Callable[[Lab, object], str | None] | None = None
-    requests: Callable[[Settings], Mapping[str, int]] | None = None
+    requests: Callable[[Settings], Mapping[str, int | range]] | None = None
     telling: tuple[str, ...] | None = None
     leaks: str | None = None
     summary: str | None = None
@@ -164,7 +164,8 @@ class Scenario:
         check_answer: what is wrong with the answer of a half, None if nothing is.
         requests: how many requests of each route of the HTTP service the work takes; a HEAD, POST or PUT
             is a route of its own (`HEAD profiles`). For MongoDB, `read`: how many commands that ask for documents
-            (find, aggregate, count, distinct); `write`: how many that change or drop some.
+            (find, aggregate, count, distinct); `write`: how many that change or drop some. A range where a caller that
+            gives up early may keep some of them from being sent.
         documents: what is in the database before a half runs.
         expected: per half, what must be found.
         telling: the metrics that show the leak: tables highlight them.
@@ -200,7 +201,7 @@ class Scenario:
     services: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     check_answer: Callable[[Lab, object], str | None] = lambda _lab, _answer: None
-    requests: Callable[[Settings], Mapping[str, int]] = lambda _settings: {}
+    requests: Callable[[Settings], Mapping[str, int | range]] = lambda _settings: {}
     documents: tuple[Documents, ...] = ()
     buffer: Callable[[Settings], int] | None = None
     memory_budget: Callable[[Settings], int] | None = None

@@ -94,7 +94,8 @@ class BuildError(Exception):
     def __init__(self, half: Path, complaints: list[Complaint]) -> None:
         self.half = half
         self.complaints = complaints
-        super().__init__("\n".join(f"{half.name}:{one.line}: {one.words}" for one in complaints))
+        lines = (f"{half.name}:{f'{one.line}:' if one.line else ''} {one.words}" for one in complaints)
+        super().__init__("\n".join(lines))
 
 
 class NoDriverError(MeasureError):

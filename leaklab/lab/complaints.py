@@ -62,9 +62,19 @@ def wrong_requests(scenario: Scenario, settings: Settings, trace: Trace) -> str 
     made = {route: count for route, count in trace.requests_by_route.items() if count is not None}
     unknown = trace.requests_by_route.keys() - made.keys()
     asked = {route: count for route, count in scenario.requests(settings).items() if route not in unknown}
-    if asked == made:
+    if asked.keys() == made.keys() and all(_fits(made[route], count) for route, count in asked.items()):
         return None
     got, needed = (
-        ", ".join(f"{n} × {route}" for route, n in sorted(each.items())) or "nothing" for each in (made, asked)
+        ", ".join(f"{requests_in_words(n)} × {route}" for route, n in sorted(each.items())) or "nothing"
+        for each in (made, asked)
     )
     return f"it asked the services for {got}; the work takes {needed}"
+
+
+def _fits(made: int, count: int | range) -> bool:
+    return made in count if isinstance(count, range) else made == count
+
+
+def requests_in_words(count: int | range) -> str:
+    """How many requests, or how few and how many there may be."""
+    return f"{count[0]} to {count[-1]}" if isinstance(count, range) else str(count)

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from leaklab.content.catalog import SHARED
 from leaklab.content.languages import PYTHON, language_of
 from leaklab.errors import LeaklabError, ScenarioError, UsageError
+from leaklab.lab.complaints import requests_in_words
 from leaklab.measure.source_line import UNPARSABLE
 from leaklab.metrics import METRICS
 from leaklab.system.files import create_whole, read_regular
@@ -182,7 +183,8 @@ def task_text(entry: Entry, scenarios: str | None = None) -> str:
     """The task of an exercise: what leaks, what to keep, how to check; ends with a line feed."""
     scenario, name = entry.scenario, file_name(entry)
     shows = " and ".join(METRICS[metric].label for metric in scenario.telling)
-    requests = ", ".join(f"{count} {route}" for route, count in scenario.requests(scenario.settings).items())
+    counts = scenario.requests(scenario.settings)
+    requests = ", ".join(f"{requests_in_words(count)} {route}" for route, count in counts.items())
     keep = f", its return value and its requests ({requests})" if requests else " and its return value"
     shared = f"It imports {SHARED}, which `leaklab show` shows below the halves. " if entry.shared else ""
     keep = f"Keep {entry.language.run}, its arguments{keep}. Any style will do."

@@ -21,6 +21,7 @@ from leaklab.reports.series import SPARKS
 from tests.integration.conftest import CONTENT, NOT_AS_EXPECTED, Command, Finished, Terminal, wait_until
 
 SCENARIOS = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
+SCENARIOS += ["tailable-cursor", "decode-error", "abandoned-worker", "redirect-failure"]
 """In the order of the course."""
 
 SCRIPT = (str(Path(sys.executable).with_name("leaklab")),)

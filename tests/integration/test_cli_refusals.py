@@ -20,6 +20,7 @@ SCENARIO = Scenario(
 )
 """
 BUILT_IN = ["unclosed-body", "close-in-loop", "open-cursor", "unbounded-wait", "huge-array"]
+BUILT_IN += ["tailable-cursor", "decode-error", "abandoned-worker", "redirect-failure"]
 """In the order of the course."""
 
 HALF = "def run(jobs):\n    return [*jobs]\n"

@@ -121,7 +121,7 @@ def test_next_opens_one_exercise_after_the_other_and_names_what_is_not_solved(ro
     state = folder_of(room) / STATE
     solved = state.read_text().replace('"solved": null', '"solved": "2026-01-02T03:04:05+00:00"')
     state.write_text(solved)
-    assert room("next").stdout.startswith("Exercise 2 of 5: close-in-loop\nCreated close_in_loop.py")
+    assert room("next").stdout.startswith("Exercise 2 of 9: close-in-loop\nCreated close_in_loop.py")
     known = json.loads(solved)["exercises"][EXERCISE]
     names = [path.name for path in SCENARIOS.iterdir() if path.is_dir()]
     every = {f"{name}.py": known | {"scenario": name.replace("_", "-")} for name in names}
@@ -345,7 +345,7 @@ def test_the_whole_flow_in_a_terminal_from_start_to_green(terminal: Callable[...
         assert len(screen.splitlines()) <= 24
         watch.expect("line for line", "n" if name == "colour" else "q")
         if name == "colour":
-            watch.expect("Exercise 2 of 5: open close_in_loop.py")
+            watch.expect("Exercise 2 of 9: open close_in_loop.py")
             assert "n next" not in watch.expect(KEYS_LINE)
             (tmp_path / name / "close_in_loop.py").write_bytes(NEXT_FIX)
             watch.expect("FIXED")

@@ -30,13 +30,16 @@ TOGETHER = 24
 """Files that are measured in one run of the lab, beside one leaky and one fixed half."""
 
 TOGETHER_WAITING = 12
-"""The same, where each waits for a dead service: they do so one after the other."""
+"""The same, where each waits most of the time, as for a dead service: they do so one after the other."""
 
 WAITING = 5
-"""Runs of the lab at once that wait for a dead service most of the time."""
+"""Runs of the lab at once that wait most of the time."""
 
 LEAST = 8
 """Right files, and wrong ones, that every scenario needs."""
+
+PATIENT = "abandoned-worker"
+"""A scenario whose callers wait at every step."""
 
 SETTINGS: dict[str, dict[str, int | float]] = {
     "huge-array": {"size": 64 * 2**20},
@@ -53,6 +56,11 @@ class Case:
     file: Path
     outcome: str
     dead: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits most of the time."""
+        return self.dead is not None or self.scenario == PATIENT
 
     @property
     def called(self) -> str:
@@ -79,7 +87,7 @@ class Case:
 
 def files() -> Iterator[tuple[Entry, Path, str, str]]:
     """Every file, its scenario, what must come out, and how the dead service is dead where that is said."""
-    for entry in Catalog().local:
+    for entry in Catalog().select([]):
         for file in sorted((FIXES / entry.folder.name).glob("*.py")):
             first = file.read_text(encoding="utf-8").partition("\n")[0]
             outcome, _, dead = first.removeprefix("# ").partition(", dead=")
@@ -124,8 +132,8 @@ def batches(wanted: Sequence[Case]) -> Iterator[list[Case]]:
     groups: dict[tuple[str, str | None], list[Case]] = {}
     for case in wanted:
         groups.setdefault((case.scenario, case.dead), []).append(case)
-    for (_, dead), group in groups.items():
-        together = TOGETHER if dead is None else TOGETHER_WAITING
+    for group in groups.values():
+        together = TOGETHER_WAITING if group[0].waits else TOGETHER
         for first in range(0, len(group), together):
             yield group[first : first + together]
 
@@ -137,7 +145,7 @@ def checked(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[dict[st
     with ThreadPoolExecutor(os.cpu_count()) as busy, ThreadPoolExecutor(WAITING) as waiting:
         futures: dict[str, Future[dict[str, CheckResult]]] = {}
         for batch in batches([case for case in CASES if case.name in selected]):
-            future = (busy if batch[0].dead is None else waiting).submit(measure, batch)
+            future = (waiting if batch[0].waits else busy).submit(measure, batch)
             futures.update({case.name: future for case in batch})
         yield futures
         busy.shutdown(wait=False, cancel_futures=True)
@@ -172,7 +180,7 @@ def test_every_scenario_has_enough_of_both(scenario: str, outcome: str) -> None:
     assert {case.outcome.split(":")[0] for case in theirs} == {outcome}
 
 
-@pytest.mark.parametrize("entry", Catalog().local, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", Catalog().select([]), ids=lambda entry: entry.id)
 def test_the_exercise_as_it_is_started_is_among_the_wrong_files_of_every_scenario(entry: Entry) -> None:
     outcome, _, source = (FIXES / entry.folder.name / "wrong_unchanged.py").read_text().partition("\n")
     assert source == entry.half_path("leaky").read_text()

@@ -159,7 +159,7 @@ const sampledEvery = 1 << 16
 
 // quiet is the time in which nothing must have changed before what is left is looked at, and patience what is waited
 // for that.
-const quiet, patience = 200 * time.Millisecond, 2 * time.Second
+const quiet, patience = 500 * time.Millisecond, 2 * time.Second
 
 func newWitness(w *worker, plan plan) *witness {
 	runtime.MemProfileRate = sampledEvery
