@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from leaklab.commands import options, output
+from leaklab.content.languages import PYTHON
 from leaklab.errors import ExitCode
 from leaklab.reports.formats import LIST
 
@@ -19,8 +20,8 @@ def command(
     from leaklab.workshop.progress_file import ProgressFileError, load
 
     target = output.destination(LIST, form, file)
-    catalog, language = Catalog(scenarios), options.language_of(lang)
-    listed = [(entry, entry.error) for entry in catalog.select([], language)]
+    catalog = Catalog(scenarios)
+    listed = [(entry, entry.error) for entry in catalog.select([], options.language_of(lang) or PYTHON)]
     exercises, unreadable = {}, []
     try:
         exercises = load(Path())

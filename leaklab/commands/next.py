@@ -5,6 +5,7 @@ from pathlib import Path
 
 from leaklab.commands import options, output
 from leaklab.commands.task import how_to_measure, kept
+from leaklab.content.languages import PYTHON
 
 
 def command(directory: options.Folder = Path(), lang: options.Lang = None, scenarios: options.Scenarios = None) -> None:
@@ -12,7 +13,7 @@ def command(directory: options.Folder = Path(), lang: options.Lang = None, scena
     from leaklab.content.catalog import Catalog
     from leaklab.workshop.course import open_next
 
-    course = Catalog(scenarios).select([], options.language_of(lang))
+    course = Catalog(scenarios).select([], options.language_of(lang) or PYTHON)
     opened = open_next(course, directory, datetime.now(UTC), scenarios)
     if opened is None:
         output.show_text(

@@ -172,12 +172,12 @@ def languages_of(text: str | None) -> list[Language]:
     return [LANGUAGES[name] for name in dict.fromkeys(names)]
 
 
-def language_of(text: str | None) -> Language:
-    """The language that --lang names. Raises UsageError for an unknown one, and for several."""
+def language_of(text: str | None) -> Language | None:
+    """The language that --lang names; None if it is left out. Raises UsageError for an unknown one, and for several."""
     found = languages_of(text)
     if len(found) > 1:
         raise UsageError(f"--lang {text}: one language at a time here; `leaklab compare --lang {text}` shows both")
-    return found[0]
+    return None if text is None else found[0]
 
 
 def built(entries: Iterable[Entry]) -> None:

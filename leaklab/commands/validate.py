@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from leaklab.commands import options, output
+from leaklab.content.languages import PYTHON
 from leaklab.errors import ExitCode
 from leaklab.reports.formats import VALIDATION
 
@@ -23,7 +24,7 @@ def command(
     target = output.destination(VALIDATION, form, None)
     how = options.run_options(limit, repeat, mongo)
     catalog = Catalog(scenarios)
-    entries = catalog.select(names or [], options.language_of(lang))
+    entries = catalog.select(names or [], options.language_of(lang) or PYTHON)
     for entry in entries:
         # What cannot be built is told where it is validated.
         options.why_not_built(entry)

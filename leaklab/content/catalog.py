@@ -131,7 +131,9 @@ class Entry:
 
     @property
     def why(self) -> str:
-        """One line of why: the lesson's first block quote."""
+        """One line of why: the lesson's first block quote, unless that is another for the halves in Go."""
+        if self.language is GO and self.declared.go is not None and self.declared.go.why is not None:
+            return self.declared.go.why
         after = dropwhile(lambda line: not line.startswith(">"), self.lesson.splitlines())
         return " ".join(line.lstrip("> ").strip() for line in takewhile(lambda line: line.startswith(">"), after))
 
@@ -183,14 +185,17 @@ class Catalog:
         """What is wrong with installed packages that offer scenarios, in words."""
         return self._packages[1]
 
-    def get(self, name: str, language: Language = PYTHON) -> Entry:
+    def get(self, name: str, language: Language | None = None) -> Entry:
         """The scenario called `name`, written with hyphens or underscores, with its halves in this language.
+
+        Where no language is meant, they are in Python, or in the only one that it has.
 
         Raises:
             UsageError: there is none; the nearest names are suggested. Or it has no halves in this language.
             ScenarioError: two folders have the same id.
         """
-        return self.find(name).in_language(language)
+        found = self.find(name)
+        return found.in_language(language or next(iter(found.languages), PYTHON))
 
     def find(self, name: str) -> Entry:
         """The scenario called `name`, in whatever language. Raises as `get` does."""

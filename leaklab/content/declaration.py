@@ -109,7 +109,10 @@ LEAKS_NOTHING = Expected("clean")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InGo:
-    """What differs if the halves are those in Go: as in `Scenario`; what is None is the same there."""
+    """What differs if the halves are those in Go: as in `Scenario`; what is None is the same there.
+
+    `why` takes the place of the lesson's block quote, the one line of why under a result.
+    """
 
     expected: Mapping[str, Expected] | None = None
     workload: Callable[[Lab], Mapping[str, object]] | None = None
@@ -121,6 +124,7 @@ class InGo:
     task: str | None = None
     hints: tuple[str, ...] | None = None
     release: str | None = None
+    why: str | None = None
 
 
 def difference(answer: object, expected: Sequence[object], what: str) -> str | None:
@@ -220,5 +224,6 @@ class Scenario:
     def in_go(self) -> "Scenario":
         """The same with the halves in Go."""
         its = self.go or InGo()
-        differs = {name: value for name in InGo.__dataclass_fields__ if (value := getattr(its, name)) is not None}
+        fields = InGo.__dataclass_fields__.keys() & Scenario.__dataclass_fields__.keys()
+        differs = {name: value for name in fields if (value := getattr(its, name)) is not None}
         return replace(self, **differs)

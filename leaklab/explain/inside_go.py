@@ -50,7 +50,7 @@ def groups_in_go(stacks: str, heap: list[Any], folder: Path) -> list[ReportedGro
             memory[_reported(place)] += one.bytes
     groups += [
         ReportedGroup(
-            RSS.counter, size, "memory", place, None, None, True, "", "something: a garbage collection did not free it"
+            RSS.counter, size, "memory", place, None, None, True, "", "a reference that the heap profile does not name"
         )
         for place, size in memory.items()
     ]

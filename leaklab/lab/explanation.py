@@ -49,7 +49,7 @@ MOMENTS = {FindingKind.HELD: ("end", "most"), FindingKind.LEAKED: ("left", "canc
 NO_OBJECT = "no Python object of it was found, and no line that opened it"
 """Why there is no evidence if a witness found nothing of it."""
 
-NO_OBJECT_IN_GO = "no goroutine of it is left, and Go keeps no list of what a program has opened"
+NO_OBJECT_IN_GO = "nothing in a Go process records which line opened it"
 """The same in Go."""
 
 STARTED = "started"

@@ -87,7 +87,9 @@ def _side_by_side(entry: Entry, other: Entry, console: Console) -> RenderableTyp
     ours, theirs = ([one.source(half) for half in HALVES] for one in (entry, other))
     width = max(MARGIN + len(line.expandtabs(4)) for text in (*ours, *theirs) for line in lines_of(text))
     if console.width < 2 * width + 2 * GAP:
-        return code(dict(zip(HALVES, theirs, strict=True)), console, language=other.language)
+        # Who asks for the halves in Go has seen them above.
+        is_asked = entry.language is not GO
+        return code(dict(zip(HALVES, theirs, strict=True)), console, language=other.language) if is_asked else Group()
     parts: list[RenderableType] = []
     for half, left, right in zip(HALVES, ours, theirs, strict=True):
         table = Table(*(Column(one.file_name(half), no_wrap=True) for one in (entry, other)), box=None)

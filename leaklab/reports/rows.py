@@ -218,8 +218,8 @@ def evidence_lines(finding: Finding, shown: set[CodeSite]) -> Iterator[EvidenceL
     # Among several places each is named, with or without its code.
     several, named = len({one.opened for one in told}) > 1, set[CodeSite | None]({None})
     for one in told:
-        if finding.kind is FindingKind.STALLED and one.waits_at is None and one.opened in shown:
-            # What holds it waits in that line, as was said.
+        if finding.kind is FindingKind.STALLED and one.waits_at is None and shown:
+            # What holds it waits in a line that was shown; what is kept for the next call may be among these.
             continue
         if one.waits_at is not None:
             # It says more than where it was started.

@@ -72,7 +72,8 @@ def scenario_list(entries: Sequence[tuple[Entry, str | None]], exercises: Mappin
             continue
         scenario, exercise = entry.scenario, here.get((entry.id, entry.language))
         minutes = "–" if scenario.minutes is None else str(scenario.minutes)
-        done = Text("–" if exercise is None else "started" if exercise.solved is None else "solved")
+        nothing = "–" if entry.is_exercise else "none"
+        done = Text(nothing if exercise is None else "started" if exercise.solved is None else "solved")
         if exercise is not None:
             done.stylize("yellow" if exercise.solved is None else "green")
         table.add_row(entry.id, scenario.leaks, minutes, scenario.difficulty or "–", done)

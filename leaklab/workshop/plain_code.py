@@ -31,6 +31,9 @@ from leaklab.workshop.remedies import (
 if TYPE_CHECKING:
     from leaklab.content.catalog import Entry
 
+OTHERS = 4
+"""Complaints of Go's compiler that are told beside the first: often, one of these is the cause of it."""
+
 INSIDE = {"leaklab": "the lab that measures it", "__main__": "the process that measures it"}
 """Modules that a learner's file must not use, and what they are."""
 
@@ -76,7 +79,7 @@ def _rejection_in_go(file: Path, rejected: Callable[..., CheckResult]) -> CheckR
         program_of(file)
     except BuildError as error:
         first, *others = error.complaints
-        more = f" (and {len(others)} more)" if others else ""
+        more = "".join(f"; line {one.line}: {one.words}" for one in others[:OTHERS])
         if re.search(r"\bpackage leaklab/", first.words):
             reason = "it imports leaklab, the lab that measures it: a fix is plain code, as you would write it at work"
             place = SourceLine.at(file, first.line)

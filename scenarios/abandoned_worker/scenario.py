@@ -67,6 +67,9 @@ SCENARIO = Scenario(
         "queue, and does nothing to a worker that is done."
     ),
     go=InGo(
+        why=(
+            "A send on a channel without a buffer needs a receiver. If the caller may give up, give the channel room for one."
+        ),
         expected={"leaky": Expected("leaks", (("leaked", "goroutines"),)), "fixed": LEAKS_NOTHING},
         telling=("goroutines",),
         leaks="a goroutine per question that the caller gave up",
@@ -74,8 +77,8 @@ SCENARIO = Scenario(
             "The caller gives up in time, the service answers every question, and no socket stays open. But one more "
             "goroutine per question is still there at the end. What is it waiting for?",
             "A send on a channel without a buffer waits until the value is received. The caller, the only one who "
-            "would receive it, has gone by then. Go never ends a goroutine from outside, and does not collect one "
-            "that waits.",
+            "would receive it, has gone by then. Nothing can stop a goroutine from outside, and none is ever "
+            "collected.",
             "Give the channel room for the one answer: then the send always succeeds, and the goroutine ends. (A "
             "context for the request would end it even earlier.)",
         ),

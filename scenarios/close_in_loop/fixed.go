@@ -25,9 +25,10 @@ func first(url string) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
+	head := make([]byte, 16)
+	if _, err := io.ReadFull(resp.Body, head); err != nil {
 		return "", err
 	}
-	return string(body[:16]), nil
+	_, err = io.Copy(io.Discard, resp.Body)
+	return string(head), err
 }

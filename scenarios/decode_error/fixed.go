@@ -15,7 +15,9 @@ type order struct {
 
 var failures []string // for the service's /debug page
 
-// Run returns how many amounts every report could read.
+var batches = options.Find().SetBatchSize(100)
+
+// Run returns, for each report, how many amounts it read.
 func Run(uri, database string, reports iter.Seq[int]) ([]int, error) {
 	ctx := context.Background()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
@@ -25,7 +27,11 @@ func Run(uri, database string, reports iter.Seq[int]) ([]int, error) {
 	defer client.Disconnect(ctx)
 	var counts []int
 	for range reports {
-		amounts, err := read(ctx, client.Database(database).Collection("orders"))
+		cursor, err := client.Database(database).Collection("orders").Find(ctx, bson.D{}, batches)
+		if err != nil {
+			return nil, err
+		}
+		amounts, err := read(ctx, cursor)
 		if err != nil { // a bad order must not stop the other reports
 			failures = append(failures, err.Error())
 		}
@@ -34,11 +40,7 @@ func Run(uri, database string, reports iter.Seq[int]) ([]int, error) {
 	return counts, nil
 }
 
-func read(ctx context.Context, orders *mongo.Collection) (amounts []int, err error) {
-	cursor, err := orders.Find(ctx, bson.D{}, options.Find().SetBatchSize(100))
-	if err != nil {
-		return nil, err
-	}
+func read(ctx context.Context, cursor *mongo.Cursor) (amounts []int, err error) {
 	defer cursor.Close(ctx)
 	for cursor.Next(ctx) {
 		var one order

@@ -56,15 +56,18 @@ SCENARIO = Scenario(
         "texts instead of every exception with its traceback."
     ),
     go=InGo(
+        why=(
+            "An early return after Decode skips everything below it: `defer cursor.Close(ctx)` belongs right below Find."
+        ),
         expected={"leaky": Expected("leaks", (("leaked", "open_cursors"),)), "fixed": LEAKS_NOTHING},
         summary="a value cannot be decoded, and the early return leaves the cursor open",
         hints=(
             "The client is disconnected at the end, but one more cursor stays open on the server per report. How does "
             "`read` end when it comes to the broken order, and what happens to its cursor then?",
-            "Decode returns an error, and so does `read`: in the middle of the cursor, which only the server knows to "
-            "be open from then on. At its end it would have been closed without a word.",
-            "Close the cursor on every way out of `read`: cursor.Close, by `defer`, right after the error of Find was "
-            "checked. (Or read with `All`, which closes it even if decoding fails.)",
+            "Decode returns an error, and so does `read`: in the middle of the cursor. From then on only the server "
+            "knows that it is open. Read to the end, it would have closed by itself.",
+            "Close the cursor on every way out of `read`: cursor.Close, by `defer`, in its first line. "
+            "(Or read with `All`, which closes it even if decoding fails.)",
         ),
         release="The deferred `Close` tells the server on every way out of `read`, also after an error of `Decode`.",
     ),

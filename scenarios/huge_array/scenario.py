@@ -66,6 +66,9 @@ SCENARIO = Scenario(
         "then, not when `run` returns."
     ),
     go=InGo(
+        why=(
+            "A package variable, or a slice of a few bytes, keeps the whole array. A local variable that is not used again keeps nothing."
+        ),
         leaks="the whole buffer, as long as anything refers to it",
         summary="a package variable, or a slice of a few bytes, keeps a large buffer alive",
         hints=(

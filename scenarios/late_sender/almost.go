@@ -9,28 +9,33 @@ import (
 	"time"
 )
 
-// Run asks all services at the same time; it returns the names of those that missed the deadline.
-func Run(services map[string]string, deadline time.Duration) ([]string, error) {
+type reply struct {
+	name string
+	err  error
+}
+
+// Run asks all services at the same time; it returns the names of those without an answer at the deadline.
+func Run(services map[string]string, deadline time.Duration) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	replies := make(chan string, len(services))
+	replies := make(chan reply, len(services))
 	for name, url := range services {
 		go func() {
-			if ask(url) == nil {
-				replies <- name
-			}
+			replies <- reply{name, ask(url)}
 		}()
 	}
-	late := maps.Clone(services)
+	missing := maps.Clone(services)
 	for range services {
 		select {
-		case name := <-replies:
-			delete(late, name)
+		case r := <-replies:
+			if r.err == nil {
+				delete(missing, r.name)
+			}
 		case <-ctx.Done():
-			return slices.Sorted(maps.Keys(late)), nil
+			return slices.Sorted(maps.Keys(missing))
 		}
 	}
-	return []string{}, nil
+	return slices.Sorted(maps.Keys(missing))
 }
 
 func ask(url string) error {

@@ -21,7 +21,7 @@ SCENARIO = Scenario(
     number=10,
     difficulty="hard",
     title="Late sender",
-    leaks="the whole process, soon after the caller has its answer",
+    leaks="the process: it panics after the caller has its answer",
     summary="the caller closes a channel on which a late worker still sends",
     settings=Settings(
         Setting("delay", DURATION, 1.2, "How long the slow service takes to answer.", least=0.1, most=3600),

@@ -52,6 +52,9 @@ SCENARIO = Scenario(
         "keeps the last ten numbers instead of every cursor."
     ),
     go=InGo(
+        why=(
+            "A cursor stays open on the server until it is read to its end or closed. Go's driver never closes one that you drop."
+        ),
         expected={
             "leaky": Expected("leaks", (("leaked", "open_cursors"),)),
             "almost": Expected("leaks", (("leaked", "open_cursors"),)),

@@ -21,8 +21,11 @@ var client = &http.Client{
 func Run(urls iter.Seq[string]) ([]string, error) {
 	var failed []string
 	for url := range urls {
-		if err := get(url); errors.Is(err, errTooMany) {
+		switch err := get(url); {
+		case errors.Is(err, errTooMany):
 			failed = append(failed, url)
+		case err != nil:
+			return nil, err
 		}
 	}
 	return failed, nil
@@ -30,7 +33,7 @@ func Run(urls iter.Seq[string]) ([]string, error) {
 
 func get(url string) error {
 	resp, err := client.Get(url)
-	if resp != nil { // the note's guard: it is there beside the error
+	if resp != nil { // non-nil together with err when CheckRedirect fails
 		defer resp.Body.Close()
 	}
 	return err

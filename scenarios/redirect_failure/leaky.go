@@ -21,8 +21,11 @@ var client = &http.Client{
 func Run(urls iter.Seq[string]) ([]string, error) {
 	var failed []string
 	for url := range urls {
-		if err := get(url); errors.Is(err, errTooMany) {
+		switch err := get(url); {
+		case errors.Is(err, errTooMany):
 			failed = append(failed, url)
+		case err != nil:
+			return nil, err
 		}
 	}
 	return failed, nil

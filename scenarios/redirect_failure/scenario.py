@@ -52,6 +52,7 @@ SCENARIO = Scenario(
     ),
     # The note's guard is in the fixed half: both leak nothing.
     go=InGo(
+        why=("After a failed redirect the response is non-nil beside the error, but its body is closed already."),
         expected={"leaky": LEAKS_NOTHING, "fixed": LEAKS_NOTHING},
         leaks="nothing: the body is closed already",
         summary="a redirect failure returns a response beside the error",

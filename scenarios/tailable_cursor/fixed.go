@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// Run returns the number of the newest event in the log, once for every look.
+// Run returns the number of the newest event in the log, one per look.
 func Run(uri, database string, looks iter.Seq[int]) ([]int32, error) {
 	ctx := context.Background()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri))
@@ -17,10 +17,10 @@ func Run(uri, database string, looks iter.Seq[int]) ([]int32, error) {
 		return nil, err
 	}
 	defer client.Disconnect(ctx)
-	log := client.Database(database).Collection("log")
+	events := client.Database(database).Collection("log")
 	var newest []int32
 	for range looks {
-		number, err := newestIn(ctx, log)
+		number, err := newestIn(ctx, events)
 		if err != nil {
 			return nil, err
 		}
@@ -29,9 +29,9 @@ func Run(uri, database string, looks iter.Seq[int]) ([]int32, error) {
 	return newest, nil
 }
 
-func newestIn(ctx context.Context, log *mongo.Collection) (int32, error) {
+func newestIn(ctx context.Context, events *mongo.Collection) (int32, error) {
 	follow := options.Find().SetCursorType(options.Tailable).SetBatchSize(10)
-	cursor, err := log.Find(ctx, bson.D{}, follow)
+	cursor, err := events.Find(ctx, bson.D{}, follow)
 	if err != nil {
 		return 0, err
 	}
@@ -39,7 +39,7 @@ func newestIn(ctx context.Context, log *mongo.Collection) (int32, error) {
 	var event struct {
 		ID int32 `bson:"_id"`
 	}
-	for cursor.TryNext(ctx) { // false: nothing more now, and the cursor waits for what comes
+	for cursor.TryNext(ctx) { // false: no more for now, or an error; the cursor stays open
 		if err := cursor.Decode(&event); err != nil {
 			return 0, err
 		}

@@ -50,6 +50,9 @@ SCENARIO = Scenario(
         "last ten numbers instead of every cursor."
     ),
     go=InGo(
+        why=(
+            "A tailable cursor never ends by itself: close it, or it stays open on the server. Go's driver never closes one that you drop."
+        ),
         expected={"leaky": Expected("leaks", (("leaked", "open_cursors"),)), "fixed": LEAKS_NOTHING},
         hints=(
             "Every look reads all events there are, and yet the server has one more open cursor per look. Which option "

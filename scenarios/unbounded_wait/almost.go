@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Result has the answers by service, and the services that missed the deadline.
+// Result holds the answers by service, and the names of those that gave none in time.
 type Result struct {
 	Answers map[string]string `json:"answers"`
 	Late    []string          `json:"late"`

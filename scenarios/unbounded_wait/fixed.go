@@ -4,10 +4,11 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
-// Result has the answers by service, and the services that missed the deadline.
+// Result holds the answers by service, and the names of those that gave none in time.
 type Result struct {
 	Answers map[string]string `json:"answers"`
 	Late    []string          `json:"late"`
@@ -37,6 +38,7 @@ func Run(services map[string]string, deadline time.Duration) Result {
 			result.Late = append(result.Late, r.name)
 		}
 	}
+	slices.Sort(result.Late)
 	return result
 }
 

@@ -3,10 +3,11 @@ package half
 import (
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
-// Result has the answers by service, and the services that missed the deadline.
+// Result holds the answers by service, and the names of those that gave none in time.
 type Result struct {
 	Answers map[string]string `json:"answers"`
 	Late    []string          `json:"late"`
@@ -34,6 +35,7 @@ func Run(services map[string]string, deadline time.Duration) Result {
 			result.Late = append(result.Late, r.name)
 		}
 	}
+	slices.Sort(result.Late)
 	return result
 }
 

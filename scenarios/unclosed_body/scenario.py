@@ -50,6 +50,9 @@ SCENARIO = Scenario(
         "the last ten URLs instead of every response."
     ),
     go=InGo(
+        why=(
+            "An unclosed body keeps its socket and two goroutines. Closed unread, it usually costs the connection; read to the end, it gives it back."
+        ),
         expected={
             "leaky": Expected(
                 "leaks",
@@ -63,7 +66,7 @@ SCENARIO = Scenario(
             "returns. Who was told that the response is no longer needed?",
             "http.Get returns as soon as the head of the response has arrived; the body is still on its way on that "
             "connection. Two goroutines of the transport hold the connection until the body has been read to its end, "
-            "or closed. A garbage collection does not help: the goroutines are running.",
+            "or closed. A garbage collection does not help: it never frees a goroutine.",
             "Closing the body is only half the fix: with much of it unread, the connection is dropped, and the next "
             "request opens another. Read it to its end first (io.Copy to io.Discard), and close it in any case: put "
             "both into a function of their own, with a `defer`.",

@@ -89,7 +89,8 @@ def test_every_one_is_in_go_too_and_one_is_in_go_only() -> None:
     assert [(entry.id, entry.language) for entry in both[:2]] == [("unclosed-body", PYTHON), ("unclosed-body", GO)]
     assert [entry.language for entry in Catalog().select(["late-sender"], PYTHON, GO)] == [GO]
     with pytest.raises(UsageError, match=r"^late-sender has no halves in Python: it is in Go only \(--lang go\)$"):
-        Catalog().get("late-sender")
+        Catalog().get("late-sender", PYTHON)
+    assert Catalog().get("late-sender").language is GO, "no other language can be meant"
 
 
 def test_a_scenario_is_every_folder_with_a_file_of_one_sorted_by_name(tmp_path: Path) -> None:

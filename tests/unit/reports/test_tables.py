@@ -162,7 +162,8 @@ def test_the_list_of_scenarios() -> None:
     unknown = SimpleNamespace(leaks="the rest", minutes=None, difficulty="")
     names = {"unclosed-body": declared, "close-in-loop": declared, "my-leak": unknown, "my-other-leak": unknown}
     listed = [
-        cast("Entry", SimpleNamespace(language=PYTHON, id=name, scenario=scenario)) for name, scenario in names.items()
+        cast("Entry", SimpleNamespace(language=PYTHON, is_exercise=True, id=name, scenario=scenario))
+        for name, scenario in names.items()
     ]
     errors = (None, None, None, "it lacks [everything]")
     began = "2026-11-27T10:00:00+00:00"
@@ -273,11 +274,14 @@ def test_a_lesson_shows_the_files_of_both_languages_side_by_side_or_those_that_a
 
 
 def test_of_the_halves_in_go_a_lesson_is_what_it_says_about_go(tmp_path: Path) -> None:
-    said = read(tmp_path / "both", Console(width=60), {"leaky.py": LEFT, "fixed.py": RIGHT, **IN_GO}, IN_TWO, GO)
-    assert "why" in said
+    built_in = Catalog().get("unclosed-body", GO)
+    both = {"leaky.py": LEFT, "fixed.py": RIGHT, **IN_GO, "scenario.py": built_in.text("scenario.py")}
+    said = read(tmp_path / "both", Console(width=60), both, IN_TWO, GO)
+    assert " ".join(built_in.why.split()[:4]) in said
     assert "after" in said
     assert "slow" not in said
-    assert "end" not in said
+    assert "End" not in said
+    assert "leaky.py" not in said, "it was not asked for, and there is no room beside"
     assert "slow" in read(tmp_path / "only", Console(width=60), IN_GO, IN_TWO, GO), "there is no other language"
 
 
