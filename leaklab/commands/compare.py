@@ -69,7 +69,7 @@ def command(
 def _why_unusable(entry: Entry) -> str | None:
     """Why a scenario cannot be run here: it is broken, or something that it needs is missing; None if it can.
 
-    Raises NoGoError if it needs Go, and there is none.
+    Raises NoGoError if it needs Go and none is installed.
     """
     from leaklab.content.requirements import missing_packages
 

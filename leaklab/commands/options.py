@@ -168,7 +168,7 @@ def languages_of(text: str | None) -> list[Language]:
         return [PYTHON]
     names = [name.strip().lower() for name in text.split(",")]
     if unknown := [name for name in names if name not in LANGUAGES]:
-        raise UsageError(f"--lang {text}: {unknown[0]!r} is no language of halves. Write {' or '.join(LANGUAGES)}.")
+        raise UsageError(f"--lang {text}: unknown language {unknown[0]!r}. Write {' or '.join(LANGUAGES)}.")
     return [LANGUAGES[name] for name in dict.fromkeys(names)]
 
 

@@ -26,7 +26,7 @@ def command(
     catalog = Catalog(scenarios)
     entries = catalog.select(names or [], options.language_of(lang) or PYTHON)
     for entry in entries:
-        # What cannot be built is told where it is validated.
+        # Validating a scenario reports what cannot be built.
         options.why_not_built(entry)
     failed = False
     for entry, its_how in options.options_of_each(entries, how):

@@ -191,7 +191,7 @@ class Catalog:
         Where no language is meant, they are in Python, or in the only one that it has.
 
         Raises:
-            UsageError: there is none; the nearest names are suggested. Or it has no halves in this language.
+            UsageError: no scenario has that name (the nearest are suggested), or it has no halves in this language.
             ScenarioError: two folders have the same id.
         """
         found = self.find(name)

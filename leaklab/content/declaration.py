@@ -109,7 +109,7 @@ LEAKS_NOTHING = Expected("clean")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InGo:
-    """What differs if the halves are those in Go: as in `Scenario`; what is None is the same there.
+    """How the halves in Go differ, by the fields of `Scenario`; None stands for the same as in Python.
 
     `why` takes the place of the lesson's block quote, the one line of why under a result.
     """

@@ -70,7 +70,7 @@ def diagnose_go(go: Toolchain, folder: Path, size: int) -> Diagnosis:
 
 
 def diagnose_no_go(error: NoGoError, folder: Path, size: int) -> Diagnosis:
-    """Without Go, halves in Python run all the same."""
+    """No Go was found: only halves in Go need it."""
     return _ok(f"optional: {error}; {_built(folder, size)}")
 
 

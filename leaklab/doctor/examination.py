@@ -146,7 +146,7 @@ def _examine_go() -> Diagnosis:
 
 
 def _bytes_in(folder: Path) -> int:
-    """Bytes of the files in a folder; one that goes meanwhile is none."""
+    """The size of the files in a folder, in bytes; a file that vanishes meanwhile is skipped."""
     size = 0
     for at, _, files in os.walk(folder):
         for name in files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -96,10 +96,8 @@ class Witnessed(AbstractContextManager["Witnessed", None]):
         self._plan = plan
         self._workload = workload
         told = {"left": plan.left, "held": plan.held, "late": plan.late_s, "ports": sorted(its.ports)}
-        is_python = runtime is PYTHON_RUNTIME
-        if not is_python:
-            environment = {**environment, **GO_DEBUG}
-        self._half = Half(path, services, limits, environment, WITNESS if is_python else runtime, plan=told)
+        witness = WITNESS if runtime is PYTHON_RUNTIME else replace(runtime, environment=GO_DEBUG)
+        self._half = Half(path, services, limits, environment, witness, plan=told)
 
     def __enter__(self) -> Self:
         self._half.__enter__()

@@ -87,7 +87,7 @@ def test_languages_are_named_each_once_and_python_is_meant_where_none_is() -> No
     assert languages_of(None) == [PYTHON]
     assert languages_of("go, Python,go") == [GO, PYTHON]
     assert (language_of("go"), language_of(None)) == (GO, None)
-    with pytest.raises(UsageError, match=r"^--lang rust: 'rust' is no language of halves\. Write python or go\.$"):
+    with pytest.raises(UsageError, match=r"^--lang rust: unknown language 'rust'\. Write python or go\.$"):
         languages_of("rust")
     with pytest.raises(UsageError, match=r"one language at a time here; `leaklab compare --lang python,go` shows both"):
         language_of("python,go")

@@ -120,7 +120,6 @@ func (w *worker) collect() {
 
 // call calls the half, reports how that ended, and waits for the answer.
 func (w *worker) call(function reflect.Value, arguments []reflect.Value) {
-	var answer order
 	ended := false
 	defer func() {
 		if ended {
@@ -133,8 +132,7 @@ func (w *worker) call(function reflect.Value, arguments []reflect.Value) {
 		} else {
 			report["did"], report["error"] = "ended in a", failure("panic", nil, fmt.Sprint(reason), at)
 		}
-		w.channel.say(report)
-		w.channel.hear(&answer)
+		w.tell(report)
 		if reason == nil {
 			w.leave()
 		}
@@ -146,14 +144,20 @@ func (w *worker) call(function reflect.Value, arguments []reflect.Value) {
 		if err, isError := results[n-1].Interface().(error); isError {
 			report["say"], report["did"] = "raised", "returned an"
 			report["error"] = failure("error", err, err.Error(), nil)
-			w.channel.say(report)
-			w.channel.hear(&answer)
+			w.tell(report)
 			return
 		}
 	}
 	report["answer"], report["problem"] = plain(results)
 	clear(results)
+	w.tell(report)
+}
+
+// tell sends a report, and waits while a sample is taken.
+func (w *worker) tell(report message) {
+	var answer order
 	w.memory.giveBack()
+	w.inside.count()
 	w.channel.say(report)
 	w.channel.hear(&answer)
 }
@@ -164,8 +168,6 @@ func (w *worker) ending(say string) message {
 	if w.witness != nil {
 		at, cpu = 0, 0
 	}
-	w.memory.giveBack()
-	w.inside.count()
 	return message{"say": say, "at": at, "cpu": cpu}
 }
 
