@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from leaklab.lab.reruns import second_size
-from leaklab.measure.trace import Phase, Trace
+from leaklab.measure.run_trace import Phase, Trace
 from tests.planted.programs import Program, cache, fill, leak, measure
 
 STEPS = 50

@@ -37,9 +37,9 @@ from leaklab.content import catalog
 from leaklab.content.declaration import Lab
 from leaklab.lab.provision import service_needs
 from leaklab.measure.measurement import Measurement
+from leaklab.measure.run_trace import COMPLETED
 from leaklab.measure.sampler import SAMPLED_STEPS
 from leaklab.measure.target import Half, Steps
-from leaklab.measure.trace import COMPLETED
 from leaklab.measure.worker import fill
 from leaklab.services.client import Services
 from leaklab.system.limits import Limits

@@ -9,7 +9,7 @@ from leaklab import metrics
 from leaklab.doctor.health import Diagnosis, Health, Terminal
 from leaklab.errors import MeasureError
 from leaklab.golang.toolchain import NoGoError, Toolchain
-from leaklab.measure.trace import Outcome, Phase, Trace
+from leaklab.measure.run_trace import Outcome, Phase, Trace
 from leaklab.system.limits import MEMORY_SHARE
 from leaklab.units import as_argument, format_size
 

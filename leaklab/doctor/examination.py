@@ -19,8 +19,8 @@ from leaklab.golang.building import cache_folder
 from leaklab.golang.toolchain import NoGoError, toolchain
 from leaklab.lab.run_options import DESCRIPTORS_BESIDE
 from leaklab.measure.measurement import Measurement
+from leaklab.measure.run_trace import Outcome
 from leaklab.measure.target import Half, Steps
-from leaklab.measure.trace import Outcome
 from leaklab.services.client import Services
 from leaklab.services.kinds import ServiceNeeds
 from leaklab.system import machine

@@ -2,8 +2,8 @@
 
 from leaklab import sentences
 from leaklab.judge.findings import Finding
+from leaklab.measure.run_trace import Outcome, Phase, Trace
 from leaklab.measure.summary import MetricSummary
-from leaklab.measure.trace import Outcome, Phase, Trace
 from leaklab.metrics import FindingKind
 
 HELD_AT_STEPS = 0.1

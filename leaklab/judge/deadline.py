@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from leaklab import sentences
 from leaklab.judge.findings import Finding
-from leaklab.measure.trace import Outcome, Phase, Trace
+from leaklab.measure.run_trace import Outcome, Phase, Trace
 from leaklab.metrics import ELAPSED, METRICS, FindingKind, Metric
 
 IN_TIME = 1.3

@@ -7,7 +7,7 @@ from leaklab.judge.budget import over_budget
 from leaklab.judge.deadline import IN_TIME, maybe_late, stalled, waited
 from leaklab.judge.findings import Finding, Judgement, Verdict, Work
 from leaklab.judge.scaling import Growth, SizedRun, Thresholds, growing, suspects
-from leaklab.measure.trace import Outcome, Trace
+from leaklab.measure.run_trace import Outcome, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge, Moment
 
 

@@ -7,7 +7,7 @@ from leaklab.content.settings import Settings
 from leaklab.judge.scaling import Thresholds
 from leaklab.lab.run_options import bounds_of
 from leaklab.measure.messages import UnreadableAnswer
-from leaklab.measure.trace import COMPLETED, Outcome, Trace
+from leaklab.measure.run_trace import COMPLETED, Outcome, Trace
 from leaklab.services.client import HalfServices
 from leaklab.units import format_duration
 

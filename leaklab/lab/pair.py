@@ -27,10 +27,10 @@ from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_label, half
 from leaklab.lab.run_options import RunOptions, bounds_of, check_settings, limits_of
 from leaklab.lab.runtimes import runtimes_of
 from leaklab.measure.measurement import Measurement, WaitingTargets
+from leaklab.measure.run_trace import Outcome, Trace
 from leaklab.measure.runtime import Runtime
 from leaklab.measure.sampler import SAMPLED_LESS, SAMPLED_STEPS
 from leaklab.measure.target import Target
-from leaklab.measure.trace import Outcome, Trace
 from leaklab.metrics import METRICS
 from leaklab.services.client import Services
 from leaklab.system.interrupts import Owner

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import inf
 
 from leaklab.judge.deadline import IN_TIME, waited
-from leaklab.measure.trace import Outcome, Trace
+from leaklab.measure.run_trace import Outcome, Trace
 from leaklab.metrics import Metric
 
 LOOKS = 3

@@ -13,8 +13,8 @@ from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SizedRun, Thresholds
 from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities, Forecast, forecasts
+from leaklab.measure.run_trace import COMPLETED, Ending, Outcome, Trace
 from leaklab.measure.summary import MetricSummary, summarize
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Trace
 from leaklab.metrics import METRICS, Judge
 
 MOMENTS = ("baseline", "peak", "end", "returned", "collected")

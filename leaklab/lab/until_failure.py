@@ -15,7 +15,7 @@ from leaklab.lab.forecast import Capacities, Forecast, forecasts
 from leaklab.lab.pair import run_scenario
 from leaklab.lab.run_options import DESCRIPTORS_BESIDE, RunOptions
 from leaklab.lab.runtimes import runtime_of
-from leaklab.measure.trace import Outcome
+from leaklab.measure.run_trace import Outcome
 from leaklab.metrics import MEMORY_FLOOR, METRICS, RSS, FindingKind, Resource
 from leaklab.services.client import Services
 from leaklab.system.interrupts import Owner

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken, TasksCounted
 from leaklab.measure.probes import Counters, SystemProbe
+from leaklab.measure.run_trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 from leaklab.measure.sampler import CLOCK_MAX_S, SAMPLED_STEPS, Sampler, StepClock, TraceListener, by_metric
 from leaklab.measure.target import LOAD_WITHIN_S, RunEndedError, Steps, Target, TargetEndedError, timed_out
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS, Judge
 from leaklab.services.client import COUNTS_WITHIN_S, HalfServices, Services, ServicesBusyError
 from leaklab.system.limits import Limits

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from leaklab.measure.trace import Count, Raised
+from leaklab.measure.run_trace import Count, Raised
 
 Seconds = Annotated[float, Meta(ge=0, le=2**31)]
 

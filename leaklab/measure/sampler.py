@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from leaklab.measure.probes import Counters, Family, SystemProbe
+from leaklab.measure.run_trace import Phase, Sample
 from leaklab.measure.target import NO_MORE_PAUSES
-from leaklab.measure.trace import Phase, Sample
 from leaklab.metrics import METRICS, SOCKETS, TASKS
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leaklab.measure.trace import Outcome, Phase, Trace
+from leaklab.measure.run_trace import Outcome, Phase, Trace
 from leaklab.metrics import METRICS, Judge, Metric, Moment
 
 

@@ -28,9 +28,9 @@ from leaklab.measure.messages import (
     TasksCounted,
     event_of,
 )
+from leaklab.measure.run_trace import Ending, Outcome
 from leaklab.measure.runtime import PYTHON_RUNTIME, Runtime
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.trace import Ending, Outcome
 from leaklab.measure.worker import RUNNER_GONE, STEP_COUNTER
 from leaklab.services.client import Services
 from leaklab.system import temporary

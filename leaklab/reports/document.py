@@ -14,8 +14,8 @@ from leaklab.lab.forecast import Forecast
 from leaklab.lab.prediction import Prediction, is_right
 from leaklab.lab.result import MOMENTS, HalfResult, Result
 from leaklab.lab.until_failure import Failure
+from leaklab.measure.run_trace import Outcome, Phase, Sample
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.trace import Outcome, Phase, Sample
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
 from leaklab.workshop.learners import Learner

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from leaklab.lab.until_failure import Failure
-from leaklab.measure.trace import Outcome
+from leaklab.measure.run_trace import Outcome
 from leaklab.metrics import METRICS, Resource
 from leaklab.reports.rows import evidence_lines
 from leaklab.reports.table import evidence, numbers, ruled

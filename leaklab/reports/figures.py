@@ -2,7 +2,7 @@
 
 from leaklab.lab.forecast import Forecast
 from leaklab.lab.result import HalfResult, JudgedRun, Result, half_label
-from leaklab.measure.trace import Outcome
+from leaklab.measure.run_trace import Outcome
 from leaklab.metrics import METRICS, Judge, Metric, Moment
 from leaklab.reports import rows
 from leaklab.reports.chart import Chart, ChartLine, Rule, styles

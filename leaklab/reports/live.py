@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from leaklab.lab.result import half_label
+from leaklab.measure.run_trace import Sample
 from leaklab.measure.sampler import TraceListener
-from leaklab.measure.trace import Sample
 from leaklab.metrics import METRICS, Judge, Metric
 from leaklab.reports.series import SPARKLINE, scale, sparkline
 

@@ -8,7 +8,7 @@ from leaklab.content.declaration import ALL_HALVES
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.findings import NOT_LOOKED_FOR, Finding, Verdict
 from leaklab.lab.result import HalfResult, Result, half_label
-from leaklab.measure.trace import Outcome
+from leaklab.measure.run_trace import Outcome
 from leaklab.metrics import METRICS, FindingKind, Judge, Metric, Moment
 from leaklab.units import printable
 

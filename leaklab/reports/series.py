@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from leaklab.measure.trace import Phase, Trace
+from leaklab.measure.run_trace import Phase, Trace
 from leaklab.metrics import Metric
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from leaklab.lab.pair import run_halves, with_evidence
 from leaklab.lab.result import MeasuredRun, half_result
 from leaklab.lab.run_options import RunOptions, bounds_of
 from leaklab.lab.runtimes import runtime_of
-from leaklab.measure.trace import Ending, Outcome, Phase, Trace
+from leaklab.measure.run_trace import Ending, Outcome, Phase, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge
 from leaklab.system.files import read_regular
 from leaklab.system.limits import LEARNERS_TIME_LIMIT_S, Limits

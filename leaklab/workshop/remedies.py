@@ -15,7 +15,7 @@ from leaklab.measure.source_line import UNPARSABLE
 from leaklab.workshop.imports import modules_of
 
 if TYPE_CHECKING:
-    from leaklab.measure.trace import Raised
+    from leaklab.measure.run_trace import Raised
 
 FIX_THE_LINE = "Fix the line, then check again."
 FIX_THE_FILE = "Fix the file, then check again."

@@ -16,8 +16,8 @@ from leaklab.judge.findings import Verdict
 from leaklab.lab.pair import run_halves
 from leaklab.lab.result import HalfResult
 from leaklab.lab.run_options import RunOptions
+from leaklab.measure.run_trace import Outcome
 from leaklab.measure.target import Steps
-from leaklab.measure.trace import Outcome
 from leaklab.metrics import METRICS, FindingKind
 from leaklab.system.limits import Limits
 

@@ -28,7 +28,7 @@ from leaklab.lab.pair import run_halves
 from leaklab.lab.result import HalfResult, Result
 from leaklab.lab.run_options import RunOptions
 from leaklab.lab.validation import Validation, validate
-from leaklab.measure.trace import Outcome
+from leaklab.measure.run_trace import Outcome
 from leaklab.system.limits import Limits
 from leaklab.system.machine import resource_limits
 from leaklab.workshop.check_result import CheckState

@@ -10,7 +10,7 @@ import pytest
 from leaklab.lab.pair import run_halves
 from leaklab.lab.result import HalfResult
 from leaklab.lab.run_options import RunOptions
-from leaklab.measure.trace import Outcome
+from leaklab.measure.run_trace import Outcome
 from leaklab.system.limits import Limits
 from tests.integration.conftest import Command
 from tests.integration.test_odd_halves import GOOD, Odd, measured

@@ -16,9 +16,9 @@ from leaklab.content.settings import Settings
 from leaklab.lab.pair import run_halves
 from leaklab.lab.result import HalfResult
 from leaklab.lab.run_options import RunOptions
+from leaklab.measure.run_trace import Outcome
 from leaklab.measure.sampler import CLOCK_MAX_S
 from leaklab.measure.target import Steps
-from leaklab.measure.trace import Outcome
 from leaklab.system.limits import Limits
 from leaklab.system.temporary import SHARED_MEMORY
 

@@ -16,8 +16,8 @@ from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.reruns import second_size, third_size
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
+from leaklab.measure.run_trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 from leaklab.measure.summary import summarize
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 
 STEPS = 50
 MIB = 2**20

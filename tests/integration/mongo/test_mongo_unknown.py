@@ -8,7 +8,7 @@ import pytest
 
 from leaklab.content.catalog import Catalog
 from leaklab.lab.complaints import wrong_requests
-from leaklab.measure.trace import Trace
+from leaklab.measure.run_trace import Trace
 from leaklab.services.database import Database
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from leaklab.doctor import diagnoses
 from leaklab.doctor.examination import tried
 from leaklab.doctor.health import Diagnosis, Health, HealthCheck, Terminal
 from leaklab.errors import MeasureError, UsageError
-from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
+from leaklab.measure.run_trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.reports.checkup import checkup
 from leaklab.system.machine import cgroup_memory_available
 

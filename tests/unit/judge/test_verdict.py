@@ -13,8 +13,8 @@ from leaklab.judge.scaling import SizedRun, Thresholds, growing, suspects
 from leaklab.judge.verdict import judge
 from leaklab.lab.reruns import could_be_noise, second_size, third_size
 from leaklab.lab.result import combine
+from leaklab.measure.run_trace import Outcome, Phase, Sample, Trace
 from leaklab.measure.summary import summarize
-from leaklab.measure.trace import Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS, FindingKind, Judge, Metric
 from tests.unit.golden import assert_golden
 from tests.unit.scripted import Half, Number

@@ -9,7 +9,7 @@ import pytest
 from leaklab.content.catalog import Catalog
 from leaklab.lab.complaints import as_answer
 from leaklab.lab.reruns import could_be_noise
-from leaklab.measure.trace import Ending, Outcome, Raised, Trace
+from leaklab.measure.run_trace import Ending, Outcome, Raised, Trace
 from tests.unit import scripted
 
 LATE = ("ServiceLate", "TimeoutError", "OSError", "Exception")

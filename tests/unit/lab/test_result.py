@@ -10,7 +10,7 @@ from leaklab.content.declaration import ALL_HALVES, LEAKS_NOTHING, Expected
 from leaklab.judge.findings import Verdict
 from leaklab.judge.scaling import Thresholds
 from leaklab.lab.result import HalfResult, MeasuredRun, half_label, half_result, half_surprises
-from leaklab.measure.trace import Ending, Outcome, Trace
+from leaklab.measure.run_trace import Ending, Outcome, Trace
 from tests.unit import scripted
 from tests.unit.golden import assert_golden, sections
 

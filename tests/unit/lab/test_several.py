@@ -10,8 +10,8 @@ from leaklab.content.catalog import Catalog
 from leaklab.lab.run_options import RunOptions
 from leaklab.lab.several import PlannedRun, ScenarioSeries
 from leaklab.measure.measurement import Measurement
+from leaklab.measure.run_trace import Sample
 from leaklab.measure.sampler import SAMPLED_LESS, TraceListener
-from leaklab.measure.trace import Sample
 from leaklab.services.client import Services
 from leaklab.system.interrupts import Owner
 

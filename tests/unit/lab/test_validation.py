@@ -18,7 +18,7 @@ from leaklab.errors import ExitCode, MeasureError
 from leaklab.lab.pair import run_scenario
 from leaklab.lab.run_options import RunOptions, limits_of
 from leaklab.lab.validation import Validation, validate
-from leaklab.measure.trace import Outcome
+from leaklab.measure.run_trace import Outcome
 from leaklab.system.limits import Limits
 from leaklab.workshop.check_result import CheckState
 from leaklab.workshop.checking import check

@@ -16,10 +16,10 @@ from leaklab.measure import measurement, sampler
 from leaklab.measure.measurement import Measurement
 from leaklab.measure.messages import Event, HalfCollected, HalfRaised, HalfReturned, StepBegun, StepsTaken, TasksCounted
 from leaklab.measure.probes import Counters, Family, SystemProbe
+from leaklab.measure.run_trace import COMPLETED, Ending, Outcome, Phase, Raised, Trace
 from leaklab.measure.sampler import TraceListener, spread
 from leaklab.measure.source_line import SourceLine
 from leaklab.measure.target import NO_MORE_PAUSES, RunEndedError, Steps, Target, TargetEndedError
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Trace
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
 from leaklab.system.limits import Limits

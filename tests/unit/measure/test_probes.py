@@ -15,8 +15,8 @@ from unittest.mock import ANY, Mock
 import pytest
 
 from leaklab.measure.probes import Family, SystemProbe, leaves
+from leaklab.measure.run_trace import Phase
 from leaklab.measure.sampler import Sampler, StepClock
-from leaklab.measure.trace import Phase
 from leaklab.services.client import HalfServices, Services
 from leaklab.services.kinds import ServiceCounts
 from leaklab.system import connections

@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
+from leaklab.measure.run_trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.measure.summary import MetricSummary, summarize
-from leaklab.measure.trace import Ending, Outcome, Phase, Sample, Trace
 from leaklab.metrics import METRICS, Moment
 
 Values = Mapping[str, float | None]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leaklab.measure.measurement import WaitingTargets
-from leaklab.measure.trace import Phase, Sample
+from leaklab.measure.run_trace import Phase, Sample
 from leaklab.services.client import ServicesBusyError
 
 

@@ -20,8 +20,8 @@ from leaklab.errors import UsageError
 from leaklab.explain.evidence import CodeSite
 from leaklab.judge.scaling import Thresholds
 from leaklab.lab.result import Result, half_result
+from leaklab.measure.run_trace import Ending, Outcome
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.trace import Ending, Outcome
 from leaklab.reports import rows
 from leaklab.reports.figures import charts, forecast_charts
 from leaklab.reports.formats import RUN

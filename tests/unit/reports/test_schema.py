@@ -20,8 +20,8 @@ from leaklab.judge.findings import Finding
 from leaklab.lab.forecast import Forecast
 from leaklab.lab.prediction import Guess, Prediction, Question
 from leaklab.lab.until_failure import Failure
+from leaklab.measure.run_trace import Ending, Outcome, Trace
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.trace import Ending, Outcome, Trace
 from leaklab.metrics import METRICS, FindingKind, Moment, Resource
 from leaklab.reports.document import (
     check_document,

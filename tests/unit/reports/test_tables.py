@@ -24,7 +24,7 @@ from leaklab.lab.forecast import Forecast
 from leaklab.lab.result import HalfResult, Result, half_result
 from leaklab.lab.until_failure import Failure
 from leaklab.lab.validation import Validation
-from leaklab.measure.trace import Outcome, Trace
+from leaklab.measure.run_trace import Outcome, Trace
 from leaklab.metrics import Resource
 from leaklab.reports import rows
 from leaklab.reports.failure import failure_table

@@ -20,8 +20,8 @@ from leaklab.judge.findings import Finding
 from leaklab.judge.scaling import Thresholds
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
 from leaklab.lab.run_options import RunOptions
+from leaklab.measure.run_trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.measure.source_line import SourceLine
-from leaklab.measure.trace import COMPLETED, Ending, Outcome, Phase, Raised, Sample, Trace
 from leaklab.metrics import FindingKind
 from leaklab.reports.check_report import check_report, hints_report, solution_report
 from leaklab.reports.document import check_document

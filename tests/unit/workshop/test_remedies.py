@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from leaklab.content.catalog import Catalog
-from leaklab.measure.trace import ErrorLine, Raised
+from leaklab.measure.run_trace import ErrorLine, Raised
 from leaklab.workshop.check_result import CheckResult
 from leaklab.workshop.plain_code import rejection
 from leaklab.workshop.remedies import FIX_THE_LINE, NEEDS_RUN, remedy_of_run, remedy_of_shadow
