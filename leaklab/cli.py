@@ -20,6 +20,7 @@ from leaklab.system import interrupts
 COMMANDS = {
     "Look": ("list", "show", "run", "compare"),
     "Workshop": ("next", "start", "check", "watch", "hint", "solution", "progress", "reset"),
+    "At work": ("trace",),
     "Author": ("new", "validate", "schema", "doctor"),
 }
 """Modules in leaklab/commands, by group. Each imports what it needs when it runs: `--help` waits for Typer only."""
@@ -43,6 +44,7 @@ each leaves open.
   leaklab run unclosed-body     one of them, with the line that leaks
   leaklab show unclosed-body    what the fix changes, and the lesson
   leaklab next                  an exercise: fix it yourself
+  leaklab trace -- COMMAND      any program of your own, measured
   leaklab --help                all commands
 """
 """What `leaklab` says without a command."""

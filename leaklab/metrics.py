@@ -82,7 +82,7 @@ class Metric:
         unit: `count`, `bytes` or `seconds`.
         judge: how its growth becomes a finding.
         state: what each of them is while it is there, for sentences.
-        remains: what is said of those that survive.
+        remains: what is said of those that survive; `{after}` stands for after what.
         made: what the line did that one of them comes from.
         moments: the moments a table shows, in order.
         rare: whether a table leaves it out where there are only a few.
@@ -102,7 +102,7 @@ class Metric:
     unit: str = "count"
     judge: Judge = Judge.LEFT_OPEN
     state: str = "open"
-    remains: str = "still open after run() returned"
+    remains: str = "still open {after}"
     made: str = "opened"
     moments: tuple[Moment, ...] = (Moment.PEAK, Moment.COLLECTED)
     rare: bool = False
@@ -163,7 +163,7 @@ SOCKETS = "sockets"
 TASKS = "tasks"
 """The counter of asyncio tasks: the process itself has to count them."""
 
-RUNNING = "still running after run() returned"
+RUNNING = "still running {after}"
 
 _METRICS = (
     Metric(
@@ -172,7 +172,7 @@ _METRICS = (
     ),
     Metric(
         "sockets_close_wait", "sockets in CLOSE_WAIT", "socket in CLOSE_WAIT", "close_wait", judge=Judge.WORK,
-        rare=True, remains="in CLOSE_WAIT: the service has hung up", explains="open_sockets",
+        rare=True, remains="in CLOSE_WAIT: the other end has hung up", explains="open_sockets",
         services=("http", "mongo"),
     ),
     Metric(
@@ -210,23 +210,23 @@ _METRICS = (
     ),
     Metric(
         "zombie_processes", "zombie processes", "zombie process", "zombies", judge=Judge.LEFT_BEHIND,
-        state="not waited for", remains="still not waited for after run() returned", made="started", rare=True,
+        state="not waited for", remains="still not waited for {after}", made="started", rare=True,
     ),
     Metric("open_fds", "file descriptors", "file descriptor", "fds", resource=Resource.DESCRIPTORS),
     Metric(
         "files_left", "files left", "file", "files", judge=Judge.LEFT_BEHIND, state="in the temporary folder",
-        remains="still in the temporary folder after run() returned", made="made", rare=True,
+        remains="still in the temporary folder {after}", made="made", rare=True,
     ),
     Metric(
         "bytes_left", "size of files left", "files", "file_bytes", "bytes", Judge.LEFT_BEHIND, "on disk",
-        "still on disk after run() returned", "made", rare=True,
+        "still on disk {after}", "made", rare=True,
     ),
     Metric(
         "shared_memory_left", "shared memory left", "shared memory segment", "shared", judge=Judge.LEFT_BEHIND,
-        state="there", remains="still there after run() returned", made="made", rare=True,
+        state="there", remains="still there {after}", made="made", rare=True,
     ),
     Metric(
-        "rss", "memory", "memory", "rss", "bytes", state="held", remains="still held after run() returned",
+        "rss", "memory", "memory", "rss", "bytes", state="held", remains="still held {after}",
         made="made", moments=(Moment.PEAK, Moment.END, Moment.COLLECTED),
         budgeted=True, resource=Resource.MEMORY,
     ),

@@ -1,6 +1,7 @@
 """The sentences of findings, doubts and forecasts: what was measured, never a cause that was not looked for."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from leaklab.metrics import MEMORY_FLOOR, MEMORY_SUSPECT, METRICS, FindingKind, Metric
 from leaklab.units import format_duration, format_size
@@ -12,34 +13,75 @@ Sized = tuple[int, float]
 """A number of steps, and what was counted after them."""
 
 
-def leaked(metric: Metric, sizes: Sequence[Sized], pace: float, waited_s: float) -> str:
-    """What survived return and garbage collection, at each size of the work, the size that is shown first."""
-    (_, here), *others = sizes
-    other = _again((steps, metric.format(count)) for steps, count in others)
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is measured is called this in sentences.
+
+    Attributes:
+        who: what did the work.
+        unit: one unit of its work.
+        after: after what something is left; `{work}` stands for how much work that was.
+        again: how a count came about in a run of another size; `{count}` and `{work}` stand for the two, or `{more}`.
+    """
+
+    who: str = "the half"
+    unit: str = "step"
+    after: str = "after run() returned"
+    again: str = "{count} when run again with {work}"
+
+    def work(self, units: int) -> str:
+        """So many units of work."""
+        return f"{units:,} {self.unit}{'s' if units != 1 else ''}"
+
+    def after_work(self, units: int) -> str:
+        """After so much work."""
+        return self.after.format(work=self.work(units))
+
+    def other_sizes(self, others: Iterable[tuple[int, str]]) -> str:
+        """What was counted in runs of other sizes."""
+        said = ", ".join(
+            self.again.format(count=count, work=(work := self.work(units)), more=work.replace(" ", " more "))
+            for units, count in others
+        )
+        return f" ({said})" if said else ""
+
+
+HALF = Wording()
+"""What a half does in steps, in a process of its own for each size."""
+
+LOADS = Wording("the program", "load", "after {work}", "{count} more after {more}")
+"""What any program does in loads, one size after the other in one process."""
+
+
+def leaked(metric: Metric, sizes: Sequence[Sized], pace: float, waited_s: float, words: Wording = HALF) -> str:
+    """What survived the work (and garbage collection), at each size of the work, the size that is shown first."""
+    (steps, here), *others = sizes
+    other = words.other_sizes((steps, metric.format(count)) for steps, count in others)
     later = f", still there {format_duration(waited_s)} later" if waited_s >= 0.01 else ""
-    be = _be(metric, here, "is", "are")
-    return f"{metric.quantity(here)} {be} {metric.remains}{other}{later}: {per_step(metric, pace)}"
+    be, remains = _be(metric, here, "is", "are"), metric.remains.format(after=words.after_work(steps))
+    return f"{metric.quantity(here)} {be} {remains}{other}{later}: {per_step(metric, pace, words.unit)}"
 
 
-def held(metric: Metric, sizes: Sequence[Sized], pace: float, left: float) -> str:
-    """What was there at the same time, and `left` of it after return."""
-    (_, here), *others = sizes
-    other = _again((steps, metric.format(count)) for steps, count in others)
-    after = f"{metric.format(left) if left else 'none'} after run() returned"
+def held(metric: Metric, sizes: Sequence[Sized], pace: float, left: float, words: Wording = HALF) -> str:
+    """What was there at the same time, and `left` of it after the work."""
+    (steps, here), *others = sizes
+    other = words.other_sizes((steps, metric.format(count)) for steps, count in others)
+    after = f"{metric.format(left) if left else 'none'} {words.after_work(steps)}"
     was = _be(metric, here, "was", "were")
     seen = "" if here else "seen "
     return (
-        f"{metric.quantity(here)} {was} {seen}{metric.state} at the same time{other}, {after}: {per_step(metric, pace)}"
+        f"{metric.quantity(here)} {was} {seen}{metric.state} at the same time{other}, {after}: "
+        f"{per_step(metric, pace, words.unit)}"
     )
 
 
-def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float]) -> str:
+def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float], words: Wording = HALF) -> str:
     """Connections that served one request each, or few; `served` are the requests, 0 where they are not counted."""
     requests, opened = METRICS[metric.serves or metric.name], [count for _, count in sizes]
     if not served[0]:
-        return f"{metric.label}, by steps: " + ", ".join(
-            f"{metric.format(count)} in {steps:,}" for steps, count in sizes
-        )
+        (steps, here), *larger = sizes
+        again = "".join(f", {metric.format(count)} in {more:,}" for more, count in larger)
+        return f"{metric.quantity(here)} in {words.work(steps)}{again}: {per_step(metric, here / steps, words.unit)}"
     first, *others = zip(opened, served, strict=True)
     said = [f"{metric.quantity(first[0])} for {requests.quantity(first[1])}"]
     said += [f"{metric.format(count)} for {requests.format(of)}" for count, of in others]
@@ -47,14 +89,16 @@ def wasted(metric: Metric, sizes: Sequence[Sized], served: Sequence[float]) -> s
     return f"{', '.join(said)}: {'none reused' if opened[0] >= served[0] else rate}"
 
 
-def clean(counts: int, few: int | None, memory: float, below: Sequence[tuple[Metric, float]]) -> str:
+def clean(
+    counts: int, few: int | None, memory: float, below: Sequence[tuple[Metric, float]], unit: str = "step"
+) -> str:
     """What was looked at in a half that is clean, and what grew by too little to be judged, with its pace.
 
     `few` is how many things one run alone did not have; 0 where the work has no size, None after several runs.
     """
     all_counts = f"{counts} count{'s' if counts != 1 else ''}"
     if few is None:
-        little = ", ".join(f"{metric.label} by {per_step(metric, pace)}" for metric, pace in below)
+        little = ", ".join(f"{metric.label} by {per_step(metric, pace, unit)}" for metric, pace in below)
         exception = f", except by too little to judge: {little}" if little else ""
         looked_at = f"none of {all_counts} grows with the work{exception}"
     elif few:
@@ -72,16 +116,6 @@ def steady(metric: Metric, here: float, others: Sequence[float]) -> str:
     """So much was there at the same time, and no more in runs of other sizes."""
     again = ", ".join(metric.format(count) for count in others)
     return f"{metric.label} do not grow with the work: {metric.format(here)}, and {again} when run again"
-
-
-def _again(others: Iterable[tuple[int, str]]) -> str:
-    """What was counted in runs of other sizes."""
-    said = ", ".join(f"{count} when run again with {_steps(steps)}" for steps, count in others)
-    return f" ({said})" if said else ""
-
-
-def _steps(steps: int) -> str:
-    return f"{steps:,} step{'s' if steps != 1 else ''}"
 
 
 def _be(metric: Metric, count: float, one: str, many: str) -> str:
@@ -159,11 +193,32 @@ def each_step(metric: Metric, pace: float) -> str:
     return f"{_number(pace)} {metric.plural} per step"
 
 
-def per_step(metric: Metric, pace: float) -> str:
-    """`0.10 per step`, in the metric's unit."""
+def per_step(metric: Metric, pace: float, unit: str = "step") -> str:
+    """`0.10 per step`, in the metric's unit, or per another unit of work."""
     if metric.unit == "bytes":
-        return f"{format_size(pace)} per step"
-    return "one per step" if pace == 1 else f"{_number(pace)} per step"
+        return f"{format_size(pace)} per {unit}"
+    return f"one per {unit}" if pace == 1 else f"{_number(pace)} per {unit}"
+
+
+def grew_over_time(metric: Metric, growth: float, seconds: float) -> str:
+    """What rose steadily while a program was watched by the clock."""
+    return f"{metric.quantity(growth)} more in {format_duration(seconds)}, growing steadily"
+
+
+def at_rest_over_time(counts: int, seconds: float) -> str:
+    """What was looked at in a program that was watched by the clock, and in which nothing grew."""
+    return f"none of {counts} counts grew steadily in {format_duration(seconds)}; memory did not either"
+
+
+STEADY_LOAD = "this is a leak only if the load was steady: --load measures it after loads of a known number"
+"""What growth over time alone cannot tell."""
+
+
+def watched_too_short(samples: int, least: int) -> str:
+    """A program was watched by the clock for too short a time."""
+    looks = f"{samples} sample{'s' if samples != 1 else ''}"
+    more = "watch it for longer, or look more often (--every)"
+    return f"not enough data: {looks}, and growth over time takes {least}; {more}"
 
 
 def _number(pace: float) -> str:

@@ -109,6 +109,23 @@ def limits_from_options(texts: Sequence[str] | None, time_s: float) -> Limits:
     return replace(Limits(), time_s=changes.pop("time"), **changes)
 
 
+def time_limit(texts: Sequence[str] | None, time_s: float) -> float:
+    """Seconds that --limit time=… sets, or else `time_s`. Raises UsageError for another limit, or a wrong one."""
+    if others := [text for text in texts or () if not text.startswith("time=")]:
+        raise UsageError(f"--limit {others[0]}: here only the time is limited: write --limit time=30s")
+    return limits_from_options(texts, time_s).time_s
+
+
+def duration(option: str, text: str) -> float:
+    """Seconds that an option gives. Raises UsageError if it is not a duration above zero."""
+    return float(_parsed(f"{option} {text}", Setting("duration", DURATION), text))
+
+
+def count(option: str, text: str, most: int) -> int:
+    """The number that an option gives, 1 to `most`. Raises UsageError if it is not one."""
+    return int(_parsed(f"{option} {text}", Setting("count", COUNT, most=most), text))
+
+
 def given_settings(steps: str | None, texts: Sequence[str] | None) -> dict[str, str]:
     """What --steps and --set give, by the setting's name. Raises UsageError if a setting is given twice."""
     given = _pairs("--set", texts, "steps=50")

@@ -76,11 +76,15 @@ def drop_stdout() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where and how a report is shown: its format, and the file it is written to (None: standard output)."""
+    """Where and how a report is shown: its format, and the file it is written to.
+
+    Without a file it is standard output; with `aside` standard error, as standard output is another program's.
+    """
 
     report: Report
     format: str
     file: Path | None
+    aside: bool = False
 
     def spare(self, file: Path) -> None:
         """See that the report does not take the place of `file`, which is read. Raises UsageError if it would."""
@@ -96,10 +100,10 @@ class Destination:
         if isinstance(shown, str) and self.format != "json":
             shown = printable(shown)
         if self.file is None and not isinstance(shown, str):
-            out = console()
+            out = console(stderr=self.aside)
             show_pages(out, [shown]) if paged else out.print(shown)
         elif self.file is None:
-            show_text(shown)
+            say_aside(shown) if self.aside else show_text(shown)
         else:
             paper = io.StringIO()
             if not isinstance(shown, str):
@@ -114,9 +118,18 @@ class Destination:
 
 
 def destination(
-    report: Report, form: str | None, file: Path | None, *, as_json: bool = False, samples: bool = False
+    report: Report,
+    form: str | None,
+    file: Path | None,
+    *,
+    as_json: bool = False,
+    samples: bool = False,
+    aside: bool = False,
 ) -> Destination:
-    """Where a report is shown, as the options say. Raises UsageError if it cannot be, or they contradict each other."""
+    """Where a report is shown, as the options say; `aside` if standard output is another program's.
+
+    Raises UsageError if it cannot be, or they contradict each other.
+    """
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: leave one of them out")
     if form is None:
@@ -130,7 +143,7 @@ def destination(
         raise UsageError("--samples: the trace is part of the JSON document: add --json")
     if file is not None and (reason := _why_not_writable(file)):
         raise UsageError(f"--output {file}: {reason}")
-    return Destination(report, form, file)
+    return Destination(report, form, file, aside)
 
 
 def _why_not_writable(file: Path) -> str | None:

@@ -316,7 +316,11 @@ def _hook(recorder: Recorder) -> Callable[[str, tuple[Any, ...]], None]:
 
     def hear(event: str, args: tuple[Any, ...], heard: frozenset[str] = frozenset(_EVENTS)) -> None:
         if event in heard:
-            recorder._hear(event, args, this_frame(1))
+            try:
+                frame = this_frame(1)
+            except ValueError:  # the interpreter itself opens the program
+                return
+            recorder._hear(event, args, frame)
 
     return hear
 

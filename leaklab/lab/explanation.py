@@ -134,7 +134,7 @@ class Look:
         """
         statement, asked = self.witnessed.statement(self.within_s), self.inside.settings.steps
         no_object = NO_OBJECT if self.inside.runtime is PYTHON_RUNTIME else NO_OBJECT_IN_GO
-        explained = (_explained(one, statement, self.inside.path.parent, self.steps, no_object) for one in findings)
+        explained = (with_evidence(one, statement, self.inside.path.parent, self.steps, no_object) for one in findings)
         is_less = asked is not None and self.steps < asked
         return tuple(_of_fewer_steps(one, self.steps) if is_less else one for one in explained)
 
@@ -177,7 +177,13 @@ def _plan(findings: Sequence[Finding], share: float) -> Plan:
     return Plan(left, held, late_s)
 
 
-def _explained(finding: Finding, statement: Statement, folder: Path, steps: int, no_object: str = NO_OBJECT) -> Finding:
+def with_evidence(
+    finding: Finding, statement: Statement, folder: Path, steps: int, no_object: str = NO_OBJECT
+) -> Finding:
+    """The finding with what a witness said of it, after so many steps; or with the reason why there is no evidence.
+
+    The own code is what lies in `folder`.
+    """
     counters = WITH_ELAPSED if finding.metric == ELAPSED.name else (METRICS[finding.metric].counter,)
     moments = MOMENTS.get(finding.kind, ("late", "left"))
     groups = [group for counter in counters for group in statement.of(counter, moments)]

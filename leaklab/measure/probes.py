@@ -175,7 +175,7 @@ class SystemProbe:
                 zombies += 1
                 continue
             running.append(pid)
-            memory += _mapped(pid).get("Pss") or child.rss
+            memory += mapped_by(pid).get("Pss") or child.rss
             threads += child.threads
         if len(running) > 1 or self._shared_before is None:
             memory = max(0, memory - self._shared())
@@ -204,7 +204,7 @@ class SystemProbe:
 
         What it shared at the first look is shared with strangers: the pages of libraries.
         """
-        mapped = _mapped(self._pid)
+        mapped = mapped_by(self._pid)
         shared = mapped.get("Rss", 0) - mapped.get("Pss", 0)
         if self._shared_before is None:
             self._shared_before = shared
@@ -222,10 +222,10 @@ class SystemProbe:
                         held[file.st_dev, file.st_ino] = file.st_blocks * BLOCK
         if not held:
             return 0
-        return max(0, sum(held.values()) - sum(_mapped(pid).get("Pss_Shmem", 0) for pid in pids))
+        return max(0, sum(held.values()) - sum(mapped_by(pid).get("Pss_Shmem", 0) for pid in pids))
 
 
-def _mapped(pid: int) -> dict[str, int]:
+def mapped_by(pid: int) -> dict[str, int]:
     """Bytes that a process has mapped, by kind (proc_pid_smaps(5)): {} where the system does not say."""
     text = (_tried(Path(f"/proc/{pid}/smaps_rollup").read_bytes) or b"").decode()
     return {kind: int(size) * 1024 for kind, size in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}

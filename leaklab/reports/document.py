@@ -13,8 +13,11 @@ from leaklab.judge.findings import Finding, MetricName, Quantity, Verdict, Words
 from leaklab.lab.forecast import Forecast
 from leaklab.lab.prediction import Prediction, is_right
 from leaklab.lab.result import MOMENTS, HalfResult, Result
+from leaklab.lab.tracing import TracedProgram, TraceMoment
 from leaklab.lab.until_failure import Failure
+from leaklab.measure.counting import Way
 from leaklab.measure.run_trace import Outcome, Phase, Sample
+from leaklab.measure.sampler import by_metric
 from leaklab.measure.source_line import SourceLine
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
@@ -246,6 +249,45 @@ class CheckDocument(_Closed):
     result: Annotated[ResultDocument | None, Meta(description="What was measured; null if it was not run.")]
 
 
+class EndpointDocument(_Closed):
+    """TCP connections of a traced program that lead to one place and have one state."""
+
+    end: Annotated[Words, Meta(description="Where they lead: to an address, or from the clients of one of its ports.")]
+    state: Words
+    count: Annotated[int, Meta(ge=1)]
+
+
+class TraceMomentDocument(_Closed):
+    """What a traced program and all that it started had at one moment. What could not be read is null."""
+
+    loads: Annotated[Count, Meta(description="Loads that were done, without the one that warms up.")]
+    at_s: Annotated[Quantity, Meta(description="Seconds since the trace began.")]
+    metrics: Annotated[dict[MetricName, Value], Meta(description="What was counted, by name.")]
+    descriptors: Annotated[dict[str, Count], Meta(description="File descriptors, by kind.")]
+    connections: list[EndpointDocument]
+    unread: Annotated[list[int], Meta(description="Processes whose descriptors may not be looked at.")]
+
+
+class TraceDocument(_Closed):
+    """What `leaklab trace` measured of a program."""
+
+    schema: SchemaVersion
+    leaklab: LeaklabVersion
+    command: Annotated[list[str], Meta(description="How it was started; empty with --pid.")]
+    pid: Annotated[int, Meta(ge=1)]
+    load: Annotated[str | None, Meta(description="The load; null if it was watched by the clock.")]
+    counted_by: Annotated[Way, Meta(description="How its connections were counted.")]
+    why_unknown: Annotated[str, Meta(description="Why they could not be; empty if they could.")]
+    verdict: Verdict
+    findings: Annotated[list[Finding], Meta(description="The reasons for the verdict `leaks`; else empty.")]
+    doubts: Annotated[list[Words], Meta(description="What prevented a decision, in words, with what to do.")]
+    moments: Annotated[list[TraceMomentDocument], Meta(min_length=1, description="Before the work, and after it.")]
+    exit_code: Annotated[
+        int | None, Meta(description="The program's own, a signal as a negative number; null if leaklab ended it.")
+    ]
+    interrupted: Annotated[bool, Meta(description="Whether it was interrupted.")]
+
+
 class HealthCheckDocument(_Closed):
     """One thing that the doctor checked."""
 
@@ -266,7 +308,7 @@ class CheckupDocument(_Closed):
 
 def schema() -> Document:
     """The JSON Schema (2020-12) of every document."""
-    documents = [ResultDocument, ComparisonDocument, CheckDocument, ProgressDocument, CheckupDocument]
+    documents = [ResultDocument, ComparisonDocument, CheckDocument, ProgressDocument, CheckupDocument, TraceDocument]
     references, definitions = msgspec.json.schema_components(documents, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -340,6 +382,37 @@ def checkup_document(checks: Sequence[HealthCheck]) -> Document:
     works = all(check.state is not Health.FAILED for check in checks)
     listed = [_filled(HealthCheckDocument, check, remedy=check.remedy or None) for check in checks]
     return _plain(CheckupDocument(**_HEAD, works=works, checks=listed))
+
+
+def trace_document(traced: TracedProgram) -> Document:
+    """A traced program as JSON values."""
+    judgement = traced.judgement
+    return _plain(
+        _filled(
+            TraceDocument,
+            traced,
+            **_HEAD,
+            command=list(traced.command),
+            counted_by=traced.way,
+            verdict=judgement.verdict,
+            findings=list(judgement.findings),
+            doubts=list(judgement.doubts),
+            moments=[_trace_moment(moment) for moment in traced.moments],
+        )
+    )
+
+
+def _trace_moment(moment: TraceMoment) -> TraceMomentDocument:
+    reading = moment.reading
+    ends = [EndpointDocument(end=end, state=state, count=count) for (end, state), count in reading.ends.items()]
+    return TraceMomentDocument(
+        loads=moment.loads,
+        at_s=moment.at_s,
+        metrics=by_metric(reading.counters),
+        descriptors=dict(reading.kinds),
+        connections=ends,
+        unread=list(reading.unread),
+    )
 
 
 S = TypeVar("S", bound=Struct)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         slides,
         standings,
         table,
+        traced,
     )
 else:
 
@@ -33,7 +34,7 @@ else:
 
     check_report, checkup, document = _Later("check_report"), _Later("checkup"), _Later("document")
     failure, guesses, markdown, table = _Later("failure"), _Later("guesses"), _Later("markdown"), _Later("table")
-    pages, slides, standings = _Later("pages"), _Later("slides"), _Later("standings")
+    pages, slides, standings, traced = _Later("pages"), _Later("slides"), _Later("standings"), _Later("traced")
 
 
 def _called(function: Callable[..., Any], data: Mapping[str, object]) -> Any:
@@ -98,6 +99,7 @@ CHECK = Report(
     },
 )
 CHECKUP = Report("a checkup", {"table": checkup.checkup, "json": document.checkup_document})
+TRACE = Report("a trace", {"table": traced.trace_report, "json": document.trace_document})
 VALIDATION = Report("a validation", {"table": table.validation_line})
 PROGRESS = Report("the progress", {"table": standings.progress_report, "json": document.progress_document})
 LIST = Report("the list", {"table": table.scenario_list})

@@ -176,7 +176,7 @@ def remarks(half: HalfResult, known: set[str] | None = None) -> list[Remark]:
     """
     judgement, shown = half.judgement, set[CodeSite]()
     said = [
-        *(_of_finding(finding, shown, set() if known is None else known) for finding in judgement.findings),
+        *(finding_remark(finding, shown, set() if known is None else known) for finding in judgement.findings),
         *(Remark("", words) for words in judgement.steady),
         *(Remark("", doubt) for doubt in judgement.doubts),
         *(Remark("", found.reason, tuple(evidence_lines(found, shown))) for found in half.suspected),
@@ -194,7 +194,8 @@ def remarks(half: HalfResult, known: set[str] | None = None) -> list[Remark]:
     return said
 
 
-def _of_finding(finding: Finding, shown: set[CodeSite], known: set[str]) -> Remark:
+def finding_remark(finding: Finding, shown: set[CodeSite], known: set[str]) -> Remark:
+    """A remark on a finding, with its evidence; `known` are the words for findings that were explained before."""
     word = kind_word(finding)
     means = "" if word in known else MEANS[word]
     known.add(word)

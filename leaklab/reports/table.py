@@ -20,7 +20,7 @@ from leaklab.lab.result import HalfResult, Result, half_label
 from leaklab.lab.validation import Validation
 from leaklab.metrics import Metric
 from leaklab.reports import rows
-from leaklab.reports.rows import EvidenceLine
+from leaklab.reports.rows import EvidenceLine, Remark
 from leaklab.reports.series import SPARKLINE, scale, series, sparkline
 from leaklab.workshop.progress_file import Exercise
 
@@ -175,8 +175,13 @@ def pictures_of(result: Result, metric: Metric, width: int) -> list[str]:
 
 def _findings(half: HalfResult, known: set[str]) -> Iterator[RenderableType]:
     """What is said of a half: its name, each remark with the evidence below it."""
-    head = (f"{half_label(half.half)}  ", "bold")
-    for remark in rows.remarks(half, known):
+    return remark_lines(f"{half_label(half.half)}  ", rows.remarks(half, known))
+
+
+def remark_lines(label: str, remarks: Sequence[Remark]) -> Iterator[RenderableType]:
+    """A label and the remarks on what it names, each with the evidence below it."""
+    head = (label, "bold")
+    for remark in remarks:
         means = f" ({remark.means})" if remark.means else ""
         kind = f"{remark.kind}{means}: " if remark.kind else ""
         yield Hanging(Text.assemble(head, (kind, "bold"), remark.words))

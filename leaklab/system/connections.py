@@ -1,26 +1,79 @@
-"""TCP sockets of one process, as Linux gives them when asked for some ports only (sock_diag(7)), or as psutil does.
+"""TCP sockets of processes, as Linux gives them when asked by sock_diag(7), or as psutil does.
 
 /proc/net/tcp lists every connection of the machine, those that are long over included: it takes 19 ms where there are
-12,000 of them, and this 0.6 ms.
+12,000 of them, and asking for those of one port 0.6 ms.
 """
 
 import os
 import socket
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from leaklab.system.process_status import asking_psutil, reads_proc
 
 CLOSE_WAIT = 8
 """The state of a connection that the other end has closed (include/net/tcp_states.h)."""
 
+LISTEN = 10
+"""The state of a socket that takes connections."""
+
+STATES = (
+    *("", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"),
+    *("CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV"),
+)
+"""What the states are called, by their numbers (include/net/tcp_states.h)."""
+
+Address = tuple[str, int]
+
 _OVER = 1 << 6  # TIME_WAIT
 _ALL = 0xFFF
-_BY_FAMILY, _DUMP = 20, 0x301  # SOCK_DIAG_BY_FAMILY; NLM_F_REQUEST | NLM_F_DUMP (netlink(7))
+_BY_FAMILY, _BOTH_FAMILIES = 20, 18  # SOCK_DIAG_BY_FAMILY; TCPDIAG_GETSOCK, which takes half as long as both of them
+_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP (netlink(7))
 _ERROR, _DONE = 2, 3
 _SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
 _HEADER = struct.Struct("=IHHII")
-_STATE_AT, _INODE_AT = 1, 68  # in struct inet_diag_msg
+_ALL_OF_TCP = struct.pack("=BBBB48xII", socket.AF_INET, 0, 0, 0, _ALL & ~_OVER, 0)  # struct inet_diag_req
+_SHORTEST = _HEADER.size + 72  # of an answer: the header and a struct inet_diag_msg
+_KIND = struct.Struct("=IH")  # of an answer: its length, and what it is
+_ANSWER = struct.Struct("=17xB66xI")  # of an answer: the state of the socket, and its inode
+_PORTS = struct.Struct(">HH16s16s")  # of its struct inet_diag_sockid: ports and addresses, from here and to there
+_PORTS_AT = _HEADER.size + 4
+_MAPPED = bytes(10) + b"\xff\xff"
+"""How the IPv6 address of a connection by IPv4 begins (RFC 4291, 2.5.5.2)."""
+
+
+class TcpSocket(NamedTuple):
+    """A TCP socket: the two ends of its connection, and its state; a listening one has no other end."""
+
+    local: Address
+    remote: Address
+    state: int
+
+
+def tcp_sockets(inodes: Collection[int], before: Mapping[int, TcpSocket]) -> dict[int, TcpSocket]:
+    """Those of these sockets that are TCP and connected, being connected or listening, by their inodes.
+
+    What was found `before` saves half of the time. Raises OSError where the system does not say.
+    """
+    found: dict[int, TcpSocket] = {}
+    for inode, state, data, at in _answers(_BOTH_FAMILIES, _ALL_OF_TCP):
+        if inode not in inodes:
+            continue
+        one = before.get(inode)
+        if one is None or one.state != state:
+            here, there, source, target = _PORTS.unpack_from(data, at + _PORTS_AT)
+            family = data[at + _HEADER.size]
+            one = TcpSocket((_host(family, source), here), (_host(family, target), there), state)
+        found[inode] = one
+    return found
+
+
+def _host(family: int, address: bytes) -> str:
+    if family == socket.AF_INET:
+        return socket.inet_ntop(family, address[:4])
+    mapped = address.startswith(_MAPPED)
+    return socket.inet_ntop(socket.AF_INET, address[12:]) if mapped else socket.inet_ntop(family, address)
 
 
 def states(
@@ -68,20 +121,27 @@ def _connections_to(port: int, family: int) -> list[tuple[int, int]]:
     """The inode and the state of every TCP socket of the machine that leads to a port."""
     wanted = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _ALL & ~_OVER)
     wanted += struct.pack(">HH", 0, port) + bytes(44)
-    found: list[tuple[int, int]] = []
+    return [(inode, state) for inode, state, _, _ in _answers(_BY_FAMILY, wanted)]
+
+
+def _answers(question: int, wanted: bytes) -> Iterator[tuple[int, int, bytes, int]]:
+    """Of each socket that was asked for the inode, the state, and where its answer is: in these bytes, from there on.
+
+    Raises OSError where the system does not say.
+    """
     if not hasattr(socket, "AF_NETLINK") or not reads_proc():
         raise OSError("this system has no sock_diag")
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as asked:
-        asked.send(_HEADER.pack(_HEADER.size + len(wanted), _BY_FAMILY, _DUMP, 1, 0) + wanted)
+        asked.send(_HEADER.pack(_HEADER.size + len(wanted), question, _DUMP, 1, 0) + wanted)
         while True:
             data, at = asked.recv(1 << 17), 0
-            while at < len(data):
-                length, kind, *_ = _HEADER.unpack_from(data, at)
+            end = len(data)
+            while at < end:
+                length, kind = _KIND.unpack_from(data, at)
                 if kind == _DONE:
-                    return found
-                if kind == _ERROR or length < _HEADER.size:
+                    return
+                if kind == _ERROR or length < _SHORTEST:
                     raise OSError("the system does not list sockets")
-                body = at + _HEADER.size
-                (inode,) = struct.unpack_from("=I", data, body + _INODE_AT)
-                found.append((inode, data[body + _STATE_AT]))
+                state, inode = _ANSWER.unpack_from(data, at)
+                yield inode, state, data, at
                 at += (length + 3) & ~3

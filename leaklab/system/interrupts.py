@@ -22,6 +22,7 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 _held = 0
 _waiting = False
 _raised_at = float("-inf")
+_number: int = signal.SIGINT
 
 
 def end_by_signal(handler: Callable[[int, FrameType | None], None] | None = None) -> None:
@@ -73,10 +74,16 @@ class Owner(ExitStack[None]):
             super().__exit__(*details)
 
 
-def _on_signal(_number: int, frame: FrameType | None) -> None:
-    global _waiting  # noqa: PLW0603 # as above
+def last_signal() -> int:
+    """The number of the signal that raised KeyboardInterrupt last."""
+    return _number
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    global _waiting, _number  # noqa: PLW0603 # as above
     if time.monotonic() - _raised_at < SAME_S:
         return
+    _number = number
     if _held or _is_leaving(frame):
         _waiting = True
     else:

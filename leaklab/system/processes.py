@@ -106,24 +106,8 @@ class Child:
         self.channel.sendall(json.dumps(message).encode() + b"\n")
 
     def ended(self, within_s: float) -> int | None:
-        """Its exit code (negative: a signal) if it ends within so many seconds, None if it does not.
-
-        Its number, and that of its group, stay its own: the child is not reaped yet, where the system can report
-        this without (macOS before Python 3.13 cannot).
-        """
-        if not hasattr(os, "waitid"):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return self.process.wait(within_s)
-            return None
-        until = time.monotonic() + within_s
-        while self.process.returncode is None:
-            told = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-            if told is not None:
-                return told.si_status if told.si_code == os.CLD_EXITED else -told.si_status
-            if (left_s := until - time.monotonic()) <= 0:
-                return None
-            _wait_for_end(self.pid, left_s)
-        return self.process.returncode
+        """Its exit code (negative: a signal) if it ends within so many seconds, None if it does not."""
+        return exit_code_of(self.process, within_s)
 
     def end_alone(self) -> int:
         """End the child, which has started no other process, and return its exit code (negative: a signal)."""
@@ -136,6 +120,27 @@ class Child:
         """End the child and all it started, and return its exit code (negative: a signal)."""
         end_family(self.pid, self.mark, waited_for=self.process.returncode is not None)
         return self.end_alone()
+
+
+def exit_code_of(process: subprocess.Popen[bytes], within_s: float) -> int | None:
+    """The exit code of a child (negative: a signal) if it ends within so many seconds, None if it does not.
+
+    Its number, and that of its group, stay its own: the child is not reaped yet, where the system can report this
+    without (macOS before Python 3.13 cannot).
+    """
+    if not hasattr(os, "waitid"):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(within_s)
+        return None
+    until = time.monotonic() + within_s
+    while process.returncode is None:
+        told = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        if told is not None:
+            return told.si_status if told.si_code == os.CLD_EXITED else -told.si_status
+        if (left_s := until - time.monotonic()) <= 0:
+            return None
+        _wait_for_end(process.pid, left_s)
+    return process.returncode
 
 
 def _wait_for_end(pid: int, within_s: float) -> None:

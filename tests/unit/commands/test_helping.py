@@ -83,5 +83,5 @@ for arguments in (
 
 def test_the_whole_command_line_has_all_commands_and_a_part_of_it_has_one() -> None:
     names = [command.name for command in command_line().registered_commands]
-    assert len(names) == len(set(names)) == 16
+    assert len(names) == len(set(names)) == 17
     assert [command.name for command in command_line("run").registered_commands] == ["run"]

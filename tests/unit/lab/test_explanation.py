@@ -67,10 +67,10 @@ def test_the_moment_at_which_most_was_there_is_evidence_and_of_equal_ones_the_la
     end, most = group("sockets", 10), group("sockets", 45)
     held = found(FindingKind.HELD, "open_sockets", 50)
     statement = Statement({"most": [most], "end": [end], "left": [group("sockets", 50)]})
-    (evidence,) = explanation._explained(held, statement, FOLDER, 50).evidence
+    (evidence,) = explanation.with_evidence(held, statement, FOLDER, 50).evidence
     assert evidence.count == 45
     equal = Statement({"most": [group("sockets", 10, note="no Python object")], "end": [end]})
-    assert explanation._explained(held, equal, FOLDER, 50).evidence[0].note == ""
+    assert explanation.with_evidence(held, equal, FOLDER, 50).evidence[0].note == ""
 
 
 def test_lines_from_which_few_come_are_left_out_and_those_of_libraries_if_there_are_others() -> None:
@@ -93,7 +93,7 @@ def test_lines_from_which_few_come_are_left_out_and_those_of_libraries_if_there_
     ],
 )
 def test_without_evidence_there_is_a_reason(statement: Statement, why: str) -> None:
-    explained = explanation._explained(SOCKETS, statement, FOLDER, 50)
+    explained = explanation.with_evidence(SOCKETS, statement, FOLDER, 50)
     assert explained.evidence == ()
     assert why in explained.unexplained
 

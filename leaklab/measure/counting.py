@@ -1,0 +1,264 @@
+"""Counts every connection that a program opens, also those between two samples; and knows where it cannot.
+
+A program says which it opens, by a hook in Python, a shim before libc, or strace. Each of its processes has to have
+said hello: one that has not opens connections that nothing sees, and then the count is unknown, never 0.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leaklab.errors import MeasureError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from leaklab.measure.tree import TreeReading
+
+SHIM = Path(__file__).with_name("connect_shim.c")
+
+EVENTS = "LEAKLAB_EVENTS"
+"""The environment variable that names the file of what a program says."""
+
+GO = b"\xff Go buildinf:"
+"""What a program has in it that Go built (package debug/buildinfo): it makes its system calls without libc."""
+
+PYTHON_SHEBANG = re.compile(rb"#!\s*(?:\S*/env\s+(?:-S\s+)?)?\S*?python[\d.]*\b")
+
+STRACED = re.compile(rb"connect\(\d+<TCP(?:v6)?:\[?([^\]>]*)")
+"""A line of strace -yy: the inode of the socket, or the ends of its connection."""
+
+
+class Way(StrEnum):
+    """A way to count connections."""
+
+    HOOK = "hook"
+    PRELOAD = "preload"
+    STRACE = "strace"
+    NONE = "none"
+
+
+MEANS = {
+    Way.HOOK: "an audit hook in Python",
+    Way.PRELOAD: "a shim before libc (LD_PRELOAD)",
+    Way.STRACE: "strace",
+}
+
+
+def resolved(command: Sequence[str]) -> str:
+    """The path of the program that a command starts. Raises UsageError if there is none."""
+    found = shutil.which(command[0])
+    if found is None:
+        there = Path(command[0])
+        why = "it is a folder" if there.is_dir() else "it may not be executed" if there.exists() else "it was not found"
+        raise UsageError(f"{command[0]!r} is no command: {why}. Write the command as you would without leaklab.")
+    return found
+
+
+def is_python(program: str) -> bool:
+    """Whether a program is Python, or a script that Python runs."""
+    if re.fullmatch(r"python[\d.]*", Path(os.path.realpath(program)).name):
+        return True
+    with contextlib.suppress(OSError), open(program, "rb") as file:  # noqa: PTH123 # its first line only
+        return PYTHON_SHEBANG.match(file.read(256)) is not None
+    return False
+
+
+def choose(wish: str, program: str) -> tuple[Way, str]:
+    """The way to count the connections of a program; and if there is none, why. Raises UsageError or MeasureError.
+
+    `auto` is the hook for Python, and for other programs the shim, where there is a compiler for it.
+    """
+    if wish == "auto":
+        if is_python(program):
+            return Way.HOOK, ""
+        if sys.platform != "linux" or _compiler() is None:
+            return Way.NONE, "there is no C compiler for the shim that would count them"
+        if not _loads_libc(program):
+            return Way.NONE, f"{Path(program).name} does not use libc for them; --count strace may count them"
+        return Way.PRELOAD, ""
+    if wish not in [*Way]:
+        raise UsageError(f"--count {wish}: choose auto, {', '.join(Way)}")
+    way = Way(wish)
+    if way is Way.HOOK and not is_python(program):
+        raise UsageError(f"--count hook: {program} is not a Python program. Try --count preload.")
+    if way is Way.STRACE and shutil.which("strace") is None:
+        raise MeasureError("--count strace: strace is not installed. Install it, or leave --count out.")
+    if way is Way.PRELOAD and _compiler() is None:
+        raise MeasureError("--count preload: there is no C compiler (cc). Install one, or leave --count out.")
+    return way, "" if way is not Way.NONE else "--count none"
+
+
+def _compiler() -> str | None:
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
+def _loads_libc(program: str) -> bool:
+    """Whether a program is linked dynamically and was not built by Go; a script is run by one that is, as a rule."""
+    with contextlib.suppress(OSError, ValueError), _mapped(program) as image:
+        return image[:4] != b"\x7fELF" or (image.find(b"ld-", 0, 1 << 14) >= 0 and image.find(GO) < 0)
+    return False
+
+
+@contextlib.contextmanager
+def _mapped(path: str) -> Iterator[mmap.mmap]:
+    """A file, in memory as far as it is looked at. Raises OSError, and ValueError if it is empty."""
+    with (
+        Path(path).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image,
+    ):
+        yield image
+
+
+def shim() -> Path:
+    """The shim, compiled once into the user's cache. Raises MeasureError if it cannot be."""
+    import platformdirs
+
+    source = SHIM.read_bytes()
+    folder = platformdirs.user_cache_path("leaklab", appauthor=False) / "shim"
+    made = folder / f"{hashlib.sha256(source + os.uname().machine.encode()).hexdigest()[:24]}.so"
+    if made.exists():
+        return made
+    compiler, part = _compiler() or "cc", made.with_suffix(f".{os.getpid()}")
+    options = ["-shared", "-fPIC", "-O2", "-o", str(part), str(SHIM), "-ldl", "-lpthread"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run([compiler, *options], capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode == 0:
+            part.replace(made)
+            return made
+        part.unlink(missing_ok=True)
+        words = (done.stderr.strip() or "no reason was given").splitlines()[-1]
+    except OSError as error:
+        words = f"{error.filename or folder}: {error.strerror}"
+    raise MeasureError(f"the shim that counts connections cannot be compiled: {words}. Try --count none.")
+
+
+@dataclass(slots=True)
+class ConnectionCounter:
+    """What the processes of one program have said, in a file of the trace's own folder.
+
+    Attributes:
+        way: how they say it.
+        file: where.
+        hook: the folder of the hook for Python.
+        why_unknown: why the count is unknown; empty if it is known.
+    """
+
+    way: Way
+    file: Path
+    hook: Path
+    why_unknown: str = ""
+    _at: int = field(init=False, default=0)
+    _rest: bytes = field(init=False, default=b"")
+    _sockets: set[bytes] = field(init=False, default_factory=set)
+    _images: dict[int, tuple[int, int]] = field(init=False, default_factory=dict)
+    _unheard: int = field(init=False, default=0)
+    _go: dict[tuple[int, int], bool] = field(init=False, default_factory=dict)
+
+    def prepare(self) -> None:
+        """Make the file, and what counts. Raises MeasureError if it cannot be."""
+        if self.way is Way.PRELOAD:
+            shim()
+        self.file.touch(mode=0o600)
+
+    def environment(self) -> dict[str, str]:
+        """What to add to the environment of the program, and with it of all that it starts."""
+        added = {EVENTS: str(self.file)}
+        if self.way is Way.PRELOAD:
+            return {**added, "LD_PRELOAD": " ".join(filter(None, [str(shim()), os.environ.get("LD_PRELOAD", "")]))}
+        if self.way is Way.HOOK:
+            paths = os.pathsep.join(filter(None, [str(self.hook), os.environ.get("PYTHONPATH", "")]))
+            return {**added, "PYTHONPATH": paths}
+        return {}
+
+    def command(self, command: Sequence[str]) -> list[str]:
+        """The command that starts the program."""
+        if self.way is not Way.STRACE:
+            return [*command]
+        # With -D, strace is no parent of the program, which keeps its number, its exit code and its signals.
+        options = ["-D", "-f", "-qq", "-yy", "-e", "trace=connect", "-e", "signal=none", "-o", str(self.file)]
+        return ["strace", *options, "--", *command]
+
+    def count(self, reading: TreeReading) -> int | None:
+        """The connections that were opened so far; None if it is unknown, which stays so, and `why_unknown` says why.
+
+        What was read of the processes must have been read before.
+        """
+        if self.way is Way.NONE:
+            return None
+        self._hear()
+        if not self.why_unknown:
+            self.why_unknown = self._why_unknown(reading)
+        return None if self.why_unknown else len(self._sockets)
+
+    def heard_from(self, pids: Sequence[int]) -> list[int]:
+        """Those of these processes that said hello, as the program that they still run."""
+        return [pid for pid in pids if self._images.get(pid) == _image(pid)]
+
+    def _why_unknown(self, reading: TreeReading) -> str:
+        if self.way is not Way.STRACE:
+            silent = [pid for pid in reading.running if pid not in self.heard_from([pid])]
+            if silent:
+                names = ", ".join(sorted({_name(pid) for pid in silent}))
+                return f"{names} does not load what counts them ({MEANS[self.way]})"
+            if self.way is Way.PRELOAD and (built := [pid for pid in reading.running if self._is_go(pid)]):
+                return f"{_name(built[0])} was built by Go, which does without libc; --count strace may count them"
+            if self._unheard > 0:
+                return f"a program that it started did not load what counts them ({MEANS[self.way]})"
+            if {str(inode).encode() for inode in reading.outgoing} - self._sockets:
+                return f"some were opened without {MEANS[self.way]} seeing it"
+        return ""
+
+    def _hear(self) -> None:
+        with self.file.open("rb") as file:
+            file.seek(self._at)
+            data = file.read()
+        self._at += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if self.way is Way.STRACE:
+                if (match := STRACED.search(line)) is not None:
+                    self._sockets.add(match[1])
+                continue
+            what, *numbers = line.split()
+            if what == b"connect":
+                self._sockets.add(numbers[1])
+            elif what in (b"hello", b"forked"):
+                pid, device, inode = map(int, numbers)
+                # The program itself was started by leaklab.
+                self._unheard -= what == b"hello" and bool(self._images)
+                self._images[pid] = device, inode
+            else:
+                self._unheard += {b"starts": 1, b"failed": -1}.get(what, 1 << 30)
+
+    def _is_go(self, pid: int) -> bool:
+        image = self._images[pid]
+        if image not in self._go:
+            with contextlib.suppress(OSError, ValueError), _mapped(f"/proc/{pid}/exe") as code:
+                self._go[image] = code.find(GO) >= 0
+        return self._go.get(image, True)
+
+
+def _image(pid: int) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):
+        status = os.stat(f"/proc/{pid}/exe")  # noqa: PTH116 # at every sample
+        return status.st_dev, status.st_ino
+    return None
+
+
+def _name(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(os.readlink(f"/proc/{pid}/exe")).name  # noqa: PTH115 # what it leads to may be gone
+    return "a process that has ended"
