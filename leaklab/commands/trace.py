@@ -57,7 +57,8 @@ def command(
     """Measure any program from outside, and say what grows with its load."""
     without = {"--every": every, "--for": for_} if load else {"--warm-up": warm_up, "--times": times, "--limit": limit}
     if misplaced := [option for option, given in without.items() if given]:
-        raise UsageError(f"{misplaced[0]} {'does not go with' if load else 'needs'} --load: leave it out")
+        said = "is for a trace without --load: leave it out" if load else "is for a load: add --load, or leave it out"
+        raise UsageError(f"{misplaced[0]} {said}")
     if (pid is None) == (not program):
         raise UsageError("write what is to be traced: `leaklab trace -- COMMAND`, or `leaklab trace --pid PID`")
     if pid is not None and (explain or count):

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from leaklab.errors import MeasureError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from leaklab.measure.tree import TreeReading
 
@@ -38,6 +39,16 @@ PYTHON_SHEBANG = re.compile(rb"#!\s*(?:\S*/env\s+(?:-S\s+)?)?\S*?python[\d.]*\b"
 
 STRACED = re.compile(rb"connect\(\d+<TCP(?:v6)?:\[?([^\]>]*)")
 """A line of strace -yy: the inode of the socket, or the ends of its connection."""
+
+
+STARTED = 0
+"""Stands for the number of a process that was started, and of which nothing else is known."""
+
+LISTEN_S = 0.1
+"""Seconds that are waited at a sample for a process to say hello."""
+
+HELLO_S = 2.0
+"""Seconds that a process is given to say hello: until then it may still be starting."""
 
 
 class Way(StrEnum):
@@ -61,7 +72,15 @@ def resolved(command: Sequence[str]) -> str:
     found = shutil.which(command[0])
     if found is None:
         there = Path(command[0])
-        why = "it is a folder" if there.is_dir() else "it may not be executed" if there.exists() else "it was not found"
+        why = (
+            "it is empty"
+            if not command[0]
+            else "it is a folder"
+            if there.is_dir()
+            else "it may not be executed"
+            if there.exists()
+            else "it was not found"
+        )
         raise UsageError(f"{command[0]!r} is no command: {why}. Write the command as you would without leaklab.")
     return found
 
@@ -153,7 +172,7 @@ class ConnectionCounter:
         way: how they say it.
         file: where.
         hook: the folder of the hook for Python.
-        why_unknown: why the count is unknown; empty if it is known.
+        why_unknown: why the last count was unknown; empty if it was known.
     """
 
     way: Way
@@ -165,6 +184,8 @@ class ConnectionCounter:
     _sockets: set[bytes] = field(init=False, default_factory=set)
     _images: dict[int, tuple[int, int]] = field(init=False, default_factory=dict)
     _unheard: int = field(init=False, default=0)
+    _silent: dict[int, tuple[float, str]] = field(init=False, default_factory=dict)
+    _is_lost: bool = field(init=False, default=False)
     _go: dict[tuple[int, int], bool] = field(init=False, default_factory=dict)
 
     def prepare(self) -> None:
@@ -192,34 +213,59 @@ class ConnectionCounter:
         return ["strace", *options, "--", *command]
 
     def count(self, reading: TreeReading) -> int | None:
-        """The connections that were opened so far; None if it is unknown, which stays so, and `why_unknown` says why.
+        """The connections that were opened so far; None if that is unknown, and then `why_unknown` says why.
 
-        What was read of the processes must have been read before.
+        What was read of the processes must have been read before. What was not seen once is unknown for good; only a
+        process that has just begun still has some time to say hello.
         """
         if self.way is Way.NONE:
             return None
         self._hear()
-        if not self.why_unknown:
-            self.why_unknown = self._why_unknown(reading)
+        if self._is_lost and not self.why_unknown:
+            self.why_unknown = "the program could not say all of them: it ran out of file descriptors, perhaps"
+        if not self._is_lost:
+            self.why_unknown = self._why_lost(reading)
+            self._is_lost = bool(self.why_unknown)
+            if not self._is_lost and self._silent:
+                self.why_unknown = self._does_not_load(name for _, name in self._silent.values())
         return None if self.why_unknown else len(self._sockets)
 
     def heard_from(self, pids: Sequence[int]) -> list[int]:
-        """Those of these processes that said hello, as the program that they still run."""
-        return [pid for pid in pids if self._images.get(pid) == _image(pid)]
+        """Those of these processes that said hello as the program that they run, or ran when they ended."""
+        return [pid for pid in pids if pid in self._images and _image(pid) in (self._images[pid], None)]
 
-    def _why_unknown(self, reading: TreeReading) -> str:
-        if self.way is not Way.STRACE:
-            silent = [pid for pid in reading.running if pid not in self.heard_from([pid])]
-            if silent:
-                names = ", ".join(sorted({_name(pid) for pid in silent}))
-                return f"{names} does not load what counts them ({MEANS[self.way]})"
-            if self.way is Way.PRELOAD and (built := [pid for pid in reading.running if self._is_go(pid)]):
-                return f"{_name(built[0])} was built by Go, which does without libc; --count strace may count them"
-            if self._unheard > 0:
-                return f"a program that it started did not load what counts them ({MEANS[self.way]})"
-            if {str(inode).encode() for inode in reading.outgoing} - self._sockets:
-                return f"some were opened without {MEANS[self.way]} seeing it"
+    def _why_lost(self, reading: TreeReading) -> str:
+        """Why connections may have been opened that nothing has seen; empty if none have."""
+        if self.way is Way.STRACE:
+            return ""
+        gone = [
+            name for pid, (_, name) in self._silent.items() if pid not in reading.running and pid not in self._images
+        ]
+        heard = self._hear_from(reading.running)
+        late = [name for since, name in self._silent.values() if time.monotonic() - since > HELLO_S]
+        if gone or late:
+            return self._does_not_load([*late, *gone])
+        if self.way is Way.PRELOAD and (built := [pid for pid in heard if self._is_go(pid)]):
+            return f"{_name(built[0])} was built by Go, which does without libc; --count strace may count them"
+        if {str(inode).encode() for inode in reading.outgoing} - self._sockets:
+            return f"some were opened without {MEANS[self.way]} seeing it"
         return ""
+
+    def _hear_from(self, running: Sequence[int]) -> list[int]:
+        """Those of these processes that have said hello; a short while is waited for one that has not."""
+        until = time.monotonic() + LISTEN_S
+        while True:
+            now, heard = time.monotonic(), self.heard_from(running)
+            silent = {pid: _name(pid) for pid in running if pid not in heard}
+            silent |= {STARTED: "a program that it started"} if self._unheard > 0 else {}
+            self._silent = {pid: self._silent.get(pid, (now, name)) for pid, name in silent.items()}
+            if not self._silent or now > until:
+                return heard
+            time.sleep(LISTEN_S / 10)
+            self._hear()
+
+    def _does_not_load(self, names: Iterable[str]) -> str:
+        return f"{next(iter(names))} does not load what counts them ({MEANS[self.way]})"
 
     def _hear(self) -> None:
         with self.file.open("rb") as file:
@@ -241,7 +287,8 @@ class ConnectionCounter:
                 self._unheard -= what == b"hello" and bool(self._images)
                 self._images[pid] = device, inode
             else:
-                self._unheard += {b"starts": 1, b"failed": -1}.get(what, 1 << 30)
+                self._unheard += {b"starts": 1, b"failed": -1}.get(what, 0)
+                self._is_lost = self._is_lost or what == b"missed"
 
     def _is_go(self, pid: int) -> bool:
         image = self._images[pid]

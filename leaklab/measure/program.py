@@ -104,7 +104,11 @@ class StartedProgram:
 
     def end(self, number: int = signal.SIGTERM) -> None:
         """Ask it to end by this signal, and end it and all that it started after a while, or after a second Ctrl-C."""
-        if self._process is None or self._process.returncode is not None:
+        if self._process is None:
+            # What a load may have left.
+            end_family(os.getpid(), self.mark, waited_for=True)
+            return
+        if self._process.returncode is not None:
             return
         try:
             if self.ended(0) is None:

@@ -102,7 +102,7 @@ def _notes(traced: TracedProgram) -> Iterator[str]:
     elif traced.way is Way.NONE:
         yield f"connections opened: unknown ({traced.why_unknown})" if traced.why_unknown else ""
     else:
-        yield f"connections opened: counted by {MEANS[traced.way]}, attempts that failed included"
+        yield f"connections opened, failed attempts too: counted by {MEANS[traced.way]}"
     if last.unread:
         pids = ", ".join(map(str, last.unread))
         yield f"not read, as they belong to another user: the descriptors of process {pids}"
