@@ -15,7 +15,7 @@ from leaklab.judge.steady import judge_over_time
 from leaklab.judge.verdict import judge
 from leaklab.lab.explanation import with_evidence
 from leaklab.lab.reruns import second_size, third_size
-from leaklab.measure.counting import ConnectionCounter, Way
+from leaklab.measure.counting import COUNTER, ConnectionCounter, Way
 from leaklab.measure.load import LoadCommand, LoadFailedError
 from leaklab.measure.program import MeasuredProgram
 from leaklab.measure.run_trace import Phase, Sample, Trace
@@ -262,7 +262,7 @@ class ProgramTracer:
 
     def _counted(self, reading: TreeReading) -> TreeReading:
         """The same with the connections that were opened so far, or None where that is unknown."""
-        reading.counters["connections"] = self.counter.count(reading)
+        reading.counters[COUNTER] = self.counter.count(reading)
         return reading
 
     def _sample(self, phase: Phase, done: int, reading: TreeReading) -> Sample:

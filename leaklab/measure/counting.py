@@ -32,6 +32,9 @@ SHIM = Path(__file__).with_name("connect_shim.c")
 EVENTS = "LEAKLAB_EVENTS"
 """The environment variable that names the file of what a program says."""
 
+COUNTER = "connections"
+"""What is counted, by the name of the metrics' table."""
+
 GO = b"\xff Go buildinf:"
 """What a program has in it that Go built (package debug/buildinfo): it makes its system calls without libc."""
 

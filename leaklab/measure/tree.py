@@ -14,6 +14,9 @@ from leaklab.system.processes import descendants
 KINDS = {"pipe:": "pipes", "anon_inode:": "", "/memfd:": "shared memory", "/dev/": "devices"}
 """How the targets of descriptors begin that are no files, and what these are called (proc_pid_fd(5))."""
 
+COUNTERS = ("fds", "sockets", "close_wait", "threads", "children", "zombies", "rss")
+"""What is read, by the names of the metrics' table."""
+
 OTHER_SOCKETS = "other sockets"
 """Sockets that are neither connected by TCP nor listening: UNIX, UDP, and those whose connection was reset."""
 

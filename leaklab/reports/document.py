@@ -15,10 +15,11 @@ from leaklab.lab.prediction import Prediction, is_right
 from leaklab.lab.result import MOMENTS, HalfResult, Result
 from leaklab.lab.tracing import TracedProgram, TraceMoment
 from leaklab.lab.until_failure import Failure
-from leaklab.measure.counting import Way
+from leaklab.measure.counting import COUNTER, Way
 from leaklab.measure.run_trace import Outcome, Phase, Sample
 from leaklab.measure.sampler import by_metric
 from leaklab.measure.source_line import SourceLine
+from leaklab.measure.tree import COUNTERS
 from leaklab.metrics import METRICS, Metric, Moment
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
 from leaklab.workshop.learners import Learner
@@ -87,6 +88,12 @@ _SAMPLED = [metric for metric in METRICS.values() if metric.unit != "seconds"]
 
 _OfEach = msgspec.defstruct("_OfEach", _fields(MetricDocument | None, METRICS.values()), bases=(_Closed,))
 _OfASample = msgspec.defstruct("_OfASample", _fields(Value, _SAMPLED), bases=(SampleHead,))
+
+
+_TRACED = [metric for metric in METRICS.values() if metric.counter in (*COUNTERS, COUNTER)]
+"""The metrics of a traced program."""
+
+_OfATrace = msgspec.defstruct("_OfATrace", _fields(Value, _TRACED), bases=(_Closed,))
 
 
 class MetricsDocument(_OfEach):  # type: ignore[misc,valid-type] # fields from METRICS
@@ -257,12 +264,16 @@ class EndpointDocument(_Closed):
     count: Annotated[int, Meta(ge=1)]
 
 
+class TraceMetricsDocument(_OfATrace):  # type: ignore[misc,valid-type] # fields from METRICS
+    """What was counted at one moment; null if it could not be."""
+
+
 class TraceMomentDocument(_Closed):
     """What a traced program and all that it started had at one moment. What could not be read is null."""
 
     loads: Annotated[Count, Meta(description="Loads that were done, without the one that warms up.")]
     at_s: Annotated[Quantity, Meta(description="Seconds since the trace began.")]
-    metrics: Annotated[dict[MetricName, Value], Meta(description="What was counted, by name.")]
+    metrics: TraceMetricsDocument
     descriptors: Annotated[dict[str, Count], Meta(description="File descriptors, by kind.")]
     connections: list[EndpointDocument]
     unread: Annotated[list[int], Meta(description="Processes whose descriptors may not be looked at.")]
@@ -408,7 +419,7 @@ def _trace_moment(moment: TraceMoment) -> TraceMomentDocument:
     return TraceMomentDocument(
         loads=moment.loads,
         at_s=moment.at_s,
-        metrics=by_metric(reading.counters),
+        metrics=TraceMetricsDocument(**by_metric(reading.counters)),
         descriptors=dict(reading.kinds),
         connections=ends,
         unread=list(reading.unread),

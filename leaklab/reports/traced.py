@@ -93,7 +93,7 @@ def _notes(traced: TracedProgram) -> Iterator[str]:
     ends = sorted(last.ends.items(), key=lambda end: -end[1])
     told = [f"{count:,} {words} {state}" for (words, state), count in ends[:ENDS]]
     if told:
-        more = f", and {len(ends) - ENDS:,} more ends" if len(ends) > ENDS else ""
+        more = f", and {len(ends) - ENDS:,} more" if len(ends) > ENDS else ""
         hung_up = any(state == HUNG_UP for (_, state), _ in ends[:ENDS])
         means = "; CLOSE_WAIT: the other end has hung up, and the program has not closed its own" if hung_up else ""
         yield f"TCP connections at the end: {', '.join(told)}{more}{means}"

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from msgspec import structs
 
 from leaklab.content.declaration import LEAKS_NOTHING, Expected
 from leaklab.content.settings import Settings
 from leaklab.explain.evidence import CodeSite, Evidence, KeptBy
-from leaklab.judge.findings import Judgement
+from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SizedRun, Thresholds, suspects, unclear
 from leaklab.judge.verdict import judge
 from leaklab.lab.forecast import Capacities
 from leaklab.lab.reruns import second_size, third_size
 from leaklab.lab.result import HalfResult, MeasuredRun, Result, half_result
+from leaklab.lab.tracing import TracedProgram, TraceMoment
+from leaklab.measure.counting import Way
 from leaklab.measure.run_trace import COMPLETED, Ending, Outcome, Phase, Sample, Trace
 from leaklab.measure.summary import summarize
+from leaklab.measure.tree import TreeReading
 
 STEPS = 50
 MIB = 2**20
@@ -211,3 +215,30 @@ def result(*halves: HalfResult, scenario: str = "unclosed-body", settings: Setti
         expected={"leaky": Expected("leaks", (("leaked", "open_sockets"),)), "fixed": LEAKS_NOTHING},
         telling=("open_sockets",),
     )
+
+
+def moment(loads: int, at_s: float = 0.0, **counters: float | None) -> TraceMoment:
+    """What a traced program had after so many loads; its descriptors are sockets, but for four."""
+    sockets = int(counters.get("sockets") or 0)
+    read: dict[str, float | None] = {
+        "fds": 4 + sockets,
+        "sockets": 0,
+        "close_wait": 0,
+        "threads": 1,
+        "children": 0,
+        "zombies": 0,
+        "rss": 30 * MIB,
+    }
+    kinds = {"devices": 1, "files": 2, "listening sockets": 1, "TCP connections": sockets}
+    ends = {("to 127.0.0.1:9001", "ESTABLISHED"): sockets} if sockets else {}
+    return TraceMoment(loads, at_s, TreeReading({**read, **counters}, kinds, ends, (4711,)))
+
+
+def traced(*, findings: Sequence[Finding] = (), **changes: Any) -> TracedProgram:
+    """A traced program that leaks as these findings say, or is clean."""
+    verdict = Verdict.LEAKS if findings else Verdict.CLEAN
+    judgement = Judgement(verdict, tuple(findings), looked_at="" if findings else "none of 6 counts grew by 3 or more")
+    grown = (0, 50, 250) if findings else (0, 1)
+    moments = tuple(moment(loads, sockets=loads, connections=loads) for loads in grown)
+    told = TracedProgram(("python3", "app.py"), 4711, "curl -s :8000", moments, judgement, Way.HOOK, "")
+    return replace(told, **changes)

@@ -32,6 +32,7 @@ from leaklab.reports.document import (
     progress_document,
     result_document,
     schema,
+    trace_document,
 )
 from leaklab.workshop.check_result import CheckResult, CheckState, FirstSeen
 from leaklab.workshop.learners import Learner, Standing
@@ -194,6 +195,7 @@ WHOLE: dict[str, tuple[Document, KeyPath | None]] = {
     "a check": (checked(CheckState.LEAKS), ("result",)),
     "a checkup": (CHECKUP, None),
     "the progress of a learner": (PROGRESS, None),
+    "a trace": (trace_document(scripted.traced(findings=[FOUND])), None),
 }
 """Documents, and where the result is in each."""
 
@@ -204,7 +206,7 @@ OPTIONAL = {"until_failure", "predictions", "samples", "runs"}
 def objects(document: Any, *path: str | int) -> Iterator[KeyPath]:
     """The path of every object with keys of its own, of a list only the first."""
     if isinstance(document, dict):
-        if path[-1:] not in {("settings",), ("halves",)}:
+        if path[-1:] not in {("settings",), ("halves",), ("descriptors",)}:
             yield path
         for key, value in document.items():
             yield from objects(value, *path, key)
