@@ -150,7 +150,7 @@ class ProgramTracer:
         try:
             while for_s is None or self._now() < for_s:
                 code = self.program.ended(within_s=every_s if for_s is None else min(every_s, for_s - self._now()))
-                reading = None if code is not None else self._probe.read()
+                reading = None if code is not None else self._probe.read(anew=False)
                 if reading is None:
                     code = self.program.ended(within_s=every_s) if code is None else code
                     break
@@ -219,7 +219,7 @@ class ProgramTracer:
                 self._check_running(f"in load {done + number:,}: {error}")
                 raise type(error)(f"load {done + number:,} of {done + size:,}: {error}") from None
             if number in sampled:
-                samples.append(self._sample(Phase.STEP, number, self._look()))
+                samples.append(self._sample(Phase.STEP, number, self._look(anew=False)))
         elapsed_s = time.monotonic() - begun
         waited_s = self._settled(Phase.COLLECTED, size, samples, done + size)
         return Trace("program", size, elapsed_s, waited_s, tuple(samples))
@@ -249,9 +249,9 @@ class ProgramTracer:
         """Seconds since the trace began."""
         return time.monotonic() - self._begun
 
-    def _look(self) -> TreeReading:
+    def _look(self, *, anew: bool = True) -> TreeReading:
         """What the program has now. Raises MeasureError if it has ended, or may not be looked at."""
-        reading = self._probe.read()
+        reading = self._probe.read(anew=anew)
         if reading is None:
             self._check_running("before it could be measured")
             raise MeasureError(f"process {self.program.pid} has ended")

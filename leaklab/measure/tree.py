@@ -23,6 +23,10 @@ OTHER_SOCKETS = "other sockets"
 CONNECTED, LISTENING = "TCP connections", "listening sockets"
 
 
+Descriptor = tuple[int, str]
+"""A process and, as /proc names it, one of its descriptors."""
+
+
 @dataclass(frozen=True, slots=True)
 class TreeReading:
     """What a program and all that it started had at one moment.
@@ -45,14 +49,19 @@ class TreeReading:
 
 
 class TreeProbe:
-    """Reads what a program and its descendants have; what it remembers of their sockets saves half of the time."""
+    """Reads what a program and its descendants have; what it remembers of their sockets saves most of the time."""
 
     def __init__(self, root: int) -> None:
         self.root = root
         self._known: dict[int, TcpSocket] = {}
+        self._numbers: dict[Descriptor, int] = {}
 
-    def read(self) -> TreeReading | None:
-        """What there is now; None if the program has ended."""
+    def read(self, *, anew: bool = True) -> TreeReading | None:
+        """What there is now; None if the program has ended.
+
+        To look at each descriptor is dear. Unless that is to be done `anew`, one that was a TCP socket at the last
+        reading is taken for the same, as long as that socket is there.
+        """
         try:
             if status_of(self.root).is_zombie:
                 return None
@@ -75,19 +84,25 @@ class TreeProbe:
         counters: Counters = {"threads": threads, "children": len(running) - 1, "zombies": zombies, "rss": memory}
         if not reads_proc():
             return _read_elsewhere(counters, running)
-        kinds, inodes, unread = _descriptors(running)
+        remembered = {} if anew else self._numbers
+        kinds, inodes, unread = _descriptors(running, remembered)
         if len(unread) < len(running):
             with contextlib.suppress(OSError):
-                self._known = tcp_sockets(set(inodes), self._known)
-                sockets = [(self._known.get(inode), inode) for inode in inodes]
+                self._known = known = tcp_sockets(set(inodes.values()), self._known)
+                if any(inode not in known and number in remembered for number, inode in inodes.items()):
+                    return self.read()
+                self._numbers = {number: inode for number, inode in inodes.items() if inode in known}
+                sockets = [(known.get(inode), inode) for inode in inodes.values()]
                 return _told(counters, kinds, sockets, running, unread)
         denied: Counters = {"fds": None, "sockets": None, "close_wait": None}
         return TreeReading({**counters, **denied}, running=tuple(running), unread=tuple(unread))
 
 
-def _descriptors(pids: Iterable[int]) -> tuple[Counter[str], list[int], list[int]]:
+def _descriptors(
+    pids: Iterable[int], remembered: Mapping[Descriptor, int]
+) -> tuple[Counter[str], dict[Descriptor, int], list[int]]:
     """The descriptors of these processes by kind, the inodes of their sockets, and who may not be looked at."""
-    kinds, sockets, unread = Counter[str](), list[int](), list[int]()
+    kinds, sockets, unread = Counter[str](), dict[Descriptor, int](), list[int]()
     for pid in pids:
         try:
             folder = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -98,12 +113,16 @@ def _descriptors(pids: Iterable[int]) -> tuple[Counter[str], list[int], list[int
             continue
         try:
             for name in os.listdir(folder):  # noqa: PTH208 # hundreds of them
+                number = pid, name
+                if number in remembered:
+                    sockets[number] = remembered[number]
+                    continue
                 try:
                     target = os.readlink(name, dir_fd=folder)
                 except OSError:  # closed meanwhile
                     continue
                 if target.startswith("socket:["):
-                    sockets.append(int(target[8:-1]))
+                    sockets[number] = int(target[8:-1])
                 else:
                     kinds[_kind(target)] += 1
         except PermissionError:

@@ -35,8 +35,7 @@ _SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
 _HEADER = struct.Struct("=IHHII")
 _ALL_OF_TCP = struct.pack("=BBBB48xII", socket.AF_INET, 0, 0, 0, _ALL & ~_OVER, 0)  # struct inet_diag_req
 _SHORTEST = _HEADER.size + 72  # of an answer: the header and a struct inet_diag_msg
-_KIND = struct.Struct("=IH")  # of an answer: its length, and what it is
-_ANSWER = struct.Struct("=17xB66xI")  # of an answer: the state of the socket, and its inode
+_ANSWER = struct.Struct("=IH11xB66xI")  # of an answer: its length, what it is, the state of the socket, its inode
 _PORTS = struct.Struct(">HH16s16s")  # of its struct inet_diag_sockid: ports and addresses, from here and to there
 _PORTS_AT = _HEADER.size + 4
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -137,11 +136,12 @@ def _answers(question: int, wanted: bytes) -> Iterator[tuple[int, int, bytes, in
             data, at = asked.recv(1 << 17), 0
             end = len(data)
             while at < end:
-                length, kind = _KIND.unpack_from(data, at)
-                if kind == _DONE:
-                    return
+                if end - at < _SHORTEST:
+                    if _HEADER.unpack_from(data, at)[1] == _DONE:
+                        return
+                    raise OSError("the system does not list sockets")
+                length, kind, state, inode = _ANSWER.unpack_from(data, at)
                 if kind == _ERROR or length < _SHORTEST:
                     raise OSError("the system does not list sockets")
-                state, inode = _ANSWER.unpack_from(data, at)
                 yield inode, state, data, at
                 at += (length + 3) & ~3

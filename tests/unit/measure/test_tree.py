@@ -107,6 +107,26 @@ def test_a_connection_whose_other_end_has_hung_up_is_in_close_wait(
     assert (f"from clients to :{client.getpeername()[1]}", "CLOSE_WAIT") in reading.ends
 
 
+@linux
+def test_what_is_remembered_is_looked_at_again_once_it_is_gone() -> None:
+    probe = TreeProbe(os.getpid())
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        kept = [socket.create_connection(listening.getsockname()) for _ in range(3)]
+        before = probe.read()
+        assert before is not None
+        others = kept.pop().detach()
+        os.dup2(1, others)  # the same number is another thing now
+        kept.append(socket.create_connection(listening.getsockname()))
+        remembered, anew = probe.read(anew=False), probe.read()
+        assert remembered is not None
+        assert anew is not None
+        assert (remembered.kinds, remembered.ends) == (anew.kinds, anew.ends)
+        assert anew.kinds[CONNECTED] == before.kinds[CONNECTED]
+        os.close(others)
+        for one in kept:
+            one.close()
+
+
 def test_where_proc_is_not_read_psutil_says_the_same(
     program: tuple[int, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
