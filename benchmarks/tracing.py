@@ -233,9 +233,8 @@ def main() -> None:
         for case in cases(Path(name)):
             if not given.names or any(word.lower() in case.name.lower() for word in given.names):
                 print("|", " | ".join(map(str, measured(case, server, Path(name)))), "|", flush=True)
-    print(
-        "\n| sockets of a process | descriptors looked at | CPU of a sample, median | nine in ten are below |\n| ---: | --- | ---: | ---: |"
-    )
+    print("\n| sockets of a process | descriptors looked at | CPU of a sample, median | nine in ten are below |")
+    print("| ---: | --- | ---: | ---: |")
     for sockets in (0, 100, 500):
         for anew in (False, True):
             cells = (f"{took:.1f} ms" for took in cost(sockets, anew=anew))

@@ -3,8 +3,9 @@
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from leaklab.measure.probes import Counters, mapped_by
 from leaklab.system.connections import CLOSE_WAIT, LISTEN, STATES, Address, TcpSocket, tcp_sockets
@@ -22,6 +23,8 @@ OTHER_SOCKETS = "other sockets"
 
 CONNECTED, LISTENING = "TCP connections", "listening sockets"
 
+
+_REMOTE, _STATE = attrgetter("remote", "state"), attrgetter("state")
 
 Descriptor = tuple[int, str]
 """A process and, as /proc names it, one of its descriptors."""
@@ -89,11 +92,10 @@ class TreeProbe:
         if len(unread) < len(running):
             with contextlib.suppress(OSError):
                 self._known = known = tcp_sockets(set(inodes.values()), self._known)
-                if any(inode not in known and number in remembered for number, inode in inodes.items()):
+                if remembered and any(inode not in known for number, inode in inodes.items() if number in remembered):
                     return self.read()
                 self._numbers = {number: inode for number, inode in inodes.items() if inode in known}
-                sockets = [(known.get(inode), inode) for inode in inodes.values()]
-                return _told(counters, kinds, sockets, running, unread)
+                return _told(counters, kinds, inodes.values(), known, running, unread)
         denied: Counters = {"fds": None, "sockets": None, "close_wait": None}
         return TreeReading({**counters, **denied}, running=tuple(running), unread=tuple(unread))
 
@@ -144,30 +146,29 @@ def _kind(target: str) -> str:
 def _told(
     counters: Counters,
     kinds: Counter[str],
-    sockets: Iterable[tuple[TcpSocket | None, int]],
+    inodes: Collection[int],
+    known: Mapping[int, TcpSocket],
     running: list[int],
     unread: list[int],
 ) -> TreeReading:
-    sockets = list(sockets)
-    own_ports = {one.local[1] for one, _ in sockets if one is not None and one.state == LISTEN}
-    # An end of a connection: the own port that it came in by, or else the address that it leads to.
-    connected = Counter[tuple[int | Address, int]]()
-    outgoing = set[int]()
-    for one, inode in sockets:
-        if one is None or one.state == LISTEN:
-            kinds[OTHER_SOCKETS if one is None else LISTENING] += 1
-        elif one.local[1] in own_ports:
-            connected[one.local[1], one.state] += 1
-        else:
-            connected[one.remote, one.state] += 1
-            outgoing.add(inode)
-    ends, states = {}, Counter[int]()
-    for (end, state), count in connected.most_common():
-        words = f"from clients to :{end}" if isinstance(end, int) else f"to {endpoint(end)}"
-        ends[words, STATES[state]] = count
-        states[state] += count
-    if connected:
-        kinds[CONNECTED] = states.total()
+    """The reading of these: an inode for each descriptor that is a socket, and what is known of those by TCP."""
+    own_ports = {one.local[1] for one in known.values() if one.state == LISTEN}
+    connected = [known[inode] for inode in inodes if inode in known and known[inode].state != LISTEN]
+    leading = [one for one in connected if one.local[1] not in own_ports]
+    clients = [one for one in connected if one.local[1] in own_ports] if len(leading) < len(connected) else []
+    ends = {
+        (f"to {endpoint(remote)}", STATES[state]): count
+        for (remote, state), count in Counter(map(_REMOTE, leading)).most_common()
+    }
+    for (port, state), count in Counter((one.local[1], one.state) for one in clients).most_common():
+        ends[f"from clients to :{port}", STATES[state]] = count
+    states = Counter(map(_STATE, connected))
+    listening = sum(known[inode].state == LISTEN for inode in inodes if inode in known) if own_ports else 0
+    others = len(inodes) - len(connected) - listening
+    for kind, count in ((LISTENING, listening), (OTHER_SOCKETS, others), (CONNECTED, len(connected))):
+        if count:
+            kinds[kind] = count
+    outgoing = {inode for inode, one in known.items() if one.state != LISTEN and one.local[1] not in own_ports}
     read: Counters = {"fds": kinds.total(), "sockets": states.total(), "close_wait": states[CLOSE_WAIT]}
     return TreeReading({**counters, **read}, kinds, ends, tuple(running), frozenset(outgoing), tuple(unread))
 
@@ -181,20 +182,20 @@ def endpoint(address: Address) -> str:
 def _read_elsewhere(counters: Counters, running: list[int]) -> TreeReading:
     """The same by psutil: descriptors without their kinds, sockets as far as it names them."""
     fds, unread = 0, list[int]()
-    sockets: list[tuple[TcpSocket | None, int]] = []
+    known: dict[int, TcpSocket] = {}
     for pid in running:
         try:
             with asking_psutil() as psutil:
                 process = psutil.Process(pid)
                 fds += process.num_fds()
-                for number, each in enumerate(process.net_connections("tcp")):
+                for each in process.net_connections("tcp"):
                     state = STATES.index(each.status) if each.status in STATES else 0
-                    sockets.append((TcpSocket(tuple(each.laddr), tuple(each.raddr or ("", 0)), state), -number - 1))
+                    known[-len(known) - 1] = TcpSocket(tuple(each.laddr), tuple(each.raddr or ("", 0)), state)
         except PermissionError:
             unread.append(pid)
         except OSError:
             continue
-    told = _told(counters, Counter(), sockets, running, unread)
+    told = _told(counters, Counter(), known, known, running, unread)
     denied = len(unread) == len(running)
     told.counters.update(dict.fromkeys(("fds", "sockets", "close_wait")) if denied else {"fds": fds})
     return told
