@@ -28,32 +28,38 @@ static int written(const char *line, int length) {
     return whole;
 }
 
-static void say(const char *what, unsigned long first, unsigned long second) {
-    int error = errno, length;
-    char line[128];
+static void say_line(const char *line, int length) {
+    int error = errno;
     if (!file[0]) return;
     if (missed && written("missed\n", 7)) missed = 0;
-    length = snprintf(line, sizeof line, "%s %d %lu %lu\n", what, (int)getpid(), first, second);
     if (!written(line, length)) missed = 1;
     errno = error;
 }
 
-static void say_hello(void) {
-    struct stat image;
-    if (stat("/proc/self/exe", &image) == 0) say("hello", image.st_dev, image.st_ino);
+static void say(const char *what, unsigned long number) {
+    char line[128];
+    say_line(line, snprintf(line, sizeof line, "%s %d %lu\n", what, (int)getpid(), number));
 }
 
-static void say_forked(void) {
+/* Which program this is: the numbers of its file, and its path. */
+static void say_image(const char *what) {
+    char line[4096 + 128], path[4096];
     struct stat image;
-    if (stat("/proc/self/exe", &image) == 0) say("forked", image.st_dev, image.st_ino);
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    if (stat("/proc/self/exe", &image) != 0 || length < 0) return;
+    length = snprintf(line, sizeof line, "%s %d %lu %lu %.*s\n", what, (int)getpid(), (unsigned long)image.st_dev,
+                      (unsigned long)image.st_ino, (int)length, path);
+    say_line(line, length);
 }
+
+static void say_forked(void) { say_image("forked"); }
 
 __attribute__((constructor)) static void begin(void) {
     const char *given = getenv("LEAKLAB_EVENTS");
     if (!given || strlen(given) >= sizeof file) return;
     strcpy(file, given);
     pthread_atfork(NULL, NULL, say_forked);
-    say_hello();
+    say_image("hello");
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t length) {
@@ -63,7 +69,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t length) {
     struct stat status;
     if (address && (address->sa_family == AF_INET || address->sa_family == AF_INET6)
         && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM && fstat(fd, &status) == 0)
-        say("connect", status.st_ino, 0);
+        say("connect", status.st_ino);
     errno = error;
     return next(fd, address, length);
 }
@@ -72,9 +78,9 @@ int connect(int fd, const struct sockaddr *address, socklen_t length) {
 #define STARTS(name, parameters, ...)                          \
     int name parameters {                                      \
         int (*next) parameters = dlsym(RTLD_NEXT, #name);      \
-        say("starts", 0, 0);                                   \
+        say("starts", 0);                                   \
         int result = next(__VA_ARGS__);                        \
-        say("failed", 0, 0);                                   \
+        say("failed", 0);                                   \
         return result;                                         \
     }
 STARTS(execve, (const char *path, char *const a[], char *const e[]), path, a, e)
@@ -88,7 +94,7 @@ STARTS(execvpe, (const char *path, char *const a[], char *const e[]), path, a, e
         int (*next)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,     \
                     char *const[], char *const[]) = dlsym(RTLD_NEXT, #name);                                  \
         int result = next(pid, path, actions, how, a, e);                                                     \
-        if (result == 0) say("starts", 0, 0);                                                                 \
+        if (result == 0) say("starts", 0);                                                                 \
         return result;                                                                                        \
     }
 SPAWNS(posix_spawn)
@@ -96,13 +102,13 @@ SPAWNS(posix_spawnp)
 
 int system(const char *command) {
     int (*next)(const char *) = dlsym(RTLD_NEXT, "system");
-    if (command) say("starts", 0, 0);
+    if (command) say("starts", 0);
     return next(command);
 }
 
 FILE *popen(const char *command, const char *mode) {
     FILE *(*next)(const char *, const char *) = dlsym(RTLD_NEXT, "popen");
     FILE *stream = next(command, mode);
-    if (stream) say("starts", 0, 0);
+    if (stream) say("starts", 0);
     return stream;
 }

@@ -189,7 +189,7 @@ class ConnectionCounter:
     _unheard: int = field(init=False, default=0)
     _silent: dict[int, tuple[float, str]] = field(init=False, default_factory=dict)
     _is_lost: bool = field(init=False, default=False)
-    _go: dict[tuple[int, int], bool] = field(init=False, default_factory=dict)
+    _in_go: str = field(init=False, default="")
 
     def prepare(self) -> None:
         """Make the file, and what counts. Raises MeasureError if it cannot be."""
@@ -244,18 +244,18 @@ class ConnectionCounter:
         gone = [
             name for pid, (_, name) in self._silent.items() if pid not in reading.running and pid not in self._images
         ]
-        heard = self._hear_from(reading.running)
+        self._listen_to(reading.running)
         late = [name for since, name in self._silent.values() if time.monotonic() - since > HELLO_S]
         if gone or late:
             return self._does_not_load([*late, *gone])
-        if self.way is Way.PRELOAD and (built := [pid for pid in heard if self._is_go(pid)]):
-            return f"{_name(built[0])} was built by Go, which does without libc; --count strace may count them"
+        if self._in_go:
+            return f"{self._in_go} was built by Go, which does without libc; --count strace may count them"
         if {str(inode).encode() for inode in reading.outgoing} - self._sockets:
             return f"some were opened without {MEANS[self.way]} seeing it"
         return ""
 
-    def _hear_from(self, running: Sequence[int]) -> list[int]:
-        """Those of these processes that have said hello; a short while is waited for one that has not."""
+    def _listen_to(self, running: Sequence[int]) -> None:
+        """Note which of these processes have not said hello; a short while is waited for one that has not."""
         until = time.monotonic() + LISTEN_S
         while True:
             now, heard = time.monotonic(), self.heard_from(running)
@@ -263,7 +263,7 @@ class ConnectionCounter:
             silent |= {STARTED: "a program that it started"} if self._unheard > 0 else {}
             self._silent = {pid: self._silent.get(pid, (now, name)) for pid, name in silent.items()}
             if not self._silent or now > until:
-                return heard
+                return
             time.sleep(LISTEN_S / 10)
             self._hear()
 
@@ -281,24 +281,23 @@ class ConnectionCounter:
                 if (match := STRACED.search(line)) is not None:
                     self._sockets.add(match[1])
                 continue
-            what, *numbers = line.split()
+            what, *said = line.split(b" ", 4)
             if what == b"connect":
-                self._sockets.add(numbers[1])
+                self._sockets.add(said[1])
             elif what in (b"hello", b"forked"):
-                pid, device, inode = map(int, numbers)
                 # The program itself was started by leaklab.
                 self._unheard -= what == b"hello" and bool(self._images)
-                self._images[pid] = device, inode
+                self._note_image(int(said[0]), (int(said[1]), int(said[2])), b"".join(said[3:]))
             else:
                 self._unheard += {b"starts": 1, b"failed": -1}.get(what, 0)
                 self._is_lost = self._is_lost or what == b"missed"
 
-    def _is_go(self, pid: int) -> bool:
-        image = self._images[pid]
-        if image not in self._go:
-            with contextlib.suppress(OSError, ValueError), _mapped(f"/proc/{pid}/exe") as code:
-                self._go[image] = code.find(GO) >= 0
-        return self._go.get(image, True)
+    def _note_image(self, pid: int, image: tuple[int, int], path: bytes) -> None:
+        """Note the program that a process has said it is."""
+        if self.way is Way.PRELOAD and image not in self._images.values():
+            with contextlib.suppress(OSError, ValueError), _mapped(os.fsdecode(path)) as code:
+                self._in_go = self._in_go or (Path(os.fsdecode(path)).name if code.find(GO) >= 0 else "")
+        self._images[pid] = image
 
 
 def _image(pid: int) -> tuple[int, int] | None:

@@ -39,10 +39,10 @@ def _begin(file: str) -> None:
         finally:
             close(descriptor)
 
-    def say(what: str, first: int = 0, second: int = 0) -> None:
+    def say(what: str, *numbers: int) -> None:
         if missed and written("missed\n"):
             missed.clear()
-        if not written("%s %d %d %d\n" % (what, getpid(), first, second)):  # noqa: UP031 # it costs the program least
+        if not written(" ".join([what, *map(str, (getpid(), *numbers))]) + "\n"):
             missed.append(what)
 
     def say_image(what: str) -> None:

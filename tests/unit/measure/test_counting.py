@@ -96,6 +96,14 @@ def test_programs_that_were_started_and_said_hello_or_could_not_be_started_are_h
     assert counter_of(tmp_path, text).count(reading()) == 0
 
 
+def test_a_program_of_go_that_loads_the_shim_makes_it_unknown_as_it_connects_without_libc(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_bytes(b"\x7fELF" + counting.GO)
+    text = HELLO + f"starts {PID} 0\nhello {PID + 1} 1 2 {tmp_path}/tool\n"
+    counter = counter_of(tmp_path, text, Way.PRELOAD)
+    assert counter.count(reading()) is None
+    assert counter.why_unknown.startswith("tool was built by Go")
+
+
 def test_strace_names_sockets_by_their_inode_and_other_protocols_do_not_count(tmp_path: Path) -> None:
     lines = [
         '7 connect(3<TCP:[11]>, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, 16) = 0',
