@@ -113,6 +113,8 @@ class ProgramTracer:
     def by_loads(self, warm_up: LoadCommand, load: LoadCommand, times: int) -> TracedProgram:
         """Measure it after a load that warms it up, `times` loads after that, and if something grew, after more.
 
+        What fails once the first size was measured is a doubt.
+
         Raises:
             UsageError: the load is no command.
             LoadFailedError: the load failed.
@@ -120,7 +122,7 @@ class ProgramTracer:
             MeasureError: the program ended, or may not be read.
         """
         runs: list[tuple[Trace, SizedRun]] = []
-        interrupted, retried_s = False, 0.0
+        interrupted, retried_s, doubts = False, 0.0, list[str]()
         try:
             retried_s = self._warm_up(warm_up)
             self._settled(Phase.BASELINE, 0, [])
@@ -132,8 +134,13 @@ class ProgramTracer:
             if not runs:
                 raise
             interrupted = True
+        except MeasureError as error:
+            # What leaks may well be why the program fails in the end: the first size is told all the same.
+            if not runs:
+                raise
+            doubts.append(str(error))
         (first, run), *others = runs
-        judgement = judge(first, run, Thresholds(), [other for _, other in others], words=LOADS)
+        judgement = judge(first, run, Thresholds(), [other for _, other in others], doubts=doubts, words=LOADS)
         loads = sum(one.steps for _, one in runs)
         judgement = judgement if interrupted else self._explained(judgement, loads)
         return replace(self._told(judgement, load.text), interrupted=interrupted, retried_s=retried_s)

@@ -102,10 +102,14 @@ def choose(wish: str, program: str) -> tuple[Way, str]:
 
     `auto` is the hook for Python, and for other programs the shim, where there is a compiler for it.
     """
+    if sys.platform != "linux" and wish in ("auto", *Way):
+        if wish not in ("auto", Way.NONE):
+            raise UsageError(f"--count {wish}: connections are counted on Linux only. Leave --count out.")
+        return Way.NONE, "they are counted on Linux only"
     if wish == "auto":
         if is_python(program):
             return Way.HOOK, ""
-        if sys.platform != "linux" or _compiler() is None:
+        if _compiler() is None:
             return Way.NONE, "there is no C compiler for the shim that would count them"
         if not _loads_libc(program):
             return Way.NONE, f"{Path(program).name} does not use libc for them; --count strace may count them"

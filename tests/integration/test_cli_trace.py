@@ -250,6 +250,18 @@ def test_a_load_that_fails_is_told_with_its_number_its_code_and_its_last_line(le
     assert "failed with exit code 22: load 4" in done.stderr
 
 
+def test_what_was_measured_is_told_although_a_later_load_fails(leaklab: Command, server: Path, tmp_path: Path) -> None:
+    script = tmp_path / "load.sh"
+    load = LOAD.format(port=tmp_path / "port", what="f")
+    script.write_text(f"echo >> done; test $(wc -l < done) -lt 15 || exit 4\n{load}\n")
+    done = leaklab("trace", "--times", "5", "--load", f"bash {script}", "--", sys.executable, str(server), "port")
+    assert (done.code, done.stdout) == (NOT_AS_EXPECTED, "")
+    assert "inconclusive" in done.stderr
+    words = " ".join(done.stderr.split())
+    assert "of 205: the load" in words
+    assert "failed with exit code 4" in words
+
+
 def test_a_program_that_dies_in_the_middle_is_told(leaklab: Command, server: Path, tmp_path: Path) -> None:
     script = tmp_path / "load.sh"
     script.write_text("echo >> done; test $(wc -l < done) -lt 4 || kill -9 $(cat pid)\n")
