@@ -102,21 +102,13 @@ def choose(wish: str, program: str) -> tuple[Way, str]:
 
     `auto` is the hook for Python, and for other programs the shim, where there is a compiler for it.
     """
-    if sys.platform != "linux" and wish in ("auto", *Way):
-        if wish not in ("auto", Way.NONE):
-            raise UsageError(f"--count {wish}: connections are counted on Linux only. Leave --count out.")
-        return Way.NONE, "they are counted on Linux only"
     if wish == "auto":
-        if is_python(program):
-            return Way.HOOK, ""
-        if _compiler() is None:
-            return Way.NONE, "there is no C compiler for the shim that would count them"
-        if not _loads_libc(program):
-            return Way.NONE, f"{Path(program).name} does not use libc for them; --count strace may count them"
-        return Way.PRELOAD, ""
+        return _best(program)
     if wish not in [*Way]:
         raise UsageError(f"--count {wish}: choose auto, {', '.join(Way)}")
     way = Way(wish)
+    if way is not Way.NONE and sys.platform != "linux":
+        raise UsageError(f"--count {wish}: connections are counted on Linux only. Leave --count out.")
     if way is Way.HOOK and not is_python(program):
         raise UsageError(f"--count hook: {program} is not a Python program. Try --count preload.")
     if way is Way.STRACE and shutil.which("strace") is None:
@@ -124,6 +116,23 @@ def choose(wish: str, program: str) -> tuple[Way, str]:
     if way is Way.PRELOAD and _compiler() is None:
         raise MeasureError("--count preload: there is no C compiler (cc). Install one, or leave --count out.")
     return way, "" if way is not Way.NONE else "--count none"
+
+
+def _best(program: str) -> tuple[Way, str]:
+    """The way that counts most of a program, of those that do not slow it down; and if there is none, why."""
+    if sys.platform != "linux":
+        return Way.NONE, "they are counted on Linux only"
+    if is_python(program):
+        return Way.HOOK, ""
+    if _compiler() is None:
+        return Way.NONE, "there is no C compiler for the shim that would count them"
+    if not _loads_libc(program):
+        return Way.NONE, f"{Path(program).name} does not use libc for them; --count strace may count them"
+    try:
+        shim()
+    except MeasureError as error:
+        return Way.NONE, str(error)
+    return Way.PRELOAD, ""
 
 
 def _compiler() -> str | None:
