@@ -54,7 +54,7 @@ def command(
     as_json: options.Json = False,
     file: options.Output = None,
 ) -> int:
-    """Measure any program from outside, and say what grows with its load."""
+    """Measure any program, and say what grows with its load."""
     without = {"--every": every, "--for": for_} if load else {"--warm-up": warm_up, "--times": times, "--limit": limit}
     if misplaced := [option for option, given in without.items() if given]:
         said = "is for a trace without --load: leave it out" if load else "is for a load: add --load, or leave it out"
