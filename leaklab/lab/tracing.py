@@ -24,6 +24,7 @@ from leaklab.measure.summary import summarize
 from leaklab.measure.tree import TreeProbe, TreeReading
 from leaklab.metrics import METRICS
 from leaklab.sentences import LOADS
+from leaklab.system.interrupts import held_back
 from leaklab.system.processes import signal_name
 
 WARM_UP_S = 30.0
@@ -150,24 +151,30 @@ class ProgramTracer:
 
         Raises MeasureError if it ends before the first sample, or may not be read.
         """
-        first = self._look()
-        samples = [self._sample(Phase.BASELINE, 0, first)]
-        self.moments.append(TraceMoment(0, samples[0].at_s, first))
-        code, interrupted, last = None, False, self.moments[0]
+        samples: list[Sample] = []
+        code, interrupted = None, False
         try:
+            # A signal that comes before there is anything to show comes a little later.
+            with held_back():
+                self.counter.wait_for_hello(self.program)
+                first = last = self._look()
+                samples.append(self._sample(Phase.BASELINE, 0, first))
             while for_s is None or self._now() < for_s:
                 code = self.program.ended(within_s=every_s if for_s is None else min(every_s, for_s - self._now()))
                 reading = None if code is not None else self._probe.read(anew=False)
                 if reading is None:
                     code = self.program.ended(within_s=every_s) if code is None else code
                     break
-                samples.append(self._sample(Phase.CLOCK, 0, self._counted(reading)))
-                last = TraceMoment(0, samples[-1].at_s, reading)
+                last = self._counted(reading)
+                samples.append(self._sample(Phase.CLOCK, 0, last))
                 if len(samples) > MOST_SAMPLES:
                     samples, every_s = samples[::2], 2 * every_s
         except KeyboardInterrupt:
+            if not samples:
+                raise
             interrupted = True
-        self.moments += [last] if last is not self.moments[0] else []
+        shown = [(samples[0], first), *([] if last is first else [(samples[-1], last)])]
+        self.moments += [TraceMoment(0, sample.at_s, reading) for sample, reading in shown]
         trace = Trace("program", 0, samples[-1].at_s - samples[0].at_s, 0.0, tuple(samples))
         told = self._told(judge_over_time(trace), None)
         return replace(told, exit_code=code if self.command else None, interrupted=interrupted)

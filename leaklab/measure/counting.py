@@ -25,6 +25,7 @@ from leaklab.errors import MeasureError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from leaklab.measure.program import MeasuredProgram
     from leaklab.measure.tree import TreeReading
 
 SHIM = Path(__file__).with_name("connect_shim.c")
@@ -245,6 +246,14 @@ class ConnectionCounter:
             if not self._is_lost and self._silent:
                 self.why_unknown = self._does_not_load(name for _, name in self._silent.values())
         return None if self.why_unknown else len(self._sockets)
+
+    def wait_for_hello(self, program: MeasuredProgram) -> None:
+        """Wait until a program has said hello, or has ended, or has had its time: it may be started by a script."""
+        until = time.monotonic() + HELLO_S
+        while self.way in (Way.HOOK, Way.PRELOAD) and time.monotonic() < until:
+            self._hear()
+            if program.pid in self._images or program.ended(within_s=LISTEN_S / 10) is not None:
+                return
 
     def heard_from(self, pids: Sequence[int]) -> list[int]:
         """Those of these processes that said hello as the program that they run, or ran when they ended."""
