@@ -112,6 +112,20 @@ def clean(
     return looked_at if is_told else f"{looked_at}; memory does not either"
 
 
+def left_by_test(metric: Metric, sums: Sequence[float], work: str) -> str:
+    """What was left after one run of `work`, after two, and so on."""
+    first, *others = sums
+    be = _be(metric, first, "is", "are")
+    after = "".join(f", {metric.format(count)} after {number} runs" for number, count in enumerate(others, 2))
+    pace = f": {per_step(metric, sums[-1] / len(sums)).removesuffix(' per step')} per run" if others else ""
+    return f"{metric.quantity(first)} {be} still {metric.state} after {work}{after}{pace}"
+
+
+def too_many_connections(metric: Metric, count: int, address: str, limit: int, work: str) -> str:
+    """So many connections were opened to one address by one line in one run of `work`."""
+    return f"{metric.quantity(count)} to {address} in one run of {work}, by one line ({limit} allowed)"
+
+
 def steady(metric: Metric, here: float, others: Sequence[float]) -> str:
     """So much was there at the same time, and no more in runs of other sizes."""
     again = ", ".join(metric.format(count) for count in others)

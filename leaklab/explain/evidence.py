@@ -80,11 +80,12 @@ class ReportedGroup(Struct, frozen=True):
     own: bool
     became: Text
     note: Text
+    links: tuple[Text, ...] = ()
 
     def evidence(self, folder: Path) -> Evidence:
         """The same for people, with the code of lines that lie in `folder`."""
         kept = None if self.kept is None else KeptBy(*map(_short, self.kept))
-        opened, waits = _code_line(self.opened, folder), _code_line(self.waits, folder)
+        opened, waits = code_site(self.opened, folder), code_site(self.waits, folder)
         return Evidence(self.count, _short(self.what), opened, kept, waits, _short(self.became or self.note))
 
     def is_of(self, folder: Path) -> bool:
@@ -111,7 +112,8 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _code_line(reported: ReportedLine | None, folder: Path) -> CodeSite | None:
+def code_site(reported: ReportedLine | None, folder: Path) -> CodeSite | None:
+    """A line for people, with its code if it lies in `folder`."""
     if reported is None:
         return None
     path, function = Path(reported.file), _short(reported.function)

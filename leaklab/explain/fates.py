@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, OpenedConnection, Recorder
+from leaklab.explain.recorder import FAILED, ONE_ANSWER, READ, UNREAD, OpenedConnection, Recorder
 from leaklab.explain.safely import attributes
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ UNREAD_WORDS = "with its body unread"
 def _fate(one: OpenedConnection) -> str:
     sock: Any = one.socket()
     is_open = sock is not None and sys.modules["_socket"].socket.fileno(sock) >= 0
+    if one.fate == FAILED:
+        return "never established"
     if one.fate == ONE_ANSWER:
         return "closed after one answer, as its request or response asked for (Connection: close)"
     if one.fate == UNREAD or (is_open and _left(one)):

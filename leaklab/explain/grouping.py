@@ -16,7 +16,7 @@ from leaklab.explain.rises import Rises
 from leaklab.measure.worker import SHARED_MEMORY, with_article
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from leaklab.explain.own_code import Line
     from leaklab.explain.recorder import Recorder
@@ -58,14 +58,26 @@ class Grouping:
 
     Args:
         ports: the ports of the services; only connections to these are reported.
+        lines: only what these lines have opened is reported, if they are given.
+        follows: whether the lines are followed, to see in which the memory rises.
         memory: bytes by which the memory rose when it was measured; 0 if it is not to be explained.
         risen: is called once, when most of that is there.
     """
 
-    def __init__(self, recorder: Recorder, ports: set[int], memory: float, risen: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        ports: set[int] | None = None,
+        memory: float = 0,
+        risen: Callable[[], None] = lambda: None,
+        lines: Collection[Line] | None = None,
+        *,
+        follows: bool = True,
+    ) -> None:
         self._own = recorder.own
         self._recorder = recorder
-        self._ports = ports
+        self._ports = ports or set()
+        self._only = lines
         self._lines: Lines | None = None
         self._sizes: dict[int, int] = {}
         self._has_told_memory = False
@@ -74,7 +86,7 @@ class Grouping:
             from leaklab.explain import weights  # here: tracing takes as long to import as all the rest
 
             self._weights = weights
-        self.rises = Rises(self._own, memory, risen)
+        self.rises = Rises(self._own, memory if follows else 0, risen)
 
     def begin(self) -> None:
         """The half begins now. What was there before is not what grows: only memory from now on has a line."""
@@ -88,6 +100,8 @@ class Grouping:
         if MEMORY in counters and self._lines is None:
             self._lines = self._weights.Lines(self._own)
         found = open_resources(self._recorder, counters)
+        if self._only is not None:
+            found = [one for one in found if one.origin is not None and one.origin.line in self._only]
         walk = Walk(self._own, [self, self._recorder, self.rises], everything=MEMORY in counters)
         walk.find([one.thing for one in found if one.thing is not None])
         groups = self._alike(found, walk)
@@ -120,7 +134,8 @@ class Grouping:
             group = _group(shape.counter, len(members), first.what, shape.line, waits=shape.waits)
             threads = {root.thread for _, root, _ in members}
             root = shape.root._replace(thread=threads.pop() if len(threads) == 1 else f"in {len(threads):,} threads")
-            group |= self._kept(first, root, [links for _, _, links in members[:SAMPLED]])
+            several = [links for _, _, links in members[:SAMPLED]]
+            group |= self._kept(first, root, several) | {"links": [kind_words(link) for link in several[0]]}
             key = shape.counter, shape.line, shape.waits, group["note"], _holder(group["kept"])
             if key in told:
                 told[key]["count"] += len(members)

@@ -210,7 +210,12 @@ def _running_loops() -> list[object]:
     events: Any = getattr(modules.get("asyncio.base_events"), "BaseEventLoop", None)
     if events is None:
         return []
-    return [one for one in get_objects() if is_a(one, events) and attributes(one).get("_thread_id") is not None]
+    kinds = [events]
+    for kind in kinds:
+        kinds += type.__subclasses__(kind)
+    # An object refers to its type, if that was made in Python: so they are found in C.
+    found = {id(one): one for one in referrers(*kinds) if is_a(one, events)}
+    return [one for one in found.values() if attributes(one).get("_thread_id") is not None]
 
 
 def _context() -> Iterator[tuple[object, Root]]:

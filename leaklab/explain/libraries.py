@@ -5,18 +5,23 @@ Each library is one entry of a table: it is prepared once it is imported, whoeve
 
 from __future__ import annotations
 
+import _socket
+import gc
 import sys
+from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import ONE_ANSWER, READ, UNREAD, this_frame
-from leaklab.measure.worker import SHARED_MEMORY
+from leaklab.explain.recorder import FAILED, ONE_ANSWER, READ, UNREAD, this_frame
+from leaklab.explain.safely import attributes, module_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    from leaklab.explain.recorder import OpenedConnection, Recorder
+    from leaklab.explain.recorder import OpenedConnection, Origin, Recorder
+
+peer = _socket.socket.getpeername
 
 
 def prepare(recorder: Recorder) -> None:
@@ -58,20 +63,19 @@ class _Preparing:
 def _asyncio(recorder: Recorder, module: Any) -> None:
     def created(task: object, *_: object, **__: object) -> None:
         frame = this_frame(3)
-        recorder.note("tasks", lambda: recorder.objects.__setitem__(id(task), recorder.origin(frame, makers=True)))
+        recorder.note("tasks", lambda: recorder.made("tasks", task, frame, makers=True))
 
     recorder.wrap(module.BaseEventLoop, "create_task", after=created)
 
 
 def _asyncio_runners(recorder: Recorder, module: Any) -> None:
-    # What is cancelled here the program has neither awaited nor ended.
-    recorder.wrap(module, "_cancel_all_tasks", before=lambda _loop: recorder.opened("tasks at their end"))
+    recorder.wrap(module, "_cancel_all_tasks", before=recorder.loop_ends)
 
 
 def _selectors(recorder: Recorder, module: Any) -> None:
     def made(_none: None, selector: Any, *_: object, **__: object) -> None:
         frame = this_frame(3)
-        recorder.note("fds", lambda: recorder.objects.__setitem__(id(selector._selector), recorder.origin(frame)))
+        recorder.note("fds", lambda: recorder.made("fds", selector._selector, frame))
 
     recorder.wrap(module._PollLikeSelector, "__init__", after=made)
 
@@ -87,7 +91,7 @@ def _multiprocessing(recorder: Recorder, module: Any) -> None:
 def _pipes(recorder: Recorder, module: Any) -> None:
     def made(pipe: object, *_: object, **__: object) -> None:
         frame = this_frame(3)
-        recorder.note("fds", lambda: recorder.objects.__setitem__(id(pipe), recorder.origin(frame)))
+        recorder.note("fds", lambda: recorder.made("fds", pipe, frame))
 
     recorder.wrap(module._ConnectionBase, "__init__", before=made)
 
@@ -126,11 +130,53 @@ def _pymongo(recorder: Recorder, module: Any) -> None:
             number = 0 if cursor is None else int(cursor["id"])
             before = asked.pop(event.request_id, None)
             if before is None and number:
-                recorder.cursors[number] = recorder.origin(frame), str(cursor.get("ns"))
+                origin = recorder.origin(frame)
+                recorder.cursors[number] = origin, str(cursor.get("ns"))
+                recorder.keep("cursors", number, origin)
             elif before is not None and not number:
                 recorder.cursors.pop(before, None)  # it was read to its end
 
-    module.register(CursorListener())
+    listener = CursorListener()
+    module.register(listener)
+    for one in gc.get_objects():
+        # The listeners of a client that is there already: it takes no new ones (pymongo.monitoring, `register`).
+        if type_name(type(one)) == "_EventListeners" and module_of(type(one)) == "pymongo.monitoring":
+            own = attributes(one)
+            own["_EventListeners__command_listeners"].append(listener)  # type: ignore[attr-defined]
+            own["_EventListeners__enabled_for_commands"] = True
+
+
+def _executors(recorder: Recorder, module: Any) -> None:
+    # A worker thread that does a library's work does it for the line that asked for it, and not for the one that
+    # happened to start the thread.
+    of: dict[int, Origin] = {}
+
+    def submitted(_none: None, item: object, *_: object, **__: object) -> None:
+        frame = this_frame(3)
+        recorder.note("work", lambda: of.__setitem__(id(item), recorder.origin(frame, makers=True)))
+
+    def begins(item: object, *_: object, **__: object) -> None:
+        origin = of.pop(id(item), None)
+        if origin is not None:
+            recorder.working[get_ident()] = origin
+
+    def ends(_none: None, *_: object, **__: object) -> None:
+        recorder.working.pop(get_ident(), None)
+
+    recorder.wrap(module._WorkItem, "__init__", after=submitted)
+    recorder.wrap(module._WorkItem, "run", before=begins, after=ends)
+
+
+def _sockets(recorder: Recorder, module: Any) -> None:
+    def closes(sock: Any, *_: object, **__: object) -> None:
+        connection = recorder.connection_of(sock)
+        if connection is not None and not connection.fate:
+            try:
+                peer(sock)
+            except OSError:
+                connection.fate = FAILED
+
+    recorder.wrap(module.socket, "_real_close", before=closes)
 
 
 def _http_client(recorder: Recorder, module: Any) -> None:
@@ -191,6 +237,8 @@ def _httpcore(recorder: Recorder, module: Any) -> None:
 
 
 def _shared_memory(recorder: Recorder, module: Any) -> None:
+    from leaklab.measure.worker import SHARED_MEMORY
+
     def made(name: str, *_: object, **__: object) -> None:
         frame = this_frame(3)
         recorder.note("shared", lambda: recorder.path(f"{SHARED_MEMORY}{name.lstrip('/')}", recorder.origin(frame)))
@@ -200,6 +248,8 @@ def _shared_memory(recorder: Recorder, module: Any) -> None:
 
 _LIBRARIES: dict[str, Callable[[Recorder, Any], None]] = {
     "_posixshmem": _shared_memory,
+    "concurrent.futures.thread": _executors,
+    "socket": _sockets,
     "asyncio.base_events": _asyncio,
     "asyncio.runners": _asyncio_runners,
     "selectors": _selectors,

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-LEAKLAB = tuple(os.path.join(_PACKAGE, room, "") for room in ("explain", "measure"))  # noqa: PTH118
-"""Where the code lies that runs a half: it is never explained itself. Built-in scenarios may lie beside it."""
+LEAKLAB = tuple(os.path.join(_PACKAGE, room, "") for room in ("explain", "measure", "testing"))  # noqa: PTH118
+"""Where the code lies that runs a half, or watches a test: it is never explained itself. Built-in scenarios may lie
+beside it."""
 
 EVENT_LOOP = f"{os.sep}asyncio{os.sep}events.py"
 """Where `Handle._run` runs a task, or a callback: the frames below it are those of whoever started the loop."""
@@ -35,18 +36,31 @@ class OwnCode:
     """The code in one folder and below it, without the packages that are installed there."""
 
     def __init__(self, folder: str) -> None:
-        self.folder = os.path.abspath(folder) + os.sep  # noqa: PTH100
-        # A learner's file may lie beside the environment that runs it.
-        inside = (os.path.abspath(prefix) + os.sep for prefix in (sys.prefix, sys.base_prefix))  # noqa: PTH100
-        self._others = (*LEAKLAB, *(prefix for prefix in inside if prefix.startswith(self.folder)))
+        self.folder = _with_separator(folder)
+        self._folders: tuple[str, ...] = ()
+        self._others: tuple[str, ...] = LEAKLAB
         self._known: dict[str, bool] = {}
+        self.add(folder)
+
+    def add(self, folder: str) -> None:
+        """From now on, the code in this folder is part of it, too."""
+        self._folders += (_with_separator(folder),)
+        # A learner's file may lie beside the environment that runs it.
+        inside = map(_with_separator, (sys.prefix, sys.base_prefix))
+        self._others += tuple(prefix for prefix in inside if prefix.startswith(self._folders[-1]))
+        self._known.clear()
+
+    def covers(self, folder: str) -> bool:
+        """Whether what is in a folder is part of it."""
+        return _with_separator(folder).startswith(self._folders)
 
     def has(self, file: str) -> bool:
         """Whether a file is part of it."""
         known = self._known.get(file)
         if known is None:
-            rest = file[len(self.folder) :] if file.startswith(self.folder) else None
-            known = rest is not None and "site-packages" not in rest and not file.startswith(self._others)
+            folder = next((each for each in self._folders if file.startswith(each)), None)
+            rest = "" if folder is None else file[len(folder) :]
+            known = folder is not None and "site-packages" not in rest and not file.startswith(self._others)
             self._known[file] = known
         return known
 
@@ -56,14 +70,24 @@ class OwnCode:
         The search ends where an event loop runs a task: what is below has only started the loop.
         """
         above: list[FrameType] = []
-        for each in stack(frame):
-            file = each.f_code.co_filename
-            if each.f_code.co_name == "_run" and file.endswith(EVENT_LOOP):
+        known = self._known
+        while frame is not None:
+            # A stack is deep, and this is called often: what is known of its files is looked up here.
+            file = frame.f_code.co_filename
+            if known.get(file, self) is self:
+                self.has(file)
+            if known[file]:
+                return frame, above
+            if frame.f_code.co_name == "_run" and file.endswith(EVENT_LOOP):
                 break
-            if self.has(file):
-                return each, above
-            above.append(each)
+            if not file.startswith(LEAKLAB):
+                above.append(frame)
+            frame = frame.f_back
         return None, above
+
+
+def _with_separator(folder: str) -> str:
+    return os.path.join(os.path.abspath(folder), "")  # noqa: PTH100, PTH118
 
 
 def whole_stack(frame: FrameType | None) -> Iterator[FrameType]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leaklab.explain.own_code import Line, OwnCode
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 thread_id, this_frame = _thread.get_ident, sys._getframe
 dup, close_fd, fstat, readlink, fileno = os.dup, os.close, os.fstat, os.readlink, _socket.socket.fileno
+socket_type, STREAM = _socket.socket.type, _socket.SOCK_STREAM
 
 GIVE_DESCRIPTORS = "pipe", "pipe2", "dup", "dup2", "openpty", "memfd_create", "eventfd", "pidfd_open", "timerfd_create"
 START_PROCESSES = "fork", "forkpty", "posix_spawn", "posix_spawnp"
@@ -33,8 +35,9 @@ START_PROCESSES = "fork", "forkpty", "posix_spawn", "posix_spawnp"
 CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing", "anyio")
 """Packages whose objects carry work to where it is done, and have no connections of their own."""
 
-UNREAD, READ, ONE_ANSWER = "unread", "read", "one answer"
-"""What became of a connection: its body was not read, or was, or it was asked to close after one answer."""
+UNREAD, READ, ONE_ANSWER, FAILED = "unread", "read", "one answer", "failed"
+"""What became of a connection: its body was not read, or was, or it was asked to close after one answer; or it was
+closed before it was established."""
 
 
 @dataclass(slots=True)
@@ -42,12 +45,13 @@ class Origin:
     """Where something comes from: the line, whether that is the half's own, and the objects of libraries that made it.
 
     The makers are the `self` of each function between that line and the event, the outermost first: the name of its
-    type, and a number that no other object has.
+    type, and a number that no other object has. `via` are the modules of these functions, the innermost first.
     """
 
     line: Line | None
     own: bool
     makers: tuple[tuple[str, int], ...] = ()
+    via: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -83,13 +87,16 @@ class Recorder:
     Attributes:
         own: the half's own code.
         opened: is called before each thing that is opened is noted, with its counter's name.
+        left_alone: functions of `os` that are not watched.
         connected: the connection that was last opened on each descriptor.
         started: the line of each child process that was started.
+        working: where the work comes from that each thread of an executor does now.
         error: what went wrong in the recorder, if anything: it never disturbs the half.
     """
 
     own: OwnCode
     opened: Callable[[str], None] = lambda _counter: None
+    left_alone: tuple[str, ...] = ()
     objects: dict[int, Origin] = field(default_factory=dict)
     descriptors: dict[int, OpenedDescriptor] = field(default_factory=dict)
     processes: dict[int, Origin] = field(default_factory=dict)
@@ -100,6 +107,7 @@ class Recorder:
     connections: list[OpenedConnection] = field(default_factory=list)
     connected: dict[int, OpenedConnection] = field(default_factory=dict)
     started: list[Line | None] = field(default_factory=list)
+    working: dict[int, Origin] = field(default_factory=dict)
     error: str = ""
     _by_socket: dict[int, OpenedConnection] = field(default_factory=dict)
     _makers: dict[int, tuple[Weak, int]] = field(default_factory=dict)
@@ -114,7 +122,7 @@ class Recorder:
         self.wrap(_thread, "start_new_thread", before=self._raw_thread_starts)
         for names, note in ((GIVE_DESCRIPTORS, self._descriptors_given), (START_PROCESSES, self._process_starts)):
             for name in names:
-                if hasattr(os, name):
+                if hasattr(os, name) and name not in self.left_alone:
                     self.wrap(os, name, after=note)
 
     def stop(self) -> None:
@@ -134,10 +142,10 @@ class Recorder:
         nearest, above = self.own.frames(frame)
         made = tuple(filter(None, map(self._maker, reversed(above)))) if makers else ()
         if nearest is not None:
-            return Origin(Line.of(nearest), True, made)
+            return Origin(Line.of(nearest), True, made, _modules(above))
         started = self._starter()
         if started is not None and started.own:
-            return Origin(started.line, True, (*started.makers, *made))
+            return Origin(started.line, True, (*started.makers, *made), (*_modules(above), *started.via))
         library = next(
             (each for each in above if "site-packages" in each.f_code.co_filename), above[0] if above else None
         )
@@ -150,6 +158,16 @@ class Recorder:
             if sock is None:
                 return None
         return self._by_socket.get(id(sock)) or self.connected.get(fileno(sock))
+
+    def keep(self, kind: str, thing: object, origin: Origin) -> None:
+        """What a kind of recorder that keeps an account of its own does with each thing that was opened.
+
+        `thing` is an object, the number of a descriptor or a cursor, or the id of a process.
+        """
+
+    def loop_ends(self, _loop: object) -> None:
+        """An event loop is about to cancel all tasks that it still has: they were neither awaited nor ended."""
+        self.opened("tasks at their end")
 
     def note(self, counter: str, notes: Callable[[], None]) -> None:
         """Note something; whatever goes wrong with it is kept, and does not reach the half."""
@@ -185,16 +203,10 @@ class Recorder:
         setattr(owner, name, noted)
 
     def _starter(self) -> Origin | None:
-        """What started the task that runs in this thread, or else the thread."""
-        asyncio: Any = sys.modules.get("asyncio")
-        loop = getattr(asyncio, "_get_running_loop", lambda: None)()
-        task = None if loop is None else asyncio.current_task(loop)
+        """What started the task that runs in this thread, or else the work that it does for others, or the thread."""
+        task, thread = current_task_and_thread()
         found = None if task is None else self.objects.get(id(task))
-        if found is None:
-            # Only a look-up: `threading.current_thread` would make an object for a thread that has none.
-            thread = threading._active.get(thread_id())  # type: ignore[attr-defined]
-            found = self.objects.get(id(thread))
-        return found
+        return found or self.working.get(thread_id()) or self.objects.get(id(thread))
 
     def _maker(self, frame: FrameType) -> tuple[str, int] | None:
         """The `self` of the method that a frame runs; None if it runs none."""
@@ -213,26 +225,34 @@ class Recorder:
         self.note(counter, lambda: note(self, args, frame))
 
     def _socket(self, args: tuple[Any, ...], frame: FrameType) -> None:
-        self.objects[id(args[0])] = self.origin(frame)
         self._by_socket.pop(id(args[0]), None)
+        self.made("sockets", args[0], frame)
+
+    def made(self, kind: str, thing: object, frame: FrameType | None, *, makers: bool = False) -> None:
+        """An object was made that is a resource of this kind."""
+        origin = self.objects[id(thing)] = self.origin(frame, makers=makers)
+        self.keep(kind, thing, origin)
 
     def _connect(self, args: tuple[Any, ...], frame: FrameType) -> None:
         sock, address = args[:2]
-        # A socket that connects without blocking may say so more than once.
-        if id(sock) not in self._by_socket and type(address) is tuple:
+        # A socket that connects without blocking may say so more than once; one for datagrams has no connection.
+        is_stream = socket_type.__get__(sock) == STREAM
+        if id(sock) not in self._by_socket and type(address) is tuple and is_stream:
             found = OpenedConnection(self.origin(frame, makers=True), address, _weak(sock))
             self._by_socket[id(sock)] = self.connected[fileno(sock)] = found
             self.connections.append(found)
+            self.keep("connections", found, found.origin)
 
     def _file(self, args: tuple[Any, ...], frame: FrameType) -> None:
         path = args[0]
         if type(path) not in (str, bytes):
             return
         origin = self.origin(frame)
-        self._next_descriptor(origin, _absolute(path))
+        # What `os` opens has no mode (documentation of os.open).
+        self._next_descriptor(origin, _absolute(path), "files" if args[1:2] and args[1] is not None else "fds")
         self.path(path, origin)
 
-    def _next_descriptor(self, origin: Origin, path: str) -> None:
+    def _next_descriptor(self, origin: Origin, path: str, kind: str = "fds") -> None:
         """What is opened now gets the lowest descriptor that is free."""
         try:
             free = dup(2)
@@ -240,6 +260,7 @@ class Recorder:
         except OSError:
             return
         self.descriptors[free] = OpenedDescriptor(origin, path)
+        self.keep(kind, free, origin)
 
     def _mapped(self, args: tuple[Any, ...], frame: FrameType) -> None:
         number = args[0]
@@ -259,11 +280,11 @@ class Recorder:
             self.paths.setdefault(_absolute(path), origin)
 
     def _object(self, args: tuple[Any, ...], frame: FrameType) -> None:
-        self.objects[id(args[0])] = self.origin(frame)
+        self.made("fds", args[0], frame)
 
     def _thread_starts(self, thread: object, *_: object, **__: object) -> None:
         frame = this_frame(3)
-        self.note("threads", lambda: self.objects.__setitem__(id(thread), self.origin(frame, makers=True)))
+        self.note("threads", lambda: self.made("threads", thread, frame, makers=True))
 
     def _raw_thread_starts(self, function: Any, *_: object, **__: object) -> None:
         frame = this_frame(3)
@@ -275,24 +296,28 @@ class Recorder:
         frame = this_frame(3)
         for number in given if isinstance(given, tuple) else (given,):
             if isinstance(number, int):
-                status = fstat(number)
-                entry = OpenedDescriptor(self.origin(frame), None, (status.st_dev, status.st_ino))
-                self.note("fds", lambda number=number, entry=entry: self.descriptors.__setitem__(number, entry))  # type: ignore[misc]
+                self.note("fds", partial(self._descriptor, number, frame))
+
+    def _descriptor(self, number: int, frame: FrameType) -> None:
+        status, origin = fstat(number), self.origin(frame)
+        self.descriptors[number] = OpenedDescriptor(origin, None, (status.st_dev, status.st_ino))
+        self.keep("fds", number, origin)
 
     def _process_starts(self, given: object, *_: object, **__: object) -> None:
         frame = this_frame(3)
         pid = given[0] if isinstance(given, tuple) else given
         if isinstance(pid, int) and pid:
-            self.note("children", lambda: self._started(self.processes, pid, self.origin(frame)))
+            self.note("children", lambda: self._started(self.processes, pid, pid, self.origin(frame)))
 
     def process_object_starts(self, process: object, *_: object, **__: object) -> None:
         """Note a child process that has an object."""
         frame = this_frame(3)
-        self.note("children", lambda: self._started(self.objects, id(process), self.origin(frame)))
+        self.note("children", lambda: self._started(self.objects, id(process), process, self.origin(frame)))
 
-    def _started(self, known: dict[int, Origin], key: int, origin: Origin) -> None:
+    def _started(self, known: dict[int, Origin], key: int, process: object, origin: Origin) -> None:
         known[key] = origin
         self.started.append(origin.line)
+        self.keep("children", process, origin)
 
 
 _EVENTS: dict[str, tuple[str, Callable[[Recorder, tuple[Any, ...], FrameType], None]]] = {
@@ -309,6 +334,20 @@ _EVENTS: dict[str, tuple[str, Callable[[Recorder, tuple[Any, ...], FrameType], N
     "sqlite3.connect/handle": ("fds", Recorder._object),
 }
 """Python's audit events (its table of audit events names their arguments): what each says was opened."""
+
+
+def current_task_and_thread() -> tuple[object, object]:
+    """The asyncio task that runs in this thread, and the object of this thread; None for one that there is not."""
+    asyncio: Any = sys.modules.get("asyncio")
+    loop = getattr(asyncio, "_get_running_loop", lambda: None)()
+    task = None if loop is None else asyncio.current_task(loop)
+    # Only a look-up: `threading.current_thread` would make an object for a thread that has none.
+    return task, threading._active.get(thread_id())  # type: ignore[attr-defined]
+
+
+def _modules(frames: list[FrameType]) -> tuple[str, ...]:
+    """The names of the modules of these frames, each once."""
+    return tuple(dict.fromkeys(str(frame.f_globals.get("__name__", "")) for frame in frames))
 
 
 def _hook(recorder: Recorder) -> Callable[[str, tuple[Any, ...]], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import fcntl
 import gc
 import io
 import os
@@ -89,6 +90,15 @@ def open_resources(recorder: Recorder, counters: Collection[str]) -> list[OpenRe
     return found
 
 
+def resource_of(thing: object, recorder: Recorder) -> OpenResource | None:
+    """What an object is, if it is a resource that is open."""
+    try:
+        found: OpenResource | None = _OPEN[_family(type(thing))](thing, recorder, Owned())
+    except Exception:  # noqa: BLE001 # it is none, it is being closed, or half made
+        return None
+    return found
+
+
 def _untracked(things: list[object], kind: type) -> list[object]:
     """Objects of a type that gc does not know, but that others refer to."""
     return list({id(thing): thing for thing in referents(*things) if type(thing) is kind}.values())
@@ -142,22 +152,26 @@ def _file_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | N
     owned.descriptors.add(number)
     name = attributes(thing).get("name")
     words = f"file {_base(name)}" if type(name) in (str, bytes) else "file"
-    return OpenResource("fds", thing, words, _origin_of(number, recorder))
+    return OpenResource("fds", thing, words, descriptor_origin(number, recorder))
 
 
-def _origin_of(number: int, recorder: Recorder) -> Origin | None:
-    """Where a descriptor comes from, if it still leads to what was opened then."""
+def descriptor_origin(number: int, recorder: Recorder) -> Origin | None:
+    """Where a descriptor comes from, if it still leads to what was opened then. Raises OSError if it is closed."""
     known = recorder.descriptors.get(number)
     if known is None:
         return None
     if known.path is not None:
-        try:
-            target = readlink(f"/proc/self/fd/{number}")
-        except OSError:  # another system than Linux
-            return known.origin
+        target = _path_of(number)
         return known.origin if target in (known.path, os.path.realpath(known.path)) or UNNAMED in target else None
     status = fstat(number)
     return known.origin if (status.st_dev, status.st_ino) == known.file else None
+
+
+def _path_of(number: int) -> str:
+    """What a descriptor leads to. Raises OSError if it is closed."""
+    if hasattr(fcntl, "F_GETPATH"):  # macOS (its fcntl(2)), which has no /proc
+        return os.fsdecode(fcntl.fcntl(number, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+    return readlink(f"/proc/self/fd/{number}")
 
 
 def _thread_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | None:
@@ -260,7 +274,7 @@ def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Ope
     for number in {*recorder.descriptors, *recorder.connected} - owned:
         try:
             target = readlink(f"/proc/self/fd/{number}")
-            origin = None if number < FIRST else _origin_of(number, recorder)
+            origin = None if number < FIRST else descriptor_origin(number, recorder)
         except OSError:
             continue
         connection = recorder.connected.get(number)

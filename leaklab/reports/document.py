@@ -317,9 +317,29 @@ class CheckupDocument(_Closed):
     checks: list[HealthCheckDocument]
 
 
+class LeakDocument(_Closed):
+    """A leak that a test has, or a fixture: a finding whose steps are the runs of the test."""
+
+    test: Annotated[str, Meta(description="The test's id, as pytest writes it; of a fixture, its file and name.")]
+    certain: Annotated[bool, Meta(description="Whether it is beyond doubt; if not, it may be a pool's.")]
+    known: Annotated[bool, Meta(description="Whether the baseline has it.")]
+    finding: Finding
+
+
+class LeaksDocument(_Closed):
+    """What the pytest plugin found: `--leaklab-format json`."""
+
+    schema: SchemaVersion
+    leaklab: LeaklabVersion
+    leaks: list[LeakDocument]
+
+
 def schema() -> Document:
     """The JSON Schema (2020-12) of every document."""
-    documents = [ResultDocument, ComparisonDocument, CheckDocument, ProgressDocument, CheckupDocument, TraceDocument]
+    documents = [
+        ResultDocument, ComparisonDocument, CheckDocument, ProgressDocument, CheckupDocument, TraceDocument,
+        LeaksDocument,
+    ]  # fmt: skip
     references, definitions = msgspec.json.schema_components(documents, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -334,6 +354,11 @@ def schema() -> Document:
 
 
 # ---- from results to documents
+
+
+def leaks_document(leaks: Sequence[Document]) -> Document:
+    """The leaks of a test session, each as a LeakDocument says, as one document."""
+    return _plain(LeaksDocument(**_HEAD, leaks=msgspec.convert(leaks, list[LeakDocument])))
 
 
 def result_document(result: Result, *, samples: bool = False) -> Document:

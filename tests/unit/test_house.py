@@ -15,6 +15,7 @@ HOUSE = Path(leaklab.__file__).parent
 ROOMS = [
     "cli",
     "commands",
+    "testing",
     "reports",
     "workshop",
     "doctor",

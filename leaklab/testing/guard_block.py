@@ -1,0 +1,168 @@
+"""`no_leaks()`: a block, or a function, that fails if it leaves something open; for any test framework."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import time
+import warnings
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from types import FrameType
+
+    from leaklab.testing.leak_search import LeakSearch
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class LeakError(AssertionError):
+    """A test leaves something open; the message says what, which line opened it, and what keeps it."""
+
+
+class LeakWarning(UserWarning):
+    """Something was left open that may be a pool's; the message is as that of LeakError."""
+
+
+def no_leaks(**kinds: Any) -> GuardedBlock:
+    """Watch a block, and fail if it leaves something open: `with` or `async with` it, or decorate a function with it.
+
+    A function that is decorated with it is run twice more if it leaves something, as the pytest plugin does: only what
+    every run leaves more of is a leak. A block cannot be run again: there, all that it leaves is one, except what a
+    library's pool keeps for later (a LeakWarning).
+
+    Args:
+        kinds: `sockets`, `cursors`, `threads`, `tasks`, `children`, `files` and `fds` are watched unless they are
+            False; `connections=10` is how many one line may open to one address; `memory="16MiB"` is how much each
+            run may add to the memory of this process, which is not watched otherwise.
+
+    Raises:
+        LeakError: at the end of the block, or of the function.
+        UsageError: there is no such kind, or it has another kind of value.
+    """
+    return GuardedBlock(kinds)
+
+
+class GuardedBlock:
+    """What `no_leaks` returns: a context manager, also an asynchronous one, and a decorator."""
+
+    def __init__(self, kinds: dict[str, Any]) -> None:
+        from leaklab.testing.watched_kinds import Wanted
+
+        self._wanted = Wanted().with_options(kinds, where="no_leaks()")
+        self._running: list[tuple[LeakSearch, AbstractContextManager[None]]] = []
+
+    def _search(self, caller: FrameType | None, name: str) -> LeakSearch:
+        from pathlib import Path
+
+        from leaklab.testing.leak_search import LeakSearch
+        from leaklab.testing.ledger import ledger_of
+
+        file = caller.f_code.co_filename if caller is not None else ""
+        folder, here = os.path.dirname(os.path.abspath(file)), os.getcwd()  # noqa: PTH100, PTH109, PTH120 # as in explain
+        # The project is where it is run, unless the file is elsewhere.
+        root = here if os.path.join(folder, "").startswith(os.path.join(here, "")) else folder  # noqa: PTH118
+        return LeakSearch(ledger_of(root), self._wanted, Path(root), name=name)
+
+    def _begin(self, caller: FrameType | None) -> None:
+        search = self._search(caller, "the block")
+        run = search.run()
+        run.__enter__()
+        self._running.append((search, run))
+
+    def _end(self, *error: Any) -> LeakSearch | None:
+        """What is to be judged: nothing if an error ends the block, which is told instead."""
+        search, run = self._running.pop()
+        run.__exit__(*error)
+        return None if error[0] is not None else search
+
+    def __enter__(self) -> Self:
+        self._begin(sys._getframe(1))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        __tracebackhide__ = True
+        if (search := self._end(*error)) is not None:
+            search.wait()
+            _tell(search, repeated=False)
+
+    async def __aenter__(self) -> Self:
+        self._begin(sys._getframe(1))
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        __tracebackhide__ = True
+        if (search := self._end(*error)) is not None:
+            for pause in search.pauses():
+                await _sleep(pause)
+            _tell(search, repeated=False)
+
+    def __call__(self, function: F) -> F:
+        """The function, run again where it leaves something."""
+        caller = sys._getframe(1)
+
+        def runs(search: LeakSearch) -> Iterator[AbstractContextManager[None]]:
+            from leaklab.testing.leak_search import RERUNS
+
+            yield search.run()
+            for _ in range(RERUNS):
+                if not search.suspects_but_garbage() or search.wasted():
+                    break
+                yield search.run()
+
+        @wraps(function)
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            search, results = self._search(caller, function.__name__ + "()"), []
+            for run in runs(search):
+                with run:
+                    results.append(function(*args, **kwargs))
+            search.wait()
+            _tell(search, repeated=True)
+            return results[0]
+
+        @wraps(function)
+        async def asynchronous(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            search, results = self._search(caller, function.__name__ + "()"), []
+            for run in runs(search):
+                with run:
+                    results.append(await function(*args, **kwargs))
+            for pause in search.pauses():
+                await _sleep(pause)
+            _tell(search, repeated=True)
+            return results[0]
+
+        return asynchronous if inspect.iscoroutinefunction(function) else plain  # type: ignore[return-value] # it wraps it
+
+
+def _tell(search: LeakSearch, *, repeated: bool) -> None:
+    """Raise what is a leak, and warn of what may be none."""
+    __tracebackhide__ = True
+    if not search.suspects() and not search.wasted():
+        return
+    from leaklab.testing.leak_findings import of_block, of_repeated
+    from leaklab.testing.leak_report import text_of
+
+    leaks = of_repeated(search) if repeated else of_block(search)
+    if doubtful := [one for one in leaks if not one.certain]:
+        warnings.warn(text_of(doubtful), LeakWarning, stacklevel=3)
+    if certain := [one for one in leaks if one.certain]:
+        raise LeakError(f"{search.name} leaves something open\n{text_of(certain)}")
+
+
+async def _sleep(seconds: float) -> None:
+    """Let the event loop of asyncio or of trio go on meanwhile."""
+    try:
+        import asyncio
+
+        asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        await trio.sleep(seconds) if trio is not None else time.sleep(seconds)
+    else:
+        await asyncio.sleep(seconds)

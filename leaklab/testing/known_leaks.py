@@ -1,0 +1,65 @@
+"""The baseline of a project that begins with leaks: those that are known fail no test, only new ones do.
+
+A leak is known by its metric, its file and the text of its line. The line's number may change with what is above it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from leaklab.errors import UsageError
+from leaklab.system.files import read_regular, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from leaklab.judge.findings import Finding
+
+ABOUT = "Leaks that are known: leaklab's pytest plugin fails no test for them (--leaklab-baseline)."
+
+
+class KnownLeak(Struct, frozen=True, order=True, forbid_unknown_fields=True):
+    """What a leak is known by."""
+
+    metric: str
+    file: str
+    code: str
+
+
+class BaselineDocument(Struct, frozen=True, forbid_unknown_fields=True):
+    """The file."""
+
+    about: str
+    known: list[KnownLeak]
+
+
+def known_by(finding: Finding) -> KnownLeak | None:
+    """What this finding would be known by; None if no line is known that opened it."""
+    place = next((one.opened for one in finding.evidence if one.opened is not None), None)
+    return None if place is None else KnownLeak(finding.metric, place.file, place.code)
+
+
+def read_baseline(path: Path) -> frozenset[KnownLeak]:
+    """The known leaks of a file. Raises UsageError if it is not there, or cannot be used."""
+    try:
+        document = msgspec.json.decode(read_regular(path), type=BaselineDocument)
+    except FileNotFoundError:
+        raise UsageError(f"--leaklab-baseline {path}: no such file. Add --leaklab-write-baseline to make it.") from None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"it is not a baseline ({error})"
+        raise UsageError(f"--leaklab-baseline {path}: {why}. Add --leaklab-write-baseline to write it anew.") from None
+    return frozenset(document.known)
+
+
+def write_baseline(path: Path, found: Iterable[KnownLeak]) -> None:
+    """Write these, sorted, a line for each. Raises UsageError if the file cannot be written."""
+    document = {"about": ABOUT, "known": [msgspec.to_builtins(one) for one in sorted(set(found))]}
+    try:
+        write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
+    except OSError as error:
+        raise UsageError(f"--leaklab-baseline {path}: it cannot be written: {error.strerror}") from None

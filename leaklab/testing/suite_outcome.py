@@ -1,0 +1,109 @@
+"""What was found in a session: collected from all its processes, written where it was asked for, summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from leaklab.errors import UsageError
+
+if TYPE_CHECKING:
+    import pytest
+
+    from leaklab.testing.leak_findings import Leak
+    from leaklab.testing.suite_options import SuiteOptions
+
+Told = dict[str, Any]
+"""A leak as it goes from one process to another: a LeakDocument (leaklab.reports.document) as plain values."""
+
+
+@dataclass(eq=False, slots=True)
+class SuiteOutcome:
+    """The leaks of a session, in the order in which they were found.
+
+    Attributes:
+        found: all of them; of a worker of pytest-xdist, its own.
+        trouble: what could not be written, and why.
+    """
+
+    options: SuiteOptions
+    is_worker: bool = False
+    found: list[Told] = field(default_factory=list)
+    trouble: str = ""
+
+    def add(self, test: str, leaks: Sequence[Leak], reports: Sequence[pytest.TestReport] = ()) -> None:
+        """Add the leaks of a test, or of a fixture; those of a test to its reports, too, for JUnit's file."""
+        if not leaks:
+            return
+        import msgspec
+
+        from leaklab.testing.leak_report import summary_of
+
+        for one in leaks:
+            finding = msgspec.to_builtins(one.finding)
+            self.found.append({"test": test, "certain": one.certain, "known": one.known, "finding": finding})
+        for report in reports:
+            report.user_properties += [("leaklab", summary_of(one.finding)) for one in leaks]
+
+    def write(self) -> None:
+        """Write the baseline and the report, if they were asked for; what goes wrong is told in the summary."""
+        options = self.options
+        try:
+            if options.writes_baseline and options.baseline is not None:
+                from leaklab.testing.known_leaks import known_by, write_baseline
+
+                write_baseline(options.baseline, filter(None, (known_by(one) for _, one in self._findings())))
+            if options.output is not None:
+                from leaklab.system.files import write_whole
+
+                write_whole(options.output, self._report().encode())
+        except UsageError as error:
+            self.trouble = str(error)
+        except OSError as error:
+            self.trouble = f"--leaklab-output {options.output}: it cannot be written: {error.strerror}"
+
+    def _report(self) -> str:
+        if self.options.form == "github":
+            return "".join(f"{line}\n" for line in self._annotations())
+        import json
+
+        from leaklab.reports.document import leaks_document
+
+        return json.dumps(leaks_document(self.found), indent=2) + "\n"
+
+    def _annotations(self) -> Iterator[str]:
+        from leaklab.testing.leak_report import annotation
+
+        for told, finding in self._findings():
+            if not told["known"]:
+                yield annotation(finding, told["test"], is_error=told["certain"])
+
+    def _findings(self) -> Iterator[tuple[Told, Any]]:
+        if self.found:
+            import msgspec
+
+            from leaklab.judge.findings import Finding
+
+            yield from ((told, msgspec.convert(told["finding"], Finding)) for told in self.found)
+
+    def summarize(self, terminal: Any) -> None:
+        """Say what no failure says: what may be a pool's, how many leaks are known, what was written."""
+        options = self.options
+        known = sum(told["known"] for told in self.found)
+        doubtful = [told for told in self.found if not told["certain"] and not told["known"]]
+        lines = [f"{told['test']}: {told['finding']['reason']}; this may be a pool's" for told in doubtful]
+        if known and not options.writes_baseline:
+            lines.append(f"{known} known {'leak' if known == 1 else 'leaks'} ({options.baseline})")
+        if options.writes_baseline and not self.trouble:
+            lines.append(f"wrote {options.baseline}: {known} {'leak is' if known == 1 else 'leaks are'} known now")
+        if options.output is not None and not self.trouble:
+            lines.append(f"wrote {options.output}")
+        lines += [self.trouble] if self.trouble else []
+        if lines:
+            terminal.section("leaklab")
+            for line in lines:
+                terminal.line(line)
+        if options.form == "github" and options.output is None:
+            for line in self._annotations():
+                terminal.line(line)

@@ -1,0 +1,356 @@
+"""Watches the tests of a session: runs those again that leave something, and fails those that leave more each time."""
+
+from __future__ import annotations
+
+import copy
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.runner import runtestprotocol  # as pytest-rerunfailures does: pytest has no public name for it
+
+from leaklab.testing.guard_block import LeakError, LeakWarning
+from leaklab.testing.leak_search import LeakSearch, SearchedRun
+from leaklab.testing.ledger import Account, Ledger, ledger_of
+from leaklab.testing.suite_options import SuiteOptions
+from leaklab.testing.suite_outcome import SuiteOutcome
+from leaklab.testing.watched_kinds import KINDS, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from leaklab.testing.leak_findings import Leak
+
+
+NOTHING = Wanted(frozenset())
+
+LAST_WAIT_S = 0.3
+"""Seconds, at most, in which what fixtures have left may end by itself when the session ends."""
+
+
+class HeldReports:
+    """Keeps what whoever runs a test reports of it, until it is decided.
+
+    They all ask the session for their hooks (pytest's `Node.ihook`): it gives these, as long as they are held.
+    """
+
+    HELD = ("pytest_runtest_logreport", "pytest_runtest_logfinish")
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Any, dict[str, Any]]] = []
+        self._usual: HeldHooks | None = None
+
+    def begin(self, session: Any) -> None:
+        """Hold the reports of what is run from now on, until `end`."""
+        self._calls.clear()
+        hooks_at, usual_hooks = session.gethookproxy, session.config.hook
+        if self._usual is None:
+            self._usual = HeldHooks(usual_hooks, self._calls)
+        usual = self._usual
+
+        def held(path: Any) -> Any:
+            hooks = hooks_at(path)
+            return usual if hooks is usual_hooks else HeldHooks(hooks, self._calls)
+
+        session.gethookproxy = held
+
+    def end(self, session: Any) -> None:
+        """Hold no more of them."""
+        del session.gethookproxy
+
+    @property
+    def reports(self) -> list[pytest.TestReport]:
+        """The reports that were made."""
+        return [told["report"] for _, told in self._calls if "report" in told]
+
+    def release(self) -> None:
+        """Report all that was kept, in its order."""
+        for hook, told in self._calls:
+            hook(**told)
+
+
+class HeldHooks:
+    """The hooks for one file, of which some are not called yet."""
+
+    def __init__(self, hooks: Any, calls: list[tuple[Any, dict[str, Any]]]) -> None:
+        self._hooks, self._calls = hooks, calls
+
+    def __getattr__(self, name: str) -> Any:
+        hook = getattr(self._hooks, name)
+        found = (lambda **told: self._calls.append((hook, told))) if name in HeldReports.HELD else hook
+        setattr(self, name, found)  # it need not be looked for again
+        return found
+
+
+@dataclass(eq=False)
+class SuiteWatch:
+    """The plugin that is registered once something is to be watched.
+
+    Attributes:
+        folder: the root of the project: the code below it is its own.
+        all_tests: whether all tests are watched, or only those that are marked.
+    """
+
+    folder: Path
+    all_tests: bool
+    options: SuiteOptions = field(init=False)
+    outcome: SuiteOutcome = field(init=False)
+    ledger: Ledger = field(init=False)
+    _held: HeldReports = field(default_factory=HeldReports)
+    _fixtures: dict[tuple[str, str], LeakSearch] = field(default_factory=dict)
+    _doubtful: dict[tuple[str, str], LeakSearch] = field(default_factory=dict)
+    _is_over: bool = False
+
+    def __post_init__(self) -> None:
+        self.ledger = ledger_of(str(self.folder))
+
+    def configure(self, config: pytest.Config) -> None:
+        """Take the options. Raises pytest.UsageError if they cannot be used."""
+        self.options = SuiteOptions.of(config, self.folder)
+        self.outcome = SuiteOutcome(self.options, is_worker=hasattr(config, "workerinput"))
+        if config.getoption("dist", "no") != "no" and not self.outcome.is_worker:
+            config.pluginmanager.register(FromWorkers(self.outcome))
+
+    def header(self) -> str:
+        """What stands above the tests."""
+        which = "all tests are watched" if self.all_tests else "the tests that are marked no_leaks are watched"
+        times = self.options.reruns
+        again = f"run again {times} {'time' if times == 1 else 'times'}" if times else "not run again"
+        return f"leaklab: {which}; one that leaves something open is {again}"
+
+    def _wanted(self, item: pytest.Item) -> Wanted | None:
+        """What is watched in a test; None if nothing is. Raises UsageError if a marker cannot be used."""
+        if not any(node.own_markers for node in item.listchain()):
+            return self.options.wanted if self.all_tests else None
+        marked = item.get_closest_marker("no_leaks")
+        if marked is None and not self.all_tests:
+            return None
+        wanted = self.options.wanted
+        if marked is not None:
+            where = f"{item.nodeid}: @pytest.mark.no_leaks"
+            wanted = wanted.with_options(_named(marked), where=where)
+        for mark in item.iter_markers("leaks"):
+            where, named = f"{item.nodeid}: @pytest.mark.leaks", _named(mark)
+            if not named:
+                return None
+            # What may leak is not watched; a limit is another limit.
+            allowed = {name: False if value is True else value for name, value in named.items()}
+            wanted = wanted.with_options(allowed, where=where)
+        return wanted if wanted.kinds else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run a test as it would be run without this, and again if it has left something."""
+        wanted, refused = None, None
+        try:
+            wanted = self._wanted(item)
+        except Exception as error:  # noqa: BLE001 # a marker that cannot be used fails its test
+            refused = str(error)
+        search = LeakSearch(self.ledger, wanted or NOTHING, self.folder, self.options.ignores)
+        # To pytest it looks as if another test of the same parents came next: what outlasts this test stays.
+        is_last = nextitem is None or nextitem.parent is not item.parent
+        sibling = copy.copy(item) if is_last or nextitem is None else nextitem
+        runs_tests, held = item.ihook.pytest_runtest_protocol, self._held
+        held.begin(item.session)
+        search.begin()
+        try:
+            self._let_others_run(runs_tests, {"item": item, "nextitem": sibling})
+        finally:
+            search.end()
+            held.end(item.session)
+        reports, leaks = held.reports, []
+        if wanted is not None and all(report.passed for report in reports):
+            leaks = self._judged(item, search, sibling)
+        beyond = self._end_what_outlasts(item, nextitem, reports) if is_last else None
+        if refused is not None:
+            _fail(reports, refused)
+        if leaks:
+            self._tell(item, leaks, reports)
+        held.release()
+        if beyond is not None:
+            item.ihook.pytest_runtest_logreport(report=beyond)
+        return True
+
+    def _let_others_run(self, runs_tests: Any, told: dict[str, object]) -> None:
+        """Have the test run by the plugin that would run it without this one. What wraps that, wraps this as well."""
+        for one in reversed(runs_tests.get_hookimpls()):
+            is_runner = one.plugin is not self and not one.wrapper and not one.hookwrapper
+            if is_runner and one.function(*[told[name] for name in one.argnames]) is not None:
+                return
+
+    def _judged(self, item: pytest.Item, search: LeakSearch, sibling: pytest.Item) -> list[Leak]:
+        """What a test leaks that has passed."""
+        wasted, suspects = search.wasted(), search.suspects()
+        is_decided = False
+        if suspects and not all(map(self.options.is_known, suspects)):
+            is_decided = self._run_again(item, search, sibling)
+            search.wait()
+        if not wasted and not search.suspects():
+            return []
+        from leaklab.testing.leak_findings import of_repeated, of_single
+
+        return of_repeated(search) if is_decided else of_single(search)
+
+    def _run_again(self, item: pytest.Item, search: LeakSearch, sibling: pytest.Item) -> bool:
+        """Run it again, as long as each run leaves more. Whether that could be done."""
+        sections, properties = list(item._report_sections), list(item.user_properties)
+        try:
+            for _ in range(self.options.reruns):
+                with search.run():
+                    reports = runtestprotocol(item, nextitem=sibling, log=False)
+                if not all(report.passed for report in reports):
+                    return False
+                if not search.suspects_but_garbage():
+                    break
+        finally:
+            item._report_sections[:], item.user_properties[:] = sections, properties
+        return len(search.runs) > 1
+
+    def _end_what_outlasts(
+        self, item: pytest.Item, nextitem: pytest.Item | None, reports: list[pytest.TestReport]
+    ) -> pytest.TestReport | None:
+        """End the fixtures that the next test does not share; the report if that fails."""
+        if nextitem is not None and (item.session.shouldfail or item.session.shouldstop):
+            nextitem = None
+        capture: Any = item.config.pluginmanager.get_plugin("capturemanager")
+        captured: AbstractContextManager[Any] = (
+            nullcontext() if capture is None else capture.item_capture("teardown", item)
+        )
+        with captured:
+            call = pytest.CallInfo.from_call(
+                partial(item.session._setupstate.teardown_exact, nextitem),
+                when="teardown",
+                reraise=(pytest.exit.Exception,),
+            )
+        for last in reports[-1:]:
+            last.sections = [(f"Captured {what} {when}", text) for when, what, text in item._report_sections]
+        if call.excinfo is None:
+            return None
+        report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
+        if isinstance(call.excinfo.value, FixtureLeakError):
+            from leaklab.testing.pytest_reports import longrepr_of
+
+            leaks = call.excinfo.value.leaks
+            report.longrepr = longrepr_of(leaks, item.config)
+            self.outcome.add(item.nodeid, leaks, [report])
+        return report
+
+    def _tell(self, item: pytest.Item, leaks: list[Leak], reports: list[pytest.TestReport]) -> None:
+        """Fail a test for what is certain and new, and warn of the rest."""
+        from leaklab.testing.leak_report import text_of
+        from leaklab.testing.pytest_reports import longrepr_of
+
+        told = self._known_or_new(leaks)
+        new = [one for one in told if not one.known]
+        if doubtful := [one for one in new if not one.certain]:
+            try:
+                item.warn(LeakWarning(f"{item.nodeid} may leak\n{text_of(doubtful)}"))
+            except LeakWarning:  # where warnings are errors, so is this one
+                told = [replace(one, certain=True) for one in told]
+        self.outcome.add(item.nodeid, told, reports)
+        if certain := [one for one in told if one.certain and not one.known]:
+            _fail(reports, longrepr_of(certain, item.config))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        """What a fixture that outlasts a test opens is the fixture's, and is judged when it ends."""
+        if fixturedef.scope == "function" or self.ledger.account is None:
+            return (yield)
+        account = Account(lasts=True)
+        # What is added first is called last: then the fixture has ended.
+        fixturedef.addfinalizer(partial(self._fixture_ends, fixturedef, account))
+        outer = self.ledger.book_to(account)
+        try:
+            return (yield)
+        finally:
+            self.ledger.book_to(outer)
+
+    def _fixture_ends(self, fixture: Any, account: Account) -> None:
+        """Judge a fixture by what each of its ends has left. Raises FixtureLeakError if that is more each time."""
+        key = (str(fixture.argname), str(fixture.baseid))
+        name = f"the fixture {fixture.argname} ({fixture.scope})"
+        wanted = replace(self.options.wanted, memory=None) if self.all_tests else NOTHING
+        search = self._fixtures.setdefault(
+            key, LeakSearch(self.ledger, wanted, self.folder, self.options.ignores, name)
+        )
+        search.runs.append(SearchedRun(account))
+        self._doubtful.pop(key, None)
+        suspects = search.suspects_but_garbage()
+        is_repeated = len(search.runs) > max(1, self.options.reruns)
+        if suspects:
+            self._doubtful[key] = search
+        if self._is_over or not (suspects and (is_repeated or any(not KINDS[spot.kind].pooled for spot in suspects))):
+            return
+        from leaklab.testing.leak_findings import of_repeated, of_single
+
+        search.wait()
+        leaks = self._known_or_new(of_repeated(search) if is_repeated else of_single(search))
+        if new := [one for one in leaks if one.certain and not one.known]:
+            del self._doubtful[key]
+            raise FixtureLeakError(new)
+
+    def _known_or_new(self, leaks: list[Leak]) -> list[Leak]:
+        return [replace(one, known=self.options.is_known_leak(one.finding)) for one in leaks]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """What ends after this is told, and fails no test any more."""
+        self._is_over = True
+        until = time.monotonic() + LAST_WAIT_S
+        while any(search.suspects() for search in self._doubtful.values()) and time.monotonic() < until:
+            time.sleep(LAST_WAIT_S / 10)
+        for (name, place), search in self._doubtful.items():
+            # What its threads have open at its end is often what its clients have not closed.
+            search.ignored = lambda entry: entry.by_carrier or self.options.ignores(entry)
+            if search.suspects():
+                from leaklab.testing.leak_findings import of_single
+
+                leaks = self._known_or_new(of_single(search))
+                self.outcome.add(f"{place + ': ' if place else ''}fixture {name}", leaks)
+        if self.outcome.is_worker:
+            session.config.workeroutput["leaklab"] = self.outcome.found  # type: ignore[attr-defined] # pytest-xdist's
+        else:
+            self.outcome.write()
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say below the tests what else there is to say."""
+        self.outcome.summarize(terminalreporter)
+
+
+class FromWorkers:
+    """Collects what the workers of pytest-xdist have found: a plugin of the process that starts them."""
+
+    def __init__(self, outcome: SuiteOutcome) -> None:
+        self._outcome = outcome
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker has ended, and sends what it has found."""
+        self._outcome.found += getattr(node, "workeroutput", {}).get("leaklab", [])
+
+
+class FixtureLeakError(LeakError):
+    """A fixture that outlasts a test leaves something open."""
+
+    def __init__(self, leaks: list[Leak]) -> None:
+        super().__init__("a fixture leaves something open")
+        self.leaks = leaks
+
+
+def _named(mark: pytest.Mark) -> dict[str, Any]:
+    """The kinds that a marker names, with their values; its `reason` is for people."""
+    return {
+        **dict.fromkeys(mark.args, True),
+        **{name: value for name, value in mark.kwargs.items() if name != "reason"},
+    }
+
+
+def _fail(reports: list[pytest.TestReport], why: Any) -> None:
+    for report in reports:
+        if report.when == "call":
+            report.outcome, report.longrepr = "failed", why
