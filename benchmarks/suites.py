@@ -55,8 +55,8 @@ PEERS = (
     Peer(
         "pytest-memray",
         ("--memray",),
-        MARK_ALL.format(marker='pytest.mark.limit_leaks("10 KB")'),
-        "`--memray`, `@pytest.mark.limit_leaks('10 KB')` on every test",
+        MARK_ALL.format(marker='pytest.mark.limit_leaks("32 KB")'),
+        "`--memray`, `@pytest.mark.limit_leaks('32 KB')` on every test",
     ),
     Peer("leaklab", ("--leaklab",), how="`--leaklab`"),
 )

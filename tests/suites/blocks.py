@@ -43,7 +43,10 @@ class Blocks(unittest.TestCase):
             leak()
 
     def test_too_many_connections(self):
-        with self.assertRaisesRegex(LeakError, "5 connections to 127.0.0.1:.* by one line \\(3 allowed\\)"), no_leaks(connections=3):
+        with (
+            self.assertRaisesRegex(LeakError, "5 connections to 127.0.0.1:.* by one line \\(3 allowed\\)"),
+            no_leaks(connections=3),
+        ):
             for _ in range(5):
                 requests.get(URL)
 
