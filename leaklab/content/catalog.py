@@ -73,7 +73,8 @@ class Entry:
         has = self.languages
         if has and language not in has:
             raise UsageError(
-                f"{self.id} has no halves in {language.label}: it is in {has[0].label} only (--lang {has[0].name})"
+                f"{self.id} has no halves in {language.label}: it is in {has[0].label} only"
+                f" (`leaklab show {self.id} --lang {has[0].name}`)"
             )
         return self if language is self.language else Entry(self.folder, language)
 

@@ -71,7 +71,7 @@ def pytest_in(tmp_path: Path) -> Run:
 
     def run(suite: str, *arguments: str, ini: str = "", plain: bool = False) -> Session:
         if suite.endswith(".py"):
-            for name in ("conftest.py", suite):
+            for name in ("conftest.py", suite) if (SUITES / suite).exists() else ():
                 shutil.copy(SUITES / name, tmp_path)
         else:
             (tmp_path / "suite.py").write_text(suite)
@@ -400,3 +400,18 @@ def test_blocks_and_functions_without_pytest(tmp_path: Path) -> None:
         command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "blocks"]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_the_documents_fails_as_they_show_and_its_fix_passes(pytest_in: Run) -> None:
+    text = (SUITES.parents[1] / "docs" / "at-work.md").read_text()
+    leaky, test, fixed = re.findall(r"```python\n# (?:test_)?app\.py\n(.*?)```", text, re.DOTALL)
+    shown = text.partition("```text\n")[2].partition("E       1 cursor")[2].partition("\n\n")[0]
+    folder = pytest_in("").folder
+    (folder / "suite.py").unlink()
+    (folder / "test_app.py").write_text(test)
+    (folder / "app.py").write_text(leaky)
+    done = pytest_in("test_app.py")
+    assert done.failed == {"test_the_first_page"}
+    assert shown in done.output
+    (folder / "app.py").write_text(fixed)
+    assert pytest_in("test_app.py").outcomes == {"test_the_first_page": "passed", "test_all_pages": "passed"}

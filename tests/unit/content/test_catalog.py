@@ -88,7 +88,9 @@ def test_every_one_is_in_go_too_and_one_is_in_go_only() -> None:
     both = Catalog().select([], PYTHON, GO)
     assert [(entry.id, entry.language) for entry in both[:2]] == [("unclosed-body", PYTHON), ("unclosed-body", GO)]
     assert [entry.language for entry in Catalog().select(["late-sender"], PYTHON, GO)] == [GO]
-    with pytest.raises(UsageError, match=r"^late-sender has no halves in Python: it is in Go only \(--lang go\)$"):
+    with pytest.raises(
+        UsageError, match=r"^late-sender has no halves in Python: it is in Go only \(`leaklab show .* --lang go`\)$"
+    ):
         Catalog().get("late-sender", PYTHON)
     assert Catalog().get("late-sender").language is GO, "no other language can be meant"
 
