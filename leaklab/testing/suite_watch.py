@@ -199,6 +199,8 @@ class SuiteWatch:
     def _run_again(self, item: pytest.Item, search: LeakSearch, sibling: pytest.Item) -> bool:
         """Run it again, as long as each run leaves more. Whether that could be done."""
         sections, properties = list(item._report_sections), list(item.user_properties)
+        unheard = HeldReports()
+        unheard.begin(item.session)
         try:
             for _ in range(self.options.reruns):
                 with search.run():
@@ -208,6 +210,7 @@ class SuiteWatch:
                 if not search.suspects_but_garbage():
                     break
         finally:
+            unheard.end(item.session)
             item._report_sections[:], item.user_properties[:] = sections, properties
         return len(search.runs) > 1
 
@@ -225,7 +228,7 @@ class SuiteWatch:
             call = pytest.CallInfo.from_call(
                 partial(item.session._setupstate.teardown_exact, nextitem),
                 when="teardown",
-                reraise=(pytest.exit.Exception,),
+                reraise=(pytest.exit.Exception, KeyboardInterrupt),
             )
         for last in reports[-1:]:
             last.sections = [(f"Captured {what} {when}", text) for when, what, text in item._report_sections]
@@ -351,6 +354,6 @@ def _named(mark: pytest.Mark) -> dict[str, Any]:
 
 
 def _fail(reports: list[pytest.TestReport], why: Any) -> None:
-    for report in reports:
-        if report.when == "call":
-            report.outcome, report.longrepr = "failed", why
+    # What comes before the last are parts of the test (pytest's `subtests`).
+    for report in [one for one in reports if one.when == "call"][-1:]:
+        report.outcome, report.longrepr = "failed", why
