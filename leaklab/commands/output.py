@@ -148,6 +148,7 @@ def destination(
 
 def _why_not_writable(file: Path) -> str | None:
     """Why no report can be written to `file`, said before anything is measured; None if it seems to be possible."""
+    from leaklab.system.files import why_not_writable
     from leaklab.workshop.progress_file import STATE, ProgressFileError, load
 
     path = os.path.realpath(file)
@@ -155,17 +156,7 @@ def _why_not_writable(file: Path) -> str | None:
     with contextlib.suppress(ProgressFileError):
         if name == STATE or name in load(Path(folder)):
             return "this is an exercise, or the progress of some. Choose another name."
-    try:
-        os.lstat(path)
-        if not os.path.isfile(path):  # noqa: PTH113 # the same
-            return "this is not a regular file. Choose another name."
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError as error:
-        return f"{error.strerror}. Choose another name."
-    if not os.path.isdir(folder):  # noqa: PTH112 # the same
-        return f"there is no folder {folder}. Create it first."
-    return None if os.access(folder, os.W_OK) else f"you may not write in {folder}. Choose another folder."
+    return why_not_writable(path)
 
 
 def _write(file: Path, text: str) -> None:

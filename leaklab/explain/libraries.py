@@ -75,7 +75,7 @@ def _asyncio_runners(recorder: Recorder, module: Any) -> None:
 def _selectors(recorder: Recorder, module: Any) -> None:
     def made(_none: None, selector: Any, *_: object, **__: object) -> None:
         frame = this_frame(3)
-        recorder.note("fds", lambda: recorder.made("fds", selector._selector, frame))
+        recorder.note("fds", lambda: recorder.made_by_number("fds", selector._selector, frame))
 
     recorder.wrap(module._PollLikeSelector, "__init__", after=made)
 
@@ -165,6 +165,26 @@ def _executors(recorder: Recorder, module: Any) -> None:
 
     recorder.wrap(module._WorkItem, "__init__", after=submitted)
     recorder.wrap(module._WorkItem, "run", before=begins, after=ends)
+
+
+def _trio_threads(recorder: Recorder, module: Any) -> None:
+    # As above: the work is known by its function.
+    of: dict[int, Origin] = {}
+
+    def asked(_cache: object, function: object, *_: object, **__: object) -> None:
+        frame = this_frame(3)
+        recorder.note("work", lambda: of.__setitem__(id(function), recorder.origin(frame, makers=True)))
+
+    def begins(thread: Any, *_: object, **__: object) -> None:
+        origin = of.pop(id(thread._job[0]), None) if thread._job else None
+        if origin is not None:
+            recorder.working[get_ident()] = origin
+
+    def ends(_none: None, *_: object, **__: object) -> None:
+        recorder.working.pop(get_ident(), None)
+
+    recorder.wrap(module.ThreadCache, "start_thread_soon", before=asked)
+    recorder.wrap(module.WorkerThread, "_handle_job", before=begins, after=ends)
 
 
 def _sockets(recorder: Recorder, module: Any) -> None:
@@ -259,6 +279,7 @@ _LIBRARIES: dict[str, Callable[[Recorder, Any], None]] = {
     "pymongo.monitoring": _pymongo,
     "http.client": _http_client,
     "aiohttp.client_proto": _aiohttp,
+    "trio._core._thread_cache": _trio_threads,
     "httpcore._sync.http11": _httpcore,
     "httpcore._async.http11": _httpcore,
 }

@@ -43,7 +43,9 @@ class OwnCode:
         self.add(folder)
 
     def add(self, folder: str) -> None:
-        """From now on, the code in this folder is part of it, too."""
+        """From now on, the code in this folder is part of it, too; not that of Python itself, or of its packages."""
+        if "site-packages" in folder or _with_separator(folder).startswith(_standard_library()):
+            return
         self._folders += (_with_separator(folder),)
         # A learner's file may lie beside the environment that runs it.
         inside = map(_with_separator, (sys.prefix, sys.base_prefix))
@@ -84,6 +86,10 @@ class OwnCode:
                 above.append(frame)
             frame = frame.f_back
         return None, above
+
+
+def _standard_library() -> str:
+    return _with_separator(os.path.dirname(os.__file__))  # noqa: PTH120
 
 
 def _with_separator(folder: str) -> str:

@@ -58,7 +58,7 @@ class Origin:
 class OpenedConnection:
     """A connection that was opened: from where, to where, and what became of it.
 
-    `left` are the bytes of its body that were not read; None if that is unknown.
+    `left` are the bytes of its body that were not read; None if that is unknown. `number` is its descriptor.
     """
 
     origin: Origin
@@ -67,6 +67,7 @@ class OpenedConnection:
     fate: str = ""
     left: int | None = None
     response: Weak | None = None
+    number: int = -1
 
 
 class OpenedDescriptor(NamedTuple):
@@ -233,13 +234,21 @@ class Recorder:
         origin = self.objects[id(thing)] = self.origin(frame, makers=makers)
         self.keep(kind, thing, origin)
 
+    def made_by_number(self, kind: str, thing: Any, frame: FrameType | None) -> None:
+        """An object was made that is known by the number of its descriptor."""
+        number, origin = thing.fileno(), self.origin(frame)
+        self.objects[id(thing)] = origin
+        self.descriptors[number] = OpenedDescriptor(origin, readlink(f"/proc/self/fd/{number}"))
+        self.keep(kind, number, origin)
+
     def _connect(self, args: tuple[Any, ...], frame: FrameType) -> None:
         sock, address = args[:2]
         # A socket that connects without blocking may say so more than once; one for datagrams has no connection.
         is_stream = socket_type.__get__(sock) == STREAM
         if id(sock) not in self._by_socket and type(address) is tuple and is_stream:
-            found = OpenedConnection(self.origin(frame, makers=True), address, _weak(sock))
-            self._by_socket[id(sock)] = self.connected[fileno(sock)] = found
+            number = fileno(sock)
+            found = OpenedConnection(self.origin(frame, makers=True), address, _weak(sock), number=number)
+            self._by_socket[id(sock)] = self.connected[number] = found
             self.connections.append(found)
             self.keep("connections", found, found.origin)
 
@@ -271,8 +280,11 @@ class Recorder:
         self.path(args[0], self.origin(frame))
 
     def _renamed(self, args: tuple[Any, ...], frame: FrameType) -> None:
-        before = _absolute(args[0])
-        self.paths[_absolute(args[1])] = self.paths.get(before) or self.origin(frame)
+        before, after = _absolute(args[0]), _absolute(args[1])
+        self.paths[after] = self.paths.get(before) or self.origin(frame)
+        for number, known in self.descriptors.items():
+            if known.path == before:
+                self.descriptors[number] = known._replace(path=after)
 
     def path(self, path: Any, origin: Origin) -> None:
         """Note where a file was made."""

@@ -29,6 +29,9 @@ readlink, fstat = os.readlink, os.fstat
 FIRST = 3
 """The first descriptor that is not one of the standard streams."""
 
+DELETED = " (deleted)"
+"""What the system adds to the name of a file that is gone (proc_pid_fd(5))."""
+
 UNNAMED = "/#"
 """What the system puts into the name of a file without one (O_TMPFILE)."""
 
@@ -161,7 +164,7 @@ def descriptor_origin(number: int, recorder: Recorder) -> Origin | None:
     if known is None:
         return None
     if known.path is not None:
-        target = _path_of(number)
+        target = _path_of(number).removesuffix(DELETED)
         return known.origin if target in (known.path, os.path.realpath(known.path)) or UNNAMED in target else None
     status = fstat(number)
     return known.origin if (status.st_dev, status.st_ino) == known.file else None

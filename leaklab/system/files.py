@@ -91,6 +91,23 @@ def write_whole(path: Path, data: bytes) -> None:
             os.close(folder)
 
 
+def why_not_writable(path: Path | str) -> str | None:
+    """Why no file can be written at a path, or none is to be: it is something else. None if it seems to be possible."""
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)  # noqa: PTH120 # unlike pathlib, os.path raises nothing where it may not look
+    try:
+        os.lstat(path)
+        if not os.path.isfile(path):  # noqa: PTH113 # the same
+            return "this is not a regular file. Choose another name."
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        return f"{error.strerror}. Choose another name."
+    if not os.path.isdir(folder):  # noqa: PTH112 # the same
+        return f"there is no folder {folder}. Create it first."
+    return None if os.access(folder, os.W_OK) else f"you may not write in {folder}. Choose another folder."
+
+
 def remove_unfinished(path: Path) -> None:
     """Remove what writers of `path` left that were killed; for one who knows that there is no other writer now."""
     begin = re.escape(_unfinished(path))

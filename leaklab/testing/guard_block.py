@@ -10,10 +10,11 @@ import warnings
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from leaklab.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from types import FrameType
 
     from leaklab.testing.leak_search import LeakSearch
 
@@ -44,106 +45,130 @@ def no_leaks(**kinds: Any) -> GuardedBlock:
         LeakError: at the end of the block, or of the function.
         UsageError: there is no such kind, or it has another kind of value.
     """
-    return GuardedBlock(kinds)
+    return GuardedBlock(kinds, sys._getframe(1).f_code.co_filename)
 
 
 class GuardedBlock:
-    """What `no_leaks` returns: a context manager, also an asynchronous one, and a decorator."""
+    """What `no_leaks` returns: a context manager, also an asynchronous one, and a decorator.
 
-    def __init__(self, kinds: dict[str, Any]) -> None:
+    Args:
+        kinds: what is watched.
+        file: the file in which the block stands.
+    """
+
+    def __init__(self, kinds: dict[str, Any], file: str) -> None:
         from leaklab.testing.watched_kinds import Wanted
 
-        self._wanted = Wanted().with_options(kinds, where="no_leaks()")
-        self._running: list[tuple[LeakSearch, AbstractContextManager[None]]] = []
+        self._wanted, self._file = Wanted().with_options(kinds, where="no_leaks()"), file
+        self._running: list[LeakSearch] = []
 
-    def _search(self, caller: FrameType | None, name: str) -> LeakSearch:
+    def _search(self, name: str) -> LeakSearch:
         from pathlib import Path
 
         from leaklab.testing.leak_search import LeakSearch
         from leaklab.testing.ledger import ledger_of
 
-        file = caller.f_code.co_filename if caller is not None else ""
-        folder, here = os.path.dirname(os.path.abspath(file)), os.getcwd()  # noqa: PTH100, PTH109, PTH120 # as in explain
+        folder, here = os.path.dirname(os.path.abspath(self._file)), os.getcwd()  # noqa: PTH100, PTH109, PTH120 # as in explain
         # The project is where it is run, unless the file is elsewhere.
         root = here if os.path.join(folder, "").startswith(os.path.join(here, "")) else folder  # noqa: PTH118
         return LeakSearch(ledger_of(root), self._wanted, Path(root), name=name)
 
-    def _begin(self, caller: FrameType | None) -> None:
-        search = self._search(caller, "the block")
-        run = search.run()
-        run.__enter__()
-        self._running.append((search, run))
-
-    def _end(self, *error: Any) -> LeakSearch | None:
+    def _end(self, error: type[BaseException] | None) -> LeakSearch | None:
         """What is to be judged: nothing if an error ends the block, which is told instead."""
-        search, run = self._running.pop()
-        run.__exit__(*error)
-        return None if error[0] is not None else search
+        search = self._running.pop()
+        search.end()
+        if error is None:
+            return search
+        search.hand_over()
+        return None
 
     def __enter__(self) -> Self:
-        self._begin(sys._getframe(1))
+        self._running.append(self._search("the block"))
+        self._running[-1].begin()
         return self
 
     def __exit__(self, *error: Any) -> None:
         __tracebackhide__ = True
-        if (search := self._end(*error)) is not None:
+        if (search := self._end(error[0])) is not None:
             search.wait()
             _tell(search, repeated=False)
 
     async def __aenter__(self) -> Self:
-        self._begin(sys._getframe(1))
-        return self
+        return self.__enter__()
 
     async def __aexit__(self, *error: Any) -> None:
         __tracebackhide__ = True
-        if (search := self._end(*error)) is not None:
+        if (search := self._end(error[0])) is not None:
             for pause in search.pauses():
                 await _sleep(pause)
             _tell(search, repeated=False)
 
     def __call__(self, function: F) -> F:
-        """The function, run again where it leaves something."""
-        caller = sys._getframe(1)
-
-        def runs(search: LeakSearch) -> Iterator[AbstractContextManager[None]]:
-            from leaklab.testing.leak_search import RERUNS
-
-            yield search.run()
-            for _ in range(RERUNS):
-                if not search.suspects_but_garbage() or search.wasted():
-                    break
-                yield search.run()
+        """The function, run again where it leaves something. Raises UsageError if it is none that can be run again."""
+        is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        if isinstance(function, type) or is_generator or not callable(function):
+            what = "a class" if isinstance(function, type) else "a generator" if is_generator else "no function"
+            raise UsageError(f"@no_leaks() stands on {function!r}, which is {what}: decorate a function")
+        name = f"{getattr(function, '__name__', repr(function))}()"
 
         @wraps(function)
         def plain(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            search, results = self._search(caller, function.__name__ + "()"), []
-            for run in runs(search):
-                with run:
-                    results.append(function(*args, **kwargs))
+            search = self._search(name)
+            with search.run():
+                result = function(*args, **kwargs)
+            if inspect.isawaitable(result):
+                raise UsageError(f"@no_leaks(): {name} has returned a coroutine: decorate an async function")
+            is_decided = True
+            for run in _more_runs(search):
+                try:
+                    with run:
+                        function(*args, **kwargs)
+                except Exception:  # noqa: BLE001 # it cannot be run again: it is judged as a block
+                    is_decided = False
+                    break
             search.wait()
-            _tell(search, repeated=True)
-            return results[0]
+            _tell(search, repeated=is_decided)
+            return result
 
         @wraps(function)
         async def asynchronous(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            search, results = self._search(caller, function.__name__ + "()"), []
-            for run in runs(search):
-                with run:
-                    results.append(await function(*args, **kwargs))
+            search, is_decided = self._search(name), True
+            with search.run():
+                result = await function(*args, **kwargs)
+            for run in _more_runs(search):
+                try:
+                    with run:
+                        await function(*args, **kwargs)
+                except Exception:  # noqa: BLE001 # as above
+                    is_decided = False
+                    break
             for pause in search.pauses():
                 await _sleep(pause)
-            _tell(search, repeated=True)
-            return results[0]
+            _tell(search, repeated=is_decided)
+            return result
 
         return asynchronous if inspect.iscoroutinefunction(function) else plain  # type: ignore[return-value] # it wraps it
+
+
+def _more_runs(search: LeakSearch) -> Iterator[AbstractContextManager[None]]:
+    """The runs after the first, as long as each leaves more; the last looks at what holds the memory, if that grows."""
+    from leaklab.testing.leak_search import MEMORY, RERUNS
+
+    for _ in range(RERUNS):
+        if not search.suspects_but_garbage():
+            return
+        yield search.run()
+    if MEMORY in search.suspects():
+        yield search.looking_at_memory()
 
 
 def _tell(search: LeakSearch, *, repeated: bool) -> None:
     """Raise what is a leak, and warn of what may be none."""
     __tracebackhide__ = True
     if not search.suspects() and not search.wasted():
+        search.hand_over()
         return
     from leaklab.testing.leak_findings import of_block, of_repeated
     from leaklab.testing.leak_report import text_of

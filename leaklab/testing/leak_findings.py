@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from leaklab import sentences
@@ -64,9 +64,11 @@ def of_single(search: LeakSearch) -> list[Leak]:
 def wasted_leaks(search: LeakSearch) -> Iterator[Leak]:
     """The lines that opened more connections to one address than are wanted."""
     limit, metric = search.wanted.connections, METRICS[KINDS["connections"].metric]
-    for (line, (host, port, *_)), several in search.wasted().items():
-        became = fates.fate([one.connection for one in several if one.connection is not None])
-        told = Evidence(len(several), "connection", _site(line, search.folder), None, None, became)
+    for several in search.wasted():
+        host, port = several[0].address[:2]
+        line = several[0].origin.line
+        site = None if line is None else _site(line, search.folder)
+        told = Evidence(len(several), "connection", site, None, None, fates.fate(several))
         said = sentences.too_many_connections(metric, len(several), f"{host}:{port}", limit, search.name)
         work, kind = (Work(1, len(several)),), FindingKind.WASTED
         yield Leak(Finding(kind, metric.name, len(several), limit, said, work, None, (told,), ""))
@@ -82,6 +84,7 @@ def leaks_left(search: LeakSearch, certain: Certain) -> Iterator[Leak]:
         own = (group for group in groups if group.counter in kind.counters and _is_of(group, spot))
         group = max(own, key=lambda one: one.count, default=None)
         metric = METRICS[kind.metric if group is None else kind.others.get(group.counter, kind.metric)]
+        metric = replace(metric, singular=kind.singular or metric.singular)
         evidence = _evidence(search, spot, sum(counts), group)
         sums = [sum(counts[: number + 1]) for number in range(len(counts))]
         work = tuple(Work(number, value) for number, value in enumerate(sums, 1))

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
-import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import sleep
 from typing import TYPE_CHECKING, NamedTuple
 
 from leaklab.explain.own_code import Line
-from leaklab.explain.recorder import FAILED
+from leaklab.explain.recorder import FAILED, OpenedConnection
 from leaklab.testing.ledger import Account, Ledger, LedgerEntry
 from leaklab.testing.watched_kinds import KINDS, Wanted
 
@@ -24,14 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from leaklab.explain.grouping import Grouping
 
 RERUNS = 2
 """How often work that has left something is run again, unless something else is asked for."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.1
-
-Address = tuple[object, ...]
 
 
 class Spot(NamedTuple):
@@ -74,7 +70,6 @@ class LeakSearch:
     _account: Account = field(init=False)
     _outer: Account | None = field(init=False)
     _before: int = field(init=False)
-    _inside: Grouping | None = field(init=False)
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -87,7 +82,6 @@ class LeakSearch:
 
     def begin(self) -> None:
         """One more run begins."""
-        self._inside = self._inside_memory()
         self._before = self._memory()
         self._account = Account()
         self._outer = self.ledger.book_to(self._account)
@@ -95,39 +89,41 @@ class LeakSearch:
     def end(self) -> None:
         """The run is over."""
         self.ledger.book_to(self._outer)
-        if self.wanted.memory is not None:
-            gc.collect()
-        grown = self._memory() - self._before
-        self.runs.append(SearchedRun(self._account, grown))
-        if self._inside is not None:
-            self.memory_groups = self._inside.groups({"rss": grown})
+        self.runs.append(SearchedRun(self._account, self._memory() - self._before))
 
     def _memory(self) -> int:
-        """Bytes that this process holds in RAM, without what tracing takes; 0 where that is not asked for."""
+        """Bytes that this process uses in RAM; 0 where that is not asked for."""
         if self.wanted.memory is None:
             return 0
+        from leaklab.measure.worker import give_back
         from leaklab.system.process_status import status_of
 
-        tracing = sys.modules["tracemalloc"].get_tracemalloc_memory() if "tracemalloc" in sys.modules else 0
-        return status_of(os.getpid()).rss - int(tracing)
+        gc.collect()
+        give_back()
+        return status_of(os.getpid()).rss
 
-    def _inside_memory(self) -> Grouping | None:
-        """What looks at the memory that this run adds, if the runs before have added too much."""
-        if self.wanted.memory is None or not self.runs or MEMORY not in self.suspects():
-            return None
+    @contextmanager
+    def looking_at_memory(self) -> Iterator[None]:
+        """One more run, the block, which is not measured: what is allocated in it is traced."""
         from leaklab.explain.grouping import Grouping
 
-        inside = Grouping(self.ledger, memory=self.wanted.memory, follows=False)
+        inside = Grouping(self.ledger, memory=self.wanted.memory or 0, follows=False)
         inside.begin()
-        return inside
+        yield
+        gc.collect()
+        self.memory_groups = inside.groups({"rss": self.runs[-1].memory})
 
     def suspects(self) -> list[Spot]:
         """What every run so far has left, and is still there."""
-        if not self.runs[0].account.entries and self.wanted.memory is None:
+        if not self.runs or (not self.runs[0].account.entries and self.wanted.memory is None):
             return []
         first = self.left_by(self.runs[0])
         others = [self.left_by(run) for run in self.runs[1:]] if first else []
         return [spot for spot in first if all(one[spot] for one in others)]
+
+    def suspects_so_far(self) -> bool:
+        """Whether the run that goes on now has left anything."""
+        return bool(self.left_by(SearchedRun(self._account, self._memory() - self._before)))
 
     def suspects_but_garbage(self) -> list[Spot]:
         """The same once garbage is collected, which takes long: nothing is collected if there are none."""
@@ -147,11 +143,15 @@ class LeakSearch:
         return left
 
     def pauses(self) -> Iterator[float]:
-        """The seconds to wait before each further look, as long as what is left may still end by itself."""
-        begun, pause = time.monotonic(), FIRST_PAUSE_S
+        """The seconds to wait before each further look, as long as what is left may still end by itself.
+
+        They are summed up, as a test may have stopped the clock.
+        """
+        waited, pause = 0.0, FIRST_PAUSE_S
         left = self.suspects_but_garbage()
-        while any(time.monotonic() - begun < KINDS[spot.kind].ends_within_s for spot in left):
+        while any(waited < KINDS[spot.kind].ends_within_s for spot in left):
             yield pause
+            waited += pause
             pause, left = min(LONGEST_PAUSE_S, 2 * pause), self.suspects()
         if left:
             gc.collect()
@@ -159,19 +159,20 @@ class LeakSearch:
     def wait(self) -> None:
         """Wait until nothing of what is left can end by itself any more."""
         for pause in self.pauses():
-            time.sleep(pause)
+            sleep(pause)
 
-    def wasted(self) -> dict[tuple[Line, Address], list[LedgerEntry]]:
-        """The connections of the first run by line and address, where they are more than are wanted."""
-        found: dict[tuple[Line, Address], list[LedgerEntry]] = {}
-        if "connections" not in self.wanted.kinds or len(self.runs[0].account.entries) <= self.wanted.connections:
-            return found
-        for one in self.runs[0].account.entries:
-            connection = one.connection
-            if connection is not None and connection.fate != FAILED and one.origin.line is not None:
-                found.setdefault((one.origin.line, connection.address[:2]), []).append(one)
-        return {
-            key: several
-            for key, several in found.items()
-            if len(several) > self.wanted.connections and not self.ignored(several[0])
-        }
+    def wasted(self) -> list[list[OpenedConnection]]:
+        """The connections of the first run, of each line and address, that are more than are wanted."""
+        if "connections" not in self.wanted.kinds:
+            return []
+        return [
+            [one for one in its.all if one.fate != FAILED]
+            for its in self.runs[0].account.streams.values()
+            if its.at_a_time > self.wanted.connections
+            and not self.ignored(LedgerEntry("connections", its.all[0].origin))
+        ]
+
+    def hand_over(self) -> None:
+        """Have what was not judged booked to the account that was open before: it may be judged there."""
+        if self._outer is not None:
+            self._outer.entries += [one for run in self.runs for one in self.ledger.settle(run.account)]

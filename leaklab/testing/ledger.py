@@ -6,7 +6,10 @@ that are open is imported once there are some.
 
 from __future__ import annotations
 
+import gc
 import os
+import stat
+import sys
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,15 +17,19 @@ from typing import TYPE_CHECKING, Any
 from leaklab.explain import libraries
 from leaklab.explain.own_code import Line, OwnCode
 from leaklab.explain.recorder import (
+    FAILED,
     OpenedConnection,
     OpenedDescriptor,
     Origin,
     Recorder,
     current_task_and_thread,
+    fstat,
 )
 
 if TYPE_CHECKING:
     from leaklab.explain.recorder import Weak
+
+    Address = tuple[object, ...]
 
 
 @dataclass(eq=False, slots=True)
@@ -44,10 +51,23 @@ class LedgerEntry:
     thing: Weak | None = None
     number: int = 0
     descriptor: OpenedDescriptor | None = None
-    connection: OpenedConnection | None = None
     waits: Line | None = None
     was_cancelled: bool = False
     by_carrier: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class ConnectionsOpened:
+    """The connections that one line opened to one address: all of them, those open now, and the most at one time."""
+
+    all: list[OpenedConnection] = field(default_factory=list)
+    open: list[OpenedConnection] = field(default_factory=list)
+    most: int = 0
+
+    @property
+    def at_a_time(self) -> int:
+        """How many it would have been without those that were only there beside others: a pool opens no more."""
+        return sum(one.fate != FAILED for one in self.all) - max(0, self.most - 1)
 
 
 @dataclass(eq=False, slots=True)
@@ -56,6 +76,7 @@ class Account:
 
     lasts: bool = False
     entries: list[LedgerEntry] = field(default_factory=list)
+    streams: dict[tuple[Line | None, Address], ConnectionsOpened] = field(default_factory=dict)
 
 
 class Ledger(Recorder):
@@ -76,17 +97,33 @@ class Ledger(Recorder):
         account = self._account_now()
         if account is None or not origin.own:
             return
-        entry = LedgerEntry(kind, origin, by_carrier=account is not self.account)
         if isinstance(thing, OpenedConnection):
-            entry.connection = thing
-        elif isinstance(thing, int):
+            self._keep_connection(account, thing)
+            return
+        entry = LedgerEntry(kind, origin, by_carrier=account is not self.account)
+        if isinstance(thing, int):
             entry.number = thing
             entry.descriptor = self.descriptors.get(thing) if kind in ("files", "fds") else None
         else:
-            entry.thing, entry.number = weakref.ref(thing), id(thing)
-            if account.lasts:
+            entry.thing, entry.number = _weak(thing), id(thing)
+            if account.lasts and kind in ("threads", "tasks"):
                 self._lasting[entry.number] = entry.thing, account
         account.entries.append(entry)
+
+    def _keep_connection(self, account: Account, connection: OpenedConnection) -> None:
+        its = account.streams.setdefault((connection.origin.line, connection.address[:2]), ConnectionsOpened())
+        its.open = [one for one in its.open if self._is_connected(one)]
+        for several in (its.all, its.open):
+            several.append(connection)
+        its.most = max(its.most, len(its.open))
+
+    def _is_connected(self, connection: OpenedConnection) -> bool:
+        """Whether the descriptor of a connection is still a socket, and has not been used for another one."""
+        try:
+            is_socket = stat.S_ISSOCK(fstat(connection.number).st_mode)
+        except OSError:
+            return False
+        return is_socket and self.connected.get(connection.number) is connection
 
     def _account_now(self) -> Account | None:
         """The account that is open; in a thread or task that a lasting fixture started, the fixture's."""
@@ -130,7 +167,8 @@ class Ledger(Recorder):
             return entry.number in self.cursors
         if entry.kind == "children":
             return os.path.exists(f"/proc/{entry.number}/stat")  # noqa: PTH110 # as in explain
-        return self.descriptors.get(entry.number) is entry.descriptor and self._leads_there(entry.number)
+        known = self.descriptors.get(entry.number)
+        return known is not None and known.origin is entry.origin and self._leads_there(entry.number)
 
     def _leads_there(self, number: int) -> bool:
         from leaklab.explain.resources import descriptor_origin
@@ -157,18 +195,31 @@ class Ledger(Recorder):
 
     def settle(self, account: Account) -> list[LedgerEntry]:
         """Drop what an account has that is closed, and return what is left but connections."""
-        left = [one for one in account.entries if one.connection is None and self.is_open(one)]
+        if any(one.kind == "children" for one in account.entries) and "subprocess" in sys.modules:
+            # What was dropped is waited for whenever the next process is started.
+            sys.modules["subprocess"]._cleanup()
+        left = [one for one in account.entries if self.is_open(one)]
         for one in account.entries:
             # What is known of those that are gone would be a leak of its own.
             if one.thing is not None and one.thing() is None and self.objects.get(one.number) is one.origin:
                 del self.objects[one.number]
-        account.entries = left + [one for one in account.entries if one.connection is not None]
-        return left
+        account.entries = left
+        return [*left]
 
 
 def _is_pending(task: Any) -> bool:
     """Whether a task goes on: not done, and not told to end."""
     return task is not None and not task.done() and not task.cancelling()
+
+
+def _weak(thing: object) -> Weak:
+    """What gives an object as long as it is there; one that has no weak references is looked for by its number."""
+    try:
+        return weakref.ref(thing)
+    except TypeError:
+        number, kind = id(thing), type(thing)
+        # An object refers to its type, if that was made at run time.
+        return lambda: next((one for one in gc.get_referrers(kind) if id(one) == number and type(one) is kind), None)
 
 
 _ledgers: list[Ledger] = []

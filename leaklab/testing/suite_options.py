@@ -13,6 +13,7 @@ import pytest
 
 from leaklab.errors import UsageError
 from leaklab.explain.safely import attributes
+from leaklab.system.files import why_not_writable
 from leaklab.testing.watched_kinds import KINDS, Wanted
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class SuiteOptions:
     @classmethod
     def _of(cls, config: pytest.Config, folder: Path) -> Self:
         given = config.getoption
-        reruns = given("leaklab_reruns") or config.getini("leaklab_reruns")
+        reruns = given("leaklab_reruns")
+        reruns_option = "leaklab_reruns" if reruns is None else "--leaklab-reruns"
+        reruns = config.getini("leaklab_reruns") if reruns is None else reruns
         output, baseline = given("leaklab_output"), given("leaklab_baseline")
         form, writes = given("leaklab_format"), given("leaklab_write_baseline")
         if form == "json" and output is None:
@@ -71,6 +74,10 @@ class SuiteOptions:
         file = here / baseline if baseline else None
         if file is None and (named := config.getini("leaklab_baseline")):
             file = folder / named
+        written = {"--leaklab-output": output and here / output, "--leaklab-baseline": file if writes else None}
+        for option, at in written.items():
+            if at is not None and (reason := why_not_writable(at)):
+                raise UsageError(f"{option} {at}: {reason}")
         if writes and file is None:
             raise UsageError("--leaklab-write-baseline: say where, with --leaklab-baseline FILE")
         known: frozenset[KnownLeak] = frozenset()
@@ -85,8 +92,8 @@ class SuiteOptions:
             limits["memory"] = memory
         return cls(
             folder=folder,
-            wanted=Wanted().with_options(limits, where="leaklab_memory" if memory else "leaklab_connections"),
-            reruns=_number("--leaklab-reruns", reruns),
+            wanted=Wanted().with_options(limits, where="the configuration file"),
+            reruns=_number(reruns_option, reruns),
             ignored=config.getini("leaklab_ignore"),
             form=form,
             output=None if output is None else here / output,

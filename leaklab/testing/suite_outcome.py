@@ -46,8 +46,8 @@ class SuiteOutcome:
         for report in reports:
             report.user_properties += [("leaklab", summary_of(one.finding)) for one in leaks]
 
-    def write(self) -> None:
-        """Write the baseline and the report, if they were asked for; what goes wrong is told in the summary."""
+    def write(self) -> bool:
+        """Write the baseline and the report, if they were asked for. If that fails, the summary says so."""
         options = self.options
         try:
             if options.writes_baseline and options.baseline is not None:
@@ -62,6 +62,7 @@ class SuiteOutcome:
             self.trouble = str(error)
         except OSError as error:
             self.trouble = f"--leaklab-output {options.output}: it cannot be written: {error.strerror}"
+        return not self.trouble
 
     def _report(self) -> str:
         if self.options.form == "github":

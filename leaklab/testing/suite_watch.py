@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.outcomes import TEST_OUTCOME
 from _pytest.runner import runtestprotocol  # as pytest-rerunfailures does: pytest has no public name for it
 
-from leaklab.testing.guard_block import LeakError, LeakWarning
-from leaklab.testing.leak_search import LeakSearch, SearchedRun
-from leaklab.testing.ledger import Account, Ledger, ledger_of
+from leaklab.errors import UsageError
+from leaklab.testing.guard_block import LeakWarning
+from leaklab.testing.leak_search import MEMORY, LeakSearch, SearchedRun
+from leaklab.testing.ledger import Account, Ledger, LedgerEntry, ledger_of
 from leaklab.testing.suite_options import SuiteOptions
 from leaklab.testing.suite_outcome import SuiteOutcome
 from leaklab.testing.watched_kinds import KINDS, Wanted
@@ -29,33 +31,37 @@ if TYPE_CHECKING:
 
 NOTHING = Wanted(frozenset())
 
-LAST_WAIT_S = 0.3
-"""Seconds, at most, in which what fixtures have left may end by itself when the session ends."""
+LAST_WAIT_S, LAST_LOOKS = 0.3, 10
+"""Seconds, at most, in which what fixtures have left may end by itself when the session ends, and looks at it."""
 
 
 class HeldReports:
     """Keeps what whoever runs a test reports of it, until it is decided.
 
-    They all ask the session for their hooks (pytest's `Node.ihook`): it gives these, as long as they are held.
+    They all ask the session for their hooks (pytest's `Node.ihook`): it gives these, as long as they are held. Once a
+    test has not passed, there is nothing to decide: then all is reported as it comes, and pytest may end the session.
+    With `for_good`, nothing ever is.
     """
 
     HELD = ("pytest_runtest_logreport", "pytest_runtest_logfinish")
 
-    def __init__(self) -> None:
+    def __init__(self, *, for_good: bool = False) -> None:
+        self._for_good = for_good
+        self.reports: list[pytest.TestReport] = []
         self._calls: list[tuple[Any, dict[str, Any]]] = []
         self._usual: HeldHooks | None = None
 
     def begin(self, session: Any) -> None:
         """Hold the reports of what is run from now on, until `end`."""
-        self._calls.clear()
+        self._calls, self.reports = [], []
         hooks_at, usual_hooks = session.gethookproxy, session.config.hook
         if self._usual is None:
-            self._usual = HeldHooks(usual_hooks, self._calls)
+            self._usual = HeldHooks(usual_hooks, self)
         usual = self._usual
 
         def held(path: Any) -> Any:
             hooks = hooks_at(path)
-            return usual if hooks is usual_hooks else HeldHooks(hooks, self._calls)
+            return usual if hooks is usual_hooks else HeldHooks(hooks, self)
 
         session.gethookproxy = held
 
@@ -63,26 +69,35 @@ class HeldReports:
         """Hold no more of them."""
         del session.gethookproxy
 
+    def keep(self, hook: Any, told: dict[str, Any]) -> None:
+        """Keep a call of a hook."""
+        self._calls.append((hook, told))
+        if "report" in told:
+            self.reports.append(told["report"])
+        if not self.has_passed and not self._for_good:
+            self.release()
+
     @property
-    def reports(self) -> list[pytest.TestReport]:
-        """The reports that were made."""
-        return [told["report"] for _, told in self._calls if "report" in told]
+    def has_passed(self) -> bool:
+        """Whether all reports so far are of something that has passed."""
+        return all(report.passed for report in self.reports)
 
     def release(self) -> None:
         """Report all that was kept, in its order."""
-        for hook, told in self._calls:
+        calls, self._calls = self._calls, []
+        for hook, told in calls:
             hook(**told)
 
 
 class HeldHooks:
     """The hooks for one file, of which some are not called yet."""
 
-    def __init__(self, hooks: Any, calls: list[tuple[Any, dict[str, Any]]]) -> None:
-        self._hooks, self._calls = hooks, calls
+    def __init__(self, hooks: Any, held: HeldReports) -> None:
+        self._hooks, self._held = hooks, held
 
     def __getattr__(self, name: str) -> Any:
         hook = getattr(self._hooks, name)
-        found = (lambda **told: self._calls.append((hook, told))) if name in HeldReports.HELD else hook
+        found = (lambda **told: self._held.keep(hook, told)) if name in HeldReports.HELD else hook
         setattr(self, name, found)  # it need not be looked for again
         return found
 
@@ -104,6 +119,7 @@ class SuiteWatch:
     _held: HeldReports = field(default_factory=HeldReports)
     _fixtures: dict[tuple[str, str], LeakSearch] = field(default_factory=dict)
     _doubtful: dict[tuple[str, str], LeakSearch] = field(default_factory=dict)
+    _last: tuple[LeakSearch, pytest.Item] | None = None
     _is_over: bool = False
 
     def __post_init__(self) -> None:
@@ -128,8 +144,8 @@ class SuiteWatch:
         if not any(node.own_markers for node in item.listchain()):
             return self.options.wanted if self.all_tests else None
         marked = item.get_closest_marker("no_leaks")
-        if marked is None and not self.all_tests:
-            return None
+        if not self.all_tests and (marked is None or item.config.pluginmanager.has_plugin("pyleak")):
+            return None  # pyleak has a marker of the same name
         wanted = self.options.wanted
         if marked is not None:
             where = f"{item.nodeid}: @pytest.mark.no_leaks"
@@ -139,7 +155,7 @@ class SuiteWatch:
             if not named:
                 return None
             # What may leak is not watched; a limit is another limit.
-            allowed = {name: False if value is True else value for name, value in named.items()}
+            allowed = {name: False if value is True else value for name, value in named.items() if value is not False}
             wanted = wanted.with_options(allowed, where=where)
         return wanted if wanted.kinds else None
 
@@ -152,29 +168,56 @@ class SuiteWatch:
         except Exception as error:  # noqa: BLE001 # a marker that cannot be used fails its test
             refused = str(error)
         search = LeakSearch(self.ledger, wanted or NOTHING, self.folder, self.options.ignores)
-        # To pytest it looks as if another test of the same parents came next: what outlasts this test stays.
         is_last = nextitem is None or nextitem.parent is not item.parent
+        # To pytest it looks as if another test of the same parents came next: what outlasts this test stays.
         sibling = copy.copy(item) if is_last or nextitem is None else nextitem
         runs_tests, held = item.ihook.pytest_runtest_protocol, self._held
         held.begin(item.session)
         search.begin()
+        self._last = (search, sibling) if is_last else None
         try:
-            self._let_others_run(runs_tests, {"item": item, "nextitem": sibling})
+            self._let_others_run(runs_tests, {"item": item, "nextitem": nextitem})
         finally:
             search.end()
             held.end(item.session)
+            self._last = None
+            has_postponed = vars(item.session._setupstate).pop("teardown_exact", None) is not None
         reports, leaks = held.reports, []
-        if wanted is not None and all(report.passed for report in reports):
+        if wanted is not None and held.has_passed:
             leaks = self._judged(item, search, sibling)
-        beyond = self._end_what_outlasts(item, nextitem, reports) if is_last else None
-        if refused is not None:
+        if refused is not None and held.has_passed:
             _fail(reports, refused)
         if leaks:
             self._tell(item, leaks, reports)
         held.release()
-        if beyond is not None:
-            item.ihook.pytest_runtest_logreport(report=beyond)
+        if has_postponed:
+            self._end_what_outlasts(item, nextitem)
         return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """End what is the test's own; if that has left something, what outlasts it stays until it was run again."""
+        if self._last is None:
+            return
+        (search, sibling), state = self._last, item.session._setupstate
+        end = state.teardown_exact
+        try:
+            end(sibling)
+        except TEST_OUTCOME as error:  # pytest goes on with what outlasts the test, and tells of both
+            first = error
+
+            def end_and_raise(nextitem: pytest.Item | None) -> None:
+                del state.teardown_exact
+                try:
+                    end(nextitem)
+                except TEST_OUTCOME as more:
+                    raise BaseExceptionGroup("errors during test teardown", [first, more]) from None
+                raise first
+
+            state.teardown_exact = end_and_raise  # type: ignore[method-assign] # for this one call
+        else:
+            if search.suspects_so_far():
+                state.teardown_exact = lambda nextitem: None  # type: ignore[method-assign] # noqa: ARG005 # as it is called
 
     def _let_others_run(self, runs_tests: Any, told: dict[str, object]) -> None:
         """Have the test run by the plugin that would run it without this one. What wraps that, wraps this as well."""
@@ -199,7 +242,7 @@ class SuiteWatch:
     def _run_again(self, item: pytest.Item, search: LeakSearch, sibling: pytest.Item) -> bool:
         """Run it again, as long as each run leaves more. Whether that could be done."""
         sections, properties = list(item._report_sections), list(item.user_properties)
-        unheard = HeldReports()
+        unheard = HeldReports(for_good=True)
         unheard.begin(item.session)
         try:
             for _ in range(self.options.reruns):
@@ -209,15 +252,16 @@ class SuiteWatch:
                     return False
                 if not search.suspects_but_garbage():
                     break
+            if MEMORY in search.suspects():
+                with search.looking_at_memory():
+                    runtestprotocol(item, nextitem=sibling, log=False)
         finally:
             unheard.end(item.session)
             item._report_sections[:], item.user_properties[:] = sections, properties
         return len(search.runs) > 1
 
-    def _end_what_outlasts(
-        self, item: pytest.Item, nextitem: pytest.Item | None, reports: list[pytest.TestReport]
-    ) -> pytest.TestReport | None:
-        """End the fixtures that the next test does not share; the report if that fails."""
+    def _end_what_outlasts(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """End the fixtures that the next test does not share, and report it if that fails."""
         if nextitem is not None and (item.session.shouldfail or item.session.shouldstop):
             nextitem = None
         capture: Any = item.config.pluginmanager.get_plugin("capturemanager")
@@ -230,18 +274,11 @@ class SuiteWatch:
                 when="teardown",
                 reraise=(pytest.exit.Exception, KeyboardInterrupt),
             )
-        for last in reports[-1:]:
-            last.sections = [(f"Captured {what} {when}", text) for when, what, text in item._report_sections]
         if call.excinfo is None:
-            return None
+            return
         report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
-        if isinstance(call.excinfo.value, FixtureLeakError):
-            from leaklab.testing.pytest_reports import longrepr_of
-
-            leaks = call.excinfo.value.leaks
-            report.longrepr = longrepr_of(leaks, item.config)
-            self.outcome.add(item.nodeid, leaks, [report])
-        return report
+        item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_exception_interact(node=item, call=call, report=report)
 
     def _tell(self, item: pytest.Item, leaks: list[Leak], reports: list[pytest.TestReport]) -> None:
         """Fail a test for what is certain and new, and warn of the rest."""
@@ -274,7 +311,7 @@ class SuiteWatch:
             self.ledger.book_to(outer)
 
     def _fixture_ends(self, fixture: Any, account: Account) -> None:
-        """Judge a fixture by what each of its ends has left. Raises FixtureLeakError if that is more each time."""
+        """Judge a fixture by what each of its ends has left; it fails if that is more each time."""
         key = (str(fixture.argname), str(fixture.baseid))
         name = f"the fixture {fixture.argname} ({fixture.scope})"
         wanted = replace(self.options.wanted, memory=None) if self.all_tests else NOTHING
@@ -290,12 +327,14 @@ class SuiteWatch:
         if self._is_over or not (suspects and (is_repeated or any(not KINDS[spot.kind].pooled for spot in suspects))):
             return
         from leaklab.testing.leak_findings import of_repeated, of_single
+        from leaklab.testing.leak_report import text_of
 
         search.wait()
         leaks = self._known_or_new(of_repeated(search) if is_repeated else of_single(search))
         if new := [one for one in leaks if one.certain and not one.known]:
             del self._doubtful[key]
-            raise FixtureLeakError(new)
+            self.outcome.add(_label(key), new)
+            pytest.fail(f"{name} leaves something open\n{text_of(new)}", pytrace=False)
 
     def _known_or_new(self, leaks: list[Leak]) -> list[Leak]:
         return [replace(one, known=self.options.is_known_leak(one.finding)) for one in leaks]
@@ -304,21 +343,21 @@ class SuiteWatch:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """What ends after this is told, and fails no test any more."""
         self._is_over = True
-        until = time.monotonic() + LAST_WAIT_S
-        while any(search.suspects() for search in self._doubtful.values()) and time.monotonic() < until:
-            time.sleep(LAST_WAIT_S / 10)
-        for (name, place), search in self._doubtful.items():
+        for _ in range(LAST_LOOKS):
+            if any(search.suspects() for search in self._doubtful.values()):
+                sleep(LAST_WAIT_S / LAST_LOOKS)
+        for key, search in self._doubtful.items():
             # What its threads have open at its end is often what its clients have not closed.
-            search.ignored = lambda entry: entry.by_carrier or self.options.ignores(entry)
+            search.ignored = lambda entry: _is_of_a_server(entry) or self.options.ignores(entry)
             if search.suspects():
                 from leaklab.testing.leak_findings import of_single
 
                 leaks = self._known_or_new(of_single(search))
-                self.outcome.add(f"{place + ': ' if place else ''}fixture {name}", leaks)
+                self.outcome.add(_label(key), leaks)
         if self.outcome.is_worker:
             session.config.workeroutput["leaklab"] = self.outcome.found  # type: ignore[attr-defined] # pytest-xdist's
-        else:
-            self.outcome.write()
+        elif not self.outcome.write() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say below the tests what else there is to say."""
@@ -337,16 +376,20 @@ class FromWorkers:
         self._outcome.found += getattr(node, "workeroutput", {}).get("leaklab", [])
 
 
-class FixtureLeakError(LeakError):
-    """A fixture that outlasts a test leaves something open."""
+def _label(key: tuple[str, str]) -> str:
+    name, place = key
+    return f"{place + ': ' if place else ''}fixture {name}"
 
-    def __init__(self, leaks: list[Leak]) -> None:
-        super().__init__("a fixture leaves something open")
-        self.leaks = leaks
+
+def _is_of_a_server(entry: LedgerEntry) -> bool:
+    """Whether this is what a server in a fixture's thread has for a client."""
+    return entry.by_carrier and entry.kind in ("sockets", "threads")
 
 
 def _named(mark: pytest.Mark) -> dict[str, Any]:
     """The kinds that a marker names, with their values; its `reason` is for people."""
+    if wrong := [one for one in mark.args if not isinstance(one, str)]:
+        raise UsageError(f"@pytest.mark.{mark.name}: {wrong[0]!r} is no kind: name it, such as 'sockets'")
     return {
         **dict.fromkeys(mark.args, True),
         **{name: value for name, value in mark.kwargs.items() if name != "reason"},

@@ -20,6 +20,7 @@ class WatchedKind:
         metric: what counts it in the metrics' table.
         counters: what `leaklab.explain` calls such things.
         others: the metrics of those that are called so, where it is another one.
+        singular: what one of them is called, where the metric counts others, too.
         ends_within_s: seconds in which it may still end by itself once the test is over.
         pooled: whether a pool, a cache or a module may keep one for later on purpose.
     """
@@ -29,6 +30,7 @@ class WatchedKind:
     ends_within_s: float = 0.2
     pooled: bool = True
     others: Mapping[str, str] = field(default_factory=dict)
+    singular: str = ""
 
 
 KINDS: Mapping[str, WatchedKind] = {
@@ -39,7 +41,7 @@ KINDS: Mapping[str, WatchedKind] = {
     "threads": WatchedKind("threads", ("threads",), ends_within_s=2.0),
     "tasks": WatchedKind("tasks", ("tasks",), pooled=False),
     "children": WatchedKind("child_processes", ("children", "zombies"), 2.0, others={"zombies": "zombie_processes"}),
-    "files": WatchedKind("open_fds", ("fds",)),
+    "files": WatchedKind("open_fds", ("fds",), singular="file"),
     "fds": WatchedKind("open_fds", ("fds",)),
     "memory": WatchedKind("rss", ("rss",)),
 }

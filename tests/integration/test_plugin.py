@@ -22,7 +22,7 @@ from leaklab.system.interrupts import Owner
 
 SUITES = Path(__file__).parents[1] / "suites"
 
-OTHER_PLUGINS = ("asyncio", "anyio", "hypothesispytest", "randomly", "rerunfailures")
+OTHER_PLUGINS = ("asyncio", "anyio", "hypothesispytest", "randomly", "rerunfailures", "pyleak", "memray")
 """Plugins that are installed for one of these tests: the other sessions are faster without them."""
 
 SETTINGS = "[pytest]\npython_files = *.py\n"
@@ -287,6 +287,45 @@ def test_a_fixture_is_judged_by_what_each_of_its_ends_has_left(pytest_in: Run) -
     assert "fixture once: 1 socket is still open after the fixture once (session); this may be a pool's" in done.output
 
 
+ENDINGS = """
+import pytest, socket
+
+KEPT = []
+
+@pytest.fixture(scope="session")
+def outer():
+    yield
+    print("outer ends")
+    raise ValueError("outer")
+
+@pytest.fixture
+def inner():
+    yield
+    print("inner ends")
+    raise ValueError("inner")
+
+def test_that_fails(outer):
+    assert False
+
+def test_after_it(outer):
+    pass
+
+def test_the_last_one(outer, inner):
+    {leak}
+"""
+
+
+@pytest.mark.parametrize("option", ["-x", "-v"])
+@pytest.mark.parametrize("leak", ["pass", "KEPT.append(socket.socket())"])
+def test_what_ends_with_the_last_test_ends_and_fails_as_it_does_without(pytest_in: Run, option: str, leak: str) -> None:
+    bare, watched = (pytest_in(ENDINGS.format(leak=leak), option, plain=plain) for plain in (True, False))
+    assert watched.code == bare.code
+    assert watched.outcomes == bare.outcomes
+    for words in ("ValueError: outer", "ValueError: inner", "outer ends", "inner ends", "Traceback"):
+        assert watched.output.count(words) == bare.output.count(words), watched.output
+    assert "INTERNALERROR" not in watched.output
+
+
 OTHERS = (
     LEAKY
     + """
@@ -379,6 +418,11 @@ WRONG = {
     "a file without a format": (["--leaklab-output=x"], "add --leaklab-format"),
     "a baseline that is not there": (["--leaklab-baseline=none.json"], "no such file"),
     "a baseline that is none": (["--leaklab-baseline=suite.py"], "it is not a baseline"),
+    "a file in a folder that is not there": (
+        ["--leaklab-format=json", "--leaklab-output=none/x.json"],
+        "there is no folder",
+    ),
+    "a device": (["--leaklab-format=json", "--leaklab-output=/dev/full"], "not a regular file"),
     "a baseline to write without a name": (["--leaklab-write-baseline"], "--leaklab-baseline FILE"),
 }
 

@@ -1,6 +1,7 @@
 """`no_leaks()` without pytest: each of these tests passes."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
@@ -72,6 +73,18 @@ class Blocks(unittest.TestCase):
             with socket.socket():
                 pass
 
+    def test_what_an_inner_block_does_not_look_for_is_told_by_the_outer_one(self):
+        with self.assertRaises(LeakError), no_leaks():
+            with no_leaks(sockets=False):
+                leak()
+
+    def test_the_standard_library_is_nobodys_own_code(self):
+        with contextlib.ExitStack() as stack, self.assertRaises(LeakError) as caught:
+            stack.enter_context(no_leaks())
+            KEPT.append(socket.create_server(("127.0.0.1", 0)))  # here
+            stack.close()
+        self.assertIn('KEPT.append(socket.create_server(("127.0.0.1", 0)))  # here', str(caught.exception))
+
     def test_a_slip(self):
         with self.assertRaisesRegex(Exception, "there is no kind 'sokets'"):
             no_leaks(sokets=True)
@@ -109,6 +122,23 @@ class Functions(unittest.TestCase):
 
         work()
         cache["socket"].close()
+
+    def test_one_that_cannot_be_run_again_is_judged_by_its_first_run(self):
+        @no_leaks()
+        def work():
+            leak()
+            calls.append(1)
+            assert len(calls) == 1
+
+        calls = []
+        self.assertRaisesRegex(LeakError, "1 socket is still open", work)
+
+    def test_what_is_no_function(self):
+        def generator():
+            yield
+
+        for what in (generator, Blocks):
+            self.assertRaisesRegex(Exception, "decorate a function", no_leaks(), what)
 
 
 class Asynchronous(unittest.IsolatedAsyncioTestCase):

@@ -2,15 +2,20 @@
 
 import asyncio
 import os
+import selectors
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 from pymongo import AsyncMongoClient, MongoClient
+
+from leaklab.testing import no_leaks
 
 KEPT = []
 
@@ -107,6 +112,36 @@ def helper():
 
 def test_open_sockets__in_a_helper():
     helper()
+
+
+def test_open_fds__sqlite(tmp_path):
+    KEPT.append(sqlite3.connect(tmp_path / "a.db"))  # here
+
+
+def test_open_fds__selector():
+    KEPT.append(selectors.DefaultSelector())  # here
+
+
+def test_open_fds__of_a_file_that_is_gone(tmp_path):
+    KEPT.append(open(tmp_path / "a", "w"))  # here
+    os.rename(tmp_path / "a", tmp_path / "b")
+    os.unlink(tmp_path / "b")
+
+
+def test_threads__of_an_executor_that_is_never_shut_down():
+    executor = ThreadPoolExecutor(2)
+    executor.submit(pow, 2, 3).result()  # here
+    KEPT.append(executor)
+
+
+def test_open_sockets__when_the_clock_stands_still(monkeypatch):
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    KEPT.append(socket.socket())  # here
+
+
+def test_open_sockets__beside_a_block_that_does_not_look_for_them():
+    with no_leaks(sockets=False):
+        KEPT.append(socket.socket())  # here
 
 
 @pytest.mark.no_leaks(memory="8MiB")

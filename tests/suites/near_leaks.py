@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 import socket
+import subprocess
 import threading
 import time
 import unittest
@@ -127,6 +128,25 @@ def test_connections_that_are_refused():
     for _ in range(30):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address)
+
+
+def test_a_pool_that_is_filled_at_once(leaklab_http):
+    async def main():
+        async with aiohttp.ClientSession() as session:
+
+            async def fetch(url):
+                async with session.get(url) as response:
+                    await response.read()
+
+            for _ in range(3):
+                await asyncio.gather(*map(fetch, leaklab_http.urls(40)))
+
+    asyncio.run(main())
+    assert leaklab_http.connections_opened <= 40
+
+
+def test_a_child_that_was_dropped_and_has_ended():
+    subprocess.Popen(["sleep", "0.3"])
 
 
 def test_many_requests_over_one_connection(leaklab_http):
