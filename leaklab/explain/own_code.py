@@ -43,9 +43,7 @@ class OwnCode:
         self.add(folder)
 
     def add(self, folder: str) -> None:
-        """From now on, the code in this folder is part of it, too; not that of Python itself, or of its packages."""
-        if "site-packages" in folder or _with_separator(folder).startswith(_standard_library()):
-            return
+        """From now on, the code in this folder is part of it, too."""
         self._folders += (_with_separator(folder),)
         # A learner's file may lie beside the environment that runs it.
         inside = map(_with_separator, (sys.prefix, sys.base_prefix))
@@ -88,8 +86,10 @@ class OwnCode:
         return None, above
 
 
-def _standard_library() -> str:
-    return _with_separator(os.path.dirname(os.__file__))  # noqa: PTH120
+def is_of_a_library(folder: str) -> bool:
+    """Whether what is in a folder belongs to Python itself, or to a package that is installed."""
+    standard = _with_separator(os.path.dirname(os.__file__))  # noqa: PTH120
+    return "site-packages" in folder or _with_separator(folder).startswith(standard)
 
 
 def _with_separator(folder: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain import libraries
-from leaklab.explain.own_code import Line, OwnCode
+from leaklab.explain.own_code import Line, OwnCode, is_of_a_library
 from leaklab.explain.recorder import (
     FAILED,
     OpenedConnection,
@@ -234,6 +234,6 @@ def ledger_of(folder: str) -> Ledger:
         ledger.stop()
         _ledgers.append(ledger)
     ledger = _ledgers[0]
-    if not ledger.own.covers(folder):
+    if not ledger.own.covers(folder) and not is_of_a_library(folder):
         ledger.own.add(folder)
     return ledger
