@@ -15,6 +15,7 @@ from _pytest.runner import runtestprotocol  # as pytest-rerunfailures does: pyte
 
 from leaklab.errors import UsageError
 from leaklab.testing.guard_block import LeakWarning
+from leaklab.testing.held_reports import HeldReports
 from leaklab.testing.leak_search import MEMORY, LeakSearch, SearchedRun
 from leaklab.testing.ledger import Account, Ledger, LedgerEntry, ledger_of
 from leaklab.testing.suite_options import SuiteOptions
@@ -33,73 +34,6 @@ NOTHING = Wanted(frozenset())
 
 LAST_WAIT_S, LAST_LOOKS = 0.3, 10
 """Seconds, at most, in which what fixtures have left may end by itself when the session ends, and looks at it."""
-
-
-class HeldReports:
-    """Keeps what whoever runs a test reports of it, until it is decided.
-
-    They all ask the session for their hooks (pytest's `Node.ihook`): it gives these, as long as they are held. Once a
-    test has not passed, there is nothing to decide: then all is reported as it comes, and pytest may end the session.
-    With `for_good`, nothing ever is.
-    """
-
-    HELD = ("pytest_runtest_logreport", "pytest_runtest_logfinish")
-
-    def __init__(self, *, for_good: bool = False) -> None:
-        self._for_good = for_good
-        self.reports: list[pytest.TestReport] = []
-        self._calls: list[tuple[Any, dict[str, Any]]] = []
-        self._usual: HeldHooks | None = None
-
-    def begin(self, session: Any) -> None:
-        """Hold the reports of what is run from now on, until `end`."""
-        self._calls, self.reports = [], []
-        hooks_at, usual_hooks = session.gethookproxy, session.config.hook
-        if self._usual is None:
-            self._usual = HeldHooks(usual_hooks, self)
-        usual = self._usual
-
-        def held(path: Any) -> Any:
-            hooks = hooks_at(path)
-            return usual if hooks is usual_hooks else HeldHooks(hooks, self)
-
-        session.gethookproxy = held
-
-    def end(self, session: Any) -> None:
-        """Hold no more of them."""
-        del session.gethookproxy
-
-    def keep(self, hook: Any, told: dict[str, Any]) -> None:
-        """Keep a call of a hook."""
-        self._calls.append((hook, told))
-        if "report" in told:
-            self.reports.append(told["report"])
-        if not self.has_passed and not self._for_good:
-            self.release()
-
-    @property
-    def has_passed(self) -> bool:
-        """Whether all reports so far are of something that has passed."""
-        return all(report.passed for report in self.reports)
-
-    def release(self) -> None:
-        """Report all that was kept, in its order."""
-        calls, self._calls = self._calls, []
-        for hook, told in calls:
-            hook(**told)
-
-
-class HeldHooks:
-    """The hooks for one file, of which some are not called yet."""
-
-    def __init__(self, hooks: Any, held: HeldReports) -> None:
-        self._hooks, self._held = hooks, held
-
-    def __getattr__(self, name: str) -> Any:
-        hook = getattr(self._hooks, name)
-        found = (lambda **told: self._held.keep(hook, told)) if name in HeldReports.HELD else hook
-        setattr(self, name, found)  # it need not be looked for again
-        return found
 
 
 @dataclass(eq=False)
