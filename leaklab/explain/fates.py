@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import FAILED, ONE_ANSWER, READ, UNREAD, OpenedConnection, Recorder
+from leaklab.explain.recorder import FAILED, HTTP_1_0, ONE_ANSWER, READ, UNREAD, OpenedConnection, Recorder
 from leaklab.explain.safely import attributes
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def fate(several: list[OpenedConnection]) -> str:
     if said and known and UNREAD_WORDS in words:
         few, many = f"{known[0]:,}", f"{known[-1]:,}"
         said[0] += f" ({few if few == many else f'{few} to {many}'} bytes left)"
-    if maker := _new_each_time(several):
+    if maker := new_each_time(several):
         said.append(f"each was made by a new {maker}")
     return "; ".join(said)
 
@@ -52,6 +52,8 @@ def _fate(one: OpenedConnection) -> str:
     is_open = sock is not None and sys.modules["_socket"].socket.fileno(sock) >= 0
     if one.fate == FAILED:
         return "never established"
+    if one.fate == HTTP_1_0:
+        return "closed after one answer, as the server speaks HTTP/1.0"
     if one.fate == ONE_ANSWER:
         return "closed after one answer, as its request or response asked for (Connection: close)"
     if one.fate == UNREAD or (is_open and _left(one)):
@@ -69,7 +71,12 @@ def _left(one: OpenedConnection) -> int | None:
     return length if own.get("fp") is not None and type(length) is int else None
 
 
-def _new_each_time(several: list[OpenedConnection]) -> str:
+def could_be_reused(several: list[OpenedConnection]) -> bool:
+    """Whether one client has made them all for a server that ends each after one answer: then none can be reused."""
+    return bool(new_each_time(several)) or any(one.fate != HTTP_1_0 for one in several)
+
+
+def new_each_time(several: list[OpenedConnection]) -> str:
     """The type of the client that made them, if each was made by another one; empty if not."""
     if len(several) < 2:
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -135,7 +136,7 @@ class Grouping:
             threads = {root.thread for _, root, _ in members}
             root = shape.root._replace(thread=threads.pop() if len(threads) == 1 else f"in {len(threads):,} threads")
             several = [links for _, _, links in members[:SAMPLED]]
-            group |= self._kept(first, root, several) | {"links": [kind_words(link) for link in several[0]]}
+            group |= self._kept(first, root, several) | {"links": _shared(several)}
             key = shape.counter, shape.line, shape.waits, group["note"], _holder(group["kept"])
             if key in told:
                 told[key]["count"] += len(members)
@@ -219,6 +220,16 @@ def _group(
     """A group as it is sent. `note` says why nothing is known to keep it; it is empty where something is."""
     told = {"counter": counter, "count": count, "what": what, "opened": line, "waits": waits}
     return told | {"kept": None, "own": False, "became": "", "note": ""}
+
+
+def _shared(several: list[list[object]]) -> list[str]:
+    """The types of what all these chains lead through; not that of a cache without a bound."""
+    shared = set.intersection(*(set(map(id, links)) for links in several))
+    cached: Any = getattr(sys.modules.get("functools"), "_lru_cache_wrapper", None)
+    through = [link for link in several[0] if id(link) in shared]
+    caches = [link for link in through if id(type(link)) == id(cached)]
+    unbounded = {id(cache) for cache in caches if cached.cache_info(cache).maxsize is None}
+    return [kind_words(link) for link in through if id(link) not in unbounded]
 
 
 def _holder(kept: list[str] | None) -> object:

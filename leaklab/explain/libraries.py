@@ -11,7 +11,7 @@ import sys
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import FAILED, ONE_ANSWER, READ, UNREAD, this_frame
+from leaklab.explain.recorder import FAILED, HTTP_1_0, ONE_ANSWER, READ, UNREAD, this_frame
 from leaklab.explain.safely import attributes, module_of, type_name
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from leaklab.explain.recorder import OpenedConnection, Origin, Recorder
 
 peer = _socket.socket.getpeername
+
+HTTP_VERSION_1_0 = 10
+"""How http.client calls it (its documentation, `HTTPResponse.version`)."""
 
 
 def prepare(recorder: Recorder) -> None:
@@ -218,7 +221,7 @@ def _http_client(recorder: Recorder, module: Any) -> None:
 
     def begun(_none: None, response: Any, *_: object, **__: object) -> None:
         if response.will_close and id(response) in of:
-            of[id(response)].fate = ONE_ANSWER
+            of[id(response)].fate = HTTP_1_0 if response.version == HTTP_VERSION_1_0 else ONE_ANSWER
 
     def closes(response: Any, *_: object, **__: object) -> None:
         connection = of.get(id(response))

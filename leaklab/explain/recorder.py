@@ -35,9 +35,9 @@ START_PROCESSES = "fork", "forkpty", "posix_spawn", "posix_spawnp"
 CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing", "anyio")
 """Packages whose objects carry work to where it is done, and have no connections of their own."""
 
-UNREAD, READ, ONE_ANSWER, FAILED = "unread", "read", "one answer", "failed"
+UNREAD, READ, ONE_ANSWER, FAILED, HTTP_1_0 = "unread", "read", "one answer", "failed", "HTTP/1.0"
 """What became of a connection: its body was not read, or was, or it was asked to close after one answer; or it was
-closed before it was established."""
+closed before it was established, or after one answer as the server speaks HTTP/1.0."""
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class OpenedDescriptor(NamedTuple):
     file: tuple[int, int] | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Recorder:
     """What was opened, by the id of the object, or by descriptor, process id, path or number.
 

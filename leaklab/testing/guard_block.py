@@ -156,9 +156,11 @@ def _more_runs(search: LeakSearch) -> Iterator[AbstractContextManager[None]]:
     """The runs after the first, as long as each leaves more; the last looks at what holds the memory, if that grows."""
     from leaklab.testing.leak_search import MEMORY, RERUNS
 
-    for _ in range(RERUNS):
+    for number in range(RERUNS):
         if not search.suspects_but_garbage():
             return
+        if number == RERUNS - 1:
+            search.wait()  # before the last run, what is just busy comes to rest
         yield search.run()
     if MEMORY in search.suspects():
         yield search.looking_at_memory()

@@ -14,6 +14,10 @@ class HeldReports:
     They all ask the session for their hooks (pytest's `Node.ihook`): it gives these, as long as they are held. Once a
     test has not passed, there is nothing to decide: then all is reported as it comes, and pytest may end the session.
     With `for_good`, nothing ever is.
+
+    Attributes:
+        reports: those that were made.
+        has_passed: whether all of them are of something that has passed.
     """
 
     HELD = ("pytest_runtest_logreport", "pytest_runtest_logfinish")
@@ -21,12 +25,13 @@ class HeldReports:
     def __init__(self, *, for_good: bool = False) -> None:
         self._for_good = for_good
         self.reports: list[pytest.TestReport] = []
+        self.has_passed = True
         self._calls: list[tuple[Any, dict[str, Any]]] = []
         self._usual: HeldHooks | None = None
 
     def begin(self, session: Any) -> None:
         """Hold the reports of what is run from now on, until `end`."""
-        self._calls, self.reports = [], []
+        self._calls, self.reports, self.has_passed = [], [], True
         hooks_at, usual_hooks = session.gethookproxy, session.config.hook
         if self._usual is None:
             self._usual = HeldHooks(usual_hooks, self)
@@ -47,13 +52,9 @@ class HeldReports:
         self._calls.append((hook, told))
         if "report" in told:
             self.reports.append(told["report"])
+            self.has_passed = self.has_passed and told["report"].passed
         if not self.has_passed and not self._for_good:
             self.release()
-
-    @property
-    def has_passed(self) -> bool:
-        """Whether all reports so far are of something that has passed."""
-        return all(report.passed for report in self.reports)
 
     def release(self) -> None:
         """Report all that was kept, in its order."""

@@ -47,8 +47,14 @@ class Leak:
 
 
 def of_repeated(search: LeakSearch) -> list[Leak]:
-    """What was found of work that was run as often as is needed."""
-    return [*wasted_leaks(search), *leaks_left(search, lambda _spot, _group: True)]
+    """What was found of work that was run as often as is needed: what one pool or cache holds may be bounded by it.
+
+    A thread that is busy after so long is stuck, also in a pool.
+    """
+    return [
+        *wasted_leaks(search),
+        *leaks_left(search, lambda spot, group: spot.kind == "threads" or not _is_in_a_pool(group)),
+    ]
 
 
 def of_block(search: LeakSearch) -> list[Leak]:
@@ -71,7 +77,8 @@ def wasted_leaks(search: LeakSearch) -> Iterator[Leak]:
         told = Evidence(len(several), "connection", site, None, None, fates.fate(several))
         said = sentences.too_many_connections(metric, len(several), f"{host}:{port}", limit, search.name)
         work, kind = (Work(1, len(several)),), FindingKind.WASTED
-        yield Leak(Finding(kind, metric.name, len(several), limit, said, work, None, (told,), ""))
+        finding = Finding(kind, metric.name, len(several), limit, said, work, None, (told,), "")
+        yield Leak(finding, fates.could_be_reused(several))
 
 
 def leaks_left(search: LeakSearch, certain: Certain) -> Iterator[Leak]:
@@ -100,7 +107,7 @@ def _is_of(group: ReportedGroup, spot: Spot) -> bool:
 
 
 def _is_in_a_pool(group: ReportedGroup | None) -> bool:
-    """Whether something of a library keeps such things for later on purpose."""
+    """Whether one thing of a library keeps all of them for later on purpose."""
     return group is not None and any(word in link for link in group.links for word in POOLS)
 
 

@@ -48,7 +48,16 @@ class SearchedRun(NamedTuple):
     memory: int = 0
 
 
-@dataclass(eq=False, slots=True)
+def collect() -> None:
+    """Collect garbage. What is only closed by that warns: pytest would blame whichever test comes next for it."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@dataclass(eq=False, repr=False)
 class LeakSearch:
     """The runs of one piece of work, and what they have left.
 
@@ -98,7 +107,7 @@ class LeakSearch:
         from leaklab.measure.worker import give_back
         from leaklab.system.process_status import status_of
 
-        gc.collect()
+        collect()
         give_back()
         return status_of(os.getpid()).rss
 
@@ -110,7 +119,7 @@ class LeakSearch:
         inside = Grouping(self.ledger, memory=self.wanted.memory or 0, follows=False)
         inside.begin()
         yield
-        gc.collect()
+        collect()
         self.memory_groups = inside.groups({"rss": self.runs[-1].memory})
 
     def suspects(self) -> list[Spot]:
@@ -128,7 +137,7 @@ class LeakSearch:
     def suspects_but_garbage(self) -> list[Spot]:
         """The same once garbage is collected, which takes long: nothing is collected if there are none."""
         if self.suspects():
-            gc.collect()
+            collect()
         return self.suspects()
 
     def left_by(self, run: SearchedRun) -> Counter[Spot]:
@@ -154,7 +163,7 @@ class LeakSearch:
             waited += pause
             pause, left = min(LONGEST_PAUSE_S, 2 * pause), self.suspects()
         if left:
-            gc.collect()
+            collect()
 
     def wait(self) -> None:
         """Wait until nothing of what is left can end by itself any more."""

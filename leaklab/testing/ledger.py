@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Address = tuple[object, ...]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False)
 class LedgerEntry:
     """One thing that was opened.
 
@@ -56,7 +56,7 @@ class LedgerEntry:
     by_carrier: bool = False
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False)
 class ConnectionsOpened:
     """The connections that one line opened to one address: all of them, those open now, and the most at one time."""
 
@@ -70,7 +70,7 @@ class ConnectionsOpened:
         return sum(one.fate != FAILED for one in self.all) - max(0, self.most - 1)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False)
 class Account:
     """What was opened on behalf of one run of a test, or of a fixture that outlasts it (`lasts`)."""
 

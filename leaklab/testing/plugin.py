@@ -5,9 +5,11 @@ pytest imports this module whenever leaklab is installed: all else is imported w
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.assertion.rewrite import AssertionRewritingHook as REWRITES
 
 if TYPE_CHECKING:
     from leaklab.testing.suite_watch import SuiteWatch
@@ -32,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--leaklab-format",
         choices=["github", "json"],
-        help="Also report as GitHub annotations, or as a JSON document (with --leaklab-output).",
+        help="Also report as GitHub annotations, or as a JSON document (with --leaklab-output=FILE).",
     )
     group.addoption(
         "--leaklab-output", metavar="FILE", help="Where that report is written; standard output by default."
@@ -74,7 +76,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _watch(config: pytest.Config, *, all_tests: bool) -> SuiteWatch:
-    from leaklab.testing.suite_watch import SuiteWatch
+    # pytest rewrites the asserts of a plugin's whole package, which takes as long as all the rest of this.
+    finders, sys.meta_path[:] = [*sys.meta_path], [one for one in sys.meta_path if not isinstance(one, REWRITES)]
+    try:
+        from leaklab.testing.suite_watch import SuiteWatch
+    finally:
+        sys.meta_path[:] = finders
 
     watch = SuiteWatch(config.rootpath, all_tests=all_tests)
     config.pluginmanager.register(watch, WATCH)

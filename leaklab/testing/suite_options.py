@@ -13,7 +13,6 @@ import pytest
 
 from leaklab.errors import UsageError
 from leaklab.explain.safely import attributes
-from leaklab.system.files import why_not_writable
 from leaklab.testing.watched_kinds import KINDS, Wanted
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from leaklab.testing.ledger import LedgerEntry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class SuiteOptions:
     """What holds for all tests of a session.
 
@@ -66,20 +65,23 @@ class SuiteOptions:
         form, writes = given("leaklab_format"), given("leaklab_write_baseline")
         if form == "json" and output is None:
             raise UsageError(
-                "--leaklab-format json: add --leaklab-output FILE, as pytest itself prints to the terminal"
+                "--leaklab-format json: add --leaklab-output=FILE, as pytest itself prints to the terminal"
             )
         if form is None and output is not None:
-            raise UsageError(f"--leaklab-output {output}: add --leaklab-format json or github")
+            raise UsageError(f"--leaklab-output={output}: add --leaklab-format json or github")
         here = config.invocation_params.dir
         file = here / baseline if baseline else None
         if file is None and (named := config.getini("leaklab_baseline")):
             file = folder / named
         written = {"--leaklab-output": output and here / output, "--leaklab-baseline": file if writes else None}
         for option, at in written.items():
-            if at is not None and (reason := why_not_writable(at)):
-                raise UsageError(f"{option} {at}: {reason}")
+            if at is not None:
+                from leaklab.system.files import why_not_writable
+
+                if reason := why_not_writable(at):
+                    raise UsageError(f"{option}={at}: {reason}")
         if writes and file is None:
-            raise UsageError("--leaklab-write-baseline: say where, with --leaklab-baseline FILE")
+            raise UsageError("--leaklab-write-baseline: say where, with --leaklab-baseline=FILE")
         known: frozenset[KnownLeak] = frozenset()
         if file is not None and not writes:
             from leaklab.testing.known_leaks import read_baseline
@@ -136,9 +138,7 @@ class SuiteOptions:
 
 
 def _number(option: str, text: object) -> int:
-    from leaklab.units import parse_count
-
-    try:
-        return parse_count(str(text))
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
+    digits = str(text)
+    if not (digits.isascii() and digits.isdigit()):
+        raise UsageError(f"{option}: {digits!r} is not a whole number: write digits only, like 2")
+    return int(digits)

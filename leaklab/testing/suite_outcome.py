@@ -14,23 +14,46 @@ if TYPE_CHECKING:
     from leaklab.testing.leak_findings import Leak
     from leaklab.testing.suite_options import SuiteOptions
 
+LONG_S = 10.0
+"""Seconds from which on it is told how long tests took that were run again."""
+
+MAY_BE = {"leaked": "this may be a pool's", "wasted": "the server has ended each of them"}
+"""What is said of a finding that is not beyond doubt, by its kind."""
+
 Told = dict[str, Any]
 """A leak as it goes from one process to another: a LeakDocument (leaklab.reports.document) as plain values."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False)
 class SuiteOutcome:
     """The leaks of a session, in the order in which they were found.
 
     Attributes:
         found: all of them; of a worker of pytest-xdist, its own.
         trouble: what could not be written, and why.
+        again: how many tests were run again, and the seconds that this took.
     """
 
     options: SuiteOptions
     is_worker: bool = False
     found: list[Told] = field(default_factory=list)
     trouble: str = ""
+    again: tuple[int, float] = (0, 0.0)
+
+    def ran_again(self, seconds: float, tests: int = 1) -> None:
+        """Tests were run again, which took so many seconds in all."""
+        self.again = self.again[0] + tests, self.again[1] + seconds
+
+    def sent(self) -> dict[str, Any]:
+        """All of this, for the process that started this worker."""
+        return {"found": self.found, "again": list(self.again)}
+
+    def take(self, sent: dict[str, Any] | None) -> None:
+        """Add what a worker has sent; None if it ended early."""
+        if sent is not None:
+            self.found += sent["found"]
+            tests, seconds = sent["again"]
+            self.ran_again(seconds, tests)
 
     def add(self, test: str, leaks: Sequence[Leak], reports: Sequence[pytest.TestReport] = ()) -> None:
         """Add the leaks of a test, or of a fixture; those of a test to its reports, too, for JUnit's file."""
@@ -93,7 +116,7 @@ class SuiteOutcome:
         options = self.options
         known = sum(told["known"] for told in self.found)
         doubtful = [told for told in self.found if not told["certain"] and not told["known"]]
-        lines = [f"{told['test']}: {told['finding']['reason']}; this may be a pool's" for told in doubtful]
+        lines = [f"{told['test']}: {told['finding']['reason']}; {MAY_BE[told['finding']['kind']]}" for told in doubtful]
         if known and not options.writes_baseline:
             lines.append(f"{known} known {'leak' if known == 1 else 'leaks'} ({options.baseline})")
         if options.writes_baseline and not self.trouble:
@@ -101,6 +124,13 @@ class SuiteOutcome:
         if options.output is not None and not self.trouble:
             lines.append(f"wrote {options.output}")
         lines += [self.trouble] if self.trouble else []
+        if any(told["certain"] and not told["known"] for told in self.found):
+            lines.append(
+                "what is meant to stay open: @pytest.mark.leaks(…), leaklab_ignore, or --leaklab-baseline=FILE"
+            )
+        tests, seconds = self.again
+        if seconds >= LONG_S:
+            lines.append(f"{tests} {'test was' if tests == 1 else 'tests were'} run again, which took {seconds:.0f} s")
         if lines:
             terminal.section("leaklab")
             for line in lines:

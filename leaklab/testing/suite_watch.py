@@ -6,7 +6,7 @@ import copy
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from time import sleep
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +36,7 @@ LAST_WAIT_S, LAST_LOOKS = 0.3, 10
 """Seconds, at most, in which what fixtures have left may end by itself when the session ends, and looks at it."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class SuiteWatch:
     """The plugin that is registered once something is to be watched.
 
@@ -50,6 +50,7 @@ class SuiteWatch:
     options: SuiteOptions = field(init=False)
     outcome: SuiteOutcome = field(init=False)
     ledger: Ledger = field(init=False)
+    _is_marked: dict[Any, bool] = field(default_factory=dict)
     _held: HeldReports = field(default_factory=HeldReports)
     _fixtures: dict[tuple[str, str], LeakSearch] = field(default_factory=dict)
     _doubtful: dict[tuple[str, str], LeakSearch] = field(default_factory=dict)
@@ -75,7 +76,10 @@ class SuiteWatch:
 
     def _wanted(self, item: pytest.Item) -> Wanted | None:
         """What is watched in a test; None if nothing is. Raises UsageError if a marker cannot be used."""
-        if not any(node.own_markers for node in item.listchain()):
+        parent = item.parent
+        if parent not in self._is_marked:
+            self._is_marked[parent] = any(node.own_markers for node in item.listchain()[:-1])
+        if not item.own_markers and not self._is_marked[parent]:
             return self.options.wanted if self.all_tests else None
         marked = item.get_closest_marker("no_leaks")
         if not self.all_tests and (marked is None or item.config.pluginmanager.has_plugin("pyleak")):
@@ -165,8 +169,10 @@ class SuiteWatch:
         wasted, suspects = search.wasted(), search.suspects()
         is_decided = False
         if suspects and not all(map(self.options.is_known, suspects)):
+            begun = perf_counter()
             is_decided = self._run_again(item, search, sibling)
             search.wait()
+            self.outcome.ran_again(perf_counter() - begun)
         if not wasted and not search.suspects():
             return []
         from leaklab.testing.leak_findings import of_repeated, of_single
@@ -179,7 +185,9 @@ class SuiteWatch:
         unheard = HeldReports(for_good=True)
         unheard.begin(item.session)
         try:
-            for _ in range(self.options.reruns):
+            for number in range(self.options.reruns):
+                if number and number == self.options.reruns - 1:
+                    search.wait()  # before the last run, what is just busy comes to rest
                 with search.run():
                     reports = runtestprotocol(item, nextitem=sibling, log=False)
                 if not all(report.passed for report in reports):
@@ -248,7 +256,7 @@ class SuiteWatch:
         """Judge a fixture by what each of its ends has left; it fails if that is more each time."""
         key = (str(fixture.argname), str(fixture.baseid))
         name = f"the fixture {fixture.argname} ({fixture.scope})"
-        wanted = replace(self.options.wanted, memory=None) if self.all_tests else NOTHING
+        wanted = self.options.wanted._replace(memory=None) if self.all_tests else NOTHING
         search = self._fixtures.setdefault(
             key, LeakSearch(self.ledger, wanted, self.folder, self.options.ignores, name)
         )
@@ -289,7 +297,7 @@ class SuiteWatch:
                 leaks = self._known_or_new(of_single(search))
                 self.outcome.add(_label(key), leaks)
         if self.outcome.is_worker:
-            session.config.workeroutput["leaklab"] = self.outcome.found  # type: ignore[attr-defined] # pytest-xdist's
+            session.config.workeroutput["leaklab"] = self.outcome.sent()  # type: ignore[attr-defined] # pytest-xdist's
         elif not self.outcome.write() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
@@ -307,7 +315,7 @@ class FromWorkers:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker has ended, and sends what it has found."""
-        self._outcome.found += getattr(node, "workeroutput", {}).get("leaklab", [])
+        self._outcome.take(getattr(node, "workeroutput", {}).get("leaklab"))
 
 
 def _label(key: tuple[str, str]) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from leaklab.errors import UsageError
 
@@ -12,8 +11,7 @@ CONNECTIONS = 10
 """Connections that one line may open to one address, by default."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedKind:
+class WatchedKind(NamedTuple):
     """One kind of thing.
 
     Attributes:
@@ -29,7 +27,7 @@ class WatchedKind:
     counters: tuple[str, ...] = ()
     ends_within_s: float = 0.2
     pooled: bool = True
-    others: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = {}  # it is never changed
     singular: str = ""
 
 
@@ -48,8 +46,7 @@ KINDS: Mapping[str, WatchedKind] = {
 """The kinds, by the names of the options of `no_leaks`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What is watched in one test.
 
     Attributes:
@@ -85,7 +82,7 @@ class Wanted:
                 kinds.add(name)
             else:
                 raise UsageError(f"{where}: {name}={value!r}: give True or False")
-        return replace(self, kinds=frozenset(kinds), connections=connections, memory=memory)
+        return self._replace(kinds=frozenset(kinds), connections=connections, memory=memory)
 
 
 def _memory(value: Any, where: str) -> int:

@@ -109,7 +109,8 @@ def test_nothing_else_is_accused_in_any_order(pytest_in: Run) -> None:
     done = pytest_in("near_leaks.py", "-prandomly")
     assert set(done.outcomes.values()) == {"passed"}, done.output
     assert done.code == 0
-    assert "leaks" not in done.output.partition("=== leaklab")[2]
+    assert "fixture" not in done.output.partition("=== leaklab")[2]
+    assert "(10 allowed); the server has ended each of them" in done.output
 
 
 def test_without_the_option_nothing_is_watched(pytest_in: Run) -> None:
@@ -326,6 +327,24 @@ def test_what_ends_with_the_last_test_ends_and_fails_as_it_does_without(pytest_i
     assert "INTERNALERROR" not in watched.output
 
 
+GARBAGE = """
+import socket
+
+class Client:
+    def __init__(self):
+        self.socket, self.itself = socket.socket(), self
+
+def test_that_makes_garbage(): Client()
+
+def test_that_makes_none(): pass
+"""
+
+
+def test_no_other_test_is_blamed_for_what_is_collected(pytest_in: Run) -> None:
+    done = pytest_in(GARBAGE, ini="filterwarnings = error\n")
+    assert set(done.outcomes.values()) == {"passed"}, done.output
+
+
 OTHERS = (
     LEAKY
     + """
@@ -414,7 +433,7 @@ def test_other_plugins_do_what_they_do(pytest_in: Run) -> None:
 
 WRONG = {
     "a number that is none": (["--leaklab-reruns=two"], "'two' is not a whole number"),
-    "JSON without a file": (["--leaklab-format=json"], "add --leaklab-output FILE"),
+    "JSON without a file": (["--leaklab-format=json"], "add --leaklab-output=FILE"),
     "a file without a format": (["--leaklab-output=x"], "add --leaklab-format"),
     "a baseline that is not there": (["--leaklab-baseline=none.json"], "no such file"),
     "a baseline that is none": (["--leaklab-baseline=suite.py"], "it is not a baseline"),
@@ -423,7 +442,7 @@ WRONG = {
         "there is no folder",
     ),
     "a device": (["--leaklab-format=json", "--leaklab-output=/dev/full"], "not a regular file"),
-    "a baseline to write without a name": (["--leaklab-write-baseline"], "--leaklab-baseline FILE"),
+    "a baseline to write without a name": (["--leaklab-write-baseline"], "--leaklab-baseline=FILE"),
 }
 
 

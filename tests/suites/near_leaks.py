@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import http.server
 import logging
 import socket
 import subprocess
@@ -143,6 +144,39 @@ def test_a_pool_that_is_filled_at_once(leaklab_http):
 
     asyncio.run(main())
     assert leaklab_http.connections_opened <= 40
+
+
+def test_an_executor_that_is_still_busy_when_the_test_ends():
+    POOL.submit(time.sleep, 0.1)
+
+
+def test_a_session_that_keeps_a_connection_to_each_host(leaklab_http):
+    assert SESSION.get(leaklab_http.url()).ok
+
+
+@functools.lru_cache(maxsize=8)
+def opened(path):
+    return open(path, "w")
+
+
+def test_a_cache_that_is_not_full_yet(tmp_path):
+    opened(tmp_path / "a")
+
+
+def test_a_server_that_ends_each_connection():
+    handler = type("Handler", (http.server.BaseHTTPRequestHandler,), {"do_GET": answer, "log_message": lambda *_: None})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, requests.Session() as session:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for _ in range(12):
+            assert session.get(f"http://127.0.0.1:{server.server_address[1]}/").ok
+        server.shutdown()
+
+
+def answer(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "2")
+    handler.end_headers()
+    handler.wfile.write(b"ok")
 
 
 def test_a_child_that_was_dropped_and_has_ended():
