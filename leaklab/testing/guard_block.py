@@ -160,7 +160,7 @@ def _more_runs(search: LeakSearch) -> Iterator[AbstractContextManager[None]]:
         if not search.suspects_but_garbage():
             return
         if number == RERUNS - 1:
-            search.wait()  # before the last run, what is just busy comes to rest
+            search.come_to_rest()
         yield search.run()
     if MEMORY in search.suspects():
         yield search.looking_at_memory()

@@ -170,6 +170,11 @@ class LeakSearch:
         for pause in self.pauses():
             sleep(pause)
 
+    def come_to_rest(self) -> None:
+        """Wait as above if threads or processes are among what is left: they may just be busy."""
+        if any(spot.kind in ("threads", "children") for spot in self.suspects()):
+            self.wait()
+
     def wasted(self) -> list[list[OpenedConnection]]:
         """The connections of the first run, of each line and address, that are more than are wanted."""
         if "connections" not in self.wanted.kinds:

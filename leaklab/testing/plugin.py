@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.assertion.rewrite import AssertionRewritingHook as REWRITES
+from _pytest.assertion.rewrite import AssertionRewritingHook
 
 if TYPE_CHECKING:
     from leaklab.testing.suite_watch import SuiteWatch
@@ -77,7 +77,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _watch(config: pytest.Config, *, all_tests: bool) -> SuiteWatch:
     # pytest rewrites the asserts of a plugin's whole package, which takes as long as all the rest of this.
-    finders, sys.meta_path[:] = [*sys.meta_path], [one for one in sys.meta_path if not isinstance(one, REWRITES)]
+    finders, sys.meta_path[:] = (
+        [*sys.meta_path],
+        [one for one in sys.meta_path if not isinstance(one, AssertionRewritingHook)],
+    )
     try:
         from leaklab.testing.suite_watch import SuiteWatch
     finally:

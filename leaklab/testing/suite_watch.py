@@ -187,7 +187,7 @@ class SuiteWatch:
         try:
             for number in range(self.options.reruns):
                 if number and number == self.options.reruns - 1:
-                    search.wait()  # before the last run, what is just busy comes to rest
+                    search.come_to_rest()
                 with search.run():
                     reports = runtestprotocol(item, nextitem=sibling, log=False)
                 if not all(report.passed for report in reports):
