@@ -48,15 +48,6 @@ class SearchedRun(NamedTuple):
     memory: int = 0
 
 
-def collect() -> None:
-    """Collect garbage. What is only closed by that warns: pytest would blame whichever test comes next for it."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
 @dataclass(eq=False, repr=False)
 class LeakSearch:
     """The runs of one piece of work, and what they have left.
@@ -107,7 +98,7 @@ class LeakSearch:
         from leaklab.measure.worker import give_back
         from leaklab.system.process_status import status_of
 
-        collect()
+        gc.collect()
         give_back()
         return status_of(os.getpid()).rss
 
@@ -119,7 +110,7 @@ class LeakSearch:
         inside = Grouping(self.ledger, memory=self.wanted.memory or 0, follows=False)
         inside.begin()
         yield
-        collect()
+        gc.collect()
         self.memory_groups = inside.groups({"rss": self.runs[-1].memory})
 
     def suspects(self) -> list[Spot]:
@@ -130,6 +121,16 @@ class LeakSearch:
         others = [self.left_by(run) for run in self.runs[1:]] if first else []
         return [spot for spot in first if all(one[spot] for one in others)]
 
+    @property
+    def has_opened_so_far(self) -> bool:
+        """Whether the run that goes on now has opened anything, or is watched for memory."""
+        return bool(self._account.entries) or self.wanted.memory is not None
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether the last run has opened anything, connections too, or is watched for memory."""
+        return bool(self._account.streams) or self.has_opened_so_far
+
     def suspects_so_far(self) -> bool:
         """Whether the run that goes on now has left anything."""
         return bool(self.left_by(SearchedRun(self._account, self._memory() - self._before)))
@@ -137,7 +138,7 @@ class LeakSearch:
     def suspects_but_garbage(self) -> list[Spot]:
         """The same once garbage is collected, which takes long: nothing is collected if there are none."""
         if self.suspects():
-            collect()
+            gc.collect()
         return self.suspects()
 
     def left_by(self, run: SearchedRun) -> Counter[Spot]:
@@ -163,7 +164,7 @@ class LeakSearch:
             waited += pause
             pause, left = min(LONGEST_PAUSE_S, 2 * pause), self.suspects()
         if left:
-            collect()
+            gc.collect()
 
     def wait(self) -> None:
         """Wait until nothing of what is left can end by itself any more."""

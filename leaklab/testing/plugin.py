@@ -5,11 +5,9 @@ pytest imports this module whenever leaklab is installed: all else is imported w
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.assertion.rewrite import AssertionRewritingHook
 
 if TYPE_CHECKING:
     from leaklab.testing.suite_watch import SuiteWatch
@@ -76,15 +74,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _watch(config: pytest.Config, *, all_tests: bool) -> SuiteWatch:
-    # pytest rewrites the asserts of a plugin's whole package, which takes as long as all the rest of this.
-    finders, sys.meta_path[:] = (
-        [*sys.meta_path],
-        [one for one in sys.meta_path if not isinstance(one, AssertionRewritingHook)],
-    )
-    try:
+    from leaklab.testing.quick_import import not_rewritten
+
+    with not_rewritten():
         from leaklab.testing.suite_watch import SuiteWatch
-    finally:
-        sys.meta_path[:] = finders
 
     watch = SuiteWatch(config.rootpath, all_tests=all_tests)
     config.pluginmanager.register(watch, WATCH)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from contextlib import nullcontext
+import warnings
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter, sleep
@@ -18,6 +19,7 @@ from leaklab.testing.guard_block import LeakWarning
 from leaklab.testing.held_reports import HeldReports
 from leaklab.testing.leak_search import MEMORY, LeakSearch, SearchedRun
 from leaklab.testing.ledger import Account, Ledger, LedgerEntry, ledger_of
+from leaklab.testing.quick_import import EXPLAINING, LOOKING, have_ready
 from leaklab.testing.suite_options import SuiteOptions
 from leaklab.testing.suite_outcome import SuiteOutcome
 from leaklab.testing.watched_kinds import KINDS, Wanted
@@ -138,6 +140,8 @@ class SuiteWatch:
         if self._last is None:
             return
         (search, sibling), state = self._last, item.session._setupstate
+        if search.has_opened_so_far:
+            have_ready(LOOKING)
         end = state.teardown_exact
         try:
             end(sibling)
@@ -166,6 +170,14 @@ class SuiteWatch:
 
     def _judged(self, item: pytest.Item, search: LeakSearch, sibling: pytest.Item) -> list[Leak]:
         """What a test leaks that has passed."""
+        if not search.has_opened:
+            return []
+        # In its first run it has had all the warnings that are its own.
+        with _what_is_collected_unheard():
+            return self._searched(item, search, sibling)
+
+    def _searched(self, item: pytest.Item, search: LeakSearch, sibling: pytest.Item) -> list[Leak]:
+        have_ready(LOOKING)
         wasted, suspects = search.wasted(), search.suspects()
         is_decided = False
         if suspects and not all(map(self.options.is_known, suspects)):
@@ -175,6 +187,7 @@ class SuiteWatch:
             self.outcome.ran_again(perf_counter() - begun)
         if not wasted and not search.suspects():
             return []
+        have_ready(EXPLAINING)
         from leaklab.testing.leak_findings import of_repeated, of_single
 
         return of_repeated(search) if is_decided else of_single(search)
@@ -262,7 +275,8 @@ class SuiteWatch:
         )
         search.runs.append(SearchedRun(account))
         self._doubtful.pop(key, None)
-        suspects = search.suspects_but_garbage()
+        with _what_is_collected_unheard():
+            suspects = search.suspects_but_garbage()
         is_repeated = len(search.runs) > max(1, self.options.reruns)
         if suspects:
             self._doubtful[key] = search
@@ -316,6 +330,14 @@ class FromWorkers:
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker has ended, and sends what it has found."""
         self._outcome.take(getattr(node, "workeroutput", {}).get("leaklab"))
+
+
+@contextmanager
+def _what_is_collected_unheard() -> Iterator[None]:
+    """What is closed only as garbage is collected, whoever has dropped it, pytest would blame on the test to come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
 
 
 def _label(key: tuple[str, str]) -> str:
