@@ -14,9 +14,8 @@ PARTS = 4
 LEAST_SAMPLES = 2 * PARTS
 """Samples below which nothing is said of growth."""
 
-KEPT = 0.2
-"""The share of its mean pace that growth must keep in each of the parts: a pool fills and stays, and a busy machine may
-slow a program down for a while. What it finds is only ever a doubt."""
+KEPT = 0.5
+"""The share of its mean pace that growth must keep in each of the parts: a pool fills and stays."""
 
 
 def steady_growth(points: Sequence[tuple[float, float]]) -> bool:
