@@ -157,7 +157,8 @@ def test_output_and_exit_code_are_the_programs_and_the_report_is_aside(leaklab: 
 
 def test_growth_over_time_is_told_with_what_it_cannot_tell(leaklab: Command) -> None:
     # By the clock: after a stall it catches up.
-    grows = "import time\nkept, begun = [], time.monotonic()\nfor number in range(50):\n    kept.append(open('/dev/null'))\n"
+    grows = "import time\nkept, begun = [], time.monotonic()\nfor number in range(50):\n"
+    grows += "    kept.append(open('/dev/null'))\n"
     grows += "    time.sleep(max(0, begun + number * 0.04 - time.monotonic()))"
     done = leaklab("trace", "--every", "40ms", "--", *python(grows))
     assert done.code == NOT_AS_EXPECTED
