@@ -117,7 +117,7 @@ def left_by_test(metric: Metric, sums: Sequence[float], work: str) -> str:
     first, *others = sums
     be = _be(metric, first, "is", "are")
     after = "".join(f", {metric.format(count)} after {number} runs" for number, count in enumerate(others, 2))
-    pace = f": {per_step(metric, sums[-1] / len(sums)).removesuffix(' per step')} per run" if others else ""
+    pace = f": {per_step(metric, sums[-1] / len(sums), 'run')}" if others else ""
     return f"{metric.quantity(first)} {be} still {metric.state} after {work}{after}{pace}"
 
 

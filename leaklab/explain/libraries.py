@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from leaklab.explain.recorder import OpenedConnection, Origin, Recorder
 
+    Method = tuple[Any, str, Callable[..., object]]
+
 peer = _socket.socket.getpeername
 
 HTTP_VERSION_1_0 = 10
@@ -150,44 +152,37 @@ def _pymongo(recorder: Recorder, module: Any) -> None:
 
 
 def _executors(recorder: Recorder, module: Any) -> None:
-    # A worker thread that does a library's work does it for the line that asked for it, and not for the one that
-    # happened to start the thread.
-    of: dict[int, Origin] = {}
-
-    def submitted(_none: None, item: object, *_: object, **__: object) -> None:
-        frame = this_frame(3)
-        recorder.note("work", lambda: of.__setitem__(id(item), recorder.origin(frame, makers=True)))
-
-    def begins(item: object, *_: object, **__: object) -> None:
-        origin = of.pop(id(item), None)
-        if origin is not None:
-            recorder.working[get_ident()] = origin
-
-    def ends(_none: None, *_: object, **__: object) -> None:
-        recorder.working.pop(get_ident(), None)
-
-    recorder.wrap(module._WorkItem, "__init__", after=submitted)
-    recorder.wrap(module._WorkItem, "run", before=begins, after=ends)
+    item = module._WorkItem
+    _work_of_threads(recorder, (item, "__init__", lambda item, *_: item), (item, "run", lambda item: item))
 
 
 def _trio_threads(recorder: Recorder, module: Any) -> None:
-    # As above: the work is known by its function.
+    asks = module.ThreadCache, "start_thread_soon", lambda _cache, function, *_: function
+    does = module.WorkerThread, "_handle_job", lambda thread: thread._job and thread._job[0]
+    _work_of_threads(recorder, asks, does)
+
+
+def _work_of_threads(recorder: Recorder, asks: Method, does: Method) -> None:
+    """A worker thread works for the line that asked for it, and not for the one that happened to start the thread.
+
+    Each of the two methods has a function that finds, among its arguments, the object by which the work is known.
+    """
     of: dict[int, Origin] = {}
 
-    def asked(_cache: object, function: object, *_: object, **__: object) -> None:
+    def asked(*args: Any, **__: object) -> None:
         frame = this_frame(3)
-        recorder.note("work", lambda: of.__setitem__(id(function), recorder.origin(frame, makers=True)))
+        recorder.note("work", lambda: of.__setitem__(id(asks[2](*args)), recorder.origin(frame, makers=True)))
 
-    def begins(thread: Any, *_: object, **__: object) -> None:
-        origin = of.pop(id(thread._job[0]), None) if thread._job else None
+    def begins(*args: Any) -> None:
+        origin = of.pop(id(does[2](*args)), None)
         if origin is not None:
             recorder.working[get_ident()] = origin
 
-    def ends(_none: None, *_: object, **__: object) -> None:
+    def ends(_result: object, *_: object) -> None:
         recorder.working.pop(get_ident(), None)
 
-    recorder.wrap(module.ThreadCache, "start_thread_soon", before=asked)
-    recorder.wrap(module.WorkerThread, "_handle_job", before=begins, after=ends)
+    recorder.wrap(*asks[:2], before=asked)
+    recorder.wrap(*does[:2], before=begins, after=ends)
 
 
 def _sockets(recorder: Recorder, module: Any) -> None:

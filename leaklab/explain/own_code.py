@@ -74,9 +74,8 @@ class OwnCode:
         while frame is not None:
             # A stack is deep, and this is called often: what is known of its files is looked up here.
             file = frame.f_code.co_filename
-            if known.get(file, self) is self:
-                self.has(file)
-            if known[file]:
+            is_own = known.get(file)
+            if self.has(file) if is_own is None else is_own:
                 return frame, above
             if frame.f_code.co_name == "_run" and file.endswith(EVENT_LOOP):
                 break

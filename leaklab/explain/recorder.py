@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _socket
 import _thread
+import fcntl
 import os
 import sys
 import threading
@@ -238,7 +239,7 @@ class Recorder:
         """An object was made that is known by the number of its descriptor."""
         number, origin = thing.fileno(), self.origin(frame)
         self.objects[id(thing)] = origin
-        self.descriptors[number] = OpenedDescriptor(origin, readlink(f"/proc/self/fd/{number}"))
+        self.descriptors[number] = OpenedDescriptor(origin, descriptor_path(number))
         self.keep(kind, number, origin)
 
     def _connect(self, args: tuple[Any, ...], frame: FrameType) -> None:
@@ -274,7 +275,7 @@ class Recorder:
     def _mapped(self, args: tuple[Any, ...], frame: FrameType) -> None:
         number = args[0]
         if type(number) is int and number >= 0:  # a map of a file has a descriptor of its own
-            self._next_descriptor(self.origin(frame), readlink(f"/proc/self/fd/{number}"))
+            self._next_descriptor(self.origin(frame), descriptor_path(number))
 
     def _path_made(self, args: tuple[Any, ...], frame: FrameType) -> None:
         self.path(args[0], self.origin(frame))
@@ -355,6 +356,13 @@ def current_task_and_thread() -> tuple[object, object]:
     task = None if loop is None else asyncio.current_task(loop)
     # Only a look-up: `threading.current_thread` would make an object for a thread that has none.
     return task, threading._active.get(thread_id())  # type: ignore[attr-defined]
+
+
+def descriptor_path(number: int) -> str:
+    """What a descriptor leads to. Raises OSError if it is closed."""
+    if hasattr(fcntl, "F_GETPATH"):  # macOS (its fcntl(2)), which has no /proc
+        return os.fsdecode(fcntl.fcntl(number, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+    return readlink(f"/proc/self/fd/{number}")
 
 
 def _modules(frames: list[FrameType]) -> tuple[str, ...]:

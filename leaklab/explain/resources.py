@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _socket
-import fcntl
 import gc
 import io
 import os
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from leaklab.explain.own_code import LEAKLAB, whole_stack
+from leaklab.explain.recorder import descriptor_path
 from leaklab.explain.safely import attributes, base_ids, bases_of, is_a, module_of, type_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ get_objects, referents, current_frames = gc.get_objects, gc.get_referents, sys._
 active_threads, main_thread = threading._active, threading.main_thread()  # type: ignore[attr-defined]
 fileno, family = _socket.socket.fileno, _socket.socket.family
 file_number = io.FileIO.fileno
-readlink, fstat = os.readlink, os.fstat
+fstat = os.fstat
 FIRST = 3
 """The first descriptor that is not one of the standard streams."""
 
@@ -164,17 +164,10 @@ def descriptor_origin(number: int, recorder: Recorder) -> Origin | None:
     if known is None:
         return None
     if known.path is not None:
-        target = _path_of(number).removesuffix(DELETED)
+        target = descriptor_path(number).removesuffix(DELETED)
         return known.origin if target in (known.path, os.path.realpath(known.path)) or UNNAMED in target else None
     status = fstat(number)
     return known.origin if (status.st_dev, status.st_ino) == known.file else None
-
-
-def _path_of(number: int) -> str:
-    """What a descriptor leads to. Raises OSError if it is closed."""
-    if hasattr(fcntl, "F_GETPATH"):  # macOS (its fcntl(2)), which has no /proc
-        return os.fsdecode(fcntl.fcntl(number, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
-    return readlink(f"/proc/self/fd/{number}")
 
 
 def _thread_open(thing: Any, recorder: Recorder, *_: object) -> OpenResource | None:
@@ -192,10 +185,10 @@ def _cursor_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource |
     key = int.__index__(number)  # type: ignore[arg-type] # bson's own kind of int
     owned.cursors.add(key)
     origin, name = recorder.cursors.get(key, (None, ""))
-    return OpenResource("cursors", thing, _cursor_words(name), origin)
+    return OpenResource("cursors", thing, cursor_words(name), origin)
 
 
-def _cursor_words(name: str) -> str:
+def cursor_words(name: str) -> str:
     """The name of a cursor, by that of its database and collection."""
     return f"cursor on {name.partition('.')[2]}" if name else "cursor"
 
@@ -276,7 +269,7 @@ def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Ope
     found = []
     for number in {*recorder.descriptors, *recorder.connected} - owned:
         try:
-            target = readlink(f"/proc/self/fd/{number}")
+            target = descriptor_path(number)
             origin = None if number < FIRST else descriptor_origin(number, recorder)
         except OSError:
             continue
@@ -292,7 +285,7 @@ def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Ope
 def _cursors_without_object(recorder: Recorder, owned: set[int]) -> list[OpenResource]:
     """The cursors whose object is gone, while nobody has told the server."""
     gone = (entry for number, entry in recorder.cursors.items() if number not in owned)
-    return [OpenResource("cursors", None, _cursor_words(name), origin) for origin, name in gone]
+    return [OpenResource("cursors", None, cursor_words(name), origin) for origin, name in gone]
 
 
 def _sessions_without_object(recorder: Recorder, owned: set[bytes]) -> list[OpenResource]:

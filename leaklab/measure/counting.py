@@ -75,16 +75,11 @@ def resolved(command: Sequence[str]) -> str:
     """The path of the program that a command starts. Raises UsageError if there is none."""
     found = shutil.which(command[0])
     if found is None:
-        there = Path(command[0])
-        why = (
-            "it is empty"
-            if not command[0]
-            else "it is a folder"
-            if there.is_dir()
-            else "it may not be executed"
-            if there.exists()
-            else "it was not found"
-        )
+        there, why = Path(command[0]), "it was not found"
+        if not command[0]:
+            why = "it is empty"
+        elif there.exists():
+            why = "it is a folder" if there.is_dir() else "it may not be executed"
         raise UsageError(f"{command[0]!r} is no command: {why}. Write the command as you would without leaklab.")
     return found
 

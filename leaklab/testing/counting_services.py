@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
+from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
 from leaklab.services.kinds import ServiceNeeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leaklab.services.client import HalfServices, Services
-    from leaklab.services.endpoints import HttpEndpoint, MongoEndpoint
     from leaklab.services.kinds import ServiceCounts
 
+E = TypeVar("E")
 
-class CountingService:
+
+class CountingService(Generic[E]):
     """A service of one kind, for as long as it is entered."""
 
     kind = ""
@@ -22,9 +24,11 @@ class CountingService:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._its: HalfServices
+        self._endpoint: E
 
     def __enter__(self) -> Self:
         self._its = self._services.start([self.kind], ServiceNeeds())
+        self._endpoint = self._its.endpoints[self.kind]
         self._counts()  # what a database counts, it counts from the first question on
         return self
 
@@ -55,15 +59,10 @@ class CountingService:
         return self._counts().routes
 
 
-class CountingHttp(CountingService):
+class CountingHttp(CountingService[HttpEndpoint]):
     """The HTTP service. Its routes are those that leaklab's scenarios use (docs/at-work.md lists them)."""
 
     kind = "http"
-
-    @property
-    def _endpoint(self) -> HttpEndpoint:
-        endpoint: HttpEndpoint = self._its.endpoints[self.kind]
-        return endpoint
 
     def url(self, path: str = "/profiles/1") -> str:
         """The address of a path, which begins with a slash: `/bytes/1024`, `/silent`, `/status/503`."""
@@ -79,15 +78,10 @@ class CountingHttp(CountingService):
         return self._counts().half_connections or 0
 
 
-class CountingMongo(CountingService):
+class CountingMongo(CountingService[MongoEndpoint]):
     """The MongoDB server, with an empty database of its own."""
 
     kind = "mongo"
-
-    @property
-    def _endpoint(self) -> MongoEndpoint:
-        endpoint: MongoEndpoint = self._its.endpoints[self.kind]
-        return endpoint
 
     @property
     def uri(self) -> str:

@@ -156,12 +156,7 @@ def _more_runs(search: LeakSearch) -> Iterator[AbstractContextManager[None]]:
     """The runs after the first, as long as each leaves more; the last looks at what holds the memory, if that grows."""
     from leaklab.testing.leak_search import MEMORY, RERUNS
 
-    for number in range(RERUNS):
-        if not search.suspects_but_garbage():
-            return
-        if number == RERUNS - 1:
-            search.come_to_rest()
-        yield search.run()
+    yield from search.more_runs(RERUNS)
     if MEMORY in search.suspects():
         yield search.looking_at_memory()
 

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from leaklab.errors import UsageError
-from leaklab.system.files import read_regular, write_whole
+from leaklab.system.files import read_regular
+from leaklab.testing.leak_report import opened_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +41,7 @@ class BaselineDocument(Struct, frozen=True, forbid_unknown_fields=True):
 
 def known_by(finding: Finding) -> KnownLeak | None:
     """What this finding would be known by; None if no line is known that opened it."""
-    place = next((one.opened for one in finding.evidence if one.opened is not None), None)
+    place = opened_at(finding)
     return None if place is None else KnownLeak(finding.metric, place.file, place.code)
 
 
@@ -56,10 +57,7 @@ def read_baseline(path: Path) -> frozenset[KnownLeak]:
     return frozenset(document.known)
 
 
-def write_baseline(path: Path, found: Iterable[KnownLeak]) -> None:
-    """Write these, sorted, a line for each. Raises UsageError if the file cannot be written."""
+def baseline_text(found: Iterable[KnownLeak]) -> str:
+    """The file that has these, sorted."""
     document = {"about": ABOUT, "known": [msgspec.to_builtins(one) for one in sorted(set(found))]}
-    try:
-        write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
-    except OSError as error:
-        raise UsageError(f"--leaklab-baseline {path}: it cannot be written: {error.strerror}") from None
+    return json.dumps(document, indent=1) + "\n"

@@ -92,7 +92,7 @@ def leaks_left(search: LeakSearch, certain: Certain) -> Iterator[Leak]:
         group = max(own, key=lambda one: one.count, default=None)
         metric = METRICS[kind.metric if group is None else kind.others.get(group.counter, kind.metric)]
         metric = replace(metric, singular=kind.singular or metric.singular)
-        evidence = _evidence(search, spot, sum(counts), group)
+        evidence = _evidence(search, spot, sum(counts), metric.singular, group)
         sums = [sum(counts[: number + 1]) for number in range(len(counts))]
         work = tuple(Work(number, value) for number, value in enumerate(sums, 1))
         threshold = (search.wanted.memory or 0) if spot == MEMORY else 0
@@ -111,7 +111,9 @@ def _is_in_a_pool(group: ReportedGroup | None) -> bool:
     return group is not None and any(word in link for link in group.links for word in POOLS)
 
 
-def _evidence(search: LeakSearch, spot: Spot, count: int, group: ReportedGroup | None) -> Evidence | None:
+def _evidence(
+    search: LeakSearch, spot: Spot, count: int, singular: str, group: ReportedGroup | None
+) -> Evidence | None:
     """The evidence for things of one line; of what is gone by now, such as a task, what is known of it."""
     told = None if group is None else group.evidence(search.folder)
     if spot == MEMORY:
@@ -121,7 +123,8 @@ def _evidence(search: LeakSearch, spot: Spot, count: int, group: ReportedGroup |
     kept, waits, note = (None, None, "") if told is None else (told.kept_by, told.waits_at, told.note)
     if first.was_cancelled:
         waits, note = first.waits and _site(first.waits, search.folder), AT_THE_END
-    return Evidence(count, search.ledger.words(first), _site(spot.line, search.folder), kept, waits, note)
+    what = search.ledger.words(first) or singular
+    return Evidence(count, what, _site(spot.line, search.folder), kept, waits, note)
 
 
 def _site(line: Line, folder: Path) -> CodeSite | None:

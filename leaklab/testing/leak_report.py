@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from leaklab.explain.evidence import CodeSite
     from leaklab.judge.findings import Finding
     from leaklab.testing.leak_findings import Leak
 
@@ -23,6 +24,11 @@ def _lines_of(finding: Finding) -> Iterator[str]:
             if one.opened.code:
                 yield f"    {one.opened.code}"
     yield from (f"  {line}" for line in details_of(finding))
+
+
+def opened_at(finding: Finding) -> CodeSite | None:
+    """The line that opened what leaks; None if it is not known."""
+    return next((one.opened for one in finding.evidence if one.opened is not None), None)
 
 
 def details_of(finding: Finding) -> Iterator[str]:
@@ -47,7 +53,7 @@ def annotation(finding: Finding, test: str, *, is_error: bool) -> str:
 
     Source: GitHub's documentation, "Workflow commands for GitHub Actions", "Setting an error message".
     """
-    place = next((one.opened for one in finding.evidence if one.opened is not None), None)
+    place = opened_at(finding)
     where = "" if place is None else f"file={_escaped(place.file, ',:')},line={place.line},"
     text = "\n".join([test, *details_of(finding)])
     title = _escaped(finding.reason, ",:")

@@ -20,6 +20,7 @@ from leaklab.testing.watched_kinds import KINDS, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Any
 
@@ -137,9 +138,11 @@ class LeakSearch:
 
     def suspects_but_garbage(self) -> list[Spot]:
         """The same once garbage is collected, which takes long: nothing is collected if there are none."""
-        if self.suspects():
+        found = self.suspects()
+        if found:
             gc.collect()
-        return self.suspects()
+            found = self.suspects()
+        return found
 
     def left_by(self, run: SearchedRun) -> Counter[Spot]:
         """How much one run has left of each, as far as it is still there; of memory, bytes."""
@@ -171,10 +174,20 @@ class LeakSearch:
         for pause in self.pauses():
             sleep(pause)
 
-    def come_to_rest(self) -> None:
-        """Wait as above if threads or processes are among what is left: they may just be busy."""
-        if any(spot.kind in ("threads", "children") for spot in self.suspects()):
-            self.wait()
+    def more_runs(self, most: int) -> Iterator[AbstractContextManager[None]]:
+        """The runs after the first, at most so many, as long as each leaves more.
+
+        Before the last one, what may just be busy is waited for.
+        """
+        for number in range(most):
+            # A first look is cheap: what is left once, and no more of it, is not worth a collection of garbage.
+            left = self.suspects_but_garbage() if number else self.suspects()
+            if number and number == most - 1 and any(spot.kind in ("threads", "children") for spot in left):
+                self.wait()
+                left = self.suspects()
+            if not left:
+                return
+            yield self.run()
 
     def wasted(self) -> list[list[OpenedConnection]]:
         """The connections of the first run, of each line and address, that are more than are wanted."""

@@ -179,8 +179,8 @@ class Ledger(Recorder):
             return False
 
     def words(self, entry: LedgerEntry) -> str:
-        """What a thing is: `socket to 127.0.0.1:80`, `thread poller`."""
-        from leaklab.explain.resources import resource_of
+        """What a thing is: `socket to 127.0.0.1:80`, `thread poller`; empty if no more is known than its kind."""
+        from leaklab.explain.resources import cursor_words, resource_of
 
         thing = None if entry.thing is None else entry.thing()
         found = None if thing is None else resource_of(thing, self)
@@ -189,12 +189,11 @@ class Ledger(Recorder):
         if entry.descriptor is not None and entry.descriptor.path is not None:
             return f"file {os.path.basename(entry.descriptor.path)}"  # noqa: PTH119 # as in explain
         if entry.kind == "cursors":
-            name = self.cursors.get(entry.number, (None, ""))[1]
-            return f"cursor on {name.partition('.')[2]}" if name else "cursor"
-        return {"children": "child process", "fds": "file descriptor", "tasks": "task"}.get(entry.kind, "")
+            return cursor_words(self.cursors.get(entry.number, (None, ""))[1])
+        return ""
 
     def settle(self, account: Account) -> list[LedgerEntry]:
-        """Drop what an account has that is closed, and return what is left but connections."""
+        """Drop what an account has that is closed, and return what is left."""
         if any(one.kind == "children" for one in account.entries) and "subprocess" in sys.modules:
             # What was dropped is waited for whenever the next process is started.
             sys.modules["subprocess"]._cleanup()

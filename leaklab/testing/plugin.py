@@ -17,9 +17,9 @@ pytest_plugins = ["leaklab.testing.service_fixtures"]
 WATCH = "leaklab-watch"
 """The name of the plugin that does the work, once something is to be watched."""
 
-KINDS = "sockets=True, connections=10, cursors=True, threads=True, tasks=True, children=True, files=True, fds=True"
+WATCHED = "sockets=True, connections=10, cursors=True, threads=True, tasks=True, children=True, files=True, fds=True"
 MARKERS = (
-    f"no_leaks({KINDS}, memory=None): fail this test if it leaves such things open, also without --leaklab",
+    f"no_leaks({WATCHED}, memory=None): fail this test if it leaves such things open, also without --leaklab",
     "leaks(*kinds, **limits): this test may leave such things open; all kinds, if none is named",
 )
 

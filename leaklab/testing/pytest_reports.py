@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 # What pytest makes of an exception; there is no public name, and pytest-xdist sends nothing else.
 from _pytest._code.code import ReprEntry, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
-from leaklab.testing.leak_report import details_of, summary_of
+from leaklab.testing.leak_report import details_of, opened_at, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,18 +32,12 @@ def longrepr_of(leaks: Sequence[Leak], config: pytest.Config) -> ReprExceptionIn
 
 
 def _entry(leak: Leak, style: Any) -> ReprEntry:
-    finding = leak.finding
-    place = next((one.opened for one in finding.evidence if one.opened is not None), None)
-    code = (
-        [f"{'>' if style == 'long' else ' '}   {'    ' * (style == 'long')}{place.code}"]
-        if place and place.code
-        else []
-    )
-    indent = "       " if style == "long" else "   "
-    lines = [*code, *(f"E{indent}{line}" for line in details_of(finding))]
-    where = (
-        None
-        if place is None
-        else ReprFileLocation(place.file, place.line, ERROR if style == "long" else f"in {place.function}")
-    )
+    place, is_long = opened_at(leak.finding), style == "long"
+    indent = " " * (7 if is_long else 3)
+    lines = [f"E{indent}{line}" for line in details_of(leak.finding)]
+    if place is None:
+        return ReprEntry(lines, None, None, None, style)
+    if place.code:
+        lines.insert(0, f"{'>' if is_long else ' '}{indent}{place.code}")
+    where = ReprFileLocation(place.file, place.line, ERROR if is_long else f"in {place.function}")
     return ReprEntry(lines, None, None, where, style)

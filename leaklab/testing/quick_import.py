@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOKING = ("leaklab.explain.resources", "leaklab.explain.waits")
+"""What is imported once a test has opened something."""
+
 EXPLAINING = ("leaklab.testing.leak_findings", "leaklab.testing.leak_report", "leaklab.testing.pytest_reports")
-"""What is imported once there is something to look at, and to tell."""
+"""What is imported once there is a leak to tell."""
 
 
 @contextmanager
 def not_rewritten() -> Iterator[None]:
     """What is imported in this block is not rewritten."""
-    finders, sys.meta_path[:] = (
-        [*sys.meta_path],
-        [finder for finder in sys.meta_path if not isinstance(finder, AssertionRewritingHook)],
-    )
+    finders = [*sys.meta_path]
+    sys.meta_path[:] = [finder for finder in finders if not isinstance(finder, AssertionRewritingHook)]
     try:
         yield
     finally:

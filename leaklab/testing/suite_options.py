@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -35,17 +35,23 @@ class SuiteOptions:
         output: where that is written; None is standard output.
         baseline: the file with known leaks; None without one.
         writes_baseline: whether it is written.
+        known: the leaks that it has, if it is not.
     """
 
     folder: Path
-    wanted: Wanted = field(default_factory=Wanted)
-    reruns: int = 2
-    ignored: Sequence[str] = ()
-    form: str | None = None
-    output: Path | None = None
-    baseline: Path | None = None
-    writes_baseline: bool = False
-    known: frozenset[KnownLeak] = frozenset()
+    wanted: Wanted
+    reruns: int
+    ignored: Sequence[str]
+    form: str | None
+    output: Path | None
+    baseline: Path | None
+    writes_baseline: bool
+    known: frozenset[KnownLeak]
+
+    @property
+    def written_baseline(self) -> Path | None:
+        """The file, if it is to be written."""
+        return self.baseline if self.writes_baseline else None
 
     @classmethod
     def of(cls, config: pytest.Config, folder: Path) -> Self:
@@ -73,15 +79,10 @@ class SuiteOptions:
         file = here / baseline if baseline else None
         if file is None and (named := config.getini("leaklab_baseline")):
             file = folder / named
-        written = {"--leaklab-output": output and here / output, "--leaklab-baseline": file if writes else None}
-        for option, at in written.items():
-            if at is not None:
-                from leaklab.system.files import why_not_writable
-
-                if reason := why_not_writable(at):
-                    raise UsageError(f"{option}={at}: {reason}")
         if writes and file is None:
             raise UsageError("--leaklab-write-baseline: say where, with --leaklab-baseline=FILE")
+        _check_writable("--leaklab-output", None if output is None else here / output)
+        _check_writable("--leaklab-baseline", file if writes else None)
         known: frozenset[KnownLeak] = frozenset()
         if file is not None and not writes:
             from leaklab.testing.known_leaks import read_baseline
@@ -135,6 +136,15 @@ class SuiteOptions:
         from leaklab.testing.known_leaks import known_by
 
         return known_by(finding) in self.known or (self.writes_baseline and known_by(finding) is not None)
+
+
+def _check_writable(option: str, path: Path | None) -> None:
+    """Raise UsageError if no file can be written there."""
+    if path is not None:
+        from leaklab.system.files import why_not_writable
+
+        if reason := why_not_writable(path):
+            raise UsageError(f"{option}={path}: {reason}")
 
 
 def _number(option: str, text: object) -> int:

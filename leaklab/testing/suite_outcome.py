@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leaklab.errors import UsageError
-
 if TYPE_CHECKING:
     import pytest
 
@@ -71,21 +69,23 @@ class SuiteOutcome:
 
     def write(self) -> bool:
         """Write the baseline and the report, if they were asked for. If that fails, the summary says so."""
-        options = self.options
-        try:
-            if options.writes_baseline and options.baseline is not None:
-                from leaklab.testing.known_leaks import known_by, write_baseline
-
-                write_baseline(options.baseline, filter(None, (known_by(one) for _, one in self._findings())))
-            if options.output is not None:
+        for option, (path, text) in {
+            "--leaklab-baseline": (self.options.written_baseline, self._baseline),
+            "--leaklab-output": (self.options.output, self._report),
+        }.items():
+            if path is not None:
                 from leaklab.system.files import write_whole
 
-                write_whole(options.output, self._report().encode())
-        except UsageError as error:
-            self.trouble = str(error)
-        except OSError as error:
-            self.trouble = f"--leaklab-output {options.output}: it cannot be written: {error.strerror}"
+                try:
+                    write_whole(path, text().encode())
+                except OSError as error:
+                    self.trouble = f"{option}={path}: it cannot be written: {error.strerror}"
         return not self.trouble
+
+    def _baseline(self) -> str:
+        from leaklab.testing.known_leaks import baseline_text, known_by
+
+        return baseline_text(filter(None, (known_by(finding) for _, finding in self._findings())))
 
     def _report(self) -> str:
         if self.options.form == "github":

@@ -198,15 +198,11 @@ class SuiteWatch:
         unheard = HeldReports(for_good=True)
         unheard.begin(item.session)
         try:
-            for number in range(self.options.reruns):
-                if number and number == self.options.reruns - 1:
-                    search.come_to_rest()
-                with search.run():
+            for run in search.more_runs(self.options.reruns):
+                with run:
                     reports = runtestprotocol(item, nextitem=sibling, log=False)
                 if not all(report.passed for report in reports):
                     return False
-                if not search.suspects_but_garbage():
-                    break
             if MEMORY in search.suspects():
                 with search.looking_at_memory():
                     runtestprotocol(item, nextitem=sibling, log=False)

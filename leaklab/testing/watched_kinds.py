@@ -1,4 +1,4 @@
-"""The one table of what a test can leave open, and what is watched in one test: kinds, limits, what is ignored."""
+"""The one table of what a test can leave open, and what is watched in one test: kinds and limits."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _explain_on_request(folder: str, file: str) -> None:
             with open(file + ".asked", encoding="utf-8") as asked:  # noqa: PTH123
                 counters = json.load(asked)
             ports = {one.address[1] for one in recorder.connections if len(one.address) > 1}
-            said["groups"] = Grouping(recorder, ports, 0, lambda: None).groups(counters)
+            said["groups"] = Grouping(recorder, ports).groups(counters)
         except Exception as error:  # noqa: BLE001 # what cannot be explained is said, and changes nothing
             said["error"] = f"{type(error).__name__}: {error}"
         finally:
