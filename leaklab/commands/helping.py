@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any  # Typer has no public name for the context, the formatter and the parameters
 
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from leaklab.errors import UsageError
 
@@ -15,10 +16,19 @@ class PlainCommand(TyperCommand):
     """A command whose help has a line for each argument and option, and no types; one option has one value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse what was typed. Raises UsageError if an option that takes one value is given twice."""
+        """Parse what was typed.
+
+        Raises UsageError if an option that takes one value is given twice, or another command's are not set apart.
+        """
         if not ctx.resilient_parsing:
             # Typer would take the last value, without a word.
-            order: list[Any] = self.make_parser(ctx).parse_args(args=[*args])[2]
+            try:
+                order: list[Any] = self.make_parser(ctx).parse_args(args=[*args])[2]
+            except TyperException:
+                if "--" in args or not any(piece.startswith("-- ") for piece in self.collect_usage_pieces(ctx)):
+                    raise
+                usage = f"leaklab {ctx.info_name} {' '.join(self.collect_usage_pieces(ctx))}"
+                raise UsageError(f"write -- before the command, so that its options are its own: {usage}") from None
             for number, one in enumerate(order):
                 single = one.param_type_name == "option" and not one.is_flag and not one.multiple
                 if single and one in order[:number]:

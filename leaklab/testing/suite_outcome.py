@@ -125,9 +125,7 @@ class SuiteOutcome:
             lines.append(f"wrote {options.output}")
         lines += [self.trouble] if self.trouble else []
         if any(told["certain"] and not told["known"] for told in self.found):
-            lines.append(
-                "what is meant to stay open: @pytest.mark.leaks(…), leaklab_ignore, or --leaklab-baseline=FILE"
-            )
+            lines.append("to allow a leak: @pytest.mark.leaks(…), leaklab_ignore, or --leaklab-baseline=FILE")
         tests, seconds = self.again
         if seconds >= LONG_S:
             lines.append(f"{tests} {'test was' if tests == 1 else 'tests were'} run again, which took {seconds:.0f} s")

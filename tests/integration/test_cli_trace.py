@@ -208,6 +208,7 @@ SLEEPS = python("import time; time.sleep(60)")
 REFUSED: dict[str, tuple[list[str], int, str]] = {
     "no such command": (["--", "./nothing"], WRONG_USAGE, "'./nothing' is no command: it was not found"),
     "a folder": (["--", "/"], WRONG_USAGE, "it is a folder"),
+    "options that are not set apart": (["curl", "-s", "x"], WRONG_USAGE, "write -- before the command"),
     "nothing to trace": ([], WRONG_USAGE, "write what is to be traced"),
     "two things to trace": (["--pid", "1", "--", "true"], WRONG_USAGE, "write what is to be traced"),
     "it ends before the load": (
