@@ -4,8 +4,8 @@ import random
 
 from leaklab.scenario import LEAKS_NOTHING, Documents, Expected, InGo, Lab, Scenario, Settings, Steps, difference
 
-ORDERS = 1_000
-GOOD = random.randrange(400, 600)  # random: a half must read the orders to know how many come before the broken one
+ORDERS = 400
+GOOD = random.randrange(110, 200)  # random: a half must read the orders to know how many come before the broken one
 BROKEN = GOOD + 1
 
 

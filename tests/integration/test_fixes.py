@@ -1,8 +1,9 @@
 """The corpus: honest fixes in many styles are accepted, wrong and dishonest ones are not, each for the right reason.
 
 Each file of tests/fixes/<scenario> says in its first line what must come out: `# right`, `# wrong: work` (the work was
-not done), or `# wrong: KIND METRIC` (a finding); `, dead=HOW` behind it names how the dead service is dead. Our own
-fix, and the partial fixes, of each scenario are judged as a learner's files, too.
+not done), `# wrong: KIND METRIC` (a finding), or `# either: KIND METRIC` (a finding or none: on a slow machine, a
+background thread of pymongo has closed cursors before they are many); `, dead=HOW` behind it names how the dead service
+is dead. Our own fix, and the partial fixes, of each scenario are judged as a learner's files, too.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ WAITING = 5
 LEAST = 8
 """Right files, and wrong ones, that every scenario needs."""
 
+OUTCOMES = {"leaks": "wrong", "either": "either"}
+"""What must come out of a partial fix, by the verdict that its scenario expects."""
+
+BACKGROUND = (("held", "open_cursors"),)
+"""What is found, if anything, where pymongo's background thread decides."""
+
 PATIENT = "abandoned-worker"
 """A scenario whose callers wait at every step."""
 
@@ -50,7 +57,7 @@ SETTINGS: dict[str, dict[str, int | float]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One file, how the dead service is dead, and what must come out; `wrong` alone is anything but fixed."""
+    """One file, how the dead service is dead, and what must come out."""
 
     scenario: str
     file: Path
@@ -94,9 +101,9 @@ def files() -> Iterator[tuple[Entry, Path, str, str]]:
             yield entry, file, outcome, dead
         yield entry, entry.half_path("fixed"), "right", ""
         for half in [half for half in entry.halves if half in PARTIAL_FIXES]:
-            # Where no finding is expected, it depends on when a background thread comes round.
-            tempting = [": " + " ".join(finding) for finding in entry.scenario.expected[half].findings] or [""]
-            yield entry, entry.half_path(half), f"wrong{tempting[0]}", ""
+            expected = entry.scenario.expected[half]
+            (kind, metric), *_ = expected.findings or BACKGROUND
+            yield entry, entry.half_path(half), f"{OUTCOMES[expected.verdict]}: {kind} {metric}", ""
 
 
 def cases() -> Iterator[Case]:
@@ -172,13 +179,13 @@ def test_every_fix_is_judged_right_and_for_the_right_reason(
     told = f"{found.state}: {found.reason} {findings}"
     if case.outcome == "right":
         assert found.state is CheckState.FIXED, told
-    elif case.outcome == "wrong":
-        assert found.state is not CheckState.FIXED, told
     elif case.outcome == "wrong: work":
         assert found.state is CheckState.WRONG_WORK, told
+    elif case.outcome.startswith("either") and found.state is CheckState.FIXED:
+        assert not findings, told
     else:
         assert found.state is CheckState.LEAKS, told
-        assert case.outcome.removeprefix("wrong: ") in findings, told
+        assert case.outcome.partition(": ")[2] in findings, told
 
 
 @pytest.mark.parametrize("outcome", ["right", "wrong"])

@@ -1,4 +1,4 @@
-# wrong: held open_cursors
+# either: held open_cursors
 from collections import deque
 
 from pymongo import DESCENDING, MongoClient
