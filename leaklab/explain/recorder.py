@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,7 +82,6 @@ class OpenedDescriptor(NamedTuple):
     file: tuple[int, int] | None = None
 
 
-@dataclass(eq=False, repr=False)
 class Recorder:
     """What was opened, by the id of the object, or by descriptor, process id, path or number.
 
@@ -96,25 +95,29 @@ class Recorder:
         error: what went wrong in the recorder, if anything: it never disturbs the half.
     """
 
-    own: OwnCode
-    opened: Callable[[str], None] = lambda _counter: None
-    left_alone: tuple[str, ...] = ()
-    objects: dict[int, Origin] = field(default_factory=dict)
-    descriptors: dict[int, OpenedDescriptor] = field(default_factory=dict)
-    processes: dict[int, Origin] = field(default_factory=dict)
-    paths: dict[str, Origin] = field(default_factory=dict)
-    cursors: dict[int, tuple[Origin, str]] = field(default_factory=dict)
-    sessions: dict[bytes, Origin] = field(default_factory=dict)
-    raw_threads: dict[int, Origin] = field(default_factory=dict)
-    connections: list[OpenedConnection] = field(default_factory=list)
-    connected: dict[int, OpenedConnection] = field(default_factory=dict)
-    started: list[Line | None] = field(default_factory=list)
-    working: dict[int, Origin] = field(default_factory=dict)
-    error: str = ""
-    _by_socket: dict[int, OpenedConnection] = field(default_factory=dict)
-    _makers: dict[int, tuple[Weak, int]] = field(default_factory=dict)
-    _made: int = 0
-    _is_on: bool = False
+    def __init__(
+        self,
+        own: OwnCode,
+        opened: Callable[[str], None] = lambda _counter: None,
+        left_alone: tuple[str, ...] = (),
+    ) -> None:
+        self.own, self.opened, self.left_alone = own, opened, left_alone
+        self.objects: dict[int, Origin] = {}
+        self.descriptors: dict[int, OpenedDescriptor] = {}
+        self.processes: dict[int, Origin] = {}
+        self.paths: dict[str, Origin] = {}
+        self.cursors: dict[int, tuple[Origin, str]] = {}
+        self.sessions: dict[bytes, Origin] = {}
+        self.raw_threads: dict[int, Origin] = {}
+        self.connections: list[OpenedConnection] = []
+        self.connected: dict[int, OpenedConnection] = {}
+        self.started: list[Line | None] = []
+        self.working: dict[int, Origin] = {}
+        self.error = ""
+        self._by_socket: dict[int, OpenedConnection] = {}
+        self._makers: dict[int, tuple[Weak, int]] = {}
+        self._made = 0
+        self._is_on = False
 
     def start(self) -> None:
         """Note what is opened from now on."""

@@ -37,9 +37,13 @@ class HeldReports:
             self._usual = HeldHooks(usual_hooks, self)
         usual = self._usual
 
+        at: dict[Any, Any] = {}  # pytest asks a dozen times a test, mostly for one file
+
         def held(path: Any) -> Any:
-            hooks = hooks_at(path)
-            return usual if hooks is usual_hooks else HeldHooks(hooks, self)
+            if path not in at:
+                hooks = hooks_at(path)
+                at[path] = usual if hooks is usual_hooks else HeldHooks(hooks, self)
+            return at[path]
 
         session.gethookproxy = held
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from leaklab.errors import UsageError
 from leaklab.testing.guard_block import LeakWarning
 from leaklab.testing.held_reports import HeldReports
 from leaklab.testing.leak_search import MEMORY, LeakSearch, SearchedRun
-from leaklab.testing.ledger import Account, Ledger, LedgerEntry, ledger_of
+from leaklab.testing.ledger import Account, LedgerEntry, ledger_of
 from leaklab.testing.quick_import import EXPLAINING, LOOKING, have_ready
 from leaklab.testing.suite_options import SuiteOptions
 from leaklab.testing.suite_outcome import SuiteOutcome
@@ -38,7 +38,6 @@ LAST_WAIT_S, LAST_LOOKS = 0.3, 10
 """Seconds, at most, in which what fixtures have left may end by itself when the session ends, and looks at it."""
 
 
-@dataclass(eq=False, repr=False)
 class SuiteWatch:
     """The plugin that is registered once something is to be watched.
 
@@ -47,20 +46,18 @@ class SuiteWatch:
         all_tests: whether all tests are watched, or only those that are marked.
     """
 
-    folder: Path
-    all_tests: bool
-    options: SuiteOptions = field(init=False)
-    outcome: SuiteOutcome = field(init=False)
-    ledger: Ledger = field(init=False)
-    _is_marked: dict[Any, bool] = field(default_factory=dict)
-    _held: HeldReports = field(default_factory=HeldReports)
-    _fixtures: dict[tuple[str, str], LeakSearch] = field(default_factory=dict)
-    _doubtful: dict[tuple[str, str], LeakSearch] = field(default_factory=dict)
-    _last: tuple[LeakSearch, pytest.Item] | None = None
-    _is_over: bool = False
+    options: SuiteOptions
+    outcome: SuiteOutcome
 
-    def __post_init__(self) -> None:
-        self.ledger = ledger_of(str(self.folder))
+    def __init__(self, folder: Path, *, all_tests: bool) -> None:
+        self.folder, self.all_tests = folder, all_tests
+        self.ledger = ledger_of(str(folder))
+        self._is_marked: dict[Any, bool] = {}
+        self._held = HeldReports()
+        self._fixtures: dict[tuple[str, str], LeakSearch] = {}
+        self._doubtful: dict[tuple[str, str], LeakSearch] = {}
+        self._last: tuple[LeakSearch, pytest.Item] | None = None
+        self._is_over = False
 
     def configure(self, config: pytest.Config) -> None:
         """Take the options. Raises pytest.UsageError if they cannot be used."""
