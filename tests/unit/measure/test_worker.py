@@ -346,7 +346,7 @@ def test_a_worker_whose_runner_is_gone_exits(start: Start, goes_on: bool) -> Non
     worker.until_ready({"jobs": {"$steps": {"count": 10_000_000, "item": None}}, "factor": 1})
     assert worker.hear()["say"] == "step"
     if goes_on:
-        worker.say(next=9_000_000)
+        worker.say(next=1_000_000)
     assert worker.hang_up() == RUNNER_GONE
 
 
