@@ -117,12 +117,15 @@ class Recorder:
         self._by_socket: dict[int, OpenedConnection] = {}
         self._makers: dict[int, tuple[Weak, int]] = {}
         self._made = 0
-        self._is_on = False
+        self._is_hooked = self._is_on = False
 
     def start(self) -> None:
         """Note what is opened from now on."""
-        self._is_on = True
-        sys.addaudithook(_hook(self))
+        self.wrap_functions()
+        self.resume()
+
+    def wrap_functions(self) -> None:
+        """Wrap what raises no audit event, before other modules take these functions for themselves."""
         self.wrap(threading.Thread, "start", before=self._thread_starts)
         self.wrap(_thread, "start_new_thread", before=self._raw_thread_starts)
         for names, note in ((GIVE_DESCRIPTORS, self._descriptors_given), (START_PROCESSES, self._process_starts)):
@@ -136,6 +139,9 @@ class Recorder:
 
     def resume(self) -> None:
         """Note again what is opened."""
+        if not self._is_hooked:
+            self._is_hooked = True
+            sys.addaudithook(_hook(self))
         self._is_on = True
 
     def origin(self, frame: FrameType | None, *, makers: bool = False) -> Origin:

@@ -229,8 +229,7 @@ def ledger_of(folder: str) -> Ledger:
     if not _ledgers:
         ledger = Ledger(OwnCode(folder))
         libraries.prepare(ledger)
-        ledger.start()
-        ledger.stop()
+        ledger.wrap_functions()
         _ledgers.append(ledger)
     ledger = _ledgers[0]
     if not ledger.own.covers(folder) and not is_of_a_library(folder):
