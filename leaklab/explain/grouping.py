@@ -45,12 +45,12 @@ SAMPLED = 3
 
 
 class _Shape(NamedTuple):
-    """What things must have in common to be told once; the types by their ids."""
+    """What things must have in common to be told once; the types by their names: one may be made anew in each call."""
 
     counter: str
     line: Line | None
     root: Root
-    types: tuple[int, ...]
+    types: tuple[str, ...]
     waits: Line | None
 
 
@@ -125,7 +125,7 @@ class Grouping:
         for one in found:
             root, links = (UNREACHED, []) if one.thing is None else walk.chain(one.thing)
             line = None if one.origin is None else one.origin.line
-            kinds = collapsed([id(type(link)) for link in links]) if root.name else ()
+            kinds = collapsed([kind_words(link) for link in links]) if root.name else ()
             shape = _Shape(one.counter, line, root._replace(thread=""), kinds, waits.of(one.thing, self._own))
             shapes[shape].append((one, root, links))
         told: dict[object, dict[str, Any]] = {}
@@ -136,7 +136,9 @@ class Grouping:
             threads = {root.thread for _, root, _ in members}
             root = shape.root._replace(thread=threads.pop() if len(threads) == 1 else f"in {len(threads):,} threads")
             several = [links for _, _, links in members[:SAMPLED]]
-            group |= self._kept(first, root, several) | {"links": _shared(several)}
+            if not all(root.thread == one.what and len(links) == 1 for one, root, links in members):
+                group |= self._kept(first, root, several)  # else it is a thread that is its own local name
+            group["links"] = _shared(several)
             key = shape.counter, shape.line, shape.waits, group["note"], _holder(group["kept"])
             if key in told:
                 told[key]["count"] += len(members)

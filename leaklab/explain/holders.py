@@ -31,6 +31,12 @@ LEAVES = frozenset(map(id, [
 MAIN = _thread.get_ident()
 """The main thread, which imports this."""
 
+IMPORTED_BY = frozenset({"__loader__", "__spec__", "__builtins__"})
+"""Names of every module for what has imported it: that keeps nothing for the half."""
+
+RUNNERS = frozenset({"_pytest", "pluggy", "pytest", "xdist", "execnet", "unittest"})
+"""Packages that run tests: what is in use there leads to all that a test has, and is not what keeps it."""
+
 NOT_MET = -2
 """The place of an object that the walk does not go to."""
 
@@ -87,7 +93,11 @@ class Walk:
         self._not_met({id(targets), id(self), id(self.__dict__), id(self.order), id(self._at)})
         running = [(frame, ident) for ident, top in current_frames().items() for frame in stack(top)]
         own = [(frame, ident) for frame, ident in running if self._own.has(frame.f_code.co_filename)]
-        others = [(frame, ident) for frame, ident in running if not self._own.has(frame.f_code.co_filename)]
+        others = [
+            (frame, ident)
+            for frame, ident in running
+            if not self._own.has(frame.f_code.co_filename) and _package(frame.f_globals) not in RUNNERS
+        ]
         loops = _running_loops()
         self._not_met({id(loop) for loop in loops})
         self._go(
@@ -154,8 +164,10 @@ class Walk:
                 continue
             where = file.removeprefix(self._own.folder) if own else name
             for key, value in list(module.__dict__.items()):
+                if type(key) is not str or key in IMPORTED_BY or (own and _is_imported(value, name)):
+                    continue
                 kind = value if type(value) is type else type(value)
-                if type(key) is str and native in (None, module_of(kind) == name):
+                if native in (None, module_of(kind) == name):
                     yield value, Root(key, f"global {key} of {where}", own)
 
     def _go(self, roots: Iterable[tuple[object, Root]]) -> None:
@@ -191,6 +203,22 @@ class Walk:
                     if key in missing:
                         missing.remove(key)
             at += 1
+
+
+def _package(names: dict[str, Any]) -> str:
+    name = names.get("__name__")
+    return name.partition(".")[0] if type(name) is str else ""
+
+
+def _is_imported(value: Any, module: object) -> bool:
+    """Whether this is a class or function that another module has: what leads through it is a name of that one."""
+    if is_a(value, type):
+        home, name = module_of(value), type_name(value)
+    elif type(value) is types.FunctionType:
+        home, name = value.__module__, value.__name__
+    else:
+        return False
+    return home != module and getattr(modules.get(home), "__dict__", {}).get(name) is value
 
 
 def _locals(frames: Iterable[tuple[types.FrameType, int]], *, own: bool) -> Iterator[tuple[object, Root]]:

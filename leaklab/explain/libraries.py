@@ -70,7 +70,12 @@ def _asyncio(recorder: Recorder, module: Any) -> None:
         frame = this_frame(3)
         recorder.note("tasks", lambda: recorder.made("tasks", task, frame, makers=True))
 
+    def closes(loop: object) -> None:
+        if module.tasks.all_tasks(loop):
+            recorder.loop_ends(loop)
+
     recorder.wrap(module.BaseEventLoop, "create_task", after=created)
+    recorder.wrap(module.BaseEventLoop, "close", before=closes)
 
 
 def _asyncio_runners(recorder: Recorder, module: Any) -> None:

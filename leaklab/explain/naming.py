@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import types
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leaklab.explain.safely import attributes, base_ids, container_of, items_of, locals_of, names_of, slots, type_name
@@ -48,9 +48,9 @@ def named(root: Root, several: Sequence[Sequence[object]]) -> Chain:
     return Chain(root.name + "".join(parts), root.where, _container(held_in, several[0][-1]))
 
 
-def collapsed(kinds: Sequence[int]) -> tuple[int, ...]:
+def collapsed(kinds: Sequence[str]) -> tuple[str, ...]:
     """The same without what repeats itself, one kind or two: the nodes of a linked list are as many as it is long."""
-    found: list[int] = []
+    found: list[str] = []
     for kind in kinds:
         found.append(kind)
         for size in (1, 2):
@@ -225,11 +225,10 @@ _BY_NAME = {
 
 
 def _container(holder: object, item: object) -> str:
-    """`a list of 50 Response`; of what holds only one, its type alone."""
+    """`a list of 50 Response`; where they are of several types, `of 50 objects`; of what holds only one, its type."""
     name = str(type_name(type(holder)))
     kind = container_of(holder)
     if kind is None:
         return with_article(name)
-    kinds = Counter(str(type_name(type(one))) for one in items_of(holder, 1000))
-    most = kinds.most_common(1)[0][0] if kinds else str(type_name(type(item)))
-    return f"{with_article(name)} of {kind.__len__(holder):,} {most}"
+    kinds = {str(type_name(type(one))) for one in items_of(holder, 1000)} or {str(type_name(type(item)))}
+    return f"{with_article(name)} of {kind.__len__(holder):,} {kinds.pop() if len(kinds) == 1 else 'objects'}"

@@ -33,6 +33,9 @@ GIVE_DESCRIPTORS = "pipe", "pipe2", "dup", "dup2", "openpty", "memfd_create", "e
 START_PROCESSES = "fork", "forkpty", "posix_spawn", "posix_spawnp"
 """Functions of `os` that raise no audit event for what they open; not every system has them all."""
 
+HAVE_OBJECTS = ("subprocess", "multiprocessing.popen_fork")
+"""Modules that start a process for an object, which is noted itself."""
+
 CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing", "anyio")
 """Packages whose objects carry work to where it is done, and have no connections of their own."""
 
@@ -59,7 +62,8 @@ class Origin:
 class OpenedConnection:
     """A connection that was opened: from where, to where, and what became of it.
 
-    `left` are the bytes of its body that were not read; None if that is unknown. `number` is its descriptor.
+    `left` are the bytes of its body that were not read; None if that is unknown. `number` is its descriptor, and
+    `inode` what that led to.
     """
 
     origin: Origin
@@ -69,6 +73,7 @@ class OpenedConnection:
     left: int | None = None
     response: Weak | None = None
     number: int = -1
+    inode: int = 0
 
 
 class OpenedDescriptor(NamedTuple):
@@ -168,7 +173,15 @@ class Recorder:
             sock = getattr(sock, "_sock", None)  # what asyncio shows of one
             if sock is None:
                 return None
-        return self._by_socket.get(id(sock)) or self.connected.get(fileno(sock))
+        return self._by_socket.get(id(sock)) or self.connection_at(fileno(sock))
+
+    def connection_at(self, number: int) -> OpenedConnection | None:
+        """The connection that was opened on this descriptor, if it still leads there."""
+        connection = self.connected.get(number)
+        try:
+            return connection if connection is None or fstat(number).st_ino == connection.inode else None
+        except OSError:
+            return None
 
     def keep(self, kind: str, thing: object, origin: Origin) -> None:
         """What a kind of recorder that keeps an account of its own does with each thing that was opened.
@@ -177,7 +190,7 @@ class Recorder:
         """
 
     def loop_ends(self, _loop: object) -> None:
-        """An event loop is about to cancel all tasks that it still has: they were neither awaited nor ended."""
+        """An event loop is about to cancel all tasks that it still has, or to drop them: nothing has awaited them."""
         self.opened("tasks at their end")
 
     def note(self, counter: str, notes: Callable[[], None]) -> None:
@@ -257,7 +270,8 @@ class Recorder:
         is_stream = socket_type.__get__(sock) == STREAM
         if id(sock) not in self._by_socket and type(address) is tuple and is_stream:
             number = fileno(sock)
-            found = OpenedConnection(self.origin(frame, makers=True), address, _weak(sock), number=number)
+            origin, inode = self.origin(frame, makers=True), fstat(number).st_ino
+            found = OpenedConnection(origin, address, _weak(sock), number=number, inode=inode)
             self._by_socket[id(sock)] = self.connected[number] = found
             self.connections.append(found)
             self.keep("connections", found, found.origin)
@@ -328,7 +342,7 @@ class Recorder:
     def _process_starts(self, given: object, *_: object, **__: object) -> None:
         frame = this_frame(3)
         pid = given[0] if isinstance(given, tuple) else given
-        if isinstance(pid, int) and pid:
+        if isinstance(pid, int) and pid and frame.f_globals.get("__name__") not in HAVE_OBJECTS:
             self.note("children", lambda: self._started(self.processes, pid, pid, self.origin(frame)))
 
     def process_object_starts(self, process: object, *_: object, **__: object) -> None:

@@ -153,8 +153,8 @@ def _file_open(thing: Any, recorder: Recorder, owned: Owned) -> OpenResource | N
     if number < FIRST:
         return None
     owned.descriptors.add(number)
-    name = attributes(thing).get("name")
-    words = f"file {_base(name)}" if type(name) in (str, bytes) else "file"
+    name: Any = attributes(thing).get("name")
+    words = file_words(name, number) if type(name) in (str, bytes) else "file"
     return OpenResource("fds", thing, words, descriptor_origin(number, recorder))
 
 
@@ -273,12 +273,11 @@ def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Ope
             origin = None if number < FIRST else descriptor_origin(number, recorder)
         except OSError:
             continue
-        connection = recorder.connected.get(number)
-        if connection is not None and target.startswith("socket:"):
+        connection = recorder.connection_at(number)
+        if connection is not None:
             found.append(OpenResource("sockets", None, "socket", connection.origin))
         elif origin is not None:
-            what = "a file without a name" if UNNAMED in target else _base(target) or target
-            found.append(OpenResource("fds", None, f"descriptor of {what}", origin))
+            found.append(OpenResource("fds", None, f"descriptor of {_base(target)}", origin))
     return found
 
 
@@ -319,5 +318,16 @@ def _state(pid: int) -> str:
         return "children"
 
 
-def _base(path: Any) -> str:
-    return os.path.basename(os.fsdecode(path))  # noqa: PTH119
+def file_words(path: str | bytes, number: int) -> str:
+    """What was opened by a path: `file NAME`; by that of a folder, that folder or a temporary file in it."""
+    try:
+        if UNNAMED in descriptor_path(number):
+            return "file without a name"
+    except OSError:
+        pass
+    return f"{'folder' if os.path.isdir(path) else 'file'} {_base(path)}"  # noqa: PTH112
+
+
+def _base(path: str | bytes) -> str:
+    """The last part of a path; that of `/` is all of it."""
+    return os.path.basename(os.fsdecode(path)) or os.fsdecode(path)  # noqa: PTH119

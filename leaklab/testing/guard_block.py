@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from leaklab.errors import UsageError
 
@@ -24,12 +24,20 @@ F = TypeVar("F", bound="Callable[..., Any]")
 class LeakError(AssertionError):
     """A test leaves something open; the message says what, which line opened it, and what keeps it."""
 
+    __module__ = "leaklab.testing"
+
 
 class LeakWarning(UserWarning):
     """Something was left open that may be a pool's; the message is as that of LeakError."""
 
+    __module__ = "leaklab.testing"
 
-def no_leaks(**kinds: Any) -> GuardedBlock:
+
+@overload
+def no_leaks(function: F, /) -> F: ...
+@overload
+def no_leaks(**kinds: Any) -> GuardedBlock: ...
+def no_leaks(function: Any = None, /, **kinds: Any) -> Any:
     """Watch a block, and fail if it leaves something open: `with` or `async with` it, or decorate a function with it.
 
     A function that is decorated with it is run twice more if it leaves something, as the pytest plugin does: only what
@@ -37,6 +45,7 @@ def no_leaks(**kinds: Any) -> GuardedBlock:
     library's pool keeps for later (a LeakWarning).
 
     Args:
+        function: what is decorated, where no kind is named: `@no_leaks` is `@no_leaks()`.
         kinds: `sockets`, `cursors`, `threads`, `tasks`, `children`, `files` and `fds` are watched unless they are
             False; `connections=10` is how many one line may open to one address; `memory="16MiB"` is how much each
             run may add to the memory of this process, which is not watched otherwise.
@@ -45,7 +54,8 @@ def no_leaks(**kinds: Any) -> GuardedBlock:
         LeakError: at the end of the block, or of the function.
         UsageError: there is no such kind, or it has another kind of value.
     """
-    return GuardedBlock(kinds, sys._getframe(1).f_code.co_filename)
+    block = GuardedBlock(kinds, sys._getframe(1).f_code.co_filename)
+    return block if function is None else block(function)
 
 
 class GuardedBlock:
@@ -91,7 +101,8 @@ class GuardedBlock:
         __tracebackhide__ = True
         if (search := self._end(error[0])) is not None:
             search.wait()
-            _tell(search, repeated=False)
+            if (leak := _told(search, repeated=False)) is not None:
+                raise leak
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -101,14 +112,15 @@ class GuardedBlock:
         if (search := self._end(error[0])) is not None:
             for pause in search.pauses():
                 await _sleep(pause)
-            _tell(search, repeated=False)
+            if (leak := _told(search, repeated=False)) is not None:
+                raise leak
 
     def __call__(self, function: F) -> F:
         """The function, run again where it leaves something. Raises UsageError if it is none that can be run again."""
         is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         if isinstance(function, type) or is_generator or not callable(function):
             what = "a class" if isinstance(function, type) else "a generator" if is_generator else "no function"
-            raise UsageError(f"@no_leaks() stands on {function!r}, which is {what}: decorate a function")
+            raise UsageError(f"no_leaks was given {function!r}, which is {what}: decorate a function, or name a kind")
         name = f"{getattr(function, '__name__', repr(function))}()"
 
         @wraps(function)
@@ -125,10 +137,11 @@ class GuardedBlock:
                     with run:
                         function(*args, **kwargs)
                 except Exception:  # noqa: BLE001 # it cannot be run again: it is judged as a block
+                    search.forget_last_run()
                     is_decided = False
                     break
             search.wait()
-            _tell(search, repeated=is_decided)
+            _raise_in(function, _told(search, repeated=is_decided))
             return result
 
         @wraps(function)
@@ -142,11 +155,12 @@ class GuardedBlock:
                     with run:
                         await function(*args, **kwargs)
                 except Exception:  # noqa: BLE001 # as above
+                    search.forget_last_run()
                     is_decided = False
                     break
             for pause in search.pauses():
                 await _sleep(pause)
-            _tell(search, repeated=is_decided)
+            _raise_in(function, _told(search, repeated=is_decided))
             return result
 
         return asynchronous if inspect.iscoroutinefunction(function) else plain  # type: ignore[return-value] # it wraps it
@@ -161,12 +175,11 @@ def _more_runs(search: LeakSearch) -> Iterator[AbstractContextManager[None]]:
         yield search.looking_at_memory()
 
 
-def _tell(search: LeakSearch, *, repeated: bool) -> None:
-    """Raise what is a leak, and warn of what may be none."""
-    __tracebackhide__ = True
+def _told(search: LeakSearch, *, repeated: bool) -> LeakError | None:
+    """The error for what is a leak; what may be none is warned of."""
     if not search.suspects() and not search.wasted():
         search.hand_over()
-        return
+        return None
     from leaklab.testing.leak_findings import of_block, of_repeated
     from leaklab.testing.leak_report import text_of
 
@@ -174,7 +187,21 @@ def _tell(search: LeakSearch, *, repeated: bool) -> None:
     if doubtful := [one for one in leaks if not one.certain]:
         warnings.warn(text_of(doubtful), LeakWarning, stacklevel=3)
     if certain := [one for one in leaks if one.certain]:
-        raise LeakError(f"{search.name} leaves something open\n{text_of(certain)}")
+        return LeakError(f"{search.name} leaves something open\n{text_of(certain)}")
+    return None
+
+
+def _raise_in(function: Callable[..., Any], error: LeakError | None) -> None:
+    """Raise it as if the function that has ended did: then a test framework shows that, and not what has called it."""
+    __tracebackhide__ = True
+    if error is None:
+        return
+    its = getattr(inspect.unwrap(function), "__code__", None)
+    if its is None:
+        raise error
+    raising = compile("raise error", its.co_filename, "exec")
+    there = raising.replace(co_firstlineno=its.co_firstlineno, co_name=its.co_name)
+    exec(there, {"error": error})  # noqa: S102 # a frame of that file is made in no other way
 
 
 async def _sleep(seconds: float) -> None:

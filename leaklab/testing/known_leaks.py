@@ -51,8 +51,10 @@ def read_baseline(path: Path) -> frozenset[KnownLeak]:
         document = msgspec.json.decode(read_regular(path), type=BaselineDocument)
     except FileNotFoundError:
         raise UsageError(f"the baseline {path}: no such file. Add --leaklab-write-baseline to make it.") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else f"it is not a baseline ({error})"
+    except OSError as error:
+        raise UsageError(f"the baseline {path}: {error.strerror}. Name a file that can be read.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        why = f"it is not a baseline ({error})"
         raise UsageError(f"the baseline {path}: {why}. Add --leaklab-write-baseline to write it anew.") from None
     return frozenset(document.known)
 

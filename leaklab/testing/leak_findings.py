@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leaklab.explain.own_code import Line
+    from leaklab.testing.ledger import LedgerEntry
 
     Certain = Callable[[Spot, ReportedGroup | None], bool]
 
@@ -27,7 +28,7 @@ POOLS = ("Pool", "Executor", "Topology", "_lru_cache_wrapper")
 """What is in the names of the types by which libraries keep things for later on purpose (urllib3, aiohttp, pymongo,
 SQLAlchemy, redis, concurrent.futures, functools)."""
 
-AT_THE_END = "still pending when its event loop ended, and cancelled then"
+AT_THE_END = "still pending when its event loop ended"
 
 NO_OBJECT = "no object that the garbage collector knows holds it"
 
@@ -49,11 +50,11 @@ class Leak:
 def of_repeated(search: LeakSearch) -> list[Leak]:
     """What was found of work that was run as often as is needed: what one pool or cache holds may be bounded by it.
 
-    A thread that is busy after so long is stuck, also in a pool.
+    A thread that is at work after so long is stuck, also in a pool.
     """
     return [
         *wasted_leaks(search),
-        *leaks_left(search, lambda spot, group: spot.kind == "threads" or not _is_in_a_pool(group)),
+        *leaks_left(search, lambda spot, group: not _is_in_a_pool(group) or _is_at_work(search, spot)),
     ]
 
 
@@ -106,6 +107,16 @@ def _is_of(group: ReportedGroup, spot: Spot) -> bool:
     return spot == MEMORY or group.opened == ReportedLine(*spot.line)
 
 
+def _is_at_work(search: LeakSearch, spot: Spot) -> bool:
+    return any(
+        search.ledger.is_at_work(one) for run in search.runs for one in run.account.entries if _spot(one) == spot
+    )
+
+
+def _spot(entry: LedgerEntry) -> tuple[str, Line | None]:
+    return entry.kind, entry.origin.line
+
+
 def _is_in_a_pool(group: ReportedGroup | None) -> bool:
     """Whether one thing of a library keeps all of them for later on purpose."""
     return group is not None and any(word in link for link in group.links for word in POOLS)
@@ -119,7 +130,7 @@ def _evidence(
     if spot == MEMORY:
         return told
     entries = (one for run in search.runs for one in run.account.entries)
-    first = next(one for one in entries if (one.kind, one.origin.line) == spot)
+    first = next(one for one in entries if _spot(one) == spot)
     kept, waits, note = (None, None, "") if told is None else (told.kept_by, told.waits_at, told.note)
     if first.was_cancelled:
         waits, note = first.waits and _site(first.waits, search.folder), AT_THE_END

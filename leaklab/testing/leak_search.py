@@ -92,6 +92,10 @@ class LeakSearch:
         self.ledger.book_to(self._outer)
         self.runs.append(SearchedRun(self._account, self._memory() - self._before))
 
+    def forget_last_run(self) -> None:
+        """A run that failed tells nothing: it may have ended before the line that opens."""
+        self._hand_over([self.runs.pop()])
+
     def _memory(self) -> int:
         """Bytes that this process uses in RAM; 0 where that is not asked for."""
         if self.wanted.memory is None:
@@ -202,5 +206,8 @@ class LeakSearch:
 
     def hand_over(self) -> None:
         """Have what was not judged booked to the account that was open before: it may be judged there."""
+        self._hand_over(self.runs)
+
+    def _hand_over(self, runs: list[SearchedRun]) -> None:
         if self._outer is not None:
-            self._outer.entries += [one for run in self.runs for one in self.ledger.settle(run.account)]
+            self._outer.entries += [one for run in runs for one in self.ledger.settle(run.account)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import os
-import stat
 import sys
 import weakref
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ from leaklab.explain.recorder import (
     Origin,
     Recorder,
     current_task_and_thread,
-    fstat,
 )
 
 if TYPE_CHECKING:
@@ -112,18 +110,10 @@ class Ledger(Recorder):
 
     def _keep_connection(self, account: Account, connection: OpenedConnection) -> None:
         its = account.streams.setdefault((connection.origin.line, connection.address[:2]), ConnectionsOpened())
-        its.open = [one for one in its.open if self._is_connected(one)]
+        its.open = [one for one in its.open if self.connection_at(one.number) is one]
         for several in (its.all, its.open):
             several.append(connection)
         its.most = max(its.most, len(its.open))
-
-    def _is_connected(self, connection: OpenedConnection) -> bool:
-        """Whether the descriptor of a connection is still a socket, and has not been used for another one."""
-        try:
-            is_socket = stat.S_ISSOCK(fstat(connection.number).st_mode)
-        except OSError:
-            return False
-        return is_socket and self.connected.get(connection.number) is connection
 
     def _account_now(self) -> Account | None:
         """The account that is open; in a thread or task that a lasting fixture started, the fixture's."""
@@ -145,7 +135,7 @@ class Ledger(Recorder):
         return before
 
     def loop_ends(self, loop: object) -> None:
-        """An event loop is about to cancel all tasks that it still has: they were neither awaited nor ended."""
+        """An event loop is about to cancel all tasks that it still has, or to drop them: nothing has awaited them."""
         from leaklab.explain import waits
 
         account = self.account
@@ -178,16 +168,22 @@ class Ledger(Recorder):
         except OSError:
             return False
 
+    def is_at_work(self, entry: LedgerEntry) -> bool:
+        """Whether this is a thread of an executor that does something now, and does not wait for what comes next."""
+        thread: Any = None if entry.kind != "threads" or entry.thing is None else entry.thing()
+        return thread is not None and thread.ident in self.working
+
     def words(self, entry: LedgerEntry) -> str:
         """What a thing is: `socket to 127.0.0.1:80`, `thread poller`; empty if no more is known than its kind."""
-        from leaklab.explain.resources import cursor_words, resource_of
+        from leaklab.explain.resources import cursor_words, file_words, resource_of
 
         thing = None if entry.thing is None else entry.thing()
         found = None if thing is None else resource_of(thing, self)
         if found is not None:
             return found.what
-        if entry.descriptor is not None and entry.descriptor.path is not None:
-            return f"file {os.path.basename(entry.descriptor.path)}"  # noqa: PTH119 # as in explain
+        path = None if entry.descriptor is None else entry.descriptor.path
+        if path is not None and path.startswith("/"):
+            return file_words(path, entry.number)
         if entry.kind == "cursors":
             return cursor_words(self.cursors.get(entry.number, (None, ""))[1])
         return ""

@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Also report as GitHub annotations, or as a JSON document (with --leaklab-output=FILE).",
     )
     group.addoption(
-        "--leaklab-output", metavar="FILE", help="Where that report is written; standard output by default."
+        "--leaklab-output", metavar="FILE", help="Where that report is written; for github, standard output by default."
     )
     group.addoption("--leaklab-baseline", metavar="FILE", help="Known leaks, which fail no test: only new ones do.")
     group.addoption(
@@ -85,6 +85,14 @@ def _watch(config: pytest.Config, *, all_tests: bool) -> SuiteWatch:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say that the tests are watched."""
+    """Say that the tests are watched, or which option has no effect as they are not."""
     watch: Any = config.pluginmanager.get_plugin(WATCH)
-    return [] if watch is None else [watch.header()]
+    if watch is not None:
+        return [watch.header()]
+    idle = [name for name in ("reruns", "format", "output", "baseline", "write_baseline") if _is_given(config, name)]
+    options = ", ".join(f"--leaklab-{name.replace('_', '-')}" for name in idle)
+    return [f"leaklab: without --leaklab, {options} is only for tests that are marked no_leaks"] if idle else []
+
+
+def _is_given(config: pytest.Config, name: str) -> bool:
+    return config.getoption(f"leaklab_{name}") not in (None, False)

@@ -88,14 +88,12 @@ class SuiteOptions:
             from leaklab.testing.known_leaks import read_baseline
 
             known = read_baseline(file)
-        limits: dict[str, object] = {
-            "connections": _number("leaklab_connections", config.getini("leaklab_connections"))
-        }
+        wanted = Wanted(connections=_number("leaklab_connections", config.getini("leaklab_connections")))
         if memory := config.getini("leaklab_memory"):
-            limits["memory"] = memory
+            wanted = wanted.with_memory(memory, where="leaklab_memory")
         return cls(
             folder=folder,
-            wanted=Wanted().with_options(limits, where="the configuration file"),
+            wanted=wanted,
             reruns=_number(reruns_option, reruns),
             ignored=config.getini("leaklab_ignore"),
             form=form,
@@ -150,5 +148,5 @@ def _check_writable(option: str, path: Path | None) -> None:
 def _number(option: str, text: object) -> int:
     digits = str(text)
     if not (digits.isascii() and digits.isdigit()):
-        raise UsageError(f"{option}: {digits!r} is not a whole number: write digits only, like 2")
+        raise UsageError(f"{option}: {digits!r} is not a whole number, 0 or more: write digits only, like 2")
     return int(digits)

@@ -116,7 +116,7 @@ class SuiteOutcome:
         options = self.options
         known = sum(told["known"] for told in self.found)
         doubtful = [told for told in self.found if not told["certain"] and not told["known"]]
-        lines = [f"{told['test']}: {told['finding']['reason']}; {MAY_BE[told['finding']['kind']]}" for told in doubtful]
+        lines = [f"{told['test']}: {told['finding']['reason']}; {_doubt(told['finding'])}" for told in doubtful]
         if known and not options.writes_baseline:
             lines.append(f"{known} known {'leak' if known == 1 else 'leaks'} ({options.baseline})")
         if options.writes_baseline and not self.trouble:
@@ -136,3 +136,8 @@ class SuiteOutcome:
         if options.form == "github" and options.output is None:
             for line in self._annotations():
                 terminal.line(line)
+
+
+def _doubt(finding: dict[str, Any]) -> str:
+    once = "seen once, " if finding["kind"] == "leaked" and len(finding["work"]) == 1 else ""
+    return f"{once}{MAY_BE[finding['kind']]}"

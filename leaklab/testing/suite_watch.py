@@ -80,20 +80,23 @@ class SuiteWatch:
             self._is_marked[parent] = any(node.own_markers for node in item.listchain()[:-1])
         if not item.own_markers and not self._is_marked[parent]:
             return self.options.wanted if self.all_tests else None
-        marked = item.get_closest_marker("no_leaks")
-        if not self.all_tests and (marked is None or item.config.pluginmanager.has_plugin("pyleak")):
+        marks = [mark for node in item.listchain() for mark in _marks_of(node)]
+        is_marked = any(mark.name == "no_leaks" for mark in marks)
+        if not self.all_tests and (not is_marked or item.config.pluginmanager.has_plugin("pyleak")):
             return None  # pyleak has a marker of the same name
         wanted = self.options.wanted
-        if marked is not None:
-            where = f"{item.nodeid}: @pytest.mark.no_leaks"
-            wanted = wanted.with_options(_named(marked), where=where)
-        for mark in item.iter_markers("leaks"):
-            where, named = f"{item.nodeid}: @pytest.mark.leaks", _named(mark)
-            if not named:
-                return None
-            # What may leak is not watched; a limit is another limit.
-            allowed = {name: False if value is True else value for name, value in named.items() if value is not False}
-            wanted = wanted.with_options(allowed, where=where)
+        for mark in marks:  # the nearest to the test comes last, and wins
+            where, named = f"{item.nodeid}: @pytest.mark.{mark.name}", _named(mark)
+            if mark.name == "no_leaks":
+                wanted = (wanted if wanted.kinds else self.options.wanted).with_options(named, where=where)
+            elif named:
+                # What may leak is not watched; a limit is another limit.
+                allowed = {
+                    name: False if value is True else value for name, value in named.items() if value is not False
+                }
+                wanted = wanted.with_options(allowed, where=where)
+            else:
+                wanted = NOTHING
         return wanted if wanted.kinds else None
 
     @pytest.hookimpl(tryfirst=True)
@@ -107,7 +110,7 @@ class SuiteWatch:
         search = LeakSearch(self.ledger, wanted or NOTHING, self.folder, self.options.ignores)
         is_last = nextitem is None or nextitem.parent is not item.parent
         # To pytest it looks as if another test of the same parents came next: what outlasts this test stays.
-        sibling = copy.copy(item) if is_last or nextitem is None else nextitem
+        sibling = _sibling_of(item) if is_last or nextitem is None else nextitem
         runs_tests, held = item.ihook.pytest_runtest_protocol, self._held
         held.begin(item.session)
         search.begin()
@@ -199,6 +202,7 @@ class SuiteWatch:
                 with run:
                     reports = runtestprotocol(item, nextitem=sibling, log=False)
                 if not all(report.passed for report in reports):
+                    search.forget_last_run()
                     return False
             if MEMORY in search.suspects():
                 with search.looking_at_memory():
@@ -330,7 +334,15 @@ def _what_is_collected_unheard() -> Iterator[None]:
     """What is closed only as garbage is collected, whoever has dropped it, pytest would blame on the test to come."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
+        warnings.simplefilter("ignore", LeakWarning)  # of a block in the test, which has warned before
         yield
+
+
+def _sibling_of(item: pytest.Item) -> pytest.Item:
+    """A test that nobody runs, with the same parents: it must not keep the fixtures of this one."""
+    sibling = copy.copy(item)
+    vars(sibling).pop("funcargs", None)
+    return sibling
 
 
 def _label(key: tuple[str, str]) -> str:
@@ -341,6 +353,12 @@ def _label(key: tuple[str, str]) -> str:
 def _is_of_a_server(entry: LedgerEntry) -> bool:
     """Whether this is what a server in a fixture's thread has for a client."""
     return entry.by_carrier and entry.kind in ("sockets", "threads")
+
+
+def _marks_of(node: Any) -> list[pytest.Mark]:
+    """The markers at one place, `no_leaks` before what is allowed in spite of it."""
+    ours = (mark for mark in node.own_markers if mark.name in ("no_leaks", "leaks"))
+    return sorted(ours, key=lambda mark: mark.name == "leaks")
 
 
 def _named(mark: pytest.Mark) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Wanted(NamedTuple):
             if value is False or value is None:
                 kinds.discard(name)
             elif name == "memory":
-                memory = _memory(value, where)
+                memory = _bytes(value, f"{where}: memory")
                 kinds.add(name)
             elif name == "connections" and value is not True:
                 if not isinstance(value, int) or value < 0:
@@ -84,8 +84,12 @@ class Wanted(NamedTuple):
                 raise UsageError(f"{where}: {name}={value!r}: give True or False")
         return self._replace(kinds=frozenset(kinds), connections=connections, memory=memory)
 
+    def with_memory(self, size: str, *, where: str) -> Self:
+        """The same with memory watched, to this limit. Raises UsageError, which begins with `where`, if it is none."""
+        return self._replace(kinds=self.kinds | {"memory"}, memory=_bytes(size, where))
 
-def _memory(value: Any, where: str) -> int:
+
+def _bytes(value: Any, where: str) -> int:
     """Bytes. Raises UsageError if the value is not a size."""
     from leaklab.units import parse_size
 
@@ -93,5 +97,5 @@ def _memory(value: Any, where: str) -> int:
         if isinstance(value, bool) or (size := value if isinstance(value, int) else parse_size(str(value))) <= 0:
             raise ValueError(f"{value!r} is not a size: write a number and a unit, like 16MiB")
     except ValueError as error:
-        raise UsageError(f"{where}: memory: {error}") from None
+        raise UsageError(f"{where}: {error}") from None
     return size

@@ -150,7 +150,8 @@ def test_annotations_for_github_name_the_line(pytest_in: Run) -> None:
 MARKED = (
     LEAKY
     + """
-import asyncio, pytest, threading, time
+import pytest
+from leaklab.testing import no_leaks
 
 @pytest.mark.no_leaks
 def test_watched__FAILS(): leak()
@@ -183,6 +184,18 @@ def test_with_a_limit__FAILS(leaklab_http):
 @pytest.mark.no_leaks(memory="8MiB")
 def test_memory_that_is_given_back():
     assert bytearray(b"x") * (20 << 20)
+
+@pytest.mark.leaks
+class TestAllowed:
+    @pytest.mark.no_leaks
+    def test_that_is_watched_all_the_same__FAILS(self): leak()
+
+    @pytest.mark.leaks("sockets")
+    @pytest.mark.no_leaks
+    def test_that_may_leave_sockets(self): leak()
+
+@no_leaks
+def test_decorated__FAILS(): leak()
 """
 )
 
@@ -193,12 +206,21 @@ def test_markers_watch_single_tests(pytest_in: Run) -> None:
     assert "there is no kind 'sokets'. The kinds are sockets, connections," in done.output
     assert "connections='many': give a number, such as 10" in done.output
     assert "5 connections to 127.0.0.1:" in done.output
+    # A function that is decorated fails at its own line, and not in what has called it.
+    assert re.search(r">   @no_leaks\nE   leaklab\.testing\.LeakError: test_decorated__FAILS\(\) leaves", done.output)
 
 
 NOT_REPEATED = (
     LEAKY
     + """
-import os
+import os, pytest
+
+class App: pass
+
+@pytest.fixture
+def app(): return App()
+
+def test_what_goes_with_its_fixture_could_be(app): app.sock = socket.socket()
 
 def test_what_a_pool_could_be(): leak()
 
@@ -210,20 +232,91 @@ def test_what_none_could_be__FAILS():
 
 RUNS = []
 
+def once(name):
+    assert name not in RUNS
+    RUNS.append(name)
+
 def test_that_fails_the_second_time():
     leak()
-    RUNS.append(1)
-    assert len(RUNS) == 1
+    once("one")
+
+def test_that_fails_before_it_opens_again():
+    once("another")
+    leak()
 """
 )
 
 
 @pytest.mark.parametrize("option", ["--leaklab-reruns=0", "--leaklab-reruns=2"])
 def test_where_a_test_cannot_be_run_again_what_a_pool_could_be_is_a_warning(pytest_in: Run, option: str) -> None:
-    done = pytest_in(NOT_REPEATED, option, "-k", "could_be or second_time" if "0" in option else "second_time or none")
+    which = "could_be or second_time" if "0" in option else "second_time or none or opens_again"
+    done = pytest_in(NOT_REPEATED, option, "-k", which)
     assert done.failed == {"test_what_none_could_be__FAILS"}, done.output
-    assert "LeakWarning" in done.output
-    assert "this may be a pool's" in done.output
+    warned = re.findall(r"^suite\.py::(\w+): .*; seen once, this may be a pool's$", done.output, re.MULTILINE)
+    again = "test_what_a_pool_could_be" if "0" in option else "test_that_fails_before_it_opens_again"
+    assert sorted(warned) == sorted(["test_that_fails_the_second_time", again])
+
+
+SHARED = """
+import asyncio, logging, multiprocessing, pytest, threading, time
+from concurrent.futures import ThreadPoolExecutor
+
+EXECUTORS, SHARED, PROCESSES, STOP = {}, [1, "a"], [], threading.Event()
+
+@pytest.fixture(scope="session", autouse=True)
+def stop():
+    yield
+    STOP.set()
+
+def test_an_executor_that_is_full_in_the_third_run():
+    if not EXECUTORS:
+        EXECUTORS[1] = ThreadPoolExecutor(3)
+    # Each run starts one thread more.
+    EXECUTORS[1]._idle_semaphore.acquire(blocking=False)
+    EXECUTORS[1].submit(int).result()
+
+def test_a_thread_of_an_executor_that_is_stuck__FAILS():
+    EXECUTORS.setdefault(2, ThreadPoolExecutor(8)).submit(STOP.wait)
+
+def test_a_loop_that_is_closed_with_its_tasks__FAILS():
+    loop = asyncio.new_event_loop()
+    loop.create_task(asyncio.sleep(100))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+def test_a_list_of_all_kinds__FAILS(): SHARED.append(open("/dev/null"))
+
+def test_a_class_of_its_own__FAILS():
+    class Kept: __slots__ = ("file",)
+    kept = Kept()
+    kept.file = open("/dev/null")
+    SHARED.append(kept)
+
+def test_a_logger__FAILS(): logging.getLogger("shop").addHandler(logging.FileHandler("/dev/null"))
+
+def test_a_process__FAILS():
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
+    process.start()
+    PROCESSES.append(process)
+
+class Poller(threading.Thread):
+    def run(self): STOP.wait()
+
+def test_a_thread_that_only_itself_keeps__FAILS(): Poller(daemon=True).start()
+"""
+
+
+def test_what_several_share_is_told_as_it_is(pytest_in: Run) -> None:
+    done = pytest_in(SHARED, "-Wignore::DeprecationWarning", "-pno:unraisableexception")
+    assert done.failed == {name for name in done.outcomes if name.endswith("__FAILS")}, done.output
+    assert "in_the_third_run: 1 thread is still running after the test, 2 after 2 runs, 3 after 3 runs" in done.output
+    told = done.output.partition("= FAILURES =")[2]
+    assert "1 task is still pending after the test, 2 after 2 runs" in told
+    assert re.search(r"kept by SHARED\[…\]\.buffer  \(global SHARED of suite.py, a list of \d objects\)", told)
+    assert "kept by SHARED[…].file.buffer  (" in told
+    assert re.search(r"kept by \w+\.manager\.loggerDict\['shop'\]\.handlers\[…\]\.stream\.buffer  \(global", told)
+    assert "1 child process is still running after the test, 2 after 2 runs, 3 after 3 runs" in told
+    assert "kept by self" not in told
 
 
 def test_what_is_ignored_is_not_found(pytest_in: Run) -> None:
@@ -285,7 +378,8 @@ def test_a_fixture_is_judged_by_what_each_of_its_ends_has_left(pytest_in: Run) -
     done = pytest_in(FIXTURES)
     assert done.outcomes == {"test_1": "passed", "test_2": "passed", "test_3": "error"}, done.output
     assert "1 socket is still open after the fixture of_a_class (class), 2 after 2 runs, 3 after 3 runs" in done.output
-    assert "fixture once: 1 socket is still open after the fixture once (session); this may be a pool's" in done.output
+    once = "fixture once: 1 socket is still open after the fixture once (session); seen once, this may be a pool's"
+    assert once in done.output
 
 
 ENDINGS = """
