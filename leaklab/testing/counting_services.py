@@ -97,8 +97,3 @@ class CountingMongo(CountingService[MongoEndpoint]):
     def open_cursors(self) -> int:
         """Cursors that are open on the server now."""
         return self._count("cursors")
-
-    @property
-    def open_sessions(self) -> int:
-        """Sessions that are open on the server now, beyond those of cursors."""
-        return self._count("sessions")

@@ -561,7 +561,7 @@ def test_blocks_and_functions_without_pytest(tmp_path: Path) -> None:
 
 def test_the_example_of_the_documents_fails_as_they_show_and_its_fix_passes(pytest_in: Run) -> None:
     text = (SUITES.parents[1] / "docs" / "at-work.md").read_text()
-    leaky, test, fixed = re.findall(r"```python\n# (?:test_)?app\.py\n(.*?)```", text, re.DOTALL)
+    leaky, test, fixed = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[:3]
     shown = text.partition("```text\n")[2].partition("E       1 cursor")[2].partition("\n\n")[0]
     folder = pytest_in("").folder
     (folder / "suite.py").unlink()
@@ -570,5 +570,7 @@ def test_the_example_of_the_documents_fails_as_they_show_and_its_fix_passes(pyte
     done = pytest_in("test_app.py")
     assert done.failed == {"test_the_first_page"}
     assert shown in done.output
+    line = text.partition("\napp.py:")[2].partition(":")[0]
+    assert f"app.py:{line}: LeakError" in done.output
     (folder / "app.py").write_text(fixed)
     assert pytest_in("test_app.py").outcomes == {"test_the_first_page": "passed", "test_all_pages": "passed"}
