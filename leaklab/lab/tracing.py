@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 
 from leaklab.errors import MeasureError
@@ -44,6 +46,9 @@ LOOK_S = 0.1
 
 ALL_LOADS_S = 240.0
 """Seconds of which a second size may take half, as it is planned: a slow load has a smaller one."""
+
+ENDING_S = 0.25
+"""Seconds before its end in which a program may be closing what it has: a sample that was taken then says nothing."""
 
 MOST_SAMPLES = 4096
 """Samples that are kept by the clock: of more, every second one, and from then on there are half as many."""
@@ -151,31 +156,35 @@ class ProgramTracer:
 
         Raises MeasureError if it ends before the first sample, or may not be read.
         """
-        samples: list[Sample] = []
+        samples: _ClockSamples | None = None
         code, interrupted = None, False
         try:
             # A signal that comes before there is anything to show comes a little later.
             with held_back():
                 self.counter.wait_for_hello(self.program)
-                first = last = self._look()
-                samples.append(self._sample(Phase.BASELINE, 0, first))
+                samples = _ClockSamples(self._moment(Phase.BASELINE, self._look()))
             while for_s is None or self._now() < for_s:
-                code = self.program.ended(within_s=every_s if for_s is None else min(every_s, for_s - self._now()))
+                pause_s = every_s * samples.stride
+                code = self.program.ended(within_s=pause_s if for_s is None else min(pause_s, for_s - self._now()))
                 reading = None if code is not None else self._probe.read(anew=False)
                 if reading is None:
-                    code = self.program.ended(within_s=every_s) if code is None else code
+                    code = self.program.ended(within_s=pause_s) if code is None else code
                     break
-                last = self._counted(reading)
-                samples.append(self._sample(Phase.CLOCK, 0, last))
-                if len(samples) > MOST_SAMPLES:
-                    samples, every_s = samples[::2], 2 * every_s
+                samples.confirm(self._now() - ENDING_S)
+                samples.recent.append(self._moment(Phase.CLOCK, self._counted(reading)))
+            else:
+                code = self.program.ended(within_s=ENDING_S)
+                if code is None:
+                    samples.confirm(inf)
         except KeyboardInterrupt:
-            if not samples:
+            if samples is None:
                 raise
+            samples.confirm(inf)
             interrupted = True
-        shown = [(samples[0], first), *([] if last is first else [(samples[-1], last)])]
+        kept = samples.kept
+        shown = [samples.first] if samples.last is samples.first else [samples.first, samples.last]
         self.moments += [TraceMoment(0, sample.at_s, reading) for sample, reading in shown]
-        trace = Trace("program", 0, samples[-1].at_s - samples[0].at_s, 0.0, tuple(samples))
+        trace = Trace("program", 0, kept[-1].at_s - kept[0].at_s, 0.0, tuple(kept))
         told = self._told(judge_over_time(trace), None)
         return replace(told, exit_code=code if self.command else None, interrupted=interrupted)
 
@@ -282,6 +291,10 @@ class ProgramTracer:
     def _sample(self, phase: Phase, done: int, reading: TreeReading) -> Sample:
         return Sample(phase, done, self._now(), by_metric(reading.counters))
 
+    def _moment(self, phase: Phase, reading: TreeReading) -> tuple[Sample, TreeReading]:
+        """A sample of the clock, with the reading that it comes from."""
+        return self._sample(phase, 0, reading), reading
+
     def _check_running(self, when: str) -> None:
         """Raise MeasureError if the program has ended."""
         code = self.program.ended(within_s=0)
@@ -299,6 +312,39 @@ class ProgramTracer:
         statement = ask(asked, self.counter.file, counters)
         findings = tuple(with_evidence(one, statement, self.own, loads) for one in judgement.findings)
         return replace(judgement, findings=findings)
+
+
+@dataclass(slots=True)
+class _ClockSamples:
+    """The samples of a program that is watched by the clock.
+
+    A program closes what it has before it ends. The newest samples count only once it has gone on for a while.
+
+    Attributes:
+        first: the first one, with its reading.
+        kept: those that count.
+        last: the last one of these, with its reading.
+        recent: the newest.
+        stride: how many times the time between two samples has become longer.
+    """
+
+    first: tuple[Sample, TreeReading]
+    kept: list[Sample] = field(init=False)
+    last: tuple[Sample, TreeReading] = field(init=False)
+    recent: deque[tuple[Sample, TreeReading]] = field(init=False, default_factory=deque)
+    stride: int = field(init=False, default=1)
+
+    def __post_init__(self) -> None:
+        self.last = self.first
+        self.kept = [self.first[0]]
+
+    def confirm(self, until_s: float) -> None:
+        """Count those that were taken by then: the program was still there long after."""
+        while self.recent and self.recent[0][0].at_s <= until_s:
+            self.last = self.recent.popleft()
+            self.kept.append(self.last[0])
+            if len(self.kept) > MOST_SAMPLES:
+                self.kept, self.stride = self.kept[::2], 2 * self.stride
 
 
 ENDS = ("fds", "threads", "children", "zombies")
