@@ -41,9 +41,8 @@ GO = b"\xff Go buildinf:"
 
 PYTHON_SHEBANG = re.compile(rb"#!\s*(?:\S*/env\s+(?:-S\s+)?)?\S*?python[\d.]*\b")
 
-STRACED = re.compile(rb"connect\(\d+<TCP(?:v6)?:\[?([^\]>]*)")
-"""A line of strace -yy: the inode of the socket, or the ends of its connection."""
-
+STRACED = re.compile(rb"connect\(\d+<TCP(?:v6)?:\[((?:(?!->).)*?)\]>,")
+"""A line of strace -yy: the inode of the socket, or its own end. One with both ends tries again what it has tried."""
 
 STARTED = 0
 """Stands for the number of a process that was started, and of which nothing else is known."""
@@ -196,6 +195,7 @@ class ConnectionCounter:
     _sockets: set[bytes] = field(init=False, default_factory=set)
     _images: dict[int, tuple[int, int]] = field(init=False, default_factory=dict)
     _unheard: int = field(init=False, default=0)
+    _replaced: set[int] = field(init=False, default_factory=set)
     _silent: dict[int, tuple[float, str]] = field(init=False, default_factory=dict)
     _is_lost: bool = field(init=False, default=False)
     _in_go: str = field(init=False, default="")
@@ -277,7 +277,7 @@ class ConnectionCounter:
         while True:
             now, heard = time.monotonic(), self.heard_from(running)
             silent = {pid: _name(pid) for pid in running if pid not in heard}
-            silent |= {STARTED: "a program that it started"} if self._unheard > 0 else {}
+            silent |= {STARTED: "a program that it started"} if self._unheard > 0 or self._replaced else {}
             self._silent = {pid: self._silent.get(pid, (now, name)) for pid, name in silent.items()}
             if not self._silent or now > until:
                 return
@@ -302,9 +302,13 @@ class ConnectionCounter:
             if what == b"connect":
                 self._sockets.add(said[1])
             elif what in (b"hello", b"forked"):
+                pid = int(said[0])
                 # The program itself was started by leaklab.
-                self._unheard -= what == b"hello" and bool(self._images)
-                self._note_image(int(said[0]), (int(said[1]), int(said[2])), b"".join(said[3:]))
+                self._unheard -= what == b"hello" and bool(self._images) and pid not in self._replaced
+                self._replaced -= {pid} if what == b"hello" else set()
+                self._note_image(pid, (int(said[1]), int(said[2])), b"".join(said[3:]))
+            elif what == b"execs":
+                self._replaced.add(int(said[0]))
             else:
                 self._unheard += {b"starts": 1, b"failed": -1}.get(what, 0)
                 self._is_lost = self._is_lost or what == b"missed"

@@ -50,6 +50,14 @@ def test_a_forked_child_and_a_started_program_are_said(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["hello", "forked", "starts", "hello"]
 
 
+def test_a_program_that_is_started_is_said_once_however_often_its_start_is_heard(tmp_path: Path) -> None:
+    # Without descriptors to close, subprocess calls os.posix_spawn. A program is looked for in each folder of the PATH.
+    starts = "import os, subprocess, sys; subprocess.run([sys.executable, '-c', ''], close_fds=False)"
+    path = f"dict(os.environ, PATH='{tmp_path}:{Path(sys.executable).parent}')"
+    _, lines = run(f"{starts}; os.spawnvpe(os.P_WAIT, 'python', ['python', '-c', ''], {path})", tmp_path)
+    assert [line.split()[0] for line in lines] == ["hello", "starts", "hello", "forked", "execs", "execs", "hello"]
+
+
 def test_the_program_has_its_own_path_and_no_descriptor_of_ours(tmp_path: Path) -> None:
     path, descriptors = "[p for p in sys.path if 'hook' in p]", "sorted(map(int, os.listdir('/proc/self/fd')))[:-1]"
     assert run(f"import os, sys; print({path}, {descriptors})", tmp_path)[0] == "[] [0, 1, 2]\n"
