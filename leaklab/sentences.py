@@ -235,5 +235,10 @@ def watched_too_short(samples: int, least: int) -> str:
     return f"not enough data: {looks}, and growth over time takes {least}; {more}"
 
 
+def interrupted(done: int, times: int) -> str:
+    """A trace was interrupted before the first size of the work was done."""
+    return f"interrupted after {done:,} of {times:,} loads: nothing could be compared yet"
+
+
 def _number(pace: float) -> str:
     return f"{pace:.0f}" if float(pace).is_integer() else f"{pace:.2f}"

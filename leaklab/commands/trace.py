@@ -75,7 +75,7 @@ def command(
         options.time_limit(limit, TIME_LIMIT_S),
     )
     gc.enable()  # it may go on for long
-    traced = _started(program, count or COUNT, how, explain=explain) if program else _running(pid or "", how)
+    traced = _traced(program, pid or "", count or COUNT, how, explain=explain)
     target.show(traced=traced)
     return _exit_code(traced)
 
@@ -91,6 +91,11 @@ class _Work:
     for_s: float | None
     limit_s: float
 
+    @property
+    def first(self) -> str:
+        """Before what nothing is measured."""
+        return "before the first sample" if self.load is None else "before the first load had succeeded"
+
     def trace(self, tracer: ProgramTracer, folder: Path, mark: str) -> TracedProgram:
         """Measure it. `folder` and `mark` are for the load."""
         from leaklab.measure.load import LoadCommand
@@ -99,6 +104,20 @@ class _Work:
             return tracer.by_the_clock(self.every_s, self.for_s)
         warm_up, load = (LoadCommand(text, self.limit_s, folder, mark) for text in (self.warm_up, self.load))
         return tracer.by_loads(warm_up, load, self.times)
+
+
+def _traced(program: Sequence[str] | None, pid: str, wish: str, work: _Work, *, explain: bool) -> TracedProgram:
+    from leaklab.lab.tracing import ProgramEndedError
+
+    try:
+        return _started(program, wish, work, explain=explain) if program else _running(pid, work)
+    except ProgramEndedError as error:
+        if error.code and work.load is None:
+            error.exit_code = _code_of_shell(error.code)
+        raise
+    except KeyboardInterrupt:
+        output.complain(f"interrupted {work.first}: nothing was measured")
+        raise
 
 
 def _started(command: Sequence[str], wish: str, work: _Work, *, explain: bool) -> TracedProgram:
@@ -154,5 +173,10 @@ def _exit_code(traced: TracedProgram) -> int:
     if traced.interrupted:
         return ExitCode.INTERRUPTED
     if traced.exit_code:
-        return traced.exit_code if traced.exit_code > 0 else 128 - traced.exit_code
+        return _code_of_shell(traced.exit_code)
     return ExitCode.DONE if traced.judgement.verdict is Verdict.CLEAN else ExitCode.NOT_AS_EXPECTED
+
+
+def _code_of_shell(code: int) -> int:
+    """An exit code as a shell has it: of a program that a signal killed, 128 and its number."""
+    return code if code > 0 else 128 - code

@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 
+from leaklab import sentences
 from leaklab.errors import MeasureError
 from leaklab.explain.asking import ask
-from leaklab.judge.findings import Judgement
+from leaklab.judge.findings import Judgement, Verdict
 from leaklab.judge.scaling import SizedRun, Thresholds, suspects, unclear
 from leaklab.judge.steady import judge_over_time
 from leaklab.judge.verdict import judge
 from leaklab.lab.explanation import with_evidence
 from leaklab.lab.reruns import second_size, third_size
 from leaklab.measure.counting import COUNTER, ConnectionCounter, Way
-from leaklab.measure.load import LoadCommand, LoadFailedError
+from leaklab.measure.load import LoadCommand, LoadFailedError, LoadTooSlowError
 from leaklab.measure.program import MeasuredProgram
 from leaklab.measure.run_trace import Phase, Sample, Trace
 from leaklab.measure.sampler import SAMPLED_LESS, by_metric, spread
@@ -52,6 +54,14 @@ ENDING_S = 0.25
 
 MOST_SAMPLES = 4096
 """Samples that are kept by the clock: of more, every second one, and from then on there are half as many."""
+
+
+class ProgramEndedError(MeasureError):
+    """The program ended before anything could be measured, with this code (negative: a signal)."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,7 @@ class ProgramTracer:
     moments: list[TraceMoment] = field(init=False, default_factory=list)
     _probe: TreeProbe = field(init=False)
     _begun: float = field(init=False)
+    _done: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._probe = TreeProbe(self.program.pid)
@@ -125,7 +136,8 @@ class ProgramTracer:
             UsageError: the load is no command.
             LoadFailedError: the load failed.
             LoadTooSlowError: a load did not end in time.
-            MeasureError: the program ended, or may not be read.
+            ProgramEndedError: the program ended.
+            MeasureError: it may not be read.
         """
         runs: list[tuple[Trace, SizedRun]] = []
         interrupted, retried_s, doubts = False, 0.0, list[str]()
@@ -137,8 +149,10 @@ class ProgramTracer:
                 trace = self._size(load, size)
                 runs.append((trace, SizedRun(size, summarize(trace))))
         except KeyboardInterrupt:
-            if not runs:
+            if not self.moments:
                 raise
+            if not runs:
+                return self._interrupted(load.text, times)
             interrupted = True
         except MeasureError as error:
             # What leaks may well be why the program fails in the end: the first size is told all the same.
@@ -154,7 +168,7 @@ class ProgramTracer:
     def by_the_clock(self, every_s: float, for_s: float | None) -> TracedProgram:
         """Watch it, with a sample every so many seconds, until it ends, or so many seconds have passed, or Ctrl-C.
 
-        Raises MeasureError if it ends before the first sample, or may not be read.
+        Raises ProgramEndedError if it ends before the first sample, MeasureError if it may not be read.
         """
         samples: _ClockSamples | None = None
         code, interrupted = None, False
@@ -187,6 +201,14 @@ class ProgramTracer:
         trace = Trace("program", 0, kept[-1].at_s - kept[0].at_s, 0.0, tuple(kept))
         told = self._told(judge_over_time(trace), None)
         return replace(told, exit_code=code if self.command else None, interrupted=interrupted)
+
+    def _interrupted(self, load: str, times: int) -> TracedProgram:
+        """What there is if it was interrupted before the first size was done."""
+        if self._done > self.moments[-1].loads:
+            with suppress(MeasureError):
+                self.moments.append(TraceMoment(self._done, self._now(), self._look()))
+        judgement = Judgement(Verdict.INCONCLUSIVE, doubts=(sentences.interrupted(self._done, times),))
+        return replace(self._told(judgement, load), interrupted=True)
 
     def _told(self, judgement: Judgement, load: str | None) -> TracedProgram:
         return TracedProgram(
@@ -226,6 +248,8 @@ class ProgramTracer:
                     self.says(f"waiting for the program: {error}")
                     told = True
                 self.program.ended(within_s=AGAIN_S)
+            except LoadTooSlowError as error:
+                raise LoadTooSlowError(f"the first load: {error}") from None
             else:
                 took = time.monotonic() - begun
                 return took if told else 0.0
@@ -241,6 +265,7 @@ class ProgramTracer:
             except MeasureError as error:
                 self._check_running(f"in load {done + number:,}: {error}")
                 raise type(error)(f"load {done + number:,} of {done + size:,}: {error}") from None
+            self._done = done + number
             if number in sampled:
                 samples.append(self._sample(Phase.STEP, number, self._look(anew=False)))
         elapsed_s = time.monotonic() - begun
@@ -301,7 +326,7 @@ class ProgramTracer:
         if code is not None:
             how = f"exit code {code}" if code >= 0 else signal_name(-code)
             background = "; if it goes on in the background, have it stay in the foreground, or name it by --pid"
-            raise MeasureError(f"the program ended ({how}) {when}{background if code == 0 else ''}")
+            raise ProgramEndedError(f"the program ended ({how}) {when}{background if code == 0 else ''}", code)
 
     def _explained(self, judgement: Judgement, loads: int) -> Judgement:
         """The judgement with the evidence for its findings, as far as the program can be asked."""

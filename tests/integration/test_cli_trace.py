@@ -216,6 +216,9 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
         COULD_NOT_MEASURE,
         "the program ended (exit code 9) before the first load succeeded",
     ),
+    "it ends at once": (["--", "true"], COULD_NOT_MEASURE, "the program ended (exit code 0)"),
+    "it fails at once": (["--", "sh", "-c", "exit 7"], 7, "the program ended (exit code 7)"),
+    "it crashes at once": (["--", "sh", "-c", "kill -SEGV $$"], 128 + signal.SIGSEGV, "the program ended (SIGSEGV)"),
     "it goes into the background": (
         ["--load", "false", "--", "sh", "-c", "sleep 50 &"],
         COULD_NOT_MEASURE,
@@ -227,7 +230,7 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "a load that hangs": (
         ["--limit", "time=200ms", "--load", "sleep 50", "--", *SLEEPS],
         TIME_LIMIT,
-        "did not end within 200 ms (--limit time=…)",
+        "the first load: the load 'sleep 50' did not end within 200 ms (--limit time=…)",
     ),
     "another limit": (["--limit", "fds=50", "--load", "true", "--", "true"], WRONG_USAGE, "only the time is limited"),
     "no number": (["--times", "many", "--load", "true", "--", "true"], WRONG_USAGE, "--times many"),
@@ -285,3 +288,24 @@ def test_an_interrupted_trace_still_shows_what_it_measured(leaklab: Command, tmp
     wait_until((tmp_path / "ready").exists, "the program's start")
     finished = started.interrupt()
     assert "interrupted: this is what was measured until then" in finished.stderr
+
+
+FIRST_HANGS, SECOND_HANGS = (
+    "touch ready; exec sleep 50",
+    "test -e once || exec touch once; touch ready; exec sleep 50",
+)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (FIRST_HANGS, "interrupted before the first load had succeeded: nothing was measured"),
+        (SECOND_HANGS, "interrupted after 0 of 50 loads: nothing could be compared yet"),
+    ],
+)
+def test_a_trace_that_is_interrupted_in_its_first_size_says_how_far_it_came(
+    load: str, words: str, leaklab: Command, tmp_path: Path
+) -> None:
+    started = leaklab.start("trace", "--count", "none", "--load", load, "--", "sleep", "60")
+    wait_until((tmp_path / "ready").exists, "the load that hangs")
+    assert words in " ".join(started.interrupt().stderr.split())
