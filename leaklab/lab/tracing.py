@@ -14,11 +14,11 @@ from leaklab import sentences
 from leaklab.errors import MeasureError
 from leaklab.explain.asking import ask
 from leaklab.judge.findings import Judgement, Verdict
-from leaklab.judge.scaling import SizedRun, Thresholds, suspects, unclear
+from leaklab.judge.scaling import SizedRun, Thresholds, below_floor, suspects, unclear
 from leaklab.judge.steady import judge_over_time
 from leaklab.judge.verdict import judge
 from leaklab.lab.explanation import with_evidence
-from leaklab.lab.reruns import second_size, third_size
+from leaklab.lab.reruns import second_size, smaller_size, third_size
 from leaklab.measure.counting import COUNTER, ConnectionCounter, Way
 from leaklab.measure.load import LoadCommand, LoadFailedError, LoadTooSlowError
 from leaklab.measure.program import MeasuredProgram
@@ -51,6 +51,9 @@ ALL_LOADS_S = 240.0
 
 ENDING_S = 0.25
 """Seconds before its end in which a program may be closing what it has: a sample that was taken then says nothing."""
+
+MOST_PROCESSES = 300
+"""Processes that a program may come to have by the work of another size: they may be all that a user may have."""
 
 MOST_SAMPLES = 4096
 """Samples that are kept by the clock: of more, every second one, and from then on there are half as many."""
@@ -88,6 +91,7 @@ class TracedProgram:
         exit_code: that of the program, if it ended by itself (negative: a signal); else None.
         interrupted: whether a signal ended it early.
         retried_s: seconds until the first load succeeded; 0 if it did at once.
+        fewer: why there was less work than usual; empty if there was not.
     """
 
     command: tuple[str, ...]
@@ -100,6 +104,7 @@ class TracedProgram:
     exit_code: int | None = None
     interrupted: bool = False
     retried_s: float = 0.0
+    fewer: str = ""
 
 
 @dataclass(slots=True)
@@ -122,6 +127,7 @@ class ProgramTracer:
     _probe: TreeProbe = field(init=False)
     _begun: float = field(init=False)
     _done: int = field(init=False, default=0)
+    _fewer: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         self._probe = TreeProbe(self.program.pid)
@@ -219,6 +225,7 @@ class ProgramTracer:
             judgement=judgement,
             way=self.counter.way,
             why_unknown=self.counter.why_unknown,
+            fewer=self._fewer,
         )
 
     def _sizes(self, runs: Sequence[tuple[Trace, SizedRun]], times: int) -> Iterator[int]:
@@ -226,12 +233,26 @@ class ProgramTracer:
         yield times
         if not suspects(runs[0][1], Thresholds()):
             return
-        second = second_size(times, runs[0][0].elapsed_s, ALL_LOADS_S)
+        second = self._bounded(second_size(times, runs[0][0].elapsed_s, ALL_LOADS_S), times)
         yield second
-        if open_metrics := unclear([run for _, run in runs], Thresholds()):
-            third = third_size(times, second, open_metrics, runs[1][0].elapsed_s, ALL_LOADS_S)
-            if third not in (times, second):
+        sized = [run for _, run in runs]
+        open_metrics = unclear(sized, Thresholds())
+        third = third_size(times, second, open_metrics, runs[1][0].elapsed_s, ALL_LOADS_S)
+        if third not in (times, second) and (open_metrics or below_floor(sized, Thresholds(), third - second)):
+            third = self._bounded(third, min(times, second))
+            if third != second:
                 yield third
+
+    def _bounded(self, size: int, smallest: int) -> int:
+        """The size; or less than the smallest one if the program would come to have too many processes."""
+        before, now = self.moments[-2:]
+        per_load = (_processes(now) - _processes(before)) / (now.loads - before.loads)
+        foreseen = _processes(now) + per_load * size
+        if foreseen <= MOST_PROCESSES or size <= smallest:
+            return size
+        smaller = smaller_size(smallest)
+        self._fewer = sentences.fewer_loads(smaller, size, round(foreseen), MOST_PROCESSES)
+        return smaller
 
     def _warm_up(self, load: LoadCommand) -> float:
         """Do the first load, again and again while the program may be starting; how long that took, 0 if it did not."""
@@ -370,6 +391,11 @@ class _ClockSamples:
             self.kept.append(self.last[0])
             if len(self.kept) > MOST_SAMPLES:
                 self.kept, self.stride = self.kept[::2], 2 * self.stride
+
+
+def _processes(moment: TraceMoment) -> int:
+    """How many there are, with those that have ended and were not waited for."""
+    return 1 + int(sum(moment.reading.counters[name] or 0 for name in ("children", "zombies")))
 
 
 ENDS = ("fds", "threads", "children", "zombies")
