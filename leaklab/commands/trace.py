@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leaklab.lab.tracing import ProgramTracer, TracedProgram
+    from leaklab.measure.counting import Way
 
 TIMES, EVERY, COUNT = "50", "250ms", "auto"
 """The defaults of the options."""
@@ -59,7 +60,9 @@ def command(
     if misplaced := [option for option, given in without.items() if given]:
         said = "is for a trace without --load: leave it out" if load else "is for a load: add --load, or leave it out"
         raise UsageError(f"{misplaced[0]} {said}")
-    if (pid is None) == (not program):
+    if pid is not None and program:
+        raise UsageError(f"--pid {pid} and {program[0]!r}: leave one of them out")
+    if pid is None and not program:
         raise UsageError("write what is to be traced: `leaklab trace -- COMMAND`, or `leaklab trace --pid PID`")
     if pid is not None and (explain or count):
         option = "--explain" if explain else "--count"
@@ -123,14 +126,14 @@ def _traced(program: Sequence[str] | None, pid: str, wish: str, work: _Work, *, 
 def _started(command: Sequence[str], wish: str, work: _Work, *, explain: bool) -> TracedProgram:
     from leaklab.explain.asking import HOOK, RECORDS, own_folder
     from leaklab.lab.tracing import ProgramTracer
-    from leaklab.measure.counting import ConnectionCounter, Way, choose, resolved
+    from leaklab.measure.counting import ConnectionCounter, choose, resolved
     from leaklab.measure.program import StartedProgram
     from leaklab.system.processes import require_posix
 
     require_posix()
     way, why_not = choose(wish, resolved(command))
-    if explain and (way is not Way.HOOK or sys.platform != "linux"):
-        raise UsageError("--explain is for programs in Python, on Linux, whose connections are counted by the hook")
+    if explain:
+        _check_explainable(command, way)
     own = own_folder(command) if explain else None
     with Owner() as owner:
         program = owner.enter_context(StartedProgram())
@@ -143,6 +146,19 @@ def _started(command: Sequence[str], wish: str, work: _Work, *, explain: bool) -
         if traced.interrupted:
             program.end(last_signal())
     return traced
+
+
+def _check_explainable(command: Sequence[str], way: Way) -> None:
+    """Raise UsageError if this cannot be asked which line opened what."""
+    from leaklab.measure.counting import Way, is_python, resolved
+
+    if sys.platform != "linux":
+        raise UsageError("--explain is for Linux: leave it out")
+    if not is_python(resolved(command)):
+        start = "start Python itself, as in FOO=1 leaklab trace --explain -- python app.py"
+        raise UsageError(f"--explain is for programs in Python, and {command[0]!r} is another: {start}")
+    if way is not Way.HOOK:
+        raise UsageError(f"--explain needs the hook that counts connections: leave --count {way} out")
 
 
 def _running(pid: str, work: _Work) -> TracedProgram:

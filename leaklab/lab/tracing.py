@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 
+from msgspec import structs
+
 from leaklab import sentences
 from leaklab.errors import MeasureError
-from leaklab.explain.asking import ask
-from leaklab.judge.findings import Judgement, Verdict
+from leaklab.explain.asking import NOT_ASKED, ask
+from leaklab.explain.explaining import Statement
+from leaklab.judge.findings import Finding, Judgement, Verdict
 from leaklab.judge.scaling import SizedRun, Thresholds, below_floor, suspects, unclear
 from leaklab.judge.steady import judge_over_time
 from leaklab.judge.verdict import judge
@@ -26,7 +29,7 @@ from leaklab.measure.run_trace import Phase, Sample, Trace
 from leaklab.measure.sampler import SAMPLED_LESS, by_metric, spread
 from leaklab.measure.summary import summarize
 from leaklab.measure.tree import TreeProbe, TreeReading
-from leaklab.metrics import METRICS
+from leaklab.metrics import COUNT_FLOOR, METRICS, FindingKind
 from leaklab.sentences import LOADS
 from leaklab.system.interrupts import held_back
 from leaklab.system.processes import signal_name
@@ -248,7 +251,7 @@ class ProgramTracer:
         before, now = self.moments[-2:]
         per_load = (_processes(now) - _processes(before)) / (now.loads - before.loads)
         foreseen = _processes(now) + per_load * size
-        if foreseen <= MOST_PROCESSES or size <= smallest:
+        if per_load * size < COUNT_FLOOR or foreseen <= MOST_PROCESSES or size <= smallest:
             return size
         smaller = smaller_size(smallest)
         self._fewer = sentences.fewer_loads(smaller, size, round(foreseen), MOST_PROCESSES)
@@ -356,7 +359,7 @@ class ProgramTracer:
         counters = {METRICS[one.metric].counter: one.value for one in judgement.findings}
         asked = self.counter.heard_from(self.moments[-1].reading.running)
         statement = ask(asked, self.counter.file, counters)
-        findings = tuple(with_evidence(one, statement, self.own, loads) for one in judgement.findings)
+        findings = tuple(_evidenced(one, statement, self.own, loads) for one in judgement.findings)
         return replace(judgement, findings=findings)
 
 
@@ -391,6 +394,16 @@ class _ClockSamples:
             self.kept.append(self.last[0])
             if len(self.kept) > MOST_SAMPLES:
                 self.kept, self.stride = self.kept[::2], 2 * self.stride
+
+
+def _evidenced(finding: Finding, statement: Statement, own: Path, loads: int) -> Finding:
+    """The finding with its evidence, or with the reason why there is none."""
+    why = statement.trouble
+    if METRICS[finding.metric].counter in NOT_ASKED:
+        why = f"--explain does not explain {METRICS[finding.metric].label}"
+    elif finding.kind is FindingKind.HELD:
+        why = "it was gone by the time the program was asked"
+    return structs.replace(finding, unexplained=why) if why else with_evidence(finding, statement, own, loads)
 
 
 def _processes(moment: TraceMoment) -> int:

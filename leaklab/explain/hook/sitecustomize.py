@@ -43,10 +43,10 @@ def _begin(file: str) -> None:
         finally:
             close(descriptor)
 
-    def say(what: str, *numbers: int) -> None:
+    def say(what: str, *details: object) -> None:
         if missed and written("missed\n"):
             missed.clear()
-        if not written(" ".join([what, *map(str, (getpid(), *numbers))]) + "\n"):
+        if not written(" ".join([what, *map(str, (getpid(), *details))]) + "\n"):
             missed.append(what)
 
     def say_image(what: str) -> None:
@@ -69,7 +69,8 @@ def _begin(file: str) -> None:
         elif event == "os.exec":
             say("execs")
         elif event in STARTS and not (event == "os.posix_spawn" and sys._getframe(2).f_globals is spawner()):
-            say("starts")
+            name = "sh" if event == "os.system" else os.path.basename(os.fsdecode(arguments[0]))  # noqa: PTH119
+            say("starts", name.replace("\n", " "))
 
     def hear_safely(event: str, arguments: "tuple[Any, ...]") -> None:
         try:

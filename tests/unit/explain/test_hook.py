@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from leaklab.explain import asking
 from leaklab.explain.asking import HOOK, own_folder
 from leaklab.measure.counting import ConnectionCounter, Way
 
@@ -80,3 +83,16 @@ def test_the_own_code_is_in_the_folder_of_the_script_or_in_the_current_one(tmp_p
     script.touch()
     assert own_folder(["python3", "-u", str(script), "--port", "1"]) == tmp_path
     assert own_folder(["python3", "-m", "app"]) == Path.cwd()
+
+
+def test_what_several_processes_answer_in_the_same_way_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = {"counter": "sockets", "what": "socket", "opened": ["app.py", 7, "work"], "kept": None, "waits": None}
+    said = {"groups": [{**group, "own": True, "became": "closed", "note": "", "count": 2}], "error": ""}
+    for pid in (1, 2, 3):
+        (tmp_path / f"events.{pid}.said").write_text(json.dumps(said))
+    monkeypatch.setattr(asking, "_handles", lambda *_: True)
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    (told,) = asking.ask([1, 2, 3], tmp_path / "events", {"sockets": 6}).looks[asking.LEFT]
+    assert (told.count, told.became) == (6, "closed")

@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 
+from leaklab.explain.explaining import Statement
 from leaklab.judge.findings import Verdict
 from leaklab.lab import tracing
 from leaklab.lab.tracing import ProgramTracer, TracedProgram
@@ -78,10 +79,12 @@ def test_what_a_program_has_that_goes_on_counts_to_the_last_sample(tracer: Trace
     assert last_fds(traced) == 100
 
 
-def after_loads(tracer: Tracer, **per_load: float) -> TracedProgram:
+def after_loads(tracer: Tracer, per_load: dict[str, float], own: Path | None = None) -> TracedProgram:
     program = ScriptedProgram(lambda done: {name: NOTHING[name] + pace * done for name, pace in per_load.items()})
     load = cast("LoadCommand", SimpleNamespace(run=program.run, text="load"))
-    return tracer(program).by_loads(load, load, 50)
+    traces = tracer(program)
+    traces.own = own
+    return traces.by_loads(load, load, 50)
 
 
 def sizes(traced: TracedProgram) -> list[int]:
@@ -95,7 +98,7 @@ def sizes(traced: TracedProgram) -> list[int]:
 def test_a_leak_of_processes_is_not_driven_to_hundreds_of_them(
     what: str, per_load: float, expected: list[int], foreseen: str, tracer: Tracer
 ) -> None:
-    traced = after_loads(tracer, **{what: per_load})
+    traced = after_loads(tracer, {what: per_load})
     assert (traced.judgement.verdict, sizes(traced)) == (Verdict.LEAKS, expected)
     assert f"about {foreseen} processes" in traced.fewer if foreseen else not traced.fewer
 
@@ -111,5 +114,20 @@ def test_a_leak_of_processes_is_not_driven_to_hundreds_of_them(
 def test_memory_that_grew_by_too_little_to_be_judged_is_judged_after_more_loads(
     per_load: float, verdict: Verdict, expected: list[int], tracer: Tracer
 ) -> None:
-    traced = after_loads(tracer, rss=per_load)
+    traced = after_loads(tracer, {"rss": per_load})
     assert (traced.judgement.verdict, sizes(traced)) == (verdict, expected)
+
+
+@pytest.mark.parametrize(
+    ("what", "trouble", "why"),
+    [
+        ("rss", "", "--explain does not explain memory"),
+        ("fds", "the program did not answer", "the program did not answer"),
+    ],
+)
+def test_a_finding_without_evidence_says_why_in_the_words_of_a_trace(
+    what: str, trouble: str, why: str, tracer: Tracer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tracing, "ask", lambda *_: Statement(trouble=trouble))
+    traced = after_loads(tracer, {what: 2.0**20}, tmp_path)
+    assert [one.unexplained for one in traced.judgement.findings] == [why]
