@@ -217,6 +217,11 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
         COULD_NOT_MEASURE,
         "the program ended (exit code 9) before the first load succeeded",
     ),
+    "a pipe that fails before its end": (
+        ["--load", "false | wc -c", "--", "sh", "-c", "sleep 0.5; exit 9"],
+        COULD_NOT_MEASURE,
+        "the load 'false | wc -c' failed with exit code 1",
+    ),
     "it ends at once": (["--", "true"], COULD_NOT_MEASURE, "the program ended (exit code 0)"),
     "it fails at once": (["--", "sh", "-c", "exit 7"], 7, "the program ended (exit code 7)"),
     "it crashes at once": (["--", "sh", "-c", "kill -SEGV $$"], 128 + signal.SIGSEGV, "the program ended (SIGSEGV)"),
