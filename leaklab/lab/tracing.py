@@ -157,6 +157,8 @@ class ProgramTracer:
                 self.says(f"{size:,} {'more ' if runs else ''}load{'s' if size > 1 else ''} …")
                 trace = self._size(load, size)
                 runs.append((trace, SizedRun(size, summarize(trace))))
+            self.program.ended(within_s=ENDING_S)
+            self._check_running("when all loads were done, and may have been closing what it had")
         except KeyboardInterrupt:
             if not self.moments:
                 raise

@@ -79,12 +79,23 @@ def test_what_a_program_has_that_goes_on_counts_to_the_last_sample(tracer: Trace
     assert last_fds(traced) == 100
 
 
-def after_loads(tracer: Tracer, per_load: dict[str, float], own: Path | None = None) -> TracedProgram:
-    program = ScriptedProgram(lambda done: {name: NOTHING[name] + pace * done for name, pace in per_load.items()})
+def after_loads(
+    tracer: Tracer, per_load: dict[str, float], own: Path | None = None, end_s: float = inf
+) -> TracedProgram:
+    program = ScriptedProgram(
+        lambda done: {name: NOTHING[name] + pace * done for name, pace in per_load.items()}, end_s=end_s
+    )
     load = cast("LoadCommand", SimpleNamespace(run=program.run, text="load"))
     traces = tracer(program)
     traces.own = own
     return traces.by_loads(load, load, 50)
+
+
+def test_a_program_that_ends_with_its_last_load_is_not_said_to_be_clean(tracer: Tracer) -> None:
+    assert after_loads(tracer, {}).judgement.verdict is Verdict.CLEAN
+    ended = after_loads(tracer, {}, end_s=tracing.AT_REST_S + tracing.ENDING_S).judgement
+    assert ended.verdict is Verdict.INCONCLUSIVE
+    assert ended.doubts[0].startswith("the program ended (exit code 0)")
 
 
 def sizes(traced: TracedProgram) -> list[int]:
