@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
 class LeaklabError(Exception):
     """An error that a user can act on: the message says what was wrong, with the value, and what to do."""
 
-    exit_code = ExitCode.COULD_NOT_MEASURE
+    exit_code: int = ExitCode.COULD_NOT_MEASURE
 
 
 class UsageError(LeaklabError):
@@ -35,4 +35,4 @@ class ScenarioError(LeaklabError):
 class MeasureError(LeaklabError):
     """The measurement itself failed: a service did not start, a process could not be read."""
 
-    exit_code = ExitCode.COULD_NOT_MEASURE
+    exit_code: int = ExitCode.COULD_NOT_MEASURE

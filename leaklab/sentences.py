@@ -235,5 +235,17 @@ def watched_too_short(samples: int, least: int) -> str:
     return f"not enough data: {looks}, and growth over time takes {least}; {more}"
 
 
+def fewer_loads(done: int, instead_of: int, processes: int, most: int) -> str:
+    """Less work was done, as the program would have come to have so many processes."""
+    return (
+        f"only {done:,} more loads, as {instead_of:,} would have led to about {processes:,} processes ({most} at most)"
+    )
+
+
+def interrupted(done: int, times: int) -> str:
+    """A trace was interrupted before the first size of the work was done."""
+    return f"interrupted after {done:,} of {times:,} loads: nothing could be compared yet"
+
+
 def _number(pace: float) -> str:
     return f"{pace:.0f}" if float(pace).is_integer() else f"{pace:.2f}"

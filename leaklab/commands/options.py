@@ -44,6 +44,8 @@ def _complete(incomplete: str) -> list[str]:
 
 
 def _file(text: str) -> Path:
+    if not text:
+        raise UsageError("--output is empty. Choose another name.")
     # `Path` drops the slash of a folder.
     if text.endswith(os.sep):
         raise UsageError(f"--output {text}: this names a folder. Choose another name.")

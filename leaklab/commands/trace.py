@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leaklab.lab.tracing import ProgramTracer, TracedProgram
+    from leaklab.measure.counting import Way
 
 TIMES, EVERY, COUNT = "50", "250ms", "auto"
 """The defaults of the options."""
@@ -59,7 +60,9 @@ def command(
     if misplaced := [option for option, given in without.items() if given]:
         said = "is for a trace without --load: leave it out" if load else "is for a load: add --load, or leave it out"
         raise UsageError(f"{misplaced[0]} {said}")
-    if (pid is None) == (not program):
+    if pid is not None and program:
+        raise UsageError(f"--pid {pid} and {program[0]!r}: leave one of them out")
+    if pid is None and not program:
         raise UsageError("write what is to be traced: `leaklab trace -- COMMAND`, or `leaklab trace --pid PID`")
     if pid is not None and (explain or count):
         option = "--explain" if explain else "--count"
@@ -75,7 +78,7 @@ def command(
         options.time_limit(limit, TIME_LIMIT_S),
     )
     gc.enable()  # it may go on for long
-    traced = _started(program, count or COUNT, how, explain=explain) if program else _running(pid or "", how)
+    traced = _traced(program, pid or "", count or COUNT, how, explain=explain)
     target.show(traced=traced)
     return _exit_code(traced)
 
@@ -91,6 +94,11 @@ class _Work:
     for_s: float | None
     limit_s: float
 
+    @property
+    def first(self) -> str:
+        """Before what nothing is measured."""
+        return "before the first sample" if self.load is None else "before the first load had succeeded"
+
     def trace(self, tracer: ProgramTracer, folder: Path, mark: str) -> TracedProgram:
         """Measure it. `folder` and `mark` are for the load."""
         from leaklab.measure.load import LoadCommand
@@ -101,17 +109,31 @@ class _Work:
         return tracer.by_loads(warm_up, load, self.times)
 
 
+def _traced(program: Sequence[str] | None, pid: str, wish: str, work: _Work, *, explain: bool) -> TracedProgram:
+    from leaklab.lab.tracing import ProgramEndedError
+
+    try:
+        return _started(program, wish, work, explain=explain) if program else _running(pid, work)
+    except ProgramEndedError as error:
+        if error.code and work.load is None:
+            error.exit_code = _code_of_shell(error.code)
+        raise
+    except KeyboardInterrupt:
+        output.complain(f"interrupted {work.first}: nothing was measured")
+        raise
+
+
 def _started(command: Sequence[str], wish: str, work: _Work, *, explain: bool) -> TracedProgram:
     from leaklab.explain.asking import HOOK, RECORDS, own_folder
     from leaklab.lab.tracing import ProgramTracer
-    from leaklab.measure.counting import ConnectionCounter, Way, choose, resolved
+    from leaklab.measure.counting import ConnectionCounter, choose, resolved
     from leaklab.measure.program import StartedProgram
     from leaklab.system.processes import require_posix
 
     require_posix()
     way, why_not = choose(wish, resolved(command))
-    if explain and (way is not Way.HOOK or sys.platform != "linux"):
-        raise UsageError("--explain is for programs in Python, on Linux, whose connections are counted by the hook")
+    if explain:
+        _check_explainable(command, way)
     own = own_folder(command) if explain else None
     with Owner() as owner:
         program = owner.enter_context(StartedProgram())
@@ -124,6 +146,19 @@ def _started(command: Sequence[str], wish: str, work: _Work, *, explain: bool) -
         if traced.interrupted:
             program.end(last_signal())
     return traced
+
+
+def _check_explainable(command: Sequence[str], way: Way) -> None:
+    """Raise UsageError if this cannot be asked which line opened what."""
+    from leaklab.measure.counting import Way, is_python, resolved
+
+    if sys.platform != "linux":
+        raise UsageError("--explain is for Linux: leave it out")
+    if not is_python(resolved(command)):
+        start = "start Python itself, as in FOO=1 leaklab trace --explain -- python app.py"
+        raise UsageError(f"--explain is for programs in Python, and {command[0]!r} is another: {start}")
+    if way is not Way.HOOK:
+        raise UsageError(f"--explain needs the hook that counts connections: leave --count {way} out")
 
 
 def _running(pid: str, work: _Work) -> TracedProgram:
@@ -154,5 +189,10 @@ def _exit_code(traced: TracedProgram) -> int:
     if traced.interrupted:
         return ExitCode.INTERRUPTED
     if traced.exit_code:
-        return traced.exit_code if traced.exit_code > 0 else 128 - traced.exit_code
+        return _code_of_shell(traced.exit_code)
     return ExitCode.DONE if traced.judgement.verdict is Verdict.CLEAN else ExitCode.NOT_AS_EXPECTED
+
+
+def _code_of_shell(code: int) -> int:
+    """An exit code as a shell has it: of a program that a signal killed, 128 and its number."""
+    return code if code > 0 else 128 - code

@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leaklab.explain.evidence import groups_of
+from msgspec.structs import replace
+
+from leaklab.explain.evidence import ReportedGroup, groups_of
 from leaklab.explain.explaining import Statement
 from leaklab.explain.grouping import FILES, MEMORY, SHARED
 
@@ -57,18 +59,27 @@ def ask(pids: Sequence[int], file: Path, counters: Mapping[str, float]) -> State
     for pid in waiting:
         with contextlib.suppress(OSError):
             os.kill(pid, number)
-    found, groups = Statement(trouble="" if waiting else "the program does not answer"), []
+    found, groups = Statement(trouble="" if waiting else "the program does not answer"), list[ReportedGroup]()
     until = time.monotonic() + WITHIN_S
     while waiting and time.monotonic() < until:
         time.sleep(LOOK_S)
         for pid in [pid for pid, answer in waiting.items() if answer.exists()]:
             said = json.loads(waiting.pop(pid).read_bytes())
-            groups += groups_of(said["groups"])
+            groups = _together(groups + groups_of(said["groups"]))
             found.trouble = found.trouble or str(said["error"])
     found.looks[LEFT] = groups
     if waiting and not groups:
         found.trouble = f"the program did not answer within {WITHIN_S:.0f} s"
     return found
+
+
+def _together(groups: Sequence[ReportedGroup]) -> list[ReportedGroup]:
+    """Groups of several processes: those that differ only in their count are one."""
+    counts: dict[ReportedGroup, int] = {}
+    for group in groups:
+        alike = replace(group, count=0)
+        counts[alike] = counts.get(alike, 0) + group.count
+    return [replace(group, count=count) for group, count in counts.items()]
 
 
 def _handles(pid: int, number: int) -> bool:

@@ -109,6 +109,18 @@ def unclear(runs: Sequence[SizedRun], bounds: Thresholds) -> list[Metric]:
     ]
 
 
+def below_floor(runs: Sequence[SizedRun], bounds: Thresholds, more: int) -> list[Metric]:
+    """The metrics of bytes that grew by too little to be judged, and at this pace would not in so many steps more."""
+    judged = {growth.metric.name for growth in growing(runs, bounds)}
+    return [
+        growth.metric
+        for growth in growing(runs, bounds, floors=False)
+        if growth.metric.unit == "bytes"
+        and growth.metric.name not in judged
+        and growth.per_step * more >= growth.metric.floor
+    ]
+
+
 def _compared(runs: Sequence[SizedRun], bounds: Thresholds, *, floors: bool = True) -> Iterator[tuple[Growth, float]]:
     """What grew between the two largest sizes, and the share of its earlier pace that it kept.
 

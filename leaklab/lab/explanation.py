@@ -221,5 +221,5 @@ def _why(statement: Statement, moments: tuple[str, ...], folder: Path) -> str:
     started = worth_telling(statement.of(STARTED, moments), folder, 1)
     lines = [str(line) for group in started if (line := group.evidence(folder).opened) is not None]
     if lines:
-        return f"it is not in the process itself, which starts child processes: {', '.join(lines)}"
+        return f"it is not in the process itself, which starts child processes: {', '.join(dict.fromkeys(lines))}"
     return ""

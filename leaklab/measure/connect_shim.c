@@ -41,6 +41,14 @@ static void say(const char *what, unsigned long number) {
     say_line(line, snprintf(line, sizeof line, "%s %d %lu\n", what, (int)getpid(), number));
 }
 
+/* A program is started: which one. */
+static void say_starts(const char *path) {
+    char line[512];
+    const char *name = path ? strrchr(path, '/') : "";
+    name = name ? name + (*name == '/') : path;
+    say_line(line, snprintf(line, sizeof line, "starts %d %.255s\n", (int)getpid(), name));
+}
+
 /* Which program this is: the numbers of its file, and its path. */
 static void say_image(const char *what) {
     char line[4096 + 128], path[4096];
@@ -78,7 +86,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t length) {
 #define STARTS(name, parameters, ...)                          \
     int name parameters {                                      \
         int (*next) parameters = dlsym(RTLD_NEXT, #name);      \
-        say("starts", 0);                                   \
+        say_starts(path);                                      \
         int result = next(__VA_ARGS__);                        \
         say("failed", 0);                                   \
         return result;                                         \
@@ -93,8 +101,9 @@ STARTS(execvpe, (const char *path, char *const a[], char *const e[]), path, a, e
              const posix_spawnattr_t *how, char *const a[], char *const e[]) {                                \
         int (*next)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,     \
                     char *const[], char *const[]) = dlsym(RTLD_NEXT, #name);                                  \
+        say_starts(path);                                                                                     \
         int result = next(pid, path, actions, how, a, e);                                                     \
-        if (result == 0) say("starts", 0);                                                                 \
+        if (result != 0) say("failed", 0);                                                                    \
         return result;                                                                                        \
     }
 SPAWNS(posix_spawn)
@@ -102,13 +111,14 @@ SPAWNS(posix_spawnp)
 
 int system(const char *command) {
     int (*next)(const char *) = dlsym(RTLD_NEXT, "system");
-    if (command) say("starts", 0);
+    if (command) say_starts("sh");
     return next(command);
 }
 
 FILE *popen(const char *command, const char *mode) {
     FILE *(*next)(const char *, const char *) = dlsym(RTLD_NEXT, "popen");
+    say_starts("sh");
     FILE *stream = next(command, mode);
-    if (stream) say("starts", 0);
+    if (!stream) say("failed", 0);
     return stream;
 }

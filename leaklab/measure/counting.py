@@ -17,10 +17,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaklab.errors import MeasureError, UsageError
+from leaklab.system.process_status import command_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,9 +43,8 @@ GO = b"\xff Go buildinf:"
 
 PYTHON_SHEBANG = re.compile(rb"#!\s*(?:\S*/env\s+(?:-S\s+)?)?\S*?python[\d.]*\b")
 
-STRACED = re.compile(rb"connect\(\d+<TCP(?:v6)?:\[?([^\]>]*)")
-"""A line of strace -yy: the inode of the socket, or the ends of its connection."""
-
+STRACED = re.compile(rb"connect\(\d+<TCP(?:v6)?:\[((?:(?!->).)*?)\]>,")
+"""A line of strace -yy: the inode of the socket, or its own end. One with both ends tries again what it has tried."""
 
 STARTED = 0
 """Stands for the number of a process that was started, and of which nothing else is known."""
@@ -195,7 +196,8 @@ class ConnectionCounter:
     _rest: bytes = field(init=False, default=b"")
     _sockets: set[bytes] = field(init=False, default_factory=set)
     _images: dict[int, tuple[int, int]] = field(init=False, default_factory=dict)
-    _unheard: int = field(init=False, default=0)
+    _unheard: list[str] = field(init=False, default_factory=list)
+    _replaced: set[int] = field(init=False, default_factory=set)
     _silent: dict[int, tuple[float, str]] = field(init=False, default_factory=dict)
     _is_lost: bool = field(init=False, default=False)
     _in_go: str = field(init=False, default="")
@@ -277,7 +279,8 @@ class ConnectionCounter:
         while True:
             now, heard = time.monotonic(), self.heard_from(running)
             silent = {pid: _name(pid) for pid in running if pid not in heard}
-            silent |= {STARTED: "a program that it started"} if self._unheard > 0 else {}
+            if self._unheard or self._replaced:
+                silent[STARTED] = f"{self._unheard[-1]}, which it started," if self._unheard else "a program it started"
             self._silent = {pid: self._silent.get(pid, (now, name)) for pid, name in silent.items()}
             if not self._silent or now > until:
                 return
@@ -302,19 +305,42 @@ class ConnectionCounter:
             if what == b"connect":
                 self._sockets.add(said[1])
             elif what in (b"hello", b"forked"):
+                pid = int(said[0])
+                path = os.fsdecode(b" ".join(said[3:]))
                 # The program itself was started by leaklab.
-                self._unheard -= what == b"hello" and bool(self._images)
-                self._note_image(int(said[0]), (int(said[1]), int(said[2])), b"".join(said[3:]))
+                if what == b"hello" and self._images and pid not in self._replaced:
+                    self._note_start(path)
+                self._replaced -= {pid} if what == b"hello" else set()
+                self._note_image(pid, (int(said[1]), int(said[2])), path)
+            elif what == b"execs":
+                self._replaced.add(int(said[0]))
+            elif what == b"starts":
+                self._unheard.append(os.fsdecode(b" ".join(said[1:])))
+            elif what == b"failed":
+                del self._unheard[-1:]
             else:
-                self._unheard += {b"starts": 1, b"failed": -1}.get(what, 0)
                 self._is_lost = self._is_lost or what == b"missed"
 
-    def _note_image(self, pid: int, image: tuple[int, int], path: bytes) -> None:
+    def _note_start(self, path: str) -> None:
+        """Note that a program which was started has said hello: by its path, or else it is Python."""
+        names = (name for name in reversed(self._unheard) if is_called(name, path))
+        name = next(names, self._unheard[0] if self._unheard else None)
+        if name is not None:
+            self._unheard.remove(name)
+
+    def _note_image(self, pid: int, image: tuple[int, int], path: str) -> None:
         """Note the program that a process has said it is."""
         if self.way is Way.PRELOAD and image not in self._images.values():
-            with contextlib.suppress(OSError, ValueError), _mapped(os.fsdecode(path)) as code:
-                self._in_go = self._in_go or (Path(os.fsdecode(path)).name if code.find(GO) >= 0 else "")
+            with contextlib.suppress(OSError, ValueError), _mapped(path) as code:
+                self._in_go = self._in_go or (Path(path).name if code.find(GO) >= 0 else "")
         self._images[pid] = image
+
+
+def is_called(name: str, path: str) -> bool:
+    """Whether the program of this path may have been started by this name; without a path it is Python."""
+    if not path:
+        return re.match("python", name) is not None
+    return os.path.realpath(shutil.which(name) or name) == path or name == Path(path).name
 
 
 def _image(pid: int) -> tuple[int, int] | None:
@@ -326,5 +352,14 @@ def _image(pid: int) -> tuple[int, int] | None:
 
 def _name(pid: int) -> str:
     with contextlib.suppress(OSError):
-        return Path(os.readlink(f"/proc/{pid}/exe")).name  # noqa: PTH115 # what it leads to may be gone
+        name = Path(os.readlink(f"/proc/{pid}/exe")).name  # noqa: PTH115 # what it leads to may be gone
+        return " ".join([name, *_shut_out(command_of(pid))])
     return "a process that has ended"
+
+
+def _shut_out(command: bytes) -> list[str]:
+    """The option of a Python that keeps the hook out, if it has one: its command has a null byte after each part."""
+    program, *arguments = command.decode(errors="replace").split("\0")
+    options = takewhile(lambda one: one.startswith("-") and one not in ("-c", "-m"), arguments)
+    is_named = re.fullmatch(r"python[\d.]*", Path(program).name)
+    return [one for one in options if is_named and re.fullmatch("-[A-Za-z]*[ISE][A-Za-z]*", one)][:1]

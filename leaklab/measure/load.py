@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOR_A_SHELL = set("|&;<>()$`*?[]#~{}\n")
-"""Characters that mean something to a shell: a load in which one of them stands is run by /bin/sh."""
+"""Characters that mean something to a shell: a load in which one of them stands is run by one."""
 
 TAIL = 4096
 """Bytes of its output from which the last line is taken."""
@@ -56,7 +57,9 @@ class LoadCommand:
     def command(self) -> list[str]:
         """What is run. Raises UsageError if it cannot be."""
         if FOR_A_SHELL & set(self.text):
-            return ["/bin/sh", "-c", self.text]
+            # Of a pipe, sh says only how its last command ended: a load whose request failed would count as done.
+            bash = shutil.which("bash")
+            return [bash, "-o", "pipefail", "-c", self.text] if bash else ["/bin/sh", "-c", self.text]
         try:
             parts = shlex.split(self.text)
         except ValueError as error:

@@ -108,5 +108,7 @@ def _notes(traced: TracedProgram) -> Iterator[str]:
         yield f"not read, as they belong to another user: the descriptors of process {pids}"
     if traced.retried_s:
         yield f"the first load succeeded after {format_duration(traced.retried_s)}: until then the program was starting"
+    if traced.fewer:
+        yield traced.fewer
     if traced.interrupted:
         yield "interrupted: this is what was measured until then"

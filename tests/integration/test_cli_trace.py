@@ -210,12 +210,21 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "a folder": (["--", "/"], WRONG_USAGE, "it is a folder"),
     "options that are not set apart": (["curl", "-s", "x"], WRONG_USAGE, "write -- before the command"),
     "nothing to trace": ([], WRONG_USAGE, "write what is to be traced"),
-    "two things to trace": (["--pid", "1", "--", "true"], WRONG_USAGE, "write what is to be traced"),
+    "two things to trace": (["--pid", "1", "--", "true"], WRONG_USAGE, "--pid 1 and 'true': leave one of them out"),
+    "a report without a name": (["-o", "", "--", "true"], WRONG_USAGE, "--output is empty"),
     "it ends before the load": (
         ["--load", "false", "--", *python("import sys; sys.exit(9)")],
         COULD_NOT_MEASURE,
         "the program ended (exit code 9) before the first load succeeded",
     ),
+    "a pipe that fails before its end": (
+        ["--load", "false | wc -c", "--", "sh", "-c", "sleep 0.5; exit 9"],
+        COULD_NOT_MEASURE,
+        "the load 'false | wc -c' failed with exit code 1",
+    ),
+    "it ends at once": (["--", "true"], COULD_NOT_MEASURE, "the program ended (exit code 0)"),
+    "it fails at once": (["--", "sh", "-c", "exit 7"], 7, "the program ended (exit code 7)"),
+    "it crashes at once": (["--", "sh", "-c", "kill -SEGV $$"], 128 + signal.SIGSEGV, "the program ended (SIGSEGV)"),
     "it goes into the background": (
         ["--load", "false", "--", "sh", "-c", "sleep 50 &"],
         COULD_NOT_MEASURE,
@@ -227,14 +236,15 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "a load that hangs": (
         ["--limit", "time=200ms", "--load", "sleep 50", "--", *SLEEPS],
         TIME_LIMIT,
-        "did not end within 200 ms (--limit time=…)",
+        "the first load: the load 'sleep 50' did not end within 200 ms (--limit time=…)",
     ),
     "another limit": (["--limit", "fds=50", "--load", "true", "--", "true"], WRONG_USAGE, "only the time is limited"),
     "no number": (["--times", "many", "--load", "true", "--", "true"], WRONG_USAGE, "--times many"),
     "times without a load": (["--times", "5", "--", "true"], WRONG_USAGE, "add --load"),
     "a clock with a load": (["--every", "1s", "--load", "true", "--", "true"], WRONG_USAGE, "leave it out"),
     "an unknown way": (["--count", "magic", "--", "true"], WRONG_USAGE, "choose auto"),
-    "lines of no Python": (["--explain", "--", "/bin/true"], WRONG_USAGE, "--explain is for programs in Python"),
+    "lines of no Python": (["--explain", "--", "/bin/true"], WRONG_USAGE, "start Python itself"),
+    "lines without the hook": (["--count", "none", "--explain", "--", *SLEEPS], WRONG_USAGE, "leave --count none out"),
     "counting what runs": (["--pid", "1", "--count", "hook"], WRONG_USAGE, "leave it out"),
     "no such process": (["--pid", str(2**22 + 1)], WRONG_USAGE, "there is no such process"),
     "no number of a process": (["--pid", "me"], WRONG_USAGE, "not a whole number"),
@@ -285,3 +295,24 @@ def test_an_interrupted_trace_still_shows_what_it_measured(leaklab: Command, tmp
     wait_until((tmp_path / "ready").exists, "the program's start")
     finished = started.interrupt()
     assert "interrupted: this is what was measured until then" in finished.stderr
+
+
+FIRST_HANGS, SECOND_HANGS = (
+    "touch ready; exec sleep 50",
+    "test -e once || exec touch once; touch ready; exec sleep 50",
+)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (FIRST_HANGS, "interrupted before the first load had succeeded: nothing was measured"),
+        (SECOND_HANGS, "interrupted after 0 of 50 loads: nothing could be compared yet"),
+    ],
+)
+def test_a_trace_that_is_interrupted_in_its_first_size_says_how_far_it_came(
+    load: str, words: str, leaklab: Command, tmp_path: Path
+) -> None:
+    started = leaklab.start("trace", "--count", "none", "--load", load, "--", "sleep", "60")
+    wait_until((tmp_path / "ready").exists, "the load that hangs")
+    assert words in " ".join(started.interrupt().stderr.split())

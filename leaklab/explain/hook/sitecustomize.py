@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-STARTS = ("subprocess.Popen", "os.posix_spawn", "os.spawn", "os.system", "os.exec", "pty.spawn")
-"""Audit events of programs that are started: each has to say hello, or else its connections are not counted."""
+STARTS = ("subprocess.Popen", "os.posix_spawn", "os.system")
+"""Audit events of programs that are started: each has to say hello, or else its connections are not counted.
+
+The others (pty.spawn, os.spawn) come to one of these or to os.exec, of which there may be several: one for each folder
+in which the program is looked for.
+"""
 
 MOST_GROUPS_S = 0.5
 """Seconds in which no other thread runs while this one looks for what is open."""
@@ -39,15 +43,19 @@ def _begin(file: str) -> None:
         finally:
             close(descriptor)
 
-    def say(what: str, *numbers: int) -> None:
+    def say(what: str, *details: object) -> None:
         if missed and written("missed\n"):
             missed.clear()
-        if not written(" ".join([what, *map(str, (getpid(), *numbers))]) + "\n"):
+        if not written(" ".join([what, *map(str, (getpid(), *details))]) + "\n"):
             missed.append(what)
 
     def say_image(what: str) -> None:
         image = stat("/proc/self/exe")
         say(what, image.st_dev, image.st_ino)
+
+    def spawner() -> "dict[str, Any] | None":
+        # `subprocess` has said so itself before it calls os.posix_spawn.
+        return getattr(sys.modules.get("subprocess"), "__dict__", None)
 
     def hear(event: str, arguments: "tuple[Any, ...]") -> None:
         if event == "socket.connect":
@@ -58,8 +66,11 @@ def _begin(file: str) -> None:
             is_tcp = kind.family.__get__(sock) in (_socket.AF_INET, _socket.AF_INET6)
             if is_tcp and kind.type.__get__(sock) & 0xF == _socket.SOCK_STREAM:
                 say("connect", fstat(kind.fileno(sock)).st_ino)
-        elif event in STARTS:
-            say("starts")
+        elif event == "os.exec":
+            say("execs")
+        elif event in STARTS and not (event == "os.posix_spawn" and sys._getframe(2).f_globals is spawner()):
+            name = "sh" if event == "os.system" else os.path.basename(os.fsdecode(arguments[0]))  # noqa: PTH119
+            say("starts", name.replace("\n", " "))
 
     def hear_safely(event: str, arguments: "tuple[Any, ...]") -> None:
         try:

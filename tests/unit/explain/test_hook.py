@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from leaklab.explain import asking
 from leaklab.explain.asking import HOOK, own_folder
 from leaklab.measure.counting import ConnectionCounter, Way
 
@@ -50,6 +53,14 @@ def test_a_forked_child_and_a_started_program_are_said(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["hello", "forked", "starts", "hello"]
 
 
+def test_a_program_that_is_started_is_said_once_however_often_its_start_is_heard(tmp_path: Path) -> None:
+    # Without descriptors to close, subprocess calls os.posix_spawn. A program is looked for in each folder of the PATH.
+    starts = "import os, subprocess, sys; subprocess.run([sys.executable, '-c', ''], close_fds=False)"
+    path = f"dict(os.environ, PATH='{tmp_path}:{Path(sys.executable).parent}')"
+    _, lines = run(f"{starts}; os.spawnvpe(os.P_WAIT, 'python', ['python', '-c', ''], {path})", tmp_path)
+    assert [line.split()[0] for line in lines] == ["hello", "starts", "hello", "forked", "execs", "execs", "hello"]
+
+
 def test_the_program_has_its_own_path_and_no_descriptor_of_ours(tmp_path: Path) -> None:
     path, descriptors = "[p for p in sys.path if 'hook' in p]", "sorted(map(int, os.listdir('/proc/self/fd')))[:-1]"
     assert run(f"import os, sys; print({path}, {descriptors})", tmp_path)[0] == "[] [0, 1, 2]\n"
@@ -72,3 +83,16 @@ def test_the_own_code_is_in_the_folder_of_the_script_or_in_the_current_one(tmp_p
     script.touch()
     assert own_folder(["python3", "-u", str(script), "--port", "1"]) == tmp_path
     assert own_folder(["python3", "-m", "app"]) == Path.cwd()
+
+
+def test_what_several_processes_answer_in_the_same_way_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = {"counter": "sockets", "what": "socket", "opened": ["app.py", 7, "work"], "kept": None, "waits": None}
+    said = {"groups": [{**group, "own": True, "became": "closed", "note": "", "count": 2}], "error": ""}
+    for pid in (1, 2, 3):
+        (tmp_path / f"events.{pid}.said").write_text(json.dumps(said))
+    monkeypatch.setattr(asking, "_handles", lambda *_: True)
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    (told,) = asking.ask([1, 2, 3], tmp_path / "events", {"sockets": 6}).looks[asking.LEFT]
+    assert (told.count, told.became) == (6, "closed")

@@ -96,6 +96,45 @@ def test_programs_that_were_started_and_said_hello_or_could_not_be_started_are_h
     assert counter_of(tmp_path, text).count(reading()) == 0
 
 
+def test_a_process_that_looks_for_its_next_program_in_several_folders_starts_one(tmp_path: Path) -> None:
+    child = f"{PID + 1} {IMAGE.st_dev} {IMAGE.st_ino}\n"
+    text = HELLO + f"forked {child}execs {PID + 1}\nexecs {PID + 1}\n"
+    assert counter_of(tmp_path, text + f"hello {child}").count(reading()) == 0
+    assert counter_of(tmp_path, text).count(reading()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"starts {PID} python3\nstarts {PID} curl\nhello {PID + 1} 1 2\n", "curl, which it started, does not"),
+        (f"starts {PID} my tool\nstarts {PID} ls\nhello {PID + 1} 1 2 /bin/my tool\n", "ls, which it started, does"),
+        (f"execs {PID + 1}\n", "a program it started does not"),
+    ],
+    ids=["no Python", "no such path", "another in its place"],
+)
+def test_the_program_that_is_not_heard_is_named(
+    text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "LISTEN_S", 0.0)
+    counter = counter_of(tmp_path, HELLO + text)
+    assert counter.count(reading()) is None
+    assert counter.why_unknown.startswith(words)
+
+
+def test_a_python_whose_options_shut_the_hook_out_is_named_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "LISTEN_S", 0.0)
+    for command, words in {
+        "python3 -u -I app.py": f"{Path(sys.executable).resolve().name} -I does not",
+        "python3 -c -I": f"{Path(sys.executable).resolve().name} does not",
+    }.items():
+        monkeypatch.setattr(counting, "command_of", lambda _, line=command: line.replace(" ", "\0").encode())
+        counter = counter_of(tmp_path, "")
+        assert counter.count(reading()) is None
+        assert counter.why_unknown.startswith(words)
+
+
 def test_a_program_of_go_that_loads_the_shim_makes_it_unknown_as_it_connects_without_libc(tmp_path: Path) -> None:
     (tmp_path / "tool").write_bytes(b"\x7fELF" + counting.GO)
     text = HELLO + f"starts {PID} 0\nhello {PID + 1} 1 2 {tmp_path}/tool\n"
@@ -107,8 +146,10 @@ def test_a_program_of_go_that_loads_the_shim_makes_it_unknown_as_it_connects_wit
 def test_strace_names_sockets_by_their_inode_and_other_protocols_do_not_count(tmp_path: Path) -> None:
     lines = [
         '7 connect(3<TCP:[11]>, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, 16) = 0',
-        "7 connect(3<TCP:[11]>, {sa_family=AF_INET, sin_port=htons(80)}, 16) = -1 EALREADY (Operation in progress)",
+        "7 connect(3<TCP:[127.0.0.1:4000->127.0.0.1:80]>, {sa_family=AF_INET}, 16) = -1 EALREADY (Operation)",
+        "7 connect(3<TCP:[11]>, {sa_family=AF_INET, sin_port=htons(80)}, 16) = -1 ECONNREFUSED (Connection refused)",
         "8 connect(4<TCPv6:[12]>, {sa_family=AF_INET6}, 28) = -1 EINPROGRESS (Operation now in progress)",
+        "8 connect(4<TCPv6:[[::1]:4000->[::1]:80]>, {sa_family=AF_INET6}, 28) = 0",
         "8 connect(4<UDP:[13]>, {sa_family=AF_INET, sin_port=htons(53)}, 16) = 0",
         '8 connect(5<UNIX-STREAM:[14]>, {sa_family=AF_UNIX, sun_path="/run/nscd"}, 110) = -1 ENOENT',
         "+++ exited with 0 +++",
