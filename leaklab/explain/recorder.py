@@ -268,8 +268,8 @@ class Recorder:
         sock, address = args[:2]
         # A socket that connects without blocking may say so more than once; one for datagrams has no connection.
         is_stream = socket_type.__get__(sock) == STREAM
-        if id(sock) not in self._by_socket and type(address) is tuple and is_stream:
-            number = fileno(sock)
+        number = fileno(sock)  # negative if it is closed
+        if id(sock) not in self._by_socket and type(address) is tuple and is_stream and number >= 0:
             origin, inode = self.origin(frame, makers=True), fstat(number).st_ino
             found = OpenedConnection(origin, address, _weak(sock), number=number, inode=inode)
             self._by_socket[id(sock)] = self.connected[number] = found
