@@ -6,7 +6,16 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import FAILED, HTTP_1_0, ONE_ANSWER, READ, UNREAD, OpenedConnection, Recorder
+from leaklab.explain.recorder import (
+    FAILED,
+    HTTP_1_0,
+    ONE_ANSWER,
+    READ,
+    SERVER_ENDS,
+    UNREAD,
+    OpenedConnection,
+    Recorder,
+)
 from leaklab.explain.safely import attributes
 
 if TYPE_CHECKING:
@@ -46,16 +55,19 @@ def fate(several: list[OpenedConnection]) -> str:
 
 UNREAD_WORDS = "with its body unread"
 
+_ENDED = {
+    FAILED: "never established",
+    HTTP_1_0: "closed after one answer, as the server speaks HTTP/1.0",
+    SERVER_ENDS: "closed after one answer, as the server ends it then",
+    ONE_ANSWER: "closed after one answer, as its request asked for (Connection: close)",
+}
+
 
 def _fate(one: OpenedConnection) -> str:
     sock: Any = one.socket()
     is_open = sock is not None and sys.modules["_socket"].socket.fileno(sock) >= 0
-    if one.fate == FAILED:
-        return "never established"
-    if one.fate == HTTP_1_0:
-        return "closed after one answer, as the server speaks HTTP/1.0"
-    if one.fate == ONE_ANSWER:
-        return "closed after one answer, as its request or response asked for (Connection: close)"
+    if one.fate in _ENDED:
+        return _ENDED[one.fate]
     if one.fate == UNREAD or (is_open and _left(one)):
         return f"{'still open' if is_open else 'closed'} {UNREAD_WORDS}"
     if one.fate == READ:
@@ -73,7 +85,7 @@ def _left(one: OpenedConnection) -> int | None:
 
 def could_be_reused(several: list[OpenedConnection]) -> bool:
     """Whether one client has made them all for a server that ends each after one answer: then none can be reused."""
-    return bool(new_each_time(several)) or any(one.fate != HTTP_1_0 for one in several)
+    return bool(new_each_time(several)) or any(one.fate not in (HTTP_1_0, SERVER_ENDS) for one in several)
 
 
 def new_each_time(several: list[OpenedConnection]) -> str:

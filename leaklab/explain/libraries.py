@@ -11,7 +11,7 @@ import sys
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
-from leaklab.explain.recorder import FAILED, HTTP_1_0, ONE_ANSWER, READ, UNREAD, this_frame
+from leaklab.explain.recorder import FAILED, HTTP_1_0, ONE_ANSWER, READ, SERVER_ENDS, UNREAD, this_frame
 from leaklab.explain.safely import attributes, module_of, type_name
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ def _http_client(recorder: Recorder, module: Any) -> None:
     from weakref import ref
 
     of: dict[int, OpenedConnection] = {}
+    asked: dict[int, bool] = {}
 
     def made(_none: None, response: Any, sock: object, *_: object, **__: object) -> None:
         of.pop(id(response), None)
@@ -220,8 +221,18 @@ def _http_client(recorder: Recorder, module: Any) -> None:
             of[id(response)], connection.response, connection.fate = connection, ref(response), ""
 
     def begun(_none: None, response: Any, *_: object, **__: object) -> None:
-        if response.will_close and id(response) in of:
-            of[id(response)].fate = HTTP_1_0 if response.version == HTTP_VERSION_1_0 else ONE_ANSWER
+        connection = of.get(id(response))
+        if connection is not None and response.will_close:
+            by_server = HTTP_1_0 if response.version == HTTP_VERSION_1_0 else SERVER_ENDS
+            connection.fate = ONE_ANSWER if connection.asks_to_close else by_server
+
+    def asks(client: Any, *_: object, **__: object) -> None:
+        asked[id(client)] = any(line.lower() == b"connection: close" for line in client._buffer)
+
+    def asked_for(_none: None, client: Any, *_: object, **__: object) -> None:
+        asks_to_close, connection = asked.pop(id(client), False), recorder.connection_of(client.sock)
+        if connection is not None:
+            connection.asks_to_close = asks_to_close
 
     def closes(response: Any, *_: object, **__: object) -> None:
         connection = of.get(id(response))
@@ -230,6 +241,7 @@ def _http_client(recorder: Recorder, module: Any) -> None:
         unread = response.fp is not None and response.length != 0
         connection.fate, connection.left = (UNREAD, response.length) if unread else (READ, 0)
 
+    recorder.wrap(module.HTTPConnection, "endheaders", before=asks, after=asked_for)
     recorder.wrap(module.HTTPResponse, "__init__", after=made)
     recorder.wrap(module.HTTPResponse, "begin", after=begun)
     recorder.wrap(module.HTTPResponse, "close", before=closes)

@@ -39,9 +39,11 @@ HAVE_OBJECTS = ("subprocess", "multiprocessing.popen_fork")
 CARRIERS = ("threading", "concurrent", "asyncio", "multiprocessing", "anyio")
 """Packages whose objects carry work to where it is done, and have no connections of their own."""
 
-UNREAD, READ, ONE_ANSWER, FAILED, HTTP_1_0 = "unread", "read", "one answer", "failed", "HTTP/1.0"
-"""What became of a connection: its body was not read, or was, or it was asked to close after one answer; or it was
-closed before it was established, or after one answer as the server speaks HTTP/1.0."""
+UNREAD, READ, FAILED = "unread", "read", "failed"
+"""What became of a connection: its body was not read, or was; or it was closed before it was established."""
+
+ONE_ANSWER, SERVER_ENDS, HTTP_1_0 = "one answer", "server ends", "HTTP/1.0"
+"""It was closed after one answer: the request asked for that, or the server does so, or it speaks HTTP/1.0."""
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class OpenedConnection:
     """A connection that was opened: from where, to where, and what became of it.
 
     `left` are the bytes of its body that were not read; None if that is unknown. `number` is its descriptor, and
-    `inode` what that led to.
+    `inode` what that led to; `asks_to_close` says whether its last request asked for it to be closed after the answer.
     """
 
     origin: Origin
@@ -74,6 +76,7 @@ class OpenedConnection:
     response: Weak | None = None
     number: int = -1
     inode: int = 0
+    asks_to_close: bool = False
 
 
 class OpenedDescriptor(NamedTuple):

@@ -181,6 +181,13 @@ def test_with_a_limit__FAILS(leaklab_http):
     for url in leaklab_http.urls(5):
         requests.get(url)
 
+@pytest.mark.no_leaks(connections=3)
+def test_of_a_server_that_ends_each_connection(leaklab_http):
+    import requests
+    with requests.Session() as session:
+        for number in range(5):
+            session.get(leaklab_http.url(f"/close/{number}"))
+
 @pytest.mark.no_leaks(memory="8MiB")
 def test_memory_that_is_given_back():
     assert bytearray(b"x") * (20 << 20)

@@ -13,7 +13,7 @@ from tests.unit.explain.conftest import N, hear, marked
 
 UNREAD = "closed with its body unread"
 READ = "closed, its body read"
-ASKED = "closed after one answer, as its request or response asked for (Connection: close)"
+ASKED = "closed after one answer, as its request asked for (Connection: close)"
 
 WASTE = {
     "closed before it was read": (
@@ -64,6 +64,16 @@ WASTE = {
                 urlopen(f"http://{address[0]}:{address[1]}/bytes/10?{item}").read()  # here
         """,
         ASKED,
+    ),
+    "a server that ends each": (
+        """
+        import requests
+        session = requests.Session()
+        def run(address, items):
+            for item in items:
+                session.get(f"http://{address[0]}:{address[1]}/close/{item}")  # here
+        """,
+        "closed after one answer, as the server ends it then",
     ),
     "a connection each": (
         """
