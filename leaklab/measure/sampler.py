@@ -148,7 +148,9 @@ class Sampler:
     def keep(self, phase: Phase, counters: Counters, after_s: float = 0.0) -> None:
         """Make a sample of these counters, so many seconds after the clock stopped, and hand it to the listeners."""
         told = {name: count for name, count in counters.items() if name not in self.unread}
-        clock, at_s, values = self.clock, self.clock.at_s + after_s, by_metric(told)
+        clock, values = self.clock, by_metric(told)
+        # By the clock, the time was an estimate: it may be a little later than what the half reports next.
+        at_s = max(clock.at_s + after_s, self.samples[-1].at_s if self.samples else 0.0)
         own = {name: counters.get(f"own_{name}") for name in (SOCKETS, "fds")}
         of_itself = by_metric({name: count for name, count in own.items() if count is not None})
         sample = Sample(phase, clock.done, at_s, values, self.counts.answers_due, of_itself)

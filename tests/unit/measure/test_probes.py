@@ -200,3 +200,11 @@ def test_what_is_dear_is_read_at_some_steps_and_what_children_hold_at_each_once_
     assert [sample.get("rss") for sample in at_steps] == [1000 + (n if n >= 40 else n // 10 * 10) for n in range(60)]
     assert sum(sample.get("child_processes") == 1 for sample in at_steps) == 20
     assert (collected.get("open_sockets"), collected.own) == (3, {"open_sockets": 1, "open_fds": 3})
+
+
+def test_samples_are_in_the_order_of_their_times_where_the_clock_was_ahead_of_the_next_report() -> None:
+    services = Mock(spec=Services)
+    sampler = Sampler("leaky", Mock(spec=SystemProbe), services, HalfServices((1,), frozenset()), 3, StepClock(), ())
+    for sampler.clock.at_s in (0.0, 1.34, 1.33, 1.5):
+        sampler.keep(Phase.CLOCK, {})
+    assert [sample.at_s for sample in sampler.samples] == [0.0, 1.34, 1.34, 1.5]
