@@ -96,7 +96,7 @@ class _Work:
 
     @property
     def first(self) -> str:
-        """Before what nothing is measured."""
+        """What an interrupt comes before if nothing was measured."""
         return "before the first sample" if self.load is None else "before the first load had succeeded"
 
     def trace(self, tracer: ProgramTracer, folder: Path, mark: str) -> TracedProgram:
@@ -131,9 +131,10 @@ def _started(command: Sequence[str], wish: str, work: _Work, *, explain: bool) -
     from leaklab.system.processes import require_posix
 
     require_posix()
-    way, why_not = choose(wish, resolved(command))
+    path = resolved(command)
+    way, why_not = choose(wish, path)
     if explain:
-        _check_explainable(command, way)
+        _check_explainable(command[0], path, way)
     own = own_folder(command) if explain else None
     with Owner() as owner:
         program = owner.enter_context(StartedProgram())
@@ -148,15 +149,15 @@ def _started(command: Sequence[str], wish: str, work: _Work, *, explain: bool) -
     return traced
 
 
-def _check_explainable(command: Sequence[str], way: Way) -> None:
-    """Raise UsageError if this cannot be asked which line opened what."""
-    from leaklab.measure.counting import Way, is_python, resolved
+def _check_explainable(name: str, path: str, way: Way) -> None:
+    """Raise UsageError if a program, as it was typed and where it is, cannot be asked which line opened what."""
+    from leaklab.measure.counting import Way, is_python
 
     if sys.platform != "linux":
         raise UsageError("--explain is for Linux: leave it out")
-    if not is_python(resolved(command)):
+    if not is_python(path):
         start = "start Python itself, as in FOO=1 leaklab trace --explain -- python app.py"
-        raise UsageError(f"--explain is for programs in Python, and {command[0]!r} is another: {start}")
+        raise UsageError(f"--explain is for programs in Python, and {name!r} is another: {start}")
     if way is not Way.HOOK:
         raise UsageError(f"--explain needs the hook that counts connections: leave --count {way} out")
 

@@ -32,8 +32,8 @@ FIRST = 3
 DELETED = " (deleted)"
 """What the system adds to the name of a file that is gone (proc_pid_fd(5))."""
 
-UNNAMED = "/#"
-"""What the system puts into the name of a file without one (O_TMPFILE)."""
+UNNAMED, UNNAMED_WORDS = "/#", "a file without a name"
+"""What the system puts into the name of a file without one (O_TMPFILE), and what such a file is called."""
 
 INTERNET = (socket.AF_INET, socket.AF_INET6)
 
@@ -277,7 +277,8 @@ def _descriptors_without_object(recorder: Recorder, owned: set[int]) -> list[Ope
         if connection is not None:
             found.append(OpenResource("sockets", None, "socket", connection.origin))
         elif origin is not None:
-            found.append(OpenResource("fds", None, f"descriptor of {_base(target)}", origin))
+            what = UNNAMED_WORDS if UNNAMED in target else _base(target)
+            found.append(OpenResource("fds", None, f"descriptor of {what}", origin))
     return found
 
 
@@ -322,7 +323,7 @@ def file_words(path: str | bytes, number: int) -> str:
     """What was opened by a path: `file NAME`; by that of a folder, that folder or a temporary file in it."""
     try:
         if UNNAMED in descriptor_path(number):
-            return "file without a name"
+            return UNNAMED_WORDS
     except OSError:
         pass
     return f"{'folder' if os.path.isdir(path) else 'file'} {_base(path)}"  # noqa: PTH112

@@ -110,7 +110,7 @@ def unclear(runs: Sequence[SizedRun], bounds: Thresholds) -> list[Metric]:
 
 
 def below_floor(runs: Sequence[SizedRun], bounds: Thresholds, more: int) -> list[Metric]:
-    """The metrics of bytes that grew by too little to be judged, and at this pace would not in so many steps more."""
+    """The metrics of bytes that grew by too little to be judged, and at this pace by enough in so many steps more."""
     judged = {growth.metric.name for growth in growing(runs, bounds)}
     return [
         growth.metric

@@ -157,8 +157,7 @@ class ProgramTracer:
                 self.says(f"{size:,} {'more ' if runs else ''}load{'s' if size > 1 else ''} …")
                 trace = self._size(load, size)
                 runs.append((trace, SizedRun(size, summarize(trace))))
-            self.program.ended(within_s=ENDING_S)
-            self._check_running("when all loads were done, and may have been closing what it had")
+            self._check_running("when all loads were done, and may have been closing what it had", ENDING_S)
         except KeyboardInterrupt:
             if not self.moments:
                 raise
@@ -346,9 +345,9 @@ class ProgramTracer:
         """A sample of the clock, with the reading that it comes from."""
         return self._sample(phase, 0, reading), reading
 
-    def _check_running(self, when: str) -> None:
-        """Raise MeasureError if the program has ended."""
-        code = self.program.ended(within_s=0)
+    def _check_running(self, when: str, within_s: float = 0) -> None:
+        """Raise ProgramEndedError if the program has ended, or does within so many seconds."""
+        code = self.program.ended(within_s=within_s)
         if code is not None:
             how = f"exit code {code}" if code >= 0 else signal_name(-code)
             background = "; if it goes on in the background, have it stay in the foreground, or name it by --pid"
@@ -399,7 +398,7 @@ class _ClockSamples:
 
 
 def _evidenced(finding: Finding, statement: Statement, own: Path, loads: int) -> Finding:
-    """The finding with its evidence, or with the reason why there is none."""
+    """The finding with its evidence, or with why it has none."""
     why = statement.trouble
     if METRICS[finding.metric].counter in NOT_ASKED:
         why = f"--explain does not explain {METRICS[finding.metric].label}"

@@ -265,7 +265,7 @@ def test_where_a_test_cannot_be_run_again_what_a_pool_could_be_is_a_warning(pyte
 
 
 SHARED = """
-import asyncio, logging, multiprocessing, pytest, threading, time
+import asyncio, logging, multiprocessing, pytest, tempfile, threading, time
 from concurrent.futures import ThreadPoolExecutor
 
 EXECUTORS, SHARED, PROCESSES, STOP = {}, [1, "a"], [], threading.Event()
@@ -292,6 +292,8 @@ def test_a_loop_that_is_closed_with_its_tasks__FAILS():
     loop.close()
 
 def test_a_list_of_all_kinds__FAILS(): SHARED.append(open("/dev/null"))
+
+def test_a_file_without_a_name__FAILS(): SHARED.append(tempfile.TemporaryFile())
 
 def test_a_class_of_its_own__FAILS():
     class Kept: __slots__ = ("file",)
@@ -321,6 +323,7 @@ def test_what_several_share_is_told_as_it_is(pytest_in: Run) -> None:
     assert "1 task is still pending after the test, 2 after 2 runs" in told
     assert re.search(r"kept by SHARED\[…\]\.buffer  \(global SHARED of suite.py, a list of \d objects\)", told)
     assert "kept by SHARED[…].file.buffer  (" in told
+    assert "E       a file without a name\n" in told
     assert re.search(r"kept by \w+\.manager\.loggerDict\['shop'\]\.handlers\[…\]\.stream\.buffer  \(global", told)
     assert "1 child process is still running after the test, 2 after 2 runs, 3 after 3 runs" in told
     assert "kept by self" not in told
